@@ -1,0 +1,28 @@
+PYTHON ?= python3
+EXTRAS ?= demo,test
+BIN := .venv/bin
+
+.PHONY: demo test kills bench clean
+
+demo: .venv/installed
+	$(BIN)/qre sweep jobs/demo.yaml
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+# 20 kills at random moments: no finished unit is lost and no number changes (about ten minutes)
+kills: .venv/installed
+	$(BIN)/python tests/faults/kill_sweep.py --kills 20
+
+bench: .venv/installed
+	$(BIN)/python tests/benchmarks/features.py
+	$(BIN)/python tests/benchmarks/encoding.py
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf .venv results/store results/demo

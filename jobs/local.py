@@ -1,0 +1,68 @@
+"""Connecting to Ray, and stopping cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import ray
+
+from jobs.config import ClusterSettings
+from qre.errors import UserError
+
+OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
+
+
+@contextlib.contextmanager
+def cluster(settings: ClusterSettings) -> Iterator[None]:
+    """A connection to the cluster of the config, or a local Ray on 127.0.0.1 that ends with the block.
+
+    Raises:
+        UserError: the address does not answer.
+    """
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    if settings.address is None:
+        ray.init(address="local", num_cpus=settings.cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+    else:
+        try:
+            ray.init(address=settings.address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UserError(f"cluster.address: no Ray cluster answers at {settings.address}: {error}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class Stop:
+    """A wish to stop, from Ctrl-C or SIGTERM. The first is granted within the grace period; a second ends at once.
+
+    It must be made after ray.init, which installs its own handler of SIGTERM.
+    """
+
+    def __init__(self, grace_seconds: float):
+        self._grace, self._asked = grace_seconds, None
+        self.signal: int | None = None
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    @property
+    def asked(self) -> bool:
+        return self._asked is not None
+
+    @property
+    def overdue(self) -> bool:
+        """The grace period is over."""
+        return self._asked is not None and time.monotonic() - self._asked >= self._grace
+
+    def restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _frame) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self._asked, self.signal = time.monotonic(), number
+        print(f"\nstopping: encoders in flight have {self._grace:g} s; press again to end at once", file=sys.stderr)

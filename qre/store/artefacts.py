@@ -1,0 +1,216 @@
+"""Sentences, embeddings, chunks and feature shards: how each stands in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.numpy
+
+from qre.store.folder import CorruptArtefact, Folder, canonical_json
+
+SCHEMA = 1  # of every artefact; a reader that does not know it must not guess
+
+
+class Sentences:
+    """sentences/<fingerprint>.parquet: the column text, and the labels."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    def write(self, fingerprint: str, table: pa.Table) -> None:
+        name = f"sentences/{fingerprint}.parquet"
+        if not self._folder.exists(name):
+            self._folder.write(name, _sealed_table(table))
+
+    def read(self, fingerprint: str) -> pa.Table:
+        """The table of the set with this fingerprint.
+
+        Raises:
+            FileNotFoundError: it is not in the store.
+            CorruptArtefact: its content has changed.
+        """
+        return _unsealed_table(self._folder, f"sentences/{fingerprint}.parquet")
+
+
+class Embeddings:
+    """embeddings/<key[:2]>/<key>.safetensors: one float32 matrix E (n, d), and a record of how it was made."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    @staticmethod
+    def name(key: str) -> str:
+        return f"embeddings/{key[:2]}/{key}.safetensors"
+
+    def keys(self) -> set[str]:
+        """Keys of all units whose embedding is present."""
+        return {name.rsplit("/", 1)[1].removesuffix(".safetensors") for name in self._folder.names("embeddings")}
+
+    def write(self, key: str, embedding: np.ndarray, record: Mapping) -> None:
+        """Write E (n, d) float32 and its record (JSON-able)."""
+        record = {**record, "schema": SCHEMA, "key": key}
+        self._folder.write(self.name(key), _sealed({"embedding": embedding}, record))
+
+    def read(self, key: str) -> tuple[np.ndarray, dict]:
+        """E (n, d) float32 and its record.
+
+        Raises:
+            FileNotFoundError: it is not in the store.
+            CorruptArtefact: truncated, changed, or of another key.
+        """
+        tensors, record = _unsealed(self._folder, self.name(key))
+        if record.get("key") != key or "embedding" not in tensors:
+            raise self._folder.quarantine(self.name(key), "holds another unit")
+        return tensors["embedding"], record
+
+
+class Chunks:
+    """chunks/<pass key>/<index>.safetensors: the part of a pass that is done, kept until the pass is whole."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    @staticmethod
+    def name(pass_key: str, index: int) -> str:
+        return f"chunks/{pass_key}/{index:05d}.safetensors"
+
+    def count(self, pass_key: str) -> int:
+        return sum(1 for _ in self._folder.names(f"chunks/{pass_key}"))
+
+    def write(self, pass_key: str, index: int, rows: np.ndarray, readouts: Mapping[str, np.ndarray]) -> None:
+        """Write the rows (b,) int64 and, for each readout, its embedding of them (b, d) float32."""
+        self._folder.write(self.name(pass_key, index), _sealed({"rows": rows, **readouts}, {"schema": SCHEMA}))
+
+    def read(self, pass_key: str, index: int, rows: np.ndarray) -> dict[str, np.ndarray] | None:
+        """The readouts of a chunk, or None where it is absent, corrupt, or of other rows (the chunk size was changed)."""
+        try:
+            tensors, _ = _unsealed(self._folder, self.name(pass_key, index))
+        except (FileNotFoundError, CorruptArtefact):
+            return None
+        return tensors if np.array_equal(tensors.pop("rows", None), rows) else None
+
+    def remove(self, pass_key: str) -> None:
+        self._folder.remove_folder(f"chunks/{pass_key}")
+
+
+class Features:
+    """features/<method>/<shard>.parquet: one row an encoder; the shard is named by the keys in it."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    def write(self, method: str, rows: pa.Table) -> str:
+        """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its name."""
+        name = f"features/{method}/{hashlib.sha256(''.join(rows['key'].to_pylist()).encode()).hexdigest()[:32]}.parquet"
+        self._folder.write(name, _sealed_table(rows))
+        return name
+
+    def keys(self, method: str) -> set[str]:
+        """Keys of the units whose features are present; reads the key column only."""
+        keys: set[str] = set()
+        for name in self._shards(method):
+            try:
+                keys.update(_parsed(self._folder, name, ["key"])["key"].to_pylist())
+            except CorruptArtefact:
+                continue
+        return keys
+
+    def read(self, method: str, keys: Iterable[str]) -> pa.Table:
+        """The rows of these units, in their order.
+
+        Raises:
+            CorruptArtefact: a shard failed its checksum; it is in quarantine, and its units are absent from now on.
+            KeyError: units that are absent.
+        """
+        keys = list(keys)
+        found: dict[str, tuple[int, int]] = {}
+        tables: list[pa.Table] = []
+        for name in self._shards(method):
+            table = _unsealed_table(self._folder, name)
+            for row, key in enumerate(table["key"].to_pylist()):
+                found[key] = (len(tables), row)
+            tables.append(table)
+        missing = [key for key in keys if key not in found]
+        if missing:
+            raise KeyError(*missing)
+        return pa.concat_tables([tables[found[key][0]].slice(found[key][1], 1) for key in keys]).combine_chunks()
+
+    def _shards(self, method: str) -> list[str]:
+        return [name for name in self._folder.names(f"features/{method}") if name.endswith(".parquet")]
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as Parquet, the same bytes for the same table, with page checksums."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=True)
+    return sink.getvalue()
+
+
+def _sealed_table(table: pa.Table) -> bytes:
+    return parquet_bytes(table.replace_schema_metadata({"content": _content(table)}))
+
+
+def _unsealed_table(folder: Folder, name: str) -> pa.Table:
+    table = _parsed(folder, name)
+    if (table.schema.metadata or {}).get(b"content", b"").decode() != _content(table):
+        raise folder.quarantine(name, "content does not match its checksum")
+    return table
+
+
+def _parsed(folder: Folder, name: str, columns: list[str] | None = None) -> pa.Table:
+    raw = folder.read(name)
+    try:
+        return pq.read_table(pa.BufferReader(raw), columns=columns, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise folder.quarantine(name, str(error)) from error
+
+
+def _content(table: pa.Table) -> str:
+    """sha256 over every column's name and values."""
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        digest.update(name.encode())
+        if pa.types.is_list(column.type) and pa.types.is_floating(column.type.value_type):
+            digest.update(column.flatten().to_numpy(zero_copy_only=False).tobytes())
+            digest.update(canonical_json(column.value_lengths().to_pylist()).encode())
+        else:
+            digest.update(json.dumps(column.to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def _sealed(tensors: Mapping[str, np.ndarray], record: Mapping) -> bytes:
+    """safetensors bytes whose metadata holds the record and a sha256 over the record and the payload."""
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    text = canonical_json(record)
+    digest = _digest(text, tensors)
+    return safetensors.numpy.save(tensors, {"record": text, "sha256": digest})
+
+
+def _unsealed(folder: Folder, name: str) -> tuple[dict[str, np.ndarray], dict]:
+    raw = folder.read(name)
+    try:
+        tensors = safetensors.numpy.load(raw)
+        size = int.from_bytes(raw[:8], "little")
+        metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
+        text, digest = metadata["record"], metadata["sha256"]
+    except Exception as error:  # a changed header can make the parser fail in any way
+        raise folder.quarantine(name, f"not readable: {error}") from error
+    if _digest(text, tensors) != digest:
+        raise folder.quarantine(name, "content does not match its checksum")
+    return tensors, json.loads(text)
+
+
+def _digest(record: str, tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(record.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(tensor.data if tensor.size else b"")
+    return digest.hexdigest()
