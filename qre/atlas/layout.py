@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from openTSNE import TSNE
 from openTSNE.affinity import PerplexityBasedNN
-from openTSNE.initialization import rescale
+from openTSNE.initialization import jitter
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
 from scipy.linalg import eigh
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
@@ -18,7 +18,9 @@ from qre.atlas.neighbours import nearest
 from qre.atlas.settings import AtlasSettings
 
 FEWEST = 4  # encoders that t-SNE can lay out: perplexity 1 needs 3 neighbours
+FEW = 16  # below it the perplexity falls under 5, the least that t-SNE is commonly used with, and maps turn into chains
 NEIGHBOURS_PER_PERPLEXITY = 3  # t-SNE's rule: the kernel of perplexity p reaches about 3p neighbours
+START_SPREAD = 0.99e-4  # standard deviation of the start; openTSNE wants at most 1e-4
 
 
 def layout(
@@ -33,45 +35,48 @@ def layout(
         n_jobs: threads of openTSNE; the result does not depend on it.
 
     Returns:
-        coordinates (N, 2), float64, centred, without unit; and notes that a reader of the map should see.
+        coordinates (N, 2), float64, centred, widest along the first axis, without unit; and notes that a reader of the map should see.
     """
     size = len(distances)
-    start = principal_coordinates(features, settings.seed)
+    start = principal_coordinates(features)
     if size < FEWEST:
         return start, [f"t-SNE needs at least {FEWEST} encoders; the map of {size} shows their principal components"]
+    if not distances.any():
+        return np.zeros((size, 2)), ["all encoders have the same features; the map has nothing to show"]
     perplexity, notes = _perplexity(settings.perplexity, size)
-    reach = min(size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9))
-    affinities = PerplexityBasedNN(
-        knn_index=PrecomputedNeighbors(*nearest(distances, reach)), perplexity=perplexity, n_jobs=n_jobs
-    )
+    reach = min(size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9))  # (N - 1)/3 * 3 may round to just below N - 1
+    neighbours = PrecomputedNeighbors(*nearest(distances, reach))
+    affinities = PerplexityBasedNN(knn_index=neighbours, perplexity=perplexity, n_jobs=n_jobs)
+    # jitter: t-SNE has no gradient between encoders that start at one place
+    start = jitter(start * (START_SPREAD / start.std(axis=0).max()), scale=1e-3, random_state=settings.seed)
     tsne = TSNE(n_jobs=n_jobs, random_state=settings.seed, negative_gradient_method="bh")
-    coordinates = np.asarray(tsne.fit(affinities=affinities, initialization=rescale(start)))
-    return coordinates - coordinates.mean(axis=0), notes
+    coordinates = np.asarray(tsne.fit(affinities=affinities, initialization=start))
+    return principal_coordinates(coordinates), notes  # the same map turned, so that it is widest from left to right
 
 
 def _perplexity(wanted: float, size: int) -> tuple[float, list[str]]:
-    """The perplexity that so many encoders allow, and a note where it is less than was wanted."""
+    """The perplexity that so many encoders allow, and notes where it is less than was wanted, or too little to trust the map."""
     allowed = (size - 1) / NEIGHBOURS_PER_PERPLEXITY
-    if wanted <= allowed:
-        return wanted, []
-    needed = int(np.ceil(NEIGHBOURS_PER_PERPLEXITY * wanted)) + 1
-    return allowed, [f"perplexity {wanted:g} needs at least {needed} encoders; {allowed:.1f} is used for {size}"]
+    notes = []
+    if wanted > allowed:
+        needed = int(np.ceil(NEIGHBOURS_PER_PERPLEXITY * wanted)) + 1
+        notes.append(f"perplexity {wanted:g} needs at least {needed} encoders; {allowed:.1f} is used for {size}")
+    if size < FEW:
+        notes.append(f"t-SNE has little to go by with fewer than {FEW} encoders: trust the distances more than the map")
+    return min(wanted, allowed), notes
 
 
-def principal_coordinates(features: np.ndarray, seed: int) -> np.ndarray:
+def principal_coordinates(features: np.ndarray) -> np.ndarray:
     """The first two principal components, shape (N, 2), float64, with signs fixed so that the largest entry of each is positive.
 
-    From the N x N Gram matrix, exact: the features are far wider (n = 10,000) than there are encoders. A little seeded noise (1e-6 of the
-    spread) keeps identical encoders apart, as t-SNE has no gradient between points that start at one place.
+    From the N x N Gram matrix, exact: the features are far wider (n = 10,000) than there are encoders.
     """
     centred = features - features.mean(axis=0)
     size, taken = len(centred), min(2, len(centred))
     eigenvalues, vectors = eigh(centred @ centred.T, subset_by_index=[size - taken, size - 1])
     coordinates = np.zeros((size, 2))
     coordinates[:, :taken] = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))[:, ::-1]
-    coordinates *= np.where(coordinates[np.abs(coordinates).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
-    spread = coordinates[:, 0].std() or 1.0
-    return coordinates + np.random.default_rng(seed).normal(0.0, 1e-6 * spread, coordinates.shape)
+    return coordinates * np.where(coordinates[np.abs(coordinates).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
 
 
 def trustworthiness(distances: np.ndarray, coordinates: np.ndarray, k: int) -> float:

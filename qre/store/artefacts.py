@@ -188,9 +188,8 @@ def _content(table: pa.Table) -> str:
 def _sealed(tensors: Mapping[str, np.ndarray], record: Mapping) -> bytes:
     """safetensors bytes whose metadata holds the record and a sha256 over the record and the payload."""
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    text = canonical_json(record)
-    digest = _digest(text, tensors)
-    return safetensors.numpy.save(tensors, {"record": text, "sha256": digest})
+    # one metadata entry only: safetensors writes several in no fixed order, and equal content is to give equal bytes
+    return safetensors.numpy.save(tensors, {"record": canonical_json({**record, "sha256": _digest(record, tensors)})})
 
 
 def _unsealed(folder: Folder, name: str) -> tuple[dict[str, np.ndarray], dict]:
@@ -198,17 +197,17 @@ def _unsealed(folder: Folder, name: str) -> tuple[dict[str, np.ndarray], dict]:
     try:
         tensors = safetensors.numpy.load(raw)
         size = int.from_bytes(raw[:8], "little")
-        metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
-        text, digest = metadata["record"], metadata["sha256"]
+        record = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["record"])
+        digest = record.pop("sha256")
     except Exception as error:  # a changed header can make the parser fail in any way
         raise folder.quarantine(name, f"not readable: {error}") from error
-    if _digest(text, tensors) != digest:
+    if _digest(record, tensors) != digest:
         raise folder.quarantine(name, "content does not match its checksum")
-    return tensors, json.loads(text)
+    return tensors, record
 
 
-def _digest(record: str, tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(record.encode())
+def _digest(record: Mapping, tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(canonical_json(record).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())

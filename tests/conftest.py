@@ -1,0 +1,47 @@
+"""What many tests share: a small real encoder in a folder, and a few sentences."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: threads of the tests must not fight with those of the workers
+
+import pytest
+
+from qre.sentences import builtin_set
+
+WORDS = "the a one old new red cat dog boat farmer judge sings runs sees likes in at on under city river morning night .".split()
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    """200 built-in sentences."""
+    return builtin_set(200)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """A randomly initialised BERT of 2 layers, saved by sentence-transformers itself: loaded through the real path, in no time."""
+    path = tmp_path_factory.mktemp("encoders") / "tiny-bert"
+    save_tiny_bert(path, seed=0)
+    return path
+
+
+def save_tiny_bert(path, seed: int, **keywords) -> None:
+    """Save a sentence-transformers folder with a random BERT (hidden size 32, 2 layers) of this seed."""
+    import torch
+    import transformers
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    folder = path.parent / f"{path.name}-bert"
+    folder.mkdir(parents=True)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789'-,?!"
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *sorted(set(letters) - set(WORDS)), *(f"##{c}" for c in letters)]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64
+    )
+    torch.manual_seed(seed)
+    transformers.BertModel(config).save_pretrained(folder)
+    body = Transformer(str(folder), max_seq_length=64)
+    SentenceTransformer(modules=[body, Pooling(32, "mean"), Normalize()], device="cpu", **keywords).save(str(path))

@@ -1,0 +1,109 @@
+"""Specs and keys: what changes a number changes the key, and nothing else does."""
+
+import pytest
+from pydantic import ValidationError
+
+from qre.encoders.catalogue import demo
+from qre.encoders.passes import EncodeSettings, parent_key, pass_key, unit_key
+from qre.encoders.spec import ClassicalSpec, FolderSpec
+
+SETTINGS = EncodeSettings()
+FOLDER = FolderSpec(name="a", family="f", path="/somewhere", revision="0" * 64)
+LSA = ClassicalSpec(name="a", family="f", kind="lsa")
+
+
+def key(spec, fingerprint="s", settings=SETTINGS):
+    return unit_key(spec, fingerprint, settings)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"revision": "1" * 64}, {"layer": 1, "pooling": "mean"}, {"layer": 1, "pooling": "cls"}, {"layer": 2, "pooling": "mean"},
+     {"prompt": "query: "}, {"max_tokens": 32}, {"dtype": "bfloat16"}, {"transforms": ("whiten",)}, {"transforms": ("whiten", "center")}],
+)  # fmt: skip
+def test_what_changes_a_transformer_changes_its_key(change):
+    assert key(FOLDER.model_copy(update=change)) != key(FOLDER)
+
+
+@pytest.mark.parametrize("change", [{"name": "b"}, {"family": "g"}, {"path": "/elsewhere"}])
+def test_what_changes_no_number_changes_no_key(change):
+    assert key(FOLDER.model_copy(update=change)) == key(FOLDER)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "projection"}, {"analyzer": "char_wb"}, {"ngrams": (1, 2)}, {"weighting": "count"}, {"rank": 100}, {"seed": 1},
+     {"corpus": "0" * 64}, {"transforms": ("truncate:8",)}],
+)  # fmt: skip
+def test_what_changes_a_classical_encoder_changes_its_key(change):
+    assert key(LSA.model_copy(update=change)) != key(LSA)
+
+
+def test_what_a_kind_does_not_read_is_not_in_its_key():
+    assert key(LSA.model_copy(update={"window": 9, "smoothing": 0.5})) == key(LSA)
+    sif = ClassicalSpec(name="a", family="f", kind="sif")
+    assert key(sif.model_copy(update={"window": 9})) != key(sif)
+    hashed = ClassicalSpec(name="a", family="f", kind="hashed", weighting="count")
+    assert key(hashed.model_copy(update={"seed": 3})) == key(hashed)
+
+
+def test_sentences_and_batching_are_in_the_key_where_they_matter():
+    assert key(FOLDER, "t") != key(FOLDER)
+    assert key(FOLDER, settings=EncodeSettings(token_budget=512)) != key(FOLDER)
+    assert key(FOLDER, settings=EncodeSettings(chunk_sentences=7)) == key(FOLDER)
+    assert key(LSA, settings=EncodeSettings(token_budget=512)) == key(LSA)
+
+
+def test_pass_and_parent():
+    layer = FOLDER.model_copy(update={"layer": 1, "pooling": "mean"})
+    white = layer.model_copy(update={"transforms": ("whiten",)})
+    assert pass_key(layer, "s", SETTINGS) == pass_key(FOLDER, "s", SETTINGS)
+    assert pass_key(FOLDER.model_copy(update={"prompt": "x"}), "s", SETTINGS) != pass_key(FOLDER, "s", SETTINGS)
+    assert parent_key(white) == parent_key(layer) != parent_key(FOLDER)
+
+
+def test_keys_stand_for_ever():
+    """A stored embedding is found again only while its key stays; a change here makes every user's store worthless."""
+    assert key(FOLDER) == "0ca204ed6b6cdb9c6790fa97fbbd08bc26a0ac935e31c06733c0b823dccd302d"
+    assert key(LSA) == "1277579ed2109f5593f5c250bff80443658affec7e44e29536886491905dd061"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"transforms": ["shrink"]}, "unknown transform 'shrink'"),
+        ({"transforms": ["truncate:0"]}, "unknown transform"),
+        ({"name": "a\nb"}, "without line breaks"),
+        ({"name": ""}, "1 to 200"),
+        ({"name": "x" * 201}, "1 to 200"),
+        ({"kind": "hashed"}, "weighting count, binary or log"),
+        ({"kind": "sif", "ngrams": [1, 2]}, "averages word vectors"),
+        ({"ngrams": [2, 1]}, "least <= most"),
+        ({"rang": 3}, "Extra inputs"),
+    ],
+)
+def test_wrong_specs(values, message):
+    with pytest.raises(ValidationError, match=message):
+        ClassicalSpec(**{"name": "a", "family": "f", "kind": "lsa", **values})
+
+
+def test_layer_without_pooling():
+    with pytest.raises(ValidationError, match="go together"):
+        FolderSpec(name="a", family="f", path="p", revision="0", layer=1)
+
+
+def test_demo_catalogue():
+    specs, notes = demo()
+    assert len({spec.name for spec in specs}) == len(specs)
+    assert len({key(spec) for spec in specs}) == len(specs)
+    assert notes or len(specs) >= 120
+    assert len({spec.family for spec in specs}) >= 6
+    classical = [spec for spec in specs if spec.source == "classical"]
+    assert len(classical) >= 90  # without the extra there is still a map
+
+
+def test_demo_catalogue_without_the_extra(monkeypatch):
+    monkeypatch.setattr("qre.encoders.catalogue.importlib.util.find_spec", lambda name: None)
+    specs, notes = demo()
+    assert {spec.source for spec in specs} == {"classical"}
+    assert "encoder-map[demo]" in notes[0]

@@ -1,0 +1,56 @@
+"""Transforms of an embedding."""
+
+import numpy as np
+import pytest
+
+from qre.encoders.transforms import apply_transforms
+from qre.errors import EncoderError
+
+
+@pytest.fixture
+def embedding():
+    rng = np.random.default_rng(0)
+    return (rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 3.0).astype(np.float32)
+
+
+def test_none_changes_nothing(embedding):
+    assert np.array_equal(apply_transforms(embedding, ()), embedding)
+
+
+def test_truncate(embedding):
+    assert np.array_equal(apply_transforms(embedding, ("truncate:5",)), embedding[:, :5])
+
+
+def test_center(embedding):
+    assert np.allclose(apply_transforms(embedding, ("center",)).mean(axis=0), 0, atol=1e-5)
+
+
+def test_whiten_makes_the_covariance_the_identity(embedding):
+    white = apply_transforms(embedding, ("whiten",)).astype(np.float64)
+    assert np.allclose(np.cov(white.T, bias=True), np.eye(12), atol=1e-4)
+
+
+def test_whiten_leaves_out_directions_without_variance(embedding):
+    doubled = np.hstack([embedding, embedding])
+    assert apply_transforms(doubled, ("whiten",)).shape == (300, 12)
+
+
+def test_all_but_the_top(embedding):
+    rest = apply_transforms(embedding, ("all_but_the_top:2",)).astype(np.float64)
+    before = np.linalg.svd(embedding - embedding.mean(axis=0), compute_uv=False)
+    after = np.linalg.svd(rest, compute_uv=False)
+    assert np.allclose(after[:10], before[2:], rtol=1e-3)
+    assert np.allclose(after[10:], 0, atol=1e-3)
+
+
+def test_in_order(embedding):
+    assert apply_transforms(embedding, ("truncate:5", "whiten")).shape == (300, 5)
+    assert not np.allclose(
+        apply_transforms(embedding, ("truncate:5", "whiten")), apply_transforms(embedding, ("whiten", "truncate:5")), atol=0.1
+    )
+
+
+@pytest.mark.parametrize("transform", ["truncate:13", "all_but_the_top:12"])
+def test_more_than_there_is(embedding, transform):
+    with pytest.raises(EncoderError, match=f"{transform} of an embedding with 12 dimensions"):
+        apply_transforms(embedding, (transform,))
