@@ -217,44 +217,33 @@ def _telling(table: pd.DataFrame, labels: int) -> list[int]:
     return list(dict.fromkeys(wanted + medoids + outliers + list(range(len(table)))))[:labels]
 
 
-def _label(axes: Axes, table: pd.DataFrame, rows: list[int]) -> None:
-    """Names beside their encoders, moved apart by adjustText; one that still lies on another is left out. Thin lines lead to the points."""
-    if not rows:
-        return
-    places = table[["x", "y"]].to_numpy(dtype=np.float64)
+def _label(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int) -> None:
+    """Name up to `labels` encoders, in the order of rows; one that has no free place near it goes without a name.
+
+    Greedy: each name takes the nearest of its candidate places that covers no point, no name and no leader line, so what is drawn never
+    overlaps (force-directed placement, as adjustText does it, left a third of the names of a dense map on points or on each other).
+    """
+    frame = axes.get_window_extent()
+    points = axes.transData.transform(table[["x", "y"]].to_numpy(dtype=np.float64))
+    radius = 0.5 * np.sqrt(_marker_size(len(table))) * axes.figure.dpi / 72
     names = table["name"].to_numpy()
-    texts = [axes.text(*places[row], plain(names[row], LONGEST_NAME), fontsize=5.8, zorder=6, ha="center", va="center") for row in rows]
-    with _fixed_random_state():
-        adjust_text(
-            texts, x=places[:, 0], y=places[:, 1], ax=axes, expand=(1.06, 1.35), force_text=(0.15, 0.3), force_static=(0.12, 0.25),
-            force_pull=(0.02, 0.02), iter_lim=400,
-        )  # fmt: skip
-    kept: list[Text] = []
-    for row, text in zip(rows, texts):
-        box = text.get_window_extent()
-        if any(box.overlaps(other.get_window_extent()) for other in kept):
+    boxes, lines, placed = np.empty((0, 4)), np.empty((0, 2)), 0
+    for row in rows:
+        if placed == labels:
+            return
+        text = axes.text(0, 0, plain(names[row], LONGEST_NAME), fontsize=5.8, zorder=6, ha="center", va="center_baseline", transform=None)
+        size = np.array([text.get_window_extent().width + 4, text.get_window_extent().height + 1])
+        candidates = _candidates(points[row], size, radius)
+        leaders = np.array([_leader(points[row], box) for box in candidates])
+        inside = (candidates[:, :2] >= (frame.x0, frame.y0)).all(1) & (candidates[:, 2:] <= (frame.x1, frame.y1)).all(1)
+        free = inside & ~_overlap(candidates, boxes) & ~_covers(candidates, points, radius) & ~_covers(candidates, lines, 1)
+        free &= ~np.array([_covers(boxes, leader, 1).any() or _near(leader, lines, 3) for leader in leaders])
+        if not free.any():
             text.remove()
             continue
-        kept.append(text)
-        _leader(axes, places[row], box)
-
-
-def _leader(axes: Axes, place: np.ndarray, box) -> None:
-    """A thin line from the encoder to the nearest edge of its name, where the two are apart."""
-    x, y = axes.transData.transform(place)
-    end = np.array([np.clip(x, box.x0, box.x1), np.clip(y, box.y0, box.y1)])
-    if np.hypot(*(end - (x, y))) < 4:
-        return
-    far = axes.transData.inverted().transform(end)
-    axes.add_line(Line2D([place[0], far[0]], [place[1], far[1]], lw=0.45, color=PALE, zorder=2.5))
-
-
-@contextmanager
-def _fixed_random_state() -> Iterator[None]:
-    """adjustText up to 1.3 draws from numpy's global generator."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
+        crossed = np.array([_near(leader[4:], np.delete(points, row, 0), radius) for leader in leaders])
+        best = int(np.argmin(np.where(free, np.arange(len(candidates)) + 20 * crossed, np.inf)))
+        text.set_position(((candidates[best, 0] + candidates[best, 2]) / 2, (candidates[best, 1] + candidates[best, 3]) / 2))
+        boxes, lines, placed = np.vstack([boxes, candidates[best]]), np.vstack([lines, leaders[best]]), placed + 1
+        if np.hypot(*(leaders[best][-1] - leaders[best][0])) > radius + 4:
+            axes.add_line(Line2D(*leaders[best][[0, -1]].T, lw=0.45, color=PALE, zorder=2.5, transform=None))
