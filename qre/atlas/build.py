@@ -57,7 +57,7 @@ def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSetting
         features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
-    from qre.atlas.figures import map_figure
+    from qre.atlas.figures import facts_line, map_figure
     from qre.atlas.layout import layout, trustworthiness
     from qre.atlas.neighbours import family_share, nearest, pairwise_distances
 
@@ -83,7 +83,7 @@ def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSetting
         "features.parquet": _parquet(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
         **_table_files("map", table),
         **_table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
-        **map_figure(table, settings, headline),
+        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], share), settings.labels),
     }
     return Atlas(files, headline, tuple(notes))
 

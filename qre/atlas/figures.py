@@ -15,25 +15,25 @@ from functools import cache
 import matplotlib
 import numpy as np
 import pandas as pd
-from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import cdist
 
 from qre.atlas.neighbours import FamilyShare
 
-# Okabe-Ito without yellow (too light for a small marker on white) and black (kept for text)
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#5B4A9C")
+# Okabe-Ito without yellow (too light for a small marker on white) and black (kept for text), and Tol's wine as a dark seventh
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#882255")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", "p", ">")  # 7 colours and 10 markers, both moving on: 70 families before one repeats
 GREY, INK, PALE = "#9A9A9A", "#222222", "#666666"
 MOST_FAMILIES = 20  # with more, the smallest are drawn together
-OTHER = "other"
+MOST_STRETCH = 8  # maps are often long and flat: the short side is drawn larger, and the figure says so, but no more than this
 LONGEST_NAME, LONGEST_FAMILY = 40, 26
+FARTHEST = 80  # pixels (of 1/100 inch) between an encoder and its name
+STEPS = 12  # places looked at along a leader line
 DPI = 300
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
@@ -44,6 +44,7 @@ STYLE = {
     "axes.linewidth": 0.6,
     "svg.hashsalt": "encoder-map",
     "svg.fonttype": "path",
+    "legend.labelspacing": 0.45,
 }
 
 
@@ -65,9 +66,9 @@ def map_figure(table: pd.DataFrame, title: str, facts: str, labels: int = 24) ->
         axes = figure.add_axes((0.02, 0.06, 0.70, 0.82))
         stretch = _frame(axes, table)
         legend = _families(axes, table)
-        figure.legend(*legend, loc="upper left", bbox_to_anchor=(0.735, 0.89), frameon=False, labelspacing=0.45, handletextpad=0.3, borderpad=0)
+        figure.legend(*legend, loc="upper left", bbox_to_anchor=(0.735, 0.89), frameon=False, handletextpad=0.3, borderpad=0)
         _by_qre(figure, table)
-        _label(axes, table, _telling(table, labels))
+        _label(axes, table, _telling(table, 3 * labels), labels)
         footnote(figure, "t-SNE: nearness has a meaning; axes, scale and the width of gaps have none." + stretch)
         return render(figure, "map")
 
@@ -75,10 +76,10 @@ def map_figure(table: pd.DataFrame, title: str, facts: str, labels: int = 24) ->
 def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
     """One line under the title: "227 encoders × 2,000 sentences · ..."."""
     p = f"p = {share.p_value:.2g}" if share.p_value >= 0.001 else "p < 0.001"
-    copies = ", near-copies left out" if share.excluded else ""
+    copies = "; near-copies left out" if share.excluded else ""
     return (
-        f"{encoders:,} encoders × {sentences:,} sentences · {share.share:.0%} of the {share.neighbours} nearest neighbours{copies} "
-        f"are of the same family (chance {share.chance:.0%}, {p})"
+        f"{encoders:,} encoders × {sentences:,} sentences · {share.share:.0%} of the {share.neighbours} nearest neighbours are family "
+        f"(chance {share.chance:.0%}, {p}{copies})"
     )
 
 
@@ -102,13 +103,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def heading(figure: Figure, title: str, facts: str) -> None:
-    """Title and line of facts at the top left."""
-    figure.text(0.02, 0.968, plain(title, 90), fontsize=11, fontweight="bold", va="center")
-    figure.text(0.02, 0.925, plain(facts, 160), fontsize=7.5, color=PALE, va="center")
+    """Title and line of facts at the top left, in the upper half inch."""
+    height = figure.get_figheight()
+    figure.text(0.02, 1 - 0.19 / height, plain(title, 90), fontsize=11, fontweight="bold", va="center")
+    figure.text(0.02, 1 - 0.45 / height, plain(facts, 135), fontsize=7.5, color=PALE, va="center")
 
 
 def footnote(figure: Figure, text: str) -> None:
-    figure.text(0.02, 0.025, text, fontsize=6, color=PALE, va="center")
+    """Small and grey at the bottom left."""
+    figure.text(0.02, 0.15 / figure.get_figheight(), text, fontsize=6, color=PALE, va="center")
 
 
 def render(figure: Figure, stem: str) -> dict[str, bytes]:
@@ -145,14 +148,16 @@ def _drawable() -> frozenset[int]:
 
 def _frame(axes: Axes, table: pd.DataFrame) -> str:
     """Limits with a margin for labels, no ticks, no frame; returns a remark where the two axes are drawn at different scales."""
-    spans = []
-    for column, limits in (("x", axes.set_xlim), ("y", axes.set_ylim)):
-        low, high = table[column].min(), table[column].max()
-        spans.append((high - low) or 1.0)
-        limits((low + high) / 2 - 0.56 * spans[-1], (low + high) / 2 + 0.56 * spans[-1])
-    axes.set_axis_off()
     box = axes.get_window_extent()
-    stretch = (box.height / spans[1]) / (box.width / spans[0])
+    low, high = table[["x", "y"]].min().to_numpy(), table[["x", "y"]].max().to_numpy()
+    spans = np.maximum(high - low, 1e-9 * np.abs(high).max() + 1e-9)
+    scale = np.array([box.width, box.height]) / spans
+    scale = np.minimum(scale, MOST_STRETCH * scale.min())  # pixels for a unit of the map
+    halves = 0.56 * np.array([box.width, box.height]) / scale
+    axes.set_xlim((low + high)[0] / 2 - halves[0], (low + high)[0] / 2 + halves[0])
+    axes.set_ylim((low + high)[1] / 2 - halves[1], (low + high)[1] / 2 + halves[1])
+    axes.set_axis_off()
+    stretch = scale[1] / scale[0]
     if stretch > 1.5:
         return f" The vertical is drawn {stretch:.1f} times as large as the horizontal."
     return f" The horizontal is drawn {1 / stretch:.1f} times as large as the vertical." if stretch < 1 / 1.5 else ""
@@ -160,11 +165,11 @@ def _frame(axes: Axes, table: pd.DataFrame) -> str:
 
 def _marker_size(count: int) -> float:
     """Area in points²: large enough to tell the marker, small enough for a thousand of them."""
-    return float(np.clip(5000 / count, 11, 42))
+    return float(np.clip(5000 / count, 14, 42))
 
 
 def _families(axes: Axes, table: pd.DataFrame) -> tuple[list[Line2D], list[str]]:
-    """Draw the encoders family by family, the largest family lowest; legend handles and texts, largest first, `other` last."""
+    """Draw the encoders family by family, the largest family lowest; legend handles and texts, largest first, the rest last."""
     counts = table["family"].value_counts()
     order = sorted(counts.index, key=lambda family: (-counts[family], family))
     shown = order if len(order) <= MOST_FAMILIES else order[: MOST_FAMILIES - 1]
@@ -172,14 +177,13 @@ def _families(axes: Axes, table: pd.DataFrame) -> tuple[list[Line2D], list[str]]
     groups = [(table[table["family"] == family], family) for family in shown]
     looks = [(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i in range(len(shown))]
     if len(rest):
-        groups.append((rest, f"{OTHER} ({len(order) - len(shown)} families)"))
-        looks.append((GREY, "."))
+        groups.append((rest, f"other ({len(order) - len(shown)} families)"))
+        looks.append((GREY, "h"))
     handles, texts = [], []
     for depth, ((members, family), (colour, marker)) in enumerate(zip(groups, looks)):
-        zorder = 2.0 if colour == GREY else 3.0 + 0.01 * depth
-        axes.scatter(
-            members["x"], members["y"], s=_marker_size(len(table)), c=colour, marker=marker, linewidths=0.4, edgecolors="white", zorder=zorder
-        )
+        zorder = 2.8 if colour == GREY else 3.0 + 0.01 * depth
+        look = {"c": colour, "marker": marker, "linewidths": 0.4, "edgecolors": "white", "zorder": zorder}
+        axes.scatter(members["x"], members["y"], s=_marker_size(len(table)), **look)
         handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6, mec="white", mew=0.4))
         texts.append(f"{plain(family, LONGEST_FAMILY)}  {len(members)}")
     return handles, texts
@@ -196,54 +200,101 @@ def _by_qre(figure: Figure, table: pd.DataFrame) -> None:
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
 
-def _telling(table: pd.DataFrame, labels: int) -> list[int]:
-    """Row numbers of the encoders worth a name, the most telling first.
+def _telling(table: pd.DataFrame, count: int) -> list[int]:
+    """Row numbers of `count` encoders worth a name, the most telling first.
 
-    The extremes of QRE and effective rank, then the medoid of each family on the map, then the member of each family farthest from it;
-    families by size.
+    The extremes of QRE and effective rank, then the medoid of each family on the map (families by size), then always the encoder that
+    lies farthest from all that have a name, so that outliers and every region get one.
     """
-    wanted = [int(table[column].to_numpy().argmin()) for column in ("qre", "effective_rank")]
-    wanted += [int(table[column].to_numpy().argmax()) for column in ("qre", "effective_rank")]
     places = table[["x", "y"]].to_numpy(dtype=np.float64)
-    families = table["family"].to_numpy()
-    counts = table["family"].value_counts()
-    medoids, outliers = [], []
+    places = places / np.maximum(np.ptp(places, axis=0), 1e-9)
+    families, counts = table["family"].to_numpy(), table["family"].value_counts()
+    extremes = [table[column].to_numpy() for column in ("qre", "effective_rank")]
+    wanted = [int(find(values)) for find in (np.argmin, np.argmax) for values in extremes]
     for family in sorted(counts.index, key=lambda family: (-counts[family], family)):
         members = np.flatnonzero(families == family)
-        between = cdist(places[members], places[members])
-        medoid = between.sum(axis=1).argmin()
-        medoids.append(int(members[medoid]))
-        outliers.append(int(members[between[medoid].argmax()]))
-    return list(dict.fromkeys(wanted + medoids + outliers + list(range(len(table)))))[:labels]
+        wanted.append(int(members[cdist(places[members], places[members]).sum(axis=1).argmin()]))
+    wanted = list(dict.fromkeys(wanted))
+    away = cdist(places, places[wanted]).min(axis=1)
+    for _ in range(min(count, len(table)) - len(wanted)):
+        away[wanted] = -1.0  # also those that lie on a named one get their turn
+        wanted.append(int(away.argmax()))
+        away = np.minimum(away, cdist(places, places[wanted[-1:]])[:, 0])
+    return wanted[:count]
 
 
 def _label(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int) -> None:
-    """Name up to `labels` encoders, in the order of rows; one that has no free place near it goes without a name.
+    """Name up to `labels` encoders, in the order of rows; one that finds no free place near it goes without a name.
 
-    Greedy: each name takes the nearest of its candidate places that covers no point, no name and no leader line, so what is drawn never
-    overlaps (force-directed placement, as adjustText does it, left a third of the names of a dense map on points or on each other).
+    Greedy: each name takes the nearest of its candidate places that covers no point, no name and no leader line, so that nothing overlaps
+    whatever the map (force-directed placement with adjustText 1.4 left names of a dense map on points, and on each other).
     """
-    frame = axes.get_window_extent()
+    frame = axes.get_window_extent().extents
     points = axes.transData.transform(table[["x", "y"]].to_numpy(dtype=np.float64))
     radius = 0.5 * np.sqrt(_marker_size(len(table))) * axes.figure.dpi / 72
     names = table["name"].to_numpy()
-    boxes, lines, placed = np.empty((0, 4)), np.empty((0, 2)), 0
+    boxes, lines = np.empty((0, 4)), np.empty((0, 2))
     for row in rows:
-        if placed == labels:
+        if len(boxes) == labels:
             return
-        text = axes.text(0, 0, plain(names[row], LONGEST_NAME), fontsize=5.8, zorder=6, ha="center", va="center_baseline", transform=None)
-        size = np.array([text.get_window_extent().width + 4, text.get_window_extent().height + 1])
-        candidates = _candidates(points[row], size, radius)
-        leaders = np.array([_leader(points[row], box) for box in candidates])
-        inside = (candidates[:, :2] >= (frame.x0, frame.y0)).all(1) & (candidates[:, 2:] <= (frame.x1, frame.y1)).all(1)
-        free = inside & ~_overlap(candidates, boxes) & ~_covers(candidates, points, radius) & ~_covers(candidates, lines, 1)
-        free &= ~np.array([_covers(boxes, leader, 1).any() or _near(leader, lines, 3) for leader in leaders])
-        if not free.any():
+        text = axes.text(0, 0, plain(names[row], LONGEST_NAME), fontsize=5.8, zorder=6, ha="center", va="center")
+        extent = text.get_window_extent()
+        candidates, leaders = _candidates(points[row], np.array([extent.width + 3, extent.height]), radius)
+        local = points[(np.abs(points - points[row]) < FARTHEST + radius + 2 * np.ptp(candidates[0].reshape(2, 2), axis=0)).all(axis=1)]
+        penalty = _penalties(candidates, leaders, frame, local, radius, boxes, lines)
+        best = int(penalty.argmin())
+        if penalty[best] == np.inf:
             text.remove()
             continue
-        crossed = np.array([_near(leader[4:], np.delete(points, row, 0), radius) for leader in leaders])
-        best = int(np.argmin(np.where(free, np.arange(len(candidates)) + 20 * crossed, np.inf)))
-        text.set_position(((candidates[best, 0] + candidates[best, 2]) / 2, (candidates[best, 1] + candidates[best, 3]) / 2))
-        boxes, lines, placed = np.vstack([boxes, candidates[best]]), np.vstack([lines, leaders[best]]), placed + 1
-        if np.hypot(*(leaders[best][-1] - leaders[best][0])) > radius + 4:
-            axes.add_line(Line2D(*leaders[best][[0, -1]].T, lw=0.45, color=PALE, zorder=2.5, transform=None))
+        boxes, lines = np.vstack([boxes, candidates[best]]), np.vstack([lines, leaders[best]])
+        to_data = axes.transData.inverted().transform
+        text.set_position(to_data(candidates[best].reshape(2, 2).mean(axis=0)))
+        if np.hypot(*(leaders[best][-1] - points[row])) > radius + 5:
+            axes.add_line(Line2D(*to_data(leaders[best][[0, -1]]).T, lw=0.5, color=PALE, zorder=2.5))
+
+
+def _candidates(point: np.ndarray, size: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places for a name of this size (2,) around a point (2,), in pixels, the best first: nearer, and to the right, is better.
+
+    Returns:
+        boxes (C, 4) as x0, y0, x1, y1, and leader lines (C, STEPS, 2), each as STEPS places from the point to the nearest edge of the box.
+    """
+    gaps = radius + FARTHEST * np.array([0.02, 0.06, 0.11, 0.17, 0.25, 0.35, 0.47, 0.62, 0.81, 1.0])
+    angles = np.radians([0, 180, 90, 270, 45, 315, 135, 225, 22, 338, 158, 202, 68, 292, 112, 248])
+    gap, angle = (grid.ravel() for grid in np.meshgrid(gaps, angles, indexing="ij"))
+    centres = point + np.column_stack([np.cos(angle) * (gap + size[0] / 2), np.sin(angle) * (gap + size[1] / 2)])
+    boxes = np.hstack([centres - size / 2, centres + size / 2])
+    ends = np.clip(point, boxes[:, :2], boxes[:, 2:])
+    return boxes, point + np.linspace(0, 1, STEPS)[None, :, None] * (ends - point)[:, None, :]
+
+
+def _penalties(
+    candidates: np.ndarray, leaders: np.ndarray, frame: np.ndarray, points: np.ndarray, radius: float, boxes: np.ndarray, lines: np.ndarray
+) -> np.ndarray:
+    """What each candidate place (C, 4) costs, shape (C,): its rank, more for every point its leader runs over, Inf where it is taken."""
+    outside = (candidates[:, :2] < frame[:2]).any(axis=1) | (candidates[:, 2:] > frame[2:]).any(axis=1)
+    on_name = (_gap(candidates[:, None, :2], candidates[:, None, 2:], boxes[:, :2], boxes[:, 2:]) < 1).any(axis=1)
+    on_point = (_gap(candidates[:, None, :2], candidates[:, None, 2:], points, points) < radius).any(axis=1)
+    on_line = (_gap(candidates[:, None, :2], candidates[:, None, 2:], lines, lines) < 1).any(axis=1)
+    steps = leaders.reshape(-1, 1, 2)
+    crosses_name = (_gap(steps, steps, boxes[:, :2], boxes[:, 2:]) < 1).any(axis=1).reshape(len(candidates), -1).any(axis=1)
+    crosses_line = _cross(leaders[:, None, [0, -1]], lines.reshape(-1, STEPS, 2)[:, [0, -1]]).any(axis=1)
+    run_over = (_gap(steps, steps, points, points) < radius).reshape(len(candidates), -1, len(points)).any(axis=1).sum(axis=1) - 1
+    taken = outside | on_name | on_point | on_line | crosses_name | crosses_line | (run_over > 1)
+    return np.where(taken, np.inf, np.arange(len(candidates)) + 24.0 * run_over)
+
+
+def _gap(low: np.ndarray, high: np.ndarray, others_low: np.ndarray, others_high: np.ndarray) -> np.ndarray:
+    """The larger of the horizontal and the vertical gap between boxes, negative where they overlap; shapes broadcast, last axis 2."""
+    return np.maximum(others_low - high, low - others_high).max(axis=-1)
+
+
+def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether line segments cross: shapes (..., 2, 2), broadcast; the last axis is x, y, the one before it the two ends."""
+
+    def side(segment, place):  # of the segment's line, on which a place lies: a sign
+        along, to = segment[..., 1, :] - segment[..., 0, :], place - segment[..., 0, :]
+        return np.sign(along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0])
+
+    apart = [side(a, b[..., 0, :]) * side(a, b[..., 1, :]) < 0 for a, b in ((first, second), (second, first))]
+    return apart[0] & apart[1]

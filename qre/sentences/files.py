@@ -32,8 +32,8 @@ def read_sentences(
             and says so in the set's notes.
 
     Raises:
-        UserError: the file is missing, of another format or encoding, lacks the column, or has duplicates or empty sentences; the message
-            gives line numbers (row numbers for parquet, counted from 1).
+        UserError: the file is missing, of another format or encoding, damaged, lacks the column, has values that are not text, fewer than
+            2 sentences, or duplicates or empty sentences; the message gives line numbers (row numbers for parquet, counted from 1).
     """
     path = Path(path)
     if path.suffix not in FORMATS:
@@ -44,9 +44,7 @@ def read_sentences(
     empty: list[int] = []
     duplicates: list[tuple[int, int]] = []
     for line, value in _rows(path, column):
-        text = value.strip() if isinstance(value, str) else ""
-        if value is not None and not isinstance(value, str):
-            raise UserError(f"{path}:{line}: {column!r} holds {type(value).__name__}, not text")
+        text = _checked(path, line, value)
         if not text:
             empty.append(line)
         elif text in texts:
@@ -63,6 +61,19 @@ def read_sentences(
     if len(texts) < 2:
         raise UserError(f"{path}: {len(texts)} sentences found, at least 2 are needed")
     return SentenceSet(path.name, tuple(texts), notes=tuple(notes))
+
+
+def _checked(path: Path, line: int, value: object) -> str:
+    """The value as text without the space around it, empty for None."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{path}:{line}: the sentence is {type(value).__name__}, not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # JSON can escape one half of a surrogate pair, which no encoder and no file can take
+        raise UserError(f"{path}:{line}: {ascii(value[error.start])[1:-1]} is half a character, not text") from None
+    return value.strip()
 
 
 def _rows(path: Path, column: str | None) -> Iterator[tuple[int, object]]:
@@ -88,22 +99,33 @@ def _decoded(path: Path) -> str:
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        bad = raw[error.start]
+        seen = error.object  # without the byte order mark; error.start counts from there
+        line = seen.count(b"\n", 0, error.start) + 1
+        bad = seen[error.start]
         raise UserError(f"{path}:{line}: not UTF-8 (byte 0x{bad:02x}); convert the file, e.g. iconv -f latin1 -t utf-8") from None
 
 
 def _csv_rows(path: Path, text: str, column: str | None) -> Iterator[tuple[int, object]]:
     csv.field_size_limit(2**31 - 1)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
-    key = _column(path, column, list(reader.fieldnames or ()))
-    start = reader.line_num + 1
+    # no DictReader: it skips blank lines without a word, so that line numbers go wrong, and hides fields beyond the header
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    header: list[str] = []
+    at, start = 0, 1
     try:
         for row in reader:
-            yield start, row[key]
+            if not header:
+                header = row
+                at = header.index(_column(path, column, header)) if header else 0
+            elif len(row) > len(header):  # most likely a separator inside a sentence, which would be cut there
+                fields = f"{len(row)} fields under a header of {len(header)}"
+                raise UserError(f"{path}:{start}: {fields}; quote a sentence that holds the separator")
+            elif row:
+                yield start, row[at] if at < len(row) else None
             start = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: {error}") from None
+        raise UserError(f"{path}:{start}: {error} (in the record that begins here)") from None
+    if not header:
+        _column(path, column, header)
 
 
 def _jsonl_rows(path: Path, text: str, column: str | None) -> Iterator[tuple[int, object]]:
@@ -113,8 +135,8 @@ def _jsonl_rows(path: Path, text: str, column: str | None) -> Iterator[tuple[int
             continue
         try:
             record = json.loads(raw)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{line}: not JSON: {error.msg}") from None
+        except (ValueError, RecursionError) as error:  # also numbers of too many digits, and too deep a nesting
+            raise UserError(f"{path}:{line}: not JSON: {getattr(error, 'msg', error)}") from None
         if not isinstance(record, dict):
             raise UserError(f"{path}:{line}: each line is one JSON object, not {type(record).__name__}")
         key = key or _column(path, column, list(record))
@@ -128,27 +150,29 @@ def _parquet_rows(path: Path, column: str | None) -> Iterator[tuple[int, object]
         file = pq.ParquetFile(path)
         key = _column(path, column, file.schema_arrow.names)
         yield from enumerate((value for batch in file.iter_batches(columns=[key]) for value in batch.column(0).to_pylist()), 1)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # damaged pages raise OSError
         raise UserError(f"{path}: not readable as parquet: {error}") from None
 
 
 def _column(path: Path, column: str | None, names: list[str]) -> str:
+    has = "it has " + (", ".join(map(repr, names)) or "none")
     if column is None and len(names) == 1:
         return names[0]
     if column is None:
-        raise UserError(f"{path}: name the column of the sentences with sentences.column; it has {', '.join(map(repr, names))}")
-    if column not in names:
-        raise UserError(f"{path}: no column {column!r}; it has {', '.join(map(repr, names)) or 'none'}")
+        raise UserError(f"{path}: name the column of the sentences with sentences.column; {has}")
+    if names.count(column) != 1:
+        raise UserError(f"{path}: {'more than one' if column in names else 'no'} column {column!r}; {has}")
     return column
 
 
 def _problems(path: Path, empty: list[int], duplicates: list[tuple[int, int]]) -> list[str]:
     problems = []
+    place = "row" if path.suffix == ".parquet" else "line"
     if empty:
-        problems.append(f"{path}: {len(empty)} empty, line {_listed(empty)}")
+        problems.append(f"{path}: {len(empty)} empty, {place} {_listed(empty)}")
     if duplicates:
-        pairs = [f"{line} (as line {first})" for line, first in duplicates]
-        problems.append(f"{path}: {len(duplicates)} duplicates, line {_listed(pairs)}")
+        pairs = [f"{line} (as {place} {first})" for line, first in duplicates]
+        problems.append(f"{path}: {len(duplicates)} duplicates, {place} {_listed(pairs)}")
     return problems
 
 

