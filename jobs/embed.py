@@ -13,8 +13,10 @@ import ray
 
 from jobs.plan import PassWork, Unit
 from jobs.results import UnitResult
+from qre.density import check_finite
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.transforms import apply_transforms
+from qre.errors import EncoderError
 from qre.sentences import SentenceSet
 from qre.store import Store
 
@@ -53,23 +55,26 @@ def embed_pass(
         loaded = Pass(work.units[0].spec, sentences.texts, _readouts(work.units), settings, device)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
         return [UnitResult.failed(unit.key, error) for unit in work.units]
-    wanted = {readout_name(unit.spec.readout) for unit in work.units}
-    for index, rows in enumerate(loaded.chunks):
+    refused = [unit for unit in work.units if readout_name(unit.spec.readout) in loaded.refused]
+    units = [unit for unit in work.units if unit not in refused]
+    failed = [UnitResult.failed(unit.key, EncoderError(loaded.refused[readout_name(unit.spec.readout)])) for unit in refused]
+    wanted = {readout_name(unit.spec.readout) for unit in units}
+    for index, rows in enumerate(loaded.chunks if units else []):
         kept = store.chunks.read(work.key, index, rows)
         if kept is None or not wanted <= kept.keys():
             try:
                 made = loaded.encode(index)
             except Exception as error:
-                return [UnitResult.failed(unit.key, error) for unit in work.units]
+                return failed + [UnitResult.failed(unit.key, error) for unit in units]
             store.chunks.write(work.key, index, rows, made)
     record = {
         "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
         "seconds": round(time.monotonic() - started, 3), "versions": versions(),
     }  # fmt: skip
-    results = [_write_unit(store, work, unit, loaded.chunks, record) for unit in work.units]
+    results = [_write_unit(store, work, unit, loaded.chunks, record) for unit in units]
     if all(result.status != "absent" for result in results):
         store.chunks.remove(work.key)
-    return results
+    return failed + results
 
 
 def _write_unit(store: Store, work: PassWork, unit: Unit, chunks: list[np.ndarray], record: dict) -> UnitResult:
@@ -84,6 +89,7 @@ def _write_unit(store: Store, work: PassWork, unit: Unit, chunks: list[np.ndarra
             matrix = np.empty((sum(map(len, chunks)), kept[name].shape[1]), np.float32)
         matrix[rows] = kept[name]
     try:
+        check_finite(matrix, unit.spec.name)
         embedding = apply_transforms(matrix, unit.spec.transforms)
     except Exception as error:
         return UnitResult.failed(unit.key, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import ray
 from jobs.config import ClusterSettings
 from qre.errors import UserError
 
+CONNECT_SECONDS = 10.0
 OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
 
 
@@ -27,6 +29,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
     if settings.address is None:
         ray.init(address="local", num_cpus=settings.cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
     else:
+        _check_answers(settings.address)
         try:
             ray.init(address=settings.address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -35,6 +38,17 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself tries a dead address for minutes; a look at the port tells in seconds."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():  # "auto"
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(f"cluster.address: no Ray cluster answers at {address}: {error}") from None
 
 
 class Stop:

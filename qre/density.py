@@ -166,6 +166,13 @@ def _check_shape(embedding: np.ndarray, encoder: str) -> None:
         raise ShapeError(f"at least 2 sentences and 1 dimension are needed, not shape {embedding.shape}", encoder)
 
 
+def check_finite(embedding: np.ndarray, encoder: str = "") -> None:
+    """Raise NonFiniteError, naming the rows, where an embedding (n, d) has NaN or Inf."""
+    finite = np.isfinite(embedding).all(axis=1)
+    if not finite.all():
+        raise NonFiniteError("NaN or Inf in the embedding", encoder, _first(~finite, 0))
+
+
 def _checked_norms(block: np.ndarray, start: int, encoder: str) -> np.ndarray:
     """Euclidean norms (b,) of the rows; a row of NaN, Inf or zeros is an error that names it."""
     norms = np.sqrt(np.einsum("ij,ij->i", block, block))

@@ -1,8 +1,8 @@
 """The illustration of the method: what noise around the unit base encoder does to the feature vector, and to the map.
 
 After Figure 2 of Zhang and Bollegala, "Map of Encoders" (arXiv 2602.08740): ten embeddings with little noise and ten with much, all around
-E = I, whose rows are n orthonormal sentences. Here E = I + sqrt(σ²/n) G with G standard normal, so that σ² is the expected squared norm of a
-row's noise beside its unit signal. Without the 1/n that norm would be n σ², and at n = 256 even σ² = 0.1 would drown the signal 26 to 1.
+E = I, whose rows are n orthonormal sentences. Here E = I + sqrt(σ²/n) G with G standard normal, so that σ² is the expected squared norm of
+a row's noise beside its unit signal. Without the 1/n that norm would be n σ², and at n = 256 even σ² = 0.1 would drown the signal 26 to 1.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSetting
         "features.parquet": _parquet(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
         **_table_files("map", table),
         **_table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
-        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], share), settings.labels),
+        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels),
     }
     return Atlas(files, headline, tuple(notes))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -89,9 +89,7 @@ def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
 @contextmanager
 def style() -> Iterator[None]:
     """matplotlib's own defaults with STYLE over them, whatever the machine's matplotlibrc says; the old settings return at the end."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+    with matplotlib.style.context(["default", STYLE]):
         yield
 
 
@@ -139,8 +137,9 @@ def plain(text: str, longest: int) -> str:
 
 @cache
 def _drawable() -> frozenset[int]:
-    """Code points of the font that comes with matplotlib."""
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+    """Code points that the font that comes with matplotlib has both in regular and in bold."""
+    regular, bold = (get_font(findfont(font)).get_charmap() for font in ("DejaVu Sans", "DejaVu Sans:bold"))
+    return frozenset(regular) & frozenset(bold)
 
 
 # ---- the parts of the map
@@ -154,8 +153,8 @@ def _frame(axes: Axes, table: pd.DataFrame) -> str:
     scale = np.array([box.width, box.height]) / spans
     scale = np.minimum(scale, MOST_STRETCH * scale.min())  # pixels for a unit of the map
     halves = 0.56 * np.array([box.width, box.height]) / scale
-    axes.set_xlim((low + high)[0] / 2 - halves[0], (low + high)[0] / 2 + halves[0])
-    axes.set_ylim((low + high)[1] / 2 - halves[1], (low + high)[1] / 2 + halves[1])
+    (left, bottom), (right, top) = (low + high) / 2 - halves, (low + high) / 2 + halves
+    axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.set_axis_off()
     stretch = scale[1] / scale[0]
     if stretch > 1.5:

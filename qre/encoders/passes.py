@@ -66,6 +66,7 @@ class Pass:
     Attributes:
         chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and settings.
         record: what is known of the loaded encoder.
+        refused: readouts, by name, that the encoder does not have -> why.
     """
 
     def __init__(
@@ -78,12 +79,13 @@ class Pass:
         self._batches = _grouped(self._run.batches, settings.chunk_sentences)
         self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
         self.record = self._run.record
+        self.refused = {readout_name(readout): why for readout, why in self._run.refused.items()}
 
     def encode(self, chunk: int) -> dict[str, np.ndarray]:
         """The embeddings of a chunk: for each readout, by its name, shape (len(chunks[chunk]), d), float32.
 
         Raises:
-            EncoderError: the encoder's own fault.
+            EncoderError: the encoder's own fault. NaN in some readouts and not in others is left in the vectors.
         """
         parts = [self._run.encode(rows) for rows in self._batches[chunk]]
         return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
@@ -96,6 +98,7 @@ class _ClassicalPass:
         self._spec, self._sentences = spec, sentences
         self.batches = [np.arange(len(sentences))]
         self.record = {"device": "cpu"}
+        self.refused: dict[tuple, str] = {}
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         return {(): embed_classical(self._spec, self._sentences)}

@@ -79,6 +79,7 @@ class TransformerPass:
 
     Attributes:
         batches: row indices (b,) of each batch, fixed by the sentences and the budget.
+        refused: readouts that this encoder does not have -> why; the others are read all the same.
         record: what is known after loading: device, dtype, parameters, tokens, share of sentences cut at the limit.
     """
 
@@ -88,7 +89,7 @@ class TransformerPass:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        self._spec, self._sentences, self._readouts = spec, sentences, list(readouts)
+        self._spec, self._sentences = spec, sentences
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = SentenceTransformer(
@@ -98,7 +99,8 @@ class TransformerPass:
         ).eval()  # fmt: skip
         if spec.max_tokens is not None:
             self._model.max_seq_length = spec.max_tokens
-        self._check_readouts()
+        self.refused = self._refused(readouts)
+        self._readouts = [readout for readout in readouts if readout not in self.refused]
         if any(self._readouts):  # the folder's own pipeline alone needs no hidden states
             self._model[0].auto_model.config.output_hidden_states = True
         lengths, cut = self._token_lengths()
@@ -118,10 +120,11 @@ class TransformerPass:
             rows: one of `batches`, shape (b,).
 
         Returns:
-            for each readout, shape (b, d), float32.
+            for each readout that is not refused, shape (b, d), float32.
 
         Raises:
-            EncoderError: NaN or Inf; the message names the first sentence.
+            EncoderError: NaN or Inf in every readout; the message names the first sentence. Where one layer is bad and others are not,
+                it is left to who takes that layer.
         """
         import torch
         from sentence_transformers.util import batch_to_device
@@ -130,7 +133,12 @@ class TransformerPass:
             features = self._model.preprocess([self._sentences[row] for row in rows], prompt=self._spec.prompt or None)
             features = batch_to_device(features, self._model.device)
             read = self._read(features)
-        return {readout: self._checked(tensor, rows) for readout, tensor in read.items()}
+        vectors = {readout: tensor.float().cpu().numpy() for readout, tensor in read.items()}
+        finite = [np.isfinite(matrix).all(axis=1) for matrix in vectors.values()]
+        if finite and not any(rows_finite.all() for rows_finite in finite):
+            row = int(rows[np.flatnonzero(~finite[0])[0]])
+            raise EncoderError(f"NaN or Inf in the embedding of sentence {row} ({self._sentences[row][:60]!r})")
+        return vectors
 
     def _read(self, features: dict) -> dict[tuple, object]:
         """The sentence vectors of every readout, as tensors (b, d)."""
@@ -159,12 +167,13 @@ class TransformerPass:
 
         return Pooling(dimension, mode)
 
-    def _check_readouts(self) -> None:
+    def _refused(self, readouts: Sequence[tuple]) -> dict[tuple, str]:
         layers = getattr(getattr(self._model[0], "config", None), "num_hidden_layers", None)
-        for readout in self._readouts:
-            if readout and (layers is None or readout[0] > layers):
-                has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
-                raise EncoderError(f"layer {readout[0]} is asked for; this encoder has {has}")
+        has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
+        return {
+            readout: f"layer {readout[0]} is asked for; this encoder has {has}"
+            for readout in readouts if readout and (layers is None or readout[0] > layers)
+        }  # fmt: skip
 
     def _token_lengths(self) -> tuple[np.ndarray, float]:
         """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut."""
@@ -177,11 +186,3 @@ class TransformerPass:
         if limit is None:
             return lengths, 0.0
         return np.minimum(lengths, limit), float(np.mean(lengths > limit))
-
-    def _checked(self, tensor, rows: np.ndarray) -> np.ndarray:
-        vectors = tensor.float().cpu().numpy()
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            row = int(rows[np.flatnonzero(~finite)[0]])
-            raise EncoderError(f"NaN or Inf in the embedding of sentence {row} ({self._sentences[row][:60]!r})")
-        return vectors

@@ -160,7 +160,7 @@ def _unsealed_table(folder: Folder, name: str) -> pa.Table:
     table = _parsed(folder, name)
     if (table.schema.metadata or {}).get(b"content", b"").decode() != _content(table):
         raise folder.quarantine(name, "content does not match its checksum")
-    return table
+    return table.replace_schema_metadata(None)  # the seal is this file's alone: it must not travel on with the rows
 
 
 def _parsed(folder: Folder, name: str, columns: list[str] | None = None) -> pa.Table:

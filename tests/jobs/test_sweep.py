@@ -53,7 +53,7 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
     case = Case(tmp_path, CLASSICAL, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)))
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr
-    assert "map of 21 encoders in 4 families on 400 sentences" in first.stdout
+    assert "map of 19 encoders in 4 families on 400 sentences" in first.stdout
     assert re.search(r"of its own family|of their own family|own family \(chance", first.stdout)
     out = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"map.png", "map.svg", "map.csv", "map.parquet", "neighbours.csv", "neighbours.parquet", "features.parquet", "manifest.json"} == out
@@ -61,18 +61,18 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
     marks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     second = case.qre("sweep")
     assert second.returncode == 0
-    assert "all is done: 21 encoders on the map" in second.stdout
+    assert "all is done: 19 encoders on the map" in second.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == marks
     status = json.loads(case.qre("status", "--json").stdout)
-    assert (status["featured"], status["to_embed"], status["atlas_done"]) == (21, 0, True)
+    assert (status["featured"], status["to_embed"], status["atlas_done"]) == (19, 0, True)
     # one more encoder: only it is computed, and the map is made anew
     config = yaml.safe_load(case.config.read_text())
     config["encoders"].append({"source": "classical", "name": "new", "family": "LSA words", "kind": "lsa", "rank": 40})
     case.config.write_text(yaml.safe_dump(config))
     third = case.qre("sweep")
-    assert "map of 22 encoders" in third.stdout, third.stderr
+    assert "map of 20 encoders" in third.stdout, third.stderr
     kept = [path for path in marks if "embeddings" in path.parts]
-    assert len(kept) == 21
+    assert len(kept) == 19
     assert all(path.stat().st_mtime_ns == marks[path] for path in kept)
 
 
@@ -94,7 +94,7 @@ def test_bad_encoders_end_as_recorded_failures(tmp_path, folder_encoder):
     )  # fmt: skip
     result = case.qre("sweep")
     assert result.returncode == 1, result.stderr
-    assert "map of 19 encoders" in result.stdout
+    assert "map of 17 encoders" in result.stdout
     failures = {failure.encoder: failure for failure in case.store.failures.read_all().values()}
     assert set(failures) == {"nan", "cut", "no such layer", "constant", "rank"}
     assert {failure.kind for failure in failures.values()} == {"permanent"}
@@ -109,7 +109,7 @@ def test_bad_encoders_end_as_recorded_failures(tmp_path, folder_encoder):
     save_tiny_bert(tmp_path / "mended", seed=2)
     weights_file.write_bytes((tmp_path / "mended/model.safetensors").read_bytes())
     mended = case.qre("sweep")  # another content is another revision, and so another unit
-    assert "map of 20 encoders" in mended.stdout, mended.stderr
+    assert "map of 18 encoders" in mended.stdout, mended.stderr
 
 
 def test_wrong_configs_end_at_once_with_exit_code_2(tmp_path):

@@ -23,7 +23,7 @@ def lay(features, settings=AtlasSettings(), **options):
 def test_two_runs_and_two_threads_give_the_same_bits():
     features, _ = clusters(5, 25)
     first, notes = lay(features)
-    assert notes == []
+    assert notes == ["perplexity 30 suits 600 encoders or more; 6.2 is used for 125"]
     assert first.shape == (125, 2) and first.dtype == np.float64
     assert (lay(features)[0] == first).all()
     assert (lay(features, n_jobs=2)[0] == first).all()
@@ -46,8 +46,9 @@ def test_the_map_is_centred_and_widest_from_left_to_right():
 
 def test_few_encoders_lower_the_perplexity_and_say_so():
     _, notes = lay(clusters(3, 10)[0])
-    assert notes == ["perplexity 30 needs at least 91 encoders; 9.7 is used for 30"]
-    assert lay(clusters(1, 91)[0])[1] == []
+    assert notes == ["perplexity 30 suits 600 encoders or more; 5.0 is used for 30"]
+    assert lay(clusters(6, 100)[0])[1] == []
+    assert lay(clusters(1, 10)[0])[1][0] == "perplexity 30 suits 600 encoders or more; 3.0 is used for 10"
     assert lay(clusters(3, 10)[0], AtlasSettings(perplexity=5))[1] == []
 
 

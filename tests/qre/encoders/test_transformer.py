@@ -90,9 +90,10 @@ def test_batches_hold_the_budget_and_every_sentence_once():
     assert [len(batch) for batch in token_budget_batches(np.array([500, 3]), 256)] == [1, 1]
 
 
-def test_a_layer_that_is_not_there(tiny_encoder, sentences):
-    with pytest.raises(EncoderError, match="layer 3 is asked for; this encoder has hidden states 0 to 2"):
-        embed(tiny_encoder, sentences, layer=3, pooling="mean")
+def test_a_layer_that_is_not_there_takes_no_other_with_it(tiny_encoder, sentences):
+    loaded = TransformerPass(spec(tiny_encoder), sentences.texts, [(3, "mean"), (2, "mean")], token_budget=256)
+    assert loaded.refused == {(3, "mean"): "layer 3 is asked for; this encoder has hidden states 0 to 2"}
+    assert set(loaded.encode(loaded.batches[0])) == {(2, "mean")}
 
 
 def test_nan_weights_name_the_sentence(tmp_path, sentences):

@@ -103,6 +103,7 @@ def test_features_come_back_in_the_order_asked_for(store):
     table = store.features.read("m", ["c", "a"])
     assert table["key"].to_pylist() == ["c", "a"]
     assert table["feature"].to_pylist() == [[9.0] * 4, [0.5] * 4]
+    assert not table.schema.metadata  # which shards they lay in leaves no trace
     with pytest.raises(KeyError, match="'d', 'e'"):
         store.features.read("m", ["a", "d", "e"])
 
