@@ -18,13 +18,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.config import SweepConfig, load_config
-from jobs.plan import Plan, make_plan
+from jobs.encoders import app as encoders_app
+from jobs.plan import Plan, expected_costs, make_plan
+from jobs.resolve import Resolved, resolve
 from qre.errors import UserError
 from qre.store import Store
 
 app = typer.Typer(
     help="A map of sentence encoders by quantum relative entropy.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )  # fmt: skip
+app.add_typer(encoders_app, name="encoders")
 console = Console()
 ConfigFile = Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
@@ -46,12 +49,16 @@ def plan(config: ConfigFile, as_json: AsJson = False) -> None:
     Example: qre plan jobs/demo.yaml
     """
     settings = load_config(config)
-    planned = make_plan(settings, Store(settings.store))
+    store = Store(settings.store)
+    planned = make_plan(settings, store, _resolve(settings, store))
+    costs = expected_costs(planned, settings)
     if as_json:
-        print(json.dumps(_counts(planned)))
+        print(json.dumps({**_counts(planned), "cost": costs}))
         return
     _print_notes(planned)
     _print_families(planned)
+    _print_costs(costs)
+    _print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     console.print(f"{units} encoders to embed in {passes} passes, {len(planned.to_featurize)} to featurize", highlight=False)
     console.print("the atlas is up to date" if planned.atlas_done else "the atlas is to be made", highlight=False)
@@ -68,12 +75,13 @@ def sweep(
     """
     settings = load_config(config)
     store = Store(settings.store)
-    planned = make_plan(settings, store, retry_failed=retry_failed)
+    resolved = _resolve(settings, store)
+    planned = make_plan(settings, store, resolved, retry_failed)
     _print_notes(planned)
     if planned.done:
         console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
     else:
-        planned = _run(settings, store, retry_failed)
+        planned = _run(settings, store, resolved, retry_failed)
     _export(settings, store)
     _print_summary(settings, store, planned)
     if planned.failures:
@@ -88,7 +96,7 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
     """
     settings = load_config(config)
     store = Store(settings.store)
-    planned = make_plan(settings, store)
+    planned = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     progress = store.progress.read(settings.name)
     chunks = {work.units[0].spec.name: store.chunks.count(work.key) for work in planned.passes}
     chunks = {name: count for name, count in chunks.items() if count}
@@ -124,14 +132,24 @@ def illustrate(
         print(out / name)
 
 
-def _run(settings: SweepConfig, store: Store, retry_failed: bool) -> Plan:
+def _resolve(settings: SweepConfig, store: Store) -> Resolved:
+    """The config's encoders; says how far it is while the hub is asked."""
+
+    def told(done: int, total: int) -> None:
+        if done == total or done % 100 == 0:
+            print(f"hub: {done} of {total} encoders resolved", file=sys.stderr)
+
+    return resolve(settings, store, progress=told)
+
+
+def _run(settings: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool) -> Plan:
     from jobs.progress import Reporter
     from jobs.sweep import Interrupted, SweepError
     from jobs.sweep import sweep as run_sweep
 
     try:
         with Reporter(console, store, settings.name) as reporter:
-            return run_sweep(settings, store, reporter, retry_failed)
+            return run_sweep(settings, store, resolved, reporter, retry_failed)
     except Interrupted as stop:
         print(f"qre: {stop}; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(128 + stop.signal) from None
@@ -193,6 +211,22 @@ def _print_families(planned: Plan) -> None:
     console.print(table)
 
 
+def _print_costs(costs: dict) -> None:
+    """Bytes, memory and GPU time of what is still to run, by the model of qre/encoders/cost.py."""
+    if not costs["passes"]:
+        return
+    table = Table(title=f"{costs['passes']} transformers to run (estimates by a stated model: qre/encoders/cost.py)", title_justify="left")
+    for heading in ("GPU type", "fits", "GPU hours"):
+        table.add_column(heading, justify="left" if heading == "GPU type" else "right")
+    for name, gpu in costs["gpus"].items():
+        table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}")
+    console.print(table)
+    console.print(
+        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
+        f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,
+    )  # fmt: skip
+
+
 def _print_failures(planned: Plan) -> None:
     if not planned.failures:
         return
@@ -200,8 +234,9 @@ def _print_failures(planned: Plan) -> None:
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
     for failure in planned.failures.values():
-        remedy = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
-        table.add_row(escape(failure.encoder), escape(f"{failure.exception}: {failure.message}"), remedy)
+        again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
+        why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
+        table.add_row(escape(failure.encoder), escape(why), escape(failure.remedy or again))
     console.print(table)
 
 

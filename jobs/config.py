@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.hub import COMMIT, HubQuery
 from qre.encoders.passes import EncodeSettings
-from qre.encoders.spec import ClassicalSpec, FolderSpec
+from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
 
@@ -55,18 +58,91 @@ class CatalogueEntry(_Record):
         return value
 
 
-class FolderEntry(FolderSpec):
-    """An encoder in a local sentence-transformers folder; name and family default to the folder's name, the prompt to the folder's own."""
+class _ModelEntry(_Record):
+    """A transformer, as a person writes it; what is left out is the encoder's own."""
 
-    name: str = ""
-    family: str = ""
-    revision: Literal[""] = ""
-    prompt: str | None = None
+    name: str | None = Field(None, description="default: the folder's name, or the id with what differs from its own pipeline")
+    family: str | None = None
+    layer: int | None = Field(None, ge=0)
+    pooling: Literal[POOLINGS] | None = None
+    prompt: str | None = Field(None, description="put before every sentence; default: the encoder's own default prompt")
+    prompt_name: str | None = Field(None, description="one of the encoder's own prompts")
+    max_tokens: int | None = Field(None, ge=2)
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    truncate_dim: int | None = Field(None, ge=1, description="the first K dimensions; the same as the transform truncate:K")
+    normalize: bool = Field(False, description="unit length at the end; the same as the transform normalize")
+    transforms: tuple[str, ...] = ()
+    token_budget: int | None = Field(None, ge=16, description="of this encoder; default: encode.token_budget")
 
     @field_validator("name", "family")
     @classmethod
-    def _printable(cls, value: str) -> str:
-        return FolderSpec._printable(value) if value else value
+    def _printable(cls, value: str | None) -> str | None:
+        return value if value is None else FolderSpec._printable(value)
+
+    @field_validator("transforms")
+    @classmethod
+    def _known_transforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return FolderSpec._known_transforms(value)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.prompt is not None and self.prompt_name is not None:
+            raise ValueError("give prompt or prompt_name, not both")
+        if self.layer is not None and self.pooling is None:
+            raise ValueError("a layer needs a pooling")
+        return self
+
+    def spec_values(self, name: str, family: str, prompts: dict[str, str], default_prompt: str) -> dict:
+        """The fields of a ModelSpec, given what the encoder's own files say.
+
+        Raises:
+            UserError: no prompt of that name.
+        """
+        if self.prompt_name is not None and self.prompt_name not in prompts:
+            raise UserError(f"prompt_name: no prompt {self.prompt_name!r}; this encoder has {', '.join(sorted(prompts)) or 'none'}")
+        prompt = default_prompt if self.prompt is None else self.prompt
+        transforms = ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ()) + self.transforms + (("normalize",) if self.normalize else ())
+        own = [f"L{self.layer}" if self.layer is not None else "", self.pooling or "", f"prompt:{self.prompt_name}" if self.prompt_name else ""]
+        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", "" if self.dtype == "float32" else self.dtype, *transforms]
+        return {
+            "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
+            "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
+            "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
+        }  # fmt: skip
+
+
+class FolderEntry(_ModelEntry):
+    """An encoder in a local sentence-transformers folder."""
+
+    source: Literal["folder"]
+    path: str
+
+
+class HubEntry(_ModelEntry):
+    """One encoder of the hub by its id, or those that a query finds."""
+
+    source: Literal["hub"]
+    id: str | None = None
+    query: HubQuery | None = None
+    revision: str | None = Field(None, max_length=200, description="branch, tag or commit; it is pinned to a commit before anything is keyed")
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _one_or_many(self):
+        if (self.id is None) == (self.query is None):
+            raise ValueError("give id or query, one of them")
+        if self.query is not None and (self.name or self.revision or self.trust_remote_code):
+            raise ValueError("name, revision and trust_remote_code are of one encoder: they go with id")
+        if self.trust_remote_code and not COMMIT.fullmatch(self.revision or ""):
+            raise ValueError("trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the code you have read")
+        return self
+
+
+class ListEntry(_Record):
+    """A file of entries: .yaml (a list of entries as in a config), or .csv with columns named as their keys."""
+
+    source: Literal["list"]
+    path: str
 
 
 class ClusterSettings(_Record):
@@ -79,6 +155,7 @@ class ClusterSettings(_Record):
         width: most encoders at once; None for as many as the cluster holds.
         attempts: tries of a unit whose machine failed it; an encoder's own fault is never tried again.
         shard_units: encoders in one feature shard.
+        cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
         grace_seconds: how long encoders in flight may go on after a stop was asked for.
     """
 
@@ -89,7 +166,15 @@ class ClusterSettings(_Record):
     width: int | None = Field(None, ge=1)
     attempts: int = Field(3, ge=1)
     shard_units: int = Field(16, ge=1)
+    cache_gigabytes: float | None = Field(None, gt=0)
     grace_seconds: float = Field(10.0, ge=0)
+
+    @property
+    def cache_bytes(self) -> int | None:
+        return None if self.cache_gigabytes is None else int(self.cache_gigabytes * 1e9)
+
+
+Entry = Annotated[Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, ClassicalSpec], Field(discriminator="source")]
 
 
 class SweepConfig(_Record):
@@ -99,7 +184,7 @@ class SweepConfig(_Record):
     store: str = Field(description="folder of the store, from the working directory")
     export: str | None = Field(None, description="folder that the finished atlas is copied to")
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
-    encoders: tuple[Annotated[Union[CatalogueEntry, FolderEntry, ClassicalSpec], Field(discriminator="source")], ...] = Field(min_length=1)
+    encoders: tuple[Entry, ...] = Field(min_length=1)
     encode: EncodeSettings = EncodeSettings()
     features: FeatureMethod = FeatureMethod()
     atlas: AtlasSettings = AtlasSettings()
@@ -112,25 +197,75 @@ def load_config(path: str | Path) -> SweepConfig:
     Raises:
         UserError: no such file, not YAML, an unknown key (with the nearest known one), or a wrong value; each with its place.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
+    values = read_yaml(Path(path))
     if not isinstance(values, dict):
         raise UserError(f"{path}: a config is a mapping of keys to values")
     try:
         return SweepConfig.model_validate(values)
     except ValidationError as error:
-        lines = [f"{path}: {_explained(problem)}" for problem in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(lines))) from None
+        raise UserError(explained(str(path), error)) from None
 
 
-_SOURCES = {"builtin": BuiltinSentences, "file": FileSentences, "catalogue": CatalogueEntry, "folder": FolderEntry, "classical": ClassicalSpec}
+def load_list(path: str | Path) -> tuple[Entry, ...]:
+    """The entries of a list file.
+
+    Raises:
+        UserError: as load_config.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        values = _csv_entries(path)
+    else:
+        values = read_yaml(path)
+    if not isinstance(values, list):
+        raise UserError(f"{path}: a list of encoders is a sequence of entries")
+    try:
+        entries = _EncoderList.model_validate({"encoders": values}).encoders
+    except ValidationError as error:
+        raise UserError(explained(str(path), error)) from None
+    if any(isinstance(entry, ListEntry) for entry in entries):
+        raise UserError(f"{path}: a list names encoders, not further lists")
+    return entries
+
+
+class _EncoderList(_Record):
+    encoders: tuple[Entry, ...]
+
+
+def read_yaml(path: Path):
+    """The value of a YAML file; no objects are made. UserError where it cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {error}") from None
+
+
+def _csv_entries(path: Path) -> list[dict]:
+    """Rows as entries of the hub (or of the source that a column names); empty cells are left out, transforms are separated by spaces."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    entries = []
+    for row in rows:
+        entry = {key: value for key, value in row.items() if value}
+        if "transforms" in entry:
+            entry["transforms"] = entry["transforms"].split()
+        entries.append({"source": "hub", **entry})
+    return entries
+
+
+_SOURCES = {
+    "builtin": BuiltinSentences, "file": FileSentences, "catalogue": CatalogueEntry, "folder": FolderEntry, "hub": HubEntry, "list": ListEntry,
+    "classical": ClassicalSpec,
+}  # fmt: skip
+
+
+def explained(path: str, error: ValidationError) -> str:
+    """A line for each thing that is wrong."""
+    return "\n".join(dict.fromkeys(f"{path}: {_explained(problem)}" for problem in error.errors()))
 
 
 def _explained(problem: dict) -> str:

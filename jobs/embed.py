@@ -14,7 +14,10 @@ import ray
 from jobs.plan import PassWork, Unit
 from jobs.results import UnitResult
 from qre.density import check_finite
+from qre.encoders.hub import HubProblem
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
+from qre.encoders.snapshots import prefetch
+from qre.encoders.spec import EncoderSpec, HubSpec
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EncoderError
 from qre.sentences import SentenceSet
@@ -35,38 +38,40 @@ class Embedder:
         self._store, self._threads = Store(store), threads
         self._sentences: SentenceSet | None = None
 
-    def run(self, work: PassWork, fingerprint: str, settings: EncodeSettings) -> list[UnitResult]:
-        """Embed one pass: see embed_pass."""
+    def run(
+        self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None
+    ) -> list[UnitResult]:
+        """Embed one pass: see embed_pass. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it."""
+        if isinstance(upcoming, HubSpec):
+            prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         if self._sentences is None or self._sentences.fingerprint != fingerprint:
             self._sentences = SentenceSet.from_table("stored", self._store.sentences.read(fingerprint))
-        return embed_pass(self._store, work, self._sentences, settings, self._threads)
+        return embed_pass(self._store, work, self._sentences, settings, self._threads, cache_bytes=cache_bytes)
 
 
 def embed_pass(
-    store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto"
-) -> list[UnitResult]:
+    store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto",
+    cache_bytes: int | None = None,
+) -> list[UnitResult]:  # fmt: skip
     """Embed the sentences in chunks, then write the embedding of each unit.
 
     Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units as "failed"; what the
-    store raises (a full disk, say) is the machine's fault and is passed on.
+    store raises (a full disk, say) is the machine's fault and is passed on, as is a hub that does not answer now.
     """
     started = time.monotonic()
     try:
-        loaded = Pass(work.units[0].spec, sentences.texts, _readouts(work.units), settings, device)
+        loaded = Pass(work.units[0].spec, sentences.texts, _readouts(work.units), settings, device, cache_bytes)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
+        if isinstance(error, HubProblem) and error.transient:
+            raise
         return [UnitResult.failed(unit.key, error) for unit in work.units]
-    refused = [unit for unit in work.units if readout_name(unit.spec.readout) in loaded.refused]
-    units = [unit for unit in work.units if unit not in refused]
-    failed = [UnitResult.failed(unit.key, EncoderError(loaded.refused[readout_name(unit.spec.readout)])) for unit in refused]
-    wanted = {readout_name(unit.spec.readout) for unit in units}
-    for index, rows in enumerate(loaded.chunks if units else []):
-        kept = store.chunks.read(work.key, index, rows)
-        if kept is None or not wanted <= kept.keys():
-            try:
-                made = loaded.encode(index)
-            except Exception as error:
-                return failed + [UnitResult.failed(unit.key, error) for unit in units]
-            store.chunks.write(work.key, index, rows, made)
+    try:
+        failed, units = _refused(work, loaded)
+        fault = _encode_chunks(store, work, loaded, {readout_name(unit.spec.readout) for unit in units})
+        if fault is not None:
+            return failed + [UnitResult.failed(unit.key, fault) for unit in units]
+    finally:
+        loaded.close()
     record = {
         "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
         "seconds": round(time.monotonic() - started, 3), "versions": versions(),
@@ -75,6 +80,26 @@ def embed_pass(
     if all(result.status != "absent" for result in results):
         store.chunks.remove(work.key)
     return failed + results
+
+
+def _refused(work: PassWork, loaded: Pass) -> tuple[list[UnitResult], list[Unit]]:
+    """Results of the units whose readout the encoder does not have, and the other units."""
+    why = {unit.key: loaded.refused.get(readout_name(unit.spec.readout)) for unit in work.units}
+    failed = [UnitResult.failed(key, EncoderError(reason)) for key, reason in why.items() if reason]
+    return failed, [unit for unit in work.units if not why[unit.key]]
+
+
+def _encode_chunks(store: Store, work: PassWork, loaded: Pass, wanted: set[str]) -> Exception | None:
+    """Make the chunks that are not kept already; returns the encoder's own fault, if it has one."""
+    for index, rows in enumerate(loaded.chunks if wanted else []):
+        kept = store.chunks.read(work.key, index, rows)
+        if kept is None or not wanted <= kept.keys():
+            try:
+                made = loaded.encode(index)
+            except Exception as error:
+                return error
+            store.chunks.write(work.key, index, rows, made)
+    return None
 
 
 def _write_unit(store: Store, work: PassWork, unit: Unit, chunks: list[np.ndarray], record: dict) -> UnitResult:
@@ -93,7 +118,7 @@ def _write_unit(store: Store, work: PassWork, unit: Unit, chunks: list[np.ndarra
         embedding = apply_transforms(matrix, unit.spec.transforms)
     except Exception as error:
         return UnitResult.failed(unit.key, error)
-    spec = unit.spec.model_dump(mode="json", exclude={"path"})  # the place of a folder on one machine says nothing on another
+    spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     return UnitResult(unit.key, "done")
 

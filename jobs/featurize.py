@@ -13,6 +13,12 @@ from qre.errors import EmbeddingError
 from qre.features import FeatureMethod, FeatureRow, feature_row
 from qre.store import CorruptArtefact, Store
 
+FACTS = {
+    "architecture": pa.string(), "model_type": pa.string(), "layers": pa.int64(), "hidden_size": pa.int64(), "vocabulary": pa.int64(),
+    "parameters": pa.int64(), "model_pooling": pa.string(), "model_max_tokens": pa.int64(), "modules": pa.string(), "prompt_names": pa.string(),
+}  # fmt: skip
+RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}  # not the seconds: equal content is to give equal bytes
+
 
 @ray.remote(max_retries=0)
 def featurize(store: str, units: Sequence[tuple[str, str]], method: FeatureMethod, folder: str, threads: int) -> list[UnitResult]:
@@ -26,27 +32,36 @@ def featurize_batch(store: Store, units: Sequence[tuple[str, str]], method: Feat
     results, rows = [], []
     for key, name in units:
         try:
-            embedding, _ = store.embeddings.read(key)
-            rows.append((key, feature_row(embedding, method, name)))
+            embedding, record = store.embeddings.read(key)
+            rows.append((key, feature_row(embedding, method, name), encoder_facts(record)))
         except (FileNotFoundError, CorruptArtefact) as error:
             results.append(UnitResult(key, "absent", message=str(error)))
         except EmbeddingError as error:
             results.append(UnitResult.failed(key, error))
     if rows:
         store.features.write(folder, shard_table(rows, method))
-    return results + [UnitResult(key, "done") for key, _ in rows]
+    return results + [UnitResult(key, "done") for key, _, _ in rows]
 
 
-def shard_table(rows: Sequence[tuple[str, FeatureRow]], method: FeatureMethod) -> pa.Table:
-    """One row an encoder: key, feature (n float64), the spectral summary, and the method that made them."""
+def encoder_facts(record: dict) -> dict:
+    """What the record of an embedding tells of the encoder that made it: columns of the map, null where it does not tell."""
+    own = record.get("attributes") or {}
+    columns = {name: own.get(name) for name in FACTS}
+    return {**columns, **{name: record.get(name) for name in RUN_FACTS}}
+
+
+def shard_table(rows: Sequence[tuple[str, FeatureRow, dict]], method: FeatureMethod) -> pa.Table:
+    """One row an encoder: key, feature (n float64), the spectral summary, what the encoder told of itself, and the method."""
     count = len(rows)
+    facts = {name: pa.array([fact[name] for _, _, fact in rows], kind) for name, kind in {**FACTS, **RUN_FACTS}.items()}
     return pa.table({
-        "key": [key for key, _ in rows],
-        "feature": pa.array([row.feature for _, row in rows], pa.list_(pa.float64())),
-        "qre": [row.qre for _, row in rows],
-        "entropy": [row.entropy for _, row in rows],
-        "effective_rank": [row.effective_rank for _, row in rows],
-        "dimension": [row.dimension for _, row in rows],
+        "key": [key for key, _, _ in rows],
+        "feature": pa.array([row.feature for _, row, _ in rows], pa.list_(pa.float64())),
+        "qre": [row.qre for _, row, _ in rows],
+        "entropy": [row.entropy for _, row, _ in rows],
+        "effective_rank": [row.effective_rank for _, row, _ in rows],
+        "dimension": [row.dimension for _, row, _ in rows],
+        **facts,
         "direction": [method.direction] * count,
         "perturbation": [method.perturbation] * count,
         "epsilon": [method.epsilon] * count,

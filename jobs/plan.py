@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from jobs.config import BuiltinSentences, CatalogueEntry, FolderEntry, SweepConfig
+from jobs.config import SweepConfig
+from jobs.resolve import Resolved
 from qre.atlas.build import atlas_identity
-from qre.encoders.catalogue import catalogue
+from qre.encoders.cost import GPUS, estimate
 from qre.encoders.passes import parent_key, pass_key, unit_key
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
-from qre.encoders.transformer import default_prompt, folder_revision
-from qre.errors import UserError
-from qre.sentences import SentenceSet, builtin_set, read_sentences
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
+from qre.sentences import SentenceSet
 from qre.store import Failure, Store
-
-FEWEST = 4  # encoders: with fewer there is no map to draw
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,7 @@ class Unit:
     key: str
     parent: str
     spec: EncoderSpec
+    attributes: dict = field(default_factory=dict, compare=False)  # what is known before it is loaded; changes no number
 
 
 @dataclass(frozen=True)
@@ -89,21 +86,21 @@ def method_folder(config: SweepConfig, fingerprint: str) -> str:
 
 
 def make_plan(
-    config: SweepConfig, store: Store, resolved: Resolved | None = None, retry_failed: bool = False, given_up: Collection[str] = ()
+    config: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool = False, given_up: Collection[str] = ()
 ) -> Plan:
     """What is left to do for a config, given the store.
 
     Args:
         config, store: see there.
-        resolved: the sentences and specs, where they are known already.
+        resolved: the sentences and specs that the config names.
         retry_failed: try encoders again that failed by their own fault.
         given_up: keys of units that the machine failed too often in this sweep: not to be tried again now.
-
-    Raises:
-        UserError: the sentences or an encoder cannot be resolved.
     """
-    sentences, specs, notes = resolved or resolve(config)
-    units = [Unit(unit_key(spec, sentences.fingerprint, config.encode), parent_key(spec), spec) for spec in specs]
+    sentences = resolved.sentences
+    units = [
+        Unit(unit_key(spec, sentences.fingerprint, config.encode), parent_key(spec), spec, resolved.attributes.get(spec.name, {}))
+        for spec in resolved.specs
+    ]
     units, same = _distinct(units)
     keys = {unit.key for unit in units}
     embedded = frozenset(store.embeddings.keys() & keys)
@@ -113,12 +110,13 @@ def make_plan(
         if key in keys - featured and (key in given_up or (failure.kind == "permanent" and not retry_failed))
     }  # fmt: skip
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
+    failures |= {failure.key: failure for failure in resolved.unresolved}
     shown = [unit for unit in units if unit.key in featured]
     manifest = store.atlases.manifest(config.name)
     identity = atlas_identity(shown_rows(shown), config.features, config.atlas, sentences.fingerprint)
     return Plan(
         sentences=sentences, units=tuple(units), embedded=embedded, featured=featured, failures=failures,
-        passes=_passes(todo, sentences, config), notes=tuple(notes + same),
+        passes=_passes(todo, sentences, config), notes=tuple(resolved.notes + same),
         atlas_done=manifest is not None and manifest["identity"] == identity,
     )  # fmt: skip
 
@@ -134,62 +132,6 @@ def shown_rows(units: Iterable[Unit]) -> list[dict]:
             "layer": layer, "pooling": pooling, "transforms": ",".join(spec.transforms),
         })  # fmt: skip
     return rows
-
-
-Resolved = tuple[SentenceSet, list[EncoderSpec], list[str]]
-
-
-def resolve(config: SweepConfig) -> Resolved:
-    """The sentence set, the specs with their revisions, and notes. Reads sentence files and encoder folders, runs nothing.
-
-    Raises:
-        UserError: naming the entry of the config.
-    """
-    sentences = _sentences(config)
-    specs: list[EncoderSpec] = []
-    notes = list(sentences.notes)
-    for number, entry in enumerate(config.encoders):
-        if isinstance(entry, CatalogueEntry):
-            listed, missing = catalogue(entry.name)
-            matching = [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
-            if not matching and not missing:
-                raise UserError(f"encoders[{number}].include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
-            specs += matching
-            notes += missing
-        elif isinstance(entry, FolderEntry):
-            specs.append(_folder_spec(entry, number))
-        else:
-            specs.append(entry)
-    names = [spec.name for spec in specs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
-    if len(specs) < FEWEST:
-        raise UserError(f"encoders: {len(specs)} in all, and a map needs at least {FEWEST}" + "".join(f"; {note}" for note in notes))
-    return sentences, specs, notes
-
-
-def _sentences(config: SweepConfig) -> SentenceSet:
-    wanted = config.sentences
-    if isinstance(wanted, BuiltinSentences):
-        try:
-            return builtin_set(wanted.limit, wanted.seed)
-        except ValueError as error:
-            raise UserError(f"sentences.limit: {error}") from None
-    return read_sentences(wanted.path, wanted.column, wanted.limit, wanted.on_problem)
-
-
-def _folder_spec(entry: FolderEntry, number: int) -> FolderSpec:
-    path = Path(entry.path).expanduser().resolve()
-    name = entry.name or path.name
-    try:
-        revision = folder_revision(path)
-    except UserError as error:
-        raise UserError(f"encoders[{number}].path: {error}") from None
-    values = entry.model_dump()
-    values |= {"path": str(path), "name": name, "family": entry.family or name, "revision": revision}
-    values["prompt"] = default_prompt(path) if entry.prompt is None else entry.prompt
-    return FolderSpec(**values)
 
 
 def _distinct(units: list[Unit]) -> tuple[list[Unit], list[str]]:
@@ -216,5 +158,36 @@ def _seconds(spec: EncoderSpec, n: int) -> float:
     """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order only."""
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * n
-    weights = sum(file.stat().st_size for file in Path(spec.path).rglob("*.safetensors"))
-    return n / 200 * weights / 90e6
+    return n / 200 * weight_bytes(spec) / 90e6
+
+
+def weight_bytes(spec: FolderSpec | HubSpec) -> int:
+    """Bytes of the weights of an encoder."""
+    if isinstance(spec, HubSpec):
+        return sum(size for name, size in spec.files if name.endswith(".safetensors"))
+    return sum(file.stat().st_size for file in Path(spec.path).rglob("*.safetensors"))
+
+
+def expected_costs(plan: Plan, config: SweepConfig) -> dict:
+    """What the transformers that are still to run will cost, summed: plain values, by the model of qre/encoders/cost.py."""
+    words = sum(len(text.split()) for text in plan.sentences.texts)
+    gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
+    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
+    for work in plan.passes:
+        unit = work.units[0]
+        if isinstance(unit.spec, ClassicalSpec):
+            continue
+        budget = unit.spec.token_budget or config.encode.token_budget
+        known = unit.attributes
+        cost = estimate(
+            known.get("parameters"), weight_bytes(unit.spec), known.get("hidden_size"), unit.spec.dtype, words, len(plan.sentences), budget
+        )
+        total["passes"] += 1
+        total["parameters"] += cost.parameters
+        total["download"] += sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        total["stored"] += cost.stored * len(work.units)
+        total["memory"] = max(total["memory"], cost.memory)
+        for name, seconds in cost.seconds.items():
+            gpus[name]["fits"] += 1
+            gpus[name]["hours"] += seconds / 3600
+    return {**total, "gpus": gpus}

@@ -23,9 +23,11 @@ def reduce(*arguments, threads: int) -> bool:
 
 def write_atlas(
     store: Store, name: str, encoders: list[dict], folder: str, method: FeatureMethod, settings: AtlasSettings,
-    fingerprint: str, failures: list[dict], threads: int = 1,
+    fingerprint: str, failures: list[dict], attributes: list[dict], threads: int = 1,
 ) -> bool:  # fmt: skip
     """Build the atlas of the encoders (rows with key, name, family, parent, ...) and write it; the manifest comes last.
+
+    `attributes` are what else is known of each encoder, in the same order; they change with time (downloads) and are not part of the identity.
 
     Returns:
         False where a feature row turned out absent or corrupt, so that the sweep makes it again; True when the atlas stands.
@@ -34,7 +36,7 @@ def write_atlas(
         features = store.features.read(folder, [row["key"] for row in encoders])
     except (CorruptArtefact, KeyError):
         return False
-    atlas = build_atlas(encoders, features, settings, threads)
+    atlas = build_atlas(encoders, features, settings, threads, attributes)
     manifest = {
         "schema": 1,
         "name": name,

@@ -18,9 +18,10 @@ from jobs.config import SweepConfig
 from jobs.embed import Embedder
 from jobs.featurize import featurize
 from jobs.local import Stop, cluster
-from jobs.plan import FEWEST, PassWork, Plan, Resolved, Unit, make_plan, method_folder, resolve, shown_rows
+from jobs.plan import PassWork, Plan, Unit, make_plan, method_folder, shown_rows
 from jobs.progress import Reporter
 from jobs.reduce import reduce
+from jobs.resolve import FEWEST, Resolved
 from jobs.results import UnitResult
 from qre.store import Failure, Store
 
@@ -40,18 +41,20 @@ class SweepError(Exception):
     """The sweep cannot go on; what is done is kept."""
 
 
-def sweep(config: SweepConfig, store: Store, reporter: Reporter, retry_failed: bool = False) -> Plan:
+def sweep(config: SweepConfig, store: Store, resolved: Resolved, reporter: Reporter, retry_failed: bool = False) -> Plan:
     """Do all that is left of a config; returns the last plan, in which nothing is left to do but failures.
 
     Raises:
-        UserError: the config names what is not there.
+        UserError: no cluster answers.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
         SweepError: too few encoders succeeded for a map, or artefacts keep going bad.
     """
-    resolved = resolve(config)
     plan = make_plan(config, store, resolved, retry_failed)
+    record_unresolved(store, resolved)
     if plan.done:
         return plan
+    if len(plan.units) - len(plan.failures.keys() & {unit.key for unit in plan.units}) < FEWEST:
+        raise SweepError(f"{len(plan.units)} encoders are left to be had, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
     store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     with cluster(config.cluster):
@@ -68,6 +71,17 @@ def sweep(config: SweepConfig, store: Store, reporter: Reporter, retry_failed: b
     if not plan.done:
         raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")
     return plan
+
+
+def record_unresolved(store: Store, resolved: Resolved) -> None:
+    """Write down the encoders that cannot be had, and clear those that now can."""
+    keys = {failure.key for failure in resolved.unresolved}
+    names = {spec.name for spec in resolved.specs}
+    for failure in resolved.unresolved:
+        store.failures.write(failure)
+    for key, failure in store.failures.read_all().items():
+        if failure.encoder in names and key not in keys and failure.remedy:
+            store.failures.clear(key)
 
 
 @dataclass
@@ -107,7 +121,9 @@ class Round:
                 while queue and not self.stop.asked and actors.busy < actors.width:
                     work, attempt = queue.popleft()
                     actor = actors.take()
-                    live[actor.run.remote(work, self.plan.sentences.fingerprint, self.config.encode)] = (work, attempt, actor)
+                    upcoming = queue[0][0].units[0].spec if queue else None
+                    call = actor.run.remote(work, self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes)
+                    live[call] = (work, attempt, actor)
                 if not queue:
                     actors.release_idle()  # their CPUs are wanted by the feature tasks
                 while len(pending) >= self.config.cluster.shard_units or (pending and not queue and not actors.busy):
@@ -188,7 +204,7 @@ class Round:
         failures = [failure.model_dump(mode="json") for failure in plan.failures.values()]
         reference = reduce.options(num_cpus=1).remote(
             self.store.location, self.config.name, shown_rows(plan.on_map), self.method_folder, self.config.features, self.config.atlas,
-            plan.sentences.fingerprint, failures, threads=1,
+            plan.sentences.fingerprint, failures, [unit.attributes for unit in plan.on_map], threads=1,
         )  # fmt: skip
         while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
             if self.stop.asked:

@@ -7,6 +7,7 @@ G = XᵀX / tr(XᵀX) = V diag(μ) Vᵀ, and its eigenvectors are U = X V diag(�
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,8 +112,9 @@ class DensityOperator:
         right = self._right[:, used] * np.sqrt(np.abs(scale))
         sign = None if (scale >= 0).all() else np.sign(scale)
         mass = np.empty(self.n)
-        for rows in _blocks(self._embedding):
-            projected = self._embedding[rows].astype(np.float64) @ right
+        space = np.empty((_step(self._embedding), right.shape[1]))
+        for rows, block in _blocks(self._embedding):
+            projected = np.matmul(block, right, out=space[: len(block)])
             if sign is None:
                 mass[rows] = np.einsum("ij,ij->i", projected, projected)
             else:
@@ -129,10 +131,20 @@ class DensityOperator:
         return left if self._row_scale is None else left * self._row_scale[:, None]
 
 
-def _blocks(embedding: np.ndarray):
-    step = max(1, BLOCK_BYTES // (8 * embedding.shape[1]))
+def _step(embedding: np.ndarray) -> int:
+    """Rows in one block."""
+    return min(len(embedding), max(1, BLOCK_BYTES // (8 * embedding.shape[1])))
+
+
+def _blocks(embedding: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Row ranges, and their rows as float64 in one buffer that is used again."""
+    step = _step(embedding)
+    buffer = np.empty((step, embedding.shape[1]))
     for start in range(0, len(embedding), step):
-        yield slice(start, start + step)
+        rows = slice(start, min(start + step, len(embedding)))
+        block = buffer[: rows.stop - start]
+        np.copyto(block, embedding[rows])
+        yield rows, block
 
 
 def _gram(embedding: np.ndarray, normalize: bool, encoder: str) -> tuple[np.ndarray | None, np.ndarray]:
@@ -140,13 +152,13 @@ def _gram(embedding: np.ndarray, normalize: bool, encoder: str) -> tuple[np.ndar
     n, d = embedding.shape
     gram = np.zeros((d, d))
     row_scale = np.empty(n) if normalize else None
-    for rows in _blocks(embedding):
-        block = embedding[rows].astype(np.float64)
+    part = np.empty((d, d))
+    for rows, block in _blocks(embedding):
         norms = _checked_norms(block, rows.start, encoder)
         if normalize:
             row_scale[rows] = 1.0 / norms
             block *= row_scale[rows, None]
-        gram += block.T @ block
+        gram += np.matmul(block.T, block, out=part)
     return row_scale, gram
 
 

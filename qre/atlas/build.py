@@ -44,7 +44,9 @@ def atlas_identity(encoders: list[dict], method: FeatureMethod, settings: AtlasS
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1) -> Atlas:
+def build_atlas(
+    encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1, attributes: list[dict] | None = None
+) -> Atlas:
     """The tables and figures of an atlas.
 
     Args:
@@ -52,6 +54,7 @@ def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSetting
         features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank, dimension, ...
         settings: metric, perplexity, seed, ...
         threads: for the t-SNE; changes no number.
+        attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded goes before it.
 
     Returns:
         features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg.
@@ -64,7 +67,7 @@ def build_atlas(encoders: list[dict], features: pa.Table, settings: AtlasSetting
     matrix = feature_matrix(features)
     distances = pairwise_distances(matrix, settings.metric)
     coordinates, notes = layout(matrix, distances, settings, n_jobs=threads)
-    table = _map_table(encoders, features, coordinates)
+    table = _map_table(encoders, features, coordinates, attributes or [{}] * len(encoders))
     near, how_far = nearest(distances, settings.neighbours)
     families, parents = table["family"].to_list(), table["parent"].to_list()
     share = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed)
@@ -94,10 +97,15 @@ def feature_matrix(features: pa.Table) -> np.ndarray:
     return column.flatten().to_numpy().reshape(len(column), -1)
 
 
-def _map_table(encoders: list[dict], features: pa.Table, coordinates: np.ndarray) -> pd.DataFrame:
-    spectral = features.drop_columns(["key", "feature"]).to_pandas()
+def _map_table(encoders: list[dict], features: pa.Table, coordinates: np.ndarray, attributes: list[dict]) -> pd.DataFrame:
     place = pd.DataFrame({"x": coordinates[:, 0], "y": coordinates[:, 1]})
-    return pd.concat([pd.DataFrame(encoders), place, spectral], axis=1)
+    told = features.drop_columns(["key", "feature"]).to_pandas()
+    table = pd.concat([pd.DataFrame(encoders), place, told], axis=1)
+    listed = [{name: ", ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in attributes]
+    for name in dict.fromkeys(name for row in listed for name in row):
+        column = pd.Series([row.get(name) for row in listed], index=table.index)
+        table[name] = table[name].combine_first(column) if name in table else column
+    return table.dropna(axis=1, how="all")  # a column that nobody filled says nothing
 
 
 def _neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) -> pd.DataFrame:

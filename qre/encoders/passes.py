@@ -50,7 +50,7 @@ def parent_key(spec: EncoderSpec) -> str:
 
 
 def _key(identity: dict, spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
-    batching = None if isinstance(spec, ClassicalSpec) else settings.token_budget
+    batching = None if isinstance(spec, ClassicalSpec) else spec.token_budget or settings.token_budget
     content = {"schema": KEY_SCHEMA, "encoder": identity, "sentences": fingerprint, "token_budget": batching}
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
@@ -70,12 +70,14 @@ class Pass:
     """
 
     def __init__(
-        self, spec: EncoderSpec, sentences: Sequence[str], readouts: Sequence[tuple], settings: EncodeSettings, device: str = "auto"
-    ):
+        self, spec: EncoderSpec, sentences: Sequence[str], readouts: Sequence[tuple], settings: EncodeSettings, device: str = "auto",
+        cache_bytes: int | None = None,
+    ):  # fmt: skip
         if isinstance(spec, ClassicalSpec):
             self._run = _ClassicalPass(spec, sentences)
         else:
-            self._run = TransformerPass(spec, sentences, readouts, token_budget=settings.token_budget, device=device)
+            budget = spec.token_budget or settings.token_budget
+            self._run = TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)
         self._batches = _grouped(self._run.batches, settings.chunk_sentences)
         self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
         self.record = self._run.record
@@ -91,17 +93,25 @@ class Pass:
         return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
 
 
+    def close(self) -> None:
+        """Let go of what the pass holds on this node."""
+        self._run.close()
+
+
 class _ClassicalPass:
     """A classical encoder is fitted and applied in one go: one batch, one chunk."""
 
     def __init__(self, spec: ClassicalSpec, sentences: Sequence[str]):
         self._spec, self._sentences = spec, sentences
         self.batches = [np.arange(len(sentences))]
-        self.record = {"device": "cpu"}
+        self.record = {"device": "cpu", "attributes": {"architecture": spec.kind, "embedding_dimension": spec.rank}}
         self.refused: dict[tuple, str] = {}
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         return {(): embed_classical(self._spec, self._sentences)}
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 def _grouped(batches: list[np.ndarray], size: int) -> list[list[np.ndarray]]:

@@ -19,7 +19,7 @@ from typing import Annotated, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
-TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten)")
+TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten|normalize)")
 POOLINGS = ("cls", "mean", "max", "weightedmean", "lasttoken")
 VERSION = 1  # of the classical encoders' algorithms: a change that moves a number raises it, and so makes new keys
 # mean_sqrt_len_tokens is the mean times one number a sentence: the same encoder once rows have unit length
@@ -30,7 +30,7 @@ class _Spec(BaseModel, ABC):
 
     name: str = Field(description="what people read; unique in a sweep")
     family: str = Field(description="the group whose members are expected to be neighbours on the map")
-    transforms: tuple[str, ...] = Field((), description='in order: "truncate:K", "center", "whiten", "all_but_the_top:K"')
+    transforms: tuple[str, ...] = Field((), description='in order: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"')
 
     @field_validator("name", "family")
     @classmethod
@@ -44,7 +44,7 @@ class _Spec(BaseModel, ABC):
     def _known_transforms(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not TRANSFORM.fullmatch(value):
-                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "all_but_the_top:K"')
+                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"')
         return values
 
     def encoder_identity(self) -> dict:
@@ -107,35 +107,56 @@ class ClassicalSpec(_Spec):
         return {"source": self.source, "version": VERSION, "kind": self.kind, **self.model_dump(mode="json", include=set(fields))}
 
 
-class FolderSpec(_Spec):
-    """An encoder in a local sentence-transformers folder.
+class ModelSpec(_Spec):
+    """What is common to transformers, wherever they are.
 
-    Without `layer` and `pooling` it is the folder's own pipeline of modules; with them, hidden state `layer` (0 = the embedding layer)
-    pooled by `pooling`, without the modules that follow the pooling.
+    Without `layer` and `pooling` an encoder is its own pipeline of modules. `pooling` alone puts another pooling in the place of its own and keeps
+    the modules that follow. With `layer` it is that hidden state (0 = the embedding layer), pooled, and nothing after.
     """
 
-    source: Literal["folder"] = "folder"
-    path: str = Field(description="the folder; not part of any identity")
-    revision: str = Field(description="sha256 of the folder's content: see transformer.folder_revision")
     layer: int | None = Field(None, ge=0)
     pooling: Literal[POOLINGS] | None = None
     prompt: str = Field("", description="put before every sentence")
     max_tokens: int | None = Field(None, ge=2, description="longer sentences are cut; None: the encoder's own limit")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
 
     @model_validator(mode="after")
     def _layer_and_pooling(self):
-        if (self.layer is None) != (self.pooling is None):
-            raise ValueError("layer and pooling go together: give both or neither")
+        if self.layer is not None and self.pooling is None:
+            raise ValueError("a layer needs a pooling")
         return self
 
     def pass_identity(self) -> dict:
-        fields = {"source", "revision", "prompt", "max_tokens", "dtype"}
-        return self.model_dump(mode="json", include=fields)
+        return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"})
 
     @property
     def readout(self) -> tuple:
-        return () if self.layer is None else (self.layer, self.pooling)
+        """() for the encoder's own pipeline; (layer, pooling); ("last", pooling) for its pipeline with another pooling."""
+        if self.pooling is None:
+            return ()
+        return ("last" if self.layer is None else self.layer, self.pooling)
 
 
-EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec], Field(discriminator="source")]
+class FolderSpec(ModelSpec):
+    """An encoder in a local sentence-transformers folder."""
+
+    source: Literal["folder"] = "folder"
+    path: str = Field(description="the folder; not part of any identity")
+    revision: str = Field(description="sha256 of the folder's content: see transformer.folder_revision")
+
+
+class HubSpec(ModelSpec):
+    """An encoder of the hub, at one commit."""
+
+    source: Literal["hub"] = "hub"
+    id: str = Field(description="owner/name")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the commit")
+    trust_remote_code: bool = Field(False, description="run the code in its repository, at this commit")
+    files: tuple[tuple[str, int], ...] = Field((), description="(name, bytes) of its snapshot; not part of any identity")
+
+    def pass_identity(self) -> dict:
+        return {**super().pass_identity(), "id": self.id, "trust_remote_code": self.trust_remote_code}
+
+
+EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec, HubSpec], Field(discriminator="source")]

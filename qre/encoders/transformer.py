@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qre.encoders.spec import FolderSpec
+from qre.encoders.snapshots import acquire
+from qre.encoders.spec import HubSpec, ModelSpec
 from qre.errors import EncoderError, UserError
 
 READ_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".safetensors"}  # what loading reads; README and other formats change no number
@@ -45,13 +46,14 @@ def folder_revision(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def default_prompt(path: str | Path) -> str:
-    """The prompt that plain `encode` would apply, by the folder's own config; "" where it names none."""
+def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
+    """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names none."""
     try:
         config = json.loads((Path(path) / "config_sentence_transformers.json").read_text())
     except FileNotFoundError:
-        return ""
-    return (config.get("prompts") or {}).get(config.get("default_prompt_name") or "", "")
+        return {}, ""
+    prompts = {name: text for name, text in (config.get("prompts") or {}).items() if isinstance(text, str)}
+    return prompts, prompts.get(config.get("default_prompt_name") or "", "")
 
 
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -80,38 +82,37 @@ class TransformerPass:
     Attributes:
         batches: row indices (b,) of each batch, fixed by the sentences and the budget.
         refused: readouts that this encoder does not have -> why; the others are read all the same.
-        record: what is known after loading: device, dtype, parameters, tokens, share of sentences cut at the limit.
+        record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, attributes, batches that had to be halved.
     """
 
     def __init__(
-        self, spec: FolderSpec, sentences: Sequence[str], readouts: Sequence[tuple], *, token_budget: int, device: str = "auto"
-    ):
-        import torch
-        from sentence_transformers import SentenceTransformer
-
+        self, spec: ModelSpec, sentences: Sequence[str], readouts: Sequence[tuple], *, token_budget: int, device: str = "auto",
+        cache_bytes: int | None = None,
+    ):  # fmt: skip
         self._spec, self._sentences = spec, sentences
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = SentenceTransformer(
-            spec.path, device=device, trust_remote_code=False, local_files_only=True,
-            # the dtype must be said: unset, a float16 checkpoint would encode in float16
-            model_kwargs={"dtype": spec.dtype, "use_safetensors": True},
-        ).eval()  # fmt: skip
-        if spec.max_tokens is not None:
-            self._model.max_seq_length = spec.max_tokens
+        self._snapshot = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code) if isinstance(spec, HubSpec) else None
+        self._model = load(spec, str(self._snapshot.path) if self._snapshot else spec.path, device)
         self.refused = self._refused(readouts)
         self._readouts = [readout for readout in readouts if readout not in self.refused]
-        if any(self._readouts):  # the folder's own pipeline alone needs no hidden states
+        if any(readout and readout[0] != "last" for readout in self._readouts):  # its own pipeline needs no hidden states
             self._model[0].auto_model.config.output_hidden_states = True
         lengths, cut = self._token_lengths()
         self.batches = token_budget_batches(lengths, token_budget)
         self.record = {
-            "device": device,
+            "device": self._model.device.type,
             "dtype": spec.dtype,
-            "parameters": sum(p.numel() for p in self._model.parameters()),
+            "prompt": spec.prompt,
             "tokens": int(lengths.sum()),
             "truncated_share": cut,
+            "halved_batches": 0,
+            "attributes": model_attributes(self._model),
         }
+
+    def close(self) -> None:
+        """Let go of the snapshot: from now on it may be removed to make room."""
+        if self._snapshot is not None:
+            self._snapshot.release()
+            self._snapshot = None
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         """The embeddings of one batch of sentences.
@@ -126,54 +127,74 @@ class TransformerPass:
             EncoderError: NaN or Inf in every readout; the message names the first sentence. Where one layer is bad and others are not,
                 it is left to who takes that layer.
         """
-        import torch
-        from sentence_transformers.util import batch_to_device
-
-        with torch.inference_mode():
-            features = self._model.preprocess([self._sentences[row] for row in rows], prompt=self._spec.prompt or None)
-            features = batch_to_device(features, self._model.device)
-            read = self._read(features)
-        vectors = {readout: tensor.float().cpu().numpy() for readout, tensor in read.items()}
+        vectors = self._encode_halving(rows)
         finite = [np.isfinite(matrix).all(axis=1) for matrix in vectors.values()]
         if finite and not any(rows_finite.all() for rows_finite in finite):
             row = int(rows[np.flatnonzero(~finite[0])[0]])
             raise EncoderError(f"NaN or Inf in the embedding of sentence {row} ({self._sentences[row][:60]!r})")
         return vectors
 
+    def _encode_halving(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
+        """A batch that does not fit into the device's memory is encoded in halves."""
+        import torch
+
+        try:
+            return self._encode_batch(rows)
+        except torch.OutOfMemoryError as error:
+            if len(rows) == 1:
+                raise EncoderError(f"sentence {int(rows[0])} alone does not fit into the memory of this device") from error
+        # outside the except block: the error holds the tensors of the failed batch alive
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.record["halved_batches"] += 1
+        halves = [self._encode_halving(half) for half in np.array_split(rows, 2)]
+        return {readout: np.concatenate([half[readout] for half in halves]) for readout in halves[0]}
+
+    def _encode_batch(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        with torch.inference_mode():
+            features = self._model.preprocess([self._sentences[row] for row in rows], prompt=self._spec.prompt or None)
+            read = self._read(batch_to_device(features, self._model.device))
+            return {readout: tensor.float().cpu().numpy() for readout, tensor in read.items()}
+
     def _read(self, features: dict) -> dict[tuple, object]:
         """The sentence vectors of every readout, as tensors (b, d)."""
+        from sentence_transformers.sentence_transformer.modules import Pooling
+
         first, *rest = list(self._model)
         features = first(features)
         layers = features.pop("all_layer_embeddings", None)
         vectors = {}
         for readout in self._readouts:
-            state = dict(features)
+            state, modules = dict(features), rest
             if readout:
                 layer, pooling = readout
-                # a model's pooled output, if it has one, is of its last layer: cls must be taken from this one
+                # a model's pooled output, if it has one, is of its last layer: cls must be taken from the layer that is asked for
                 state.pop("cls_token_embeddings", None)
-                modules = [self._pooling(pooling, layers[layer].shape[-1])]
-                state["token_embeddings"] = layers[layer]
-            else:
-                modules = rest
+                if layer == "last":
+                    modules = [Pooling(module.embedding_dimension, pooling) if isinstance(module, Pooling) else module for module in rest]
+                else:
+                    state["token_embeddings"] = layers[layer]
+                    modules = [Pooling(layers[layer].shape[-1], pooling)]
             for module in modules:
                 state = module(state)
-            vectors[readout] = state["sentence_embedding"]
+            vectors[readout] = state["sentence_embedding"] if readout else state["sentence_embedding"][:, : self._model.truncate_dim]
         return vectors
-
-    @staticmethod
-    def _pooling(mode: str, dimension: int):
-        from sentence_transformers.sentence_transformer.modules import Pooling
-
-        return Pooling(dimension, mode)
 
     def _refused(self, readouts: Sequence[tuple]) -> dict[tuple, str]:
         layers = getattr(getattr(self._model[0], "config", None), "num_hidden_layers", None)
-        has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
-        return {
-            readout: f"layer {readout[0]} is asked for; this encoder has {has}"
-            for readout in readouts if readout and (layers is None or readout[0] > layers)
-        }  # fmt: skip
+        pooled = any(type(module).__name__ == "Pooling" for module in self._model)
+        refused = {}
+        for readout in filter(None, readouts):
+            if readout[0] == "last":
+                if not pooled:
+                    refused[readout] = "another pooling is asked for; this encoder has no pooling module"
+            elif layers is None or readout[0] > layers:
+                has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
+                refused[readout] = f"layer {readout[0]} is asked for; this encoder has {has}"
+        return refused
 
     def _token_lengths(self) -> tuple[np.ndarray, float]:
         """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut."""
@@ -186,3 +207,57 @@ class TransformerPass:
         if limit is None:
             return lengths, 0.0
         return np.minimum(lengths, limit), float(np.mean(lengths > limit))
+
+
+def load(spec: ModelSpec, path: str, device: str = "auto"):
+    """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine.
+
+    Raises:
+        EncoderError: its weights are not in the dtype that was asked for, or its code lies in another repository.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    trusted = isinstance(spec, HubSpec) and spec.trust_remote_code
+    if trusted:
+        _check_own_code(Path(path))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = SentenceTransformer(
+        path, device=device, trust_remote_code=trusted, local_files_only=True,
+        # the dtype must be said: unset, a float16 checkpoint would encode in float16
+        model_kwargs={"dtype": spec.dtype, "use_safetensors": True},
+    ).eval()  # fmt: skip
+    if spec.max_tokens is not None:
+        model.max_seq_length = spec.max_tokens
+    wrong = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.is_floating_point()} - {spec.dtype}
+    if wrong:
+        model.to(getattr(torch, spec.dtype))  # modules after the transformer load in the dtype of their file
+    return model
+
+
+def model_attributes(model) -> dict:
+    """What a loaded encoder tells of itself: plain values, null where it does not."""
+    config = getattr(model[0], "config", None)
+    pooling = next((module.pooling_mode for module in model if type(module).__name__ == "Pooling"), None)
+    return {
+        "architecture": next(iter(getattr(config, "architectures", None) or ()), None),
+        "model_type": getattr(config, "model_type", None),
+        "layers": getattr(config, "num_hidden_layers", None),
+        "hidden_size": getattr(config, "hidden_size", None),
+        "vocabulary": getattr(config, "vocab_size", None),
+        "embedding_dimension": model.get_embedding_dimension(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "model_pooling": pooling if pooling is None or isinstance(pooling, str) else "+".join(pooling),
+        "model_max_tokens": model.max_seq_length,
+        "modules": "+".join(type(module).__name__ for module in model),
+        "prompt_names": ",".join(sorted(model.prompts or {})),
+    }
+
+
+def _check_own_code(path: Path) -> None:
+    """Trusted code is the code at the pinned commit; code that a config takes from another repository is not."""
+    for file in path.rglob("config.json"):
+        for target in (json.loads(file.read_text()).get("auto_map") or {}).values():
+            if any("--" in part for part in (target if isinstance(target, list) else [target]) if part):
+                raise EncoderError(f"its code lies in another repository ({target}), which no commit pins; it is not run")

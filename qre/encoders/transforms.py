@@ -16,6 +16,7 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
         embedding: E, shape (n, d), float32.
         transforms: "truncate:K" keeps the first K dimensions (Matryoshka truncation; for an LSA encoder, a smaller rank);
             "center" subtracts the mean; "whiten" also makes the covariance the identity (Su et al., arXiv 2103.15316);
+            "normalize" scales every row to unit length;
             "all_but_the_top:K" subtracts the mean and the K leading principal directions (Mu and Viswanath, arXiv 1702.01417).
 
     Returns:
@@ -46,6 +47,11 @@ def _whiten(embedding: np.ndarray, _: int) -> np.ndarray:
     return centered @ (directions[:, kept] / np.sqrt(variance[kept]))
 
 
+def _normalize(embedding: np.ndarray, _: int) -> np.ndarray:
+    norms = np.linalg.norm(embedding.astype(np.float64), axis=1, keepdims=True)
+    return embedding / np.where(norms > 0, norms, 1.0)  # a row of zeros stays one, and is told of when it becomes a density operator
+
+
 def _all_but_the_top(embedding: np.ndarray, k: int) -> np.ndarray:
     if k >= embedding.shape[1]:
         raise EncoderError(f"all_but_the_top:{k} of an embedding with {embedding.shape[1]} dimensions")
@@ -61,4 +67,4 @@ def _principal(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return centered, variance, directions
 
 
-_TRANSFORMS = {"truncate": _truncate, "center": _center, "whiten": _whiten, "all_but_the_top": _all_but_the_top}
+_TRANSFORMS = {"truncate": _truncate, "center": _center, "whiten": _whiten, "normalize": _normalize, "all_but_the_top": _all_but_the_top}

@@ -15,6 +15,7 @@ class Failure(BaseModel):
     """Why a unit could not be made.
 
     Attributes:
+        remedy: what a person can do; "" where the message says it.
         kind: permanent (the encoder's own fault: trying again gives the same) or transient (the machine's: worth another try).
     """
 
@@ -25,6 +26,7 @@ class Failure(BaseModel):
     kind: Literal["permanent", "transient"]
     exception: str
     message: str
+    remedy: str = ""
     attempts: int = 1
     when: str
 

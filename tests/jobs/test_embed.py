@@ -7,6 +7,7 @@ from jobs.config import SweepConfig
 from jobs.embed import embed_pass
 from jobs.featurize import featurize_batch
 from jobs.plan import make_plan
+from jobs.resolve import resolve
 from qre.encoders.passes import Pass
 from qre.features import FeatureMethod
 from qre.store import Store
@@ -26,7 +27,7 @@ def case(tmp_path, tiny_encoder):
         "encode": {"token_budget": 256, "chunk_sentences": 25},
     })  # fmt: skip
     store = Store(config.store)
-    work = next(work for work in make_plan(config, store).passes if len(work.units) == 3)
+    work = next(work for work in make_plan(config, store, resolve(config, store)).passes if len(work.units) == 3)
     return store, work, config.encode
 
 

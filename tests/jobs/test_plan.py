@@ -6,9 +6,16 @@ import pytest
 from jobs.config import SweepConfig
 from jobs.embed import embed_pass
 from jobs.featurize import featurize_batch
-from jobs.plan import make_plan, method_folder
+from jobs.plan import method_folder
+from jobs.plan import make_plan as plan_of
+from jobs.resolve import resolve
 from qre.errors import UserError
 from qre.store import Failure, Store
+
+
+def make_plan(settings, store, **options):
+    return plan_of(settings, store, resolve(settings, store), **options)
+
 
 HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from qre.encoders.catalogue import demo
 from qre.encoders.passes import EncodeSettings, parent_key, pass_key, unit_key
-from qre.encoders.spec import ClassicalSpec, FolderSpec
+from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 
 SETTINGS = EncodeSettings()
 FOLDER = FolderSpec(name="a", family="f", path="/somewhere", revision="0" * 64)
@@ -19,7 +19,7 @@ def key(spec, fingerprint="s", settings=SETTINGS):
 @pytest.mark.parametrize(
     "change",
     [{"revision": "1" * 64}, {"layer": 1, "pooling": "mean"}, {"layer": 1, "pooling": "cls"}, {"layer": 2, "pooling": "mean"},
-     {"prompt": "query: "}, {"max_tokens": 32}, {"dtype": "bfloat16"}, {"transforms": ("whiten",)}, {"transforms": ("whiten", "center")}],
+     {"pooling": "mean"}, {"token_budget": 512}, {"prompt": "query: "}, {"max_tokens": 32}, {"dtype": "bfloat16"}, {"transforms": ("whiten",)}, {"transforms": ("whiten", "center")}],
 )  # fmt: skip
 def test_what_changes_a_transformer_changes_its_key(change):
     assert key(FOLDER.model_copy(update=change)) != key(FOLDER)
@@ -88,8 +88,17 @@ def test_wrong_specs(values, message):
 
 
 def test_layer_without_pooling():
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(ValidationError, match="a layer needs a pooling"):
         FolderSpec(name="a", family="f", path="p", revision="0", layer=1)
+
+
+def test_hub_encoders():
+    hub = HubSpec(name="a", family="f", id="org/name", revision="0" * 40)
+    for change in ({"id": "org/other"}, {"revision": "1" * 40}, {"trust_remote_code": True}, {"prompt": "q: "}):
+        assert key(hub.model_copy(update=change)) != key(hub)
+    assert key(hub.model_copy(update={"files": (("model.safetensors", 9),)})) == key(hub)
+    with pytest.raises(ValidationError, match="revision"):
+        HubSpec(name="a", family="f", id="org/name", revision="main")
 
 
 def test_demo_catalogue():

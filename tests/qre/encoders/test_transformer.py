@@ -7,7 +7,7 @@ import pytest
 
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import FolderSpec
-from qre.encoders.transformer import TransformerPass, default_prompt, folder_revision, token_budget_batches
+from qre.encoders.transformer import TransformerPass, folder_prompts, folder_revision, token_budget_batches
 from qre.errors import EncoderError, UserError
 
 
@@ -76,7 +76,7 @@ def test_one_pass_gives_what_many_give(tiny_encoder, sentences):
 def test_record(tiny_encoder, sentences):
     loaded = TransformerPass(spec(tiny_encoder, max_tokens=10), sentences.texts, [()], token_budget=256)
     assert loaded.record["device"] in ("cpu", "cuda")
-    assert loaded.record["parameters"] > 10_000
+    assert loaded.record["attributes"]["parameters"] > 10_000
     assert 0.5 < loaded.record["truncated_share"] <= 1.0
     assert loaded.record["tokens"] <= 10 * 200
 
@@ -128,8 +128,8 @@ def test_default_prompt(tmp_path):
 
     save_tiny_bert(tmp_path / "plain", seed=0)
     save_tiny_bert(tmp_path / "prompted", seed=0, prompts={"query": "find: "}, default_prompt_name="query")
-    assert default_prompt(tmp_path / "plain") == ""
-    assert default_prompt(tmp_path / "prompted") == "find: "
+    assert folder_prompts(tmp_path / "plain")[1] == ""
+    assert folder_prompts(tmp_path / "prompted") == ({"query": "find: ", "document": ""}, "find: ")
 
 
 def test_folders_that_are_refused(tmp_path, tiny_encoder):

@@ -1,0 +1,226 @@
+"""From the entries of a config to encoder specs: sentences read, revisions pinned, prompts looked up, and why an encoder cannot be had.
+
+What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
+from qre.encoders.catalogue import catalogue
+from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, printable, resolve_all, search
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.transformer import folder_prompts, folder_revision
+from qre.errors import UserError
+from qre.sentences import SentenceSet, builtin_set, read_sentences
+from qre.store import Failure, Store
+from qre.store.folder import content_key
+
+FEWEST = 4  # encoders: with fewer there is no map to draw
+
+
+@dataclass
+class Resolved:
+    """What a config names.
+
+    Attributes:
+        specs: in the order of the config.
+        attributes: by encoder name, what is known before it is loaded; they change no number.
+        unresolved: encoders that cannot be had, with the reason.
+        notes: what a person should know.
+    """
+
+    sentences: SentenceSet
+    specs: list[EncoderSpec] = field(default_factory=list)
+    attributes: dict[str, dict] = field(default_factory=dict)
+    unresolved: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: Callable[[int, int], None] = lambda done, total: None) -> Resolved:
+    """Sentences and specs of a config. Reads sentence files and encoder folders, asks the hub, runs nothing.
+
+    Args:
+        store: where earlier answers of the hub are kept.
+        ask_hub: False to take the last known commit of a branch, and to ask nothing: for looking on from elsewhere.
+        progress: told how many encoders of the hub are answered, and of how many.
+
+    Raises:
+        UserError: naming the entry of the config.
+    """
+    resolved = Resolved(_sentences(config))
+    resolved.notes += resolved.sentences.notes
+    wanted: list[tuple[str, HubEntry]] = []
+    for place, entry in _entries(config.encoders, "encoders"):
+        if isinstance(entry, CatalogueEntry):
+            _add_catalogue(resolved, place, entry)
+        elif isinstance(entry, FolderEntry):
+            resolved.specs.append(_folder_spec(place, entry))
+        elif isinstance(entry, HubEntry):
+            found = _queried(place, entry, ask_hub, resolved) if entry.query is not None else [entry]
+            wanted += [(place, one) for one in found]
+        else:
+            resolved.specs.append(entry)
+    _add_hub(resolved, wanted, Memory(store), ask_hub, progress)
+    _check_names(resolved)
+    return resolved
+
+
+def _entries(entries: tuple[Entry, ...], where: str):
+    """(place, entry) of every entry, lists opened."""
+    for number, entry in enumerate(entries):
+        if isinstance(entry, ListEntry):
+            yield from _entries(load_list(entry.path), f"{entry.path}: ")
+        else:
+            yield f"{where}[{number}]", entry
+
+
+def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> None:
+    listed, missing = catalogue(entry.name)
+    matching = [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
+    if not matching and not missing:
+        raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
+    resolved.specs += matching
+    resolved.notes += missing
+
+
+def _folder_spec(place: str, entry: FolderEntry) -> FolderSpec:
+    path = Path(entry.path).expanduser().resolve()
+    try:
+        revision = folder_revision(path)
+        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
+        return FolderSpec(path=str(path), revision=revision, **values)
+    except UserError as error:
+        raise UserError(f"{place}.path: {error}") from None
+    except ValidationError as error:
+        raise UserError(explained(place, error)) from None
+
+
+def _queried(place: str, entry: HubEntry, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
+    """An entry for each encoder that a query finds."""
+    if not ask_hub:
+        resolved.notes.append(f"{place}.query: the hub is not asked now, so its encoders are not shown")
+        return []
+    try:
+        return [entry.model_copy(update={"id": name, "query": None}) for name in search(entry.query)]
+    except HubProblem as problem:
+        raise UserError(f"{place}.query: {problem}") from None
+
+
+class Memory:
+    """hub/<id>/<commit>.json and hub/<id>/ref-<branch>.json in the store: what the hub said."""
+
+    def __init__(self, store: Store):
+        self._folder = store.folder
+
+    def read(self, name: str, revision: str | None) -> HubModel | None:
+        """What is known of an encoder at a commit, or at the last known commit of a branch."""
+        try:
+            if not COMMIT.fullmatch(revision or ""):
+                revision = json.loads(self._folder.read(self._name(name, f"ref-{_short(revision or '')}")))["commit"]
+            values = json.loads(self._folder.read(self._name(name, revision)))
+            return HubModel(**{**values, "files": tuple((file, size) for file, size in values["files"])})
+        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+            return None
+
+    def write(self, model: HubModel, revision: str | None) -> None:
+        self._folder.write(self._name(model.repository, model.revision), json.dumps(asdict(model)).encode())
+        if not COMMIT.fullmatch(revision or ""):
+            name = self._name(model.repository, f"ref-{_short(revision or '')}")
+            self._folder.write(name, json.dumps({"commit": model.revision}).encode())
+
+    @staticmethod
+    def _name(repository: str, part: str) -> str:
+        return f"hub/{_short(repository)}/{part}.json"
+
+
+def _short(text: str) -> str:
+    """A folder-safe name for any text from outside."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _add_hub(
+    resolved: Resolved, wanted: list[tuple[str, HubEntry]], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]
+) -> None:
+    """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
+    known = {}
+    for _, entry in wanted:
+        if not ask_hub or COMMIT.fullmatch(entry.revision or ""):
+            known[entry.id, entry.revision] = memory.read(entry.id, entry.revision)
+    asked = list(dict.fromkeys((entry.id, entry.revision) for _, entry in wanted if known.get((entry.id, entry.revision)) is None))
+    if ask_hub and asked:
+        trusted = frozenset(entry.id for _, entry in wanted if entry.trust_remote_code)
+        answers = resolve_all(asked, trusted, lambda done: progress(done, len(asked)))
+        for place, answer in zip(asked, answers, strict=True):
+            known[place] = _remembered(place, answer, memory, resolved)
+    for place, entry in wanted:
+        model = known.get((entry.id, entry.revision))
+        if isinstance(model, HubModel):
+            _add_model(resolved, place, entry, model)
+        elif isinstance(model, HubProblem):
+            resolved.unresolved.append(_failure(entry, model.reason, str(model), model.transient))
+        else:
+            resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
+
+
+def _remembered(place: tuple[str, str | None], answer: HubModel | HubProblem, memory: Memory, resolved: Resolved) -> HubModel | HubProblem:
+    """Keep a new answer; where the hub is out of reach, take the last one."""
+    if isinstance(answer, HubModel):
+        memory.write(answer, place[1])
+        return answer
+    last = memory.read(*place) if answer.transient else None
+    if last is not None:
+        resolved.notes.append(f"{printable(place[0])}: {answer.reason}; its last known commit {last.revision[:8]} is used")
+    return last or answer
+
+
+def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:
+    own = model.attributes
+    family = own.get("base_model") or own.get("model_type") or entry.id.split("/")[0]
+    try:
+        values = entry.spec_values(entry.id, printable(str(family), 100), model.prompts, model.default_prompt)
+        spec = HubSpec(id=entry.id, revision=model.revision, trust_remote_code=entry.trust_remote_code, files=model.files, **values)
+    except UserError as error:
+        resolved.unresolved.append(_failure(entry, "wrong entry", f"{place}.{error}", False))
+    except ValidationError as error:
+        raise UserError(explained(place, error)) from None
+    else:
+        resolved.specs.append(spec)
+        resolved.attributes[spec.name] = own
+
+
+def _failure(entry: HubEntry, reason: str, message: str, transient: bool) -> Failure:
+    return Failure(
+        key=content_key(entry.model_dump(mode="json")), encoder=printable(entry.name or entry.id, 200),
+        kind="transient" if transient else "permanent", exception=reason, message=message, remedy=REMEDY.get(reason, ""),
+        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _check_names(resolved: Resolved) -> None:
+    names = [spec.name for spec in resolved.specs]
+    seen: set[str] = set()
+    twice = next((name for name in names if name in seen or seen.add(name)), None)
+    if twice is not None:
+        raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
+    if len(names) + len(resolved.unresolved) < FEWEST:
+        raise UserError(f"encoders: {len(names)} in all, and a map needs at least {FEWEST}" + "".join(f"; {note}" for note in resolved.notes))
+
+
+def _sentences(config: SweepConfig) -> SentenceSet:
+    wanted = config.sentences
+    if isinstance(wanted, BuiltinSentences):
+        try:
+            return builtin_set(wanted.limit, wanted.seed)
+        except ValueError as error:
+            raise UserError(f"sentences.limit: {error}") from None
+    return read_sentences(wanted.path, wanted.column, wanted.limit, wanted.on_problem)

@@ -1,0 +1,176 @@
+"""Snapshots of encoders on this node: fetched once, however many actors ask; kept within a bound; never removed while in use.
+
+The cache is the hub client's own, so what other programs fetched is found. Beside it stands a lock file a snapshot: who fetches holds it
+exclusively, who uses the snapshot holds it shared, and who makes room takes it exclusively without waiting. The kernel lets go of a lock when its
+process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from qre.encoders.hub import ALLOW, IGNORE, retried
+from qre.errors import EncoderError
+
+TRIES = 3  # of a download whose content came broken
+POLL_SECONDS = 0.2
+
+
+def cache_folder() -> Path:
+    """Where snapshots are kept: the hub client's cache (HF_HUB_CACHE, HF_HOME)."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
+
+
+class Snapshot:
+    """A snapshot that is on this node and stays until it is released.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path, lock: int):
+        self.path, self._lock = path, lock
+
+    def release(self) -> None:
+        os.close(self._lock)
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.release()
+
+
+def acquire(
+    repository: str, revision: str, files: tuple[tuple[str, int], ...] = (), bound: int | None = None, code: bool = False
+) -> Snapshot:
+    """The snapshot of an encoder at a commit, fetched if it is not here; one process of a node fetches, the others wait for it.
+
+    Args:
+        repository, revision: owner/name and 40-digit commit.
+        files: (name, bytes) that must be there, from the hub's list.
+        bound: most bytes of the cache; what was used longest ago is removed to make room. None: no bound.
+        code: fetch its Python files too; only for encoders whose code the config trusts.
+
+    Raises:
+        HubProblem: it cannot be had.
+        EncoderError: its content came broken, again and again.
+    """
+    with _locked(repository, revision) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if bound is not None:
+            make_room(bound - sum(size for _, size in files))
+        path = _fetched(repository, revision, files, code)
+        os.utime(lock)  # when it was last used
+        # from exclusive to shared is not atomic: who makes room may come between, so look again
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if _broken(path, files):
+            raise EncoderError(f"{repository}: its snapshot was removed while it was taken; try again")
+        return Snapshot(path, os.dup(lock))
+
+
+def prefetch(
+    repository: str, revision: str, files: tuple[tuple[str, int], ...] = (), bound: int | None = None, code: bool = False
+) -> threading.Thread:
+    """Begin to fetch a snapshot in the background; whoever needs it waits for the same lock. Its errors are left to be met there."""
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            acquire(repository, revision, files, bound, code).release()
+
+    thread = threading.Thread(target=run, daemon=True, name=f"prefetch {repository}")
+    thread.start()
+    return thread
+
+
+def make_room(bytes_kept: int) -> list[str]:
+    """Remove snapshots, least recently used first, until the cache holds at most so many bytes; never one that is in use.
+
+    Returns:
+        what was removed, as repository@revision.
+    """
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        report = scan_cache_dir(cache_folder())
+    except CacheNotFound:
+        return []
+    revisions = [(repo, revision) for repo in report.repos if repo.repo_type == "model" for revision in repo.revisions]
+    revisions.sort(key=lambda pair: _last_used(pair[0].repo_id, pair[1]))
+    size, removed = report.size_on_disk, []
+    for repo, revision in revisions:
+        if size <= bytes_kept:
+            break
+        with _locked(repo.repo_id, revision.commit_hash) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # in use
+                continue
+            strategy = report.delete_revisions(revision.commit_hash)
+            strategy.execute()
+            size -= strategy.expected_freed_size
+            removed.append(f"{repo.repo_id}@{revision.commit_hash}")
+    return removed
+
+
+def _fetched(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    allowed = [*ALLOW, *(["*.py"] if code else [])]
+    broken = ""
+    for _ in range(TRIES):
+        path = Path(retried(repository, lambda: snapshot_download(
+            repository, revision=revision, allow_patterns=allowed, ignore_patterns=list(IGNORE), cache_dir=cache_folder(), max_workers=4
+        )))  # fmt: skip
+        broken = _broken(path, files)
+        if not broken:
+            return path
+        _discard(path / broken)
+        time.sleep(POLL_SECONDS)
+    raise EncoderError(f"{repository}@{revision[:8]}: {broken} came broken {TRIES} times")
+
+
+def _broken(path: Path, files: tuple[tuple[str, int], ...]) -> str:
+    """The first file that is missing or of another size; "" where all are whole."""
+    for name, size in files:
+        file = path / name
+        if not file.is_file() or (size and file.stat().st_size != size):
+            return name
+    return ""
+
+
+def _discard(file: Path) -> None:
+    """Remove a file of a snapshot and the blob that it links to, so that it is fetched anew."""
+    if file.is_symlink():
+        file.resolve().unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+
+
+def _lock_path(repository: str, revision: str) -> Path:
+    folder = cache_folder() / ".qre-locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{hashlib.sha256(repository.encode()).hexdigest()[:32]}-{revision}"
+
+
+@contextlib.contextmanager
+def _locked(repository: str, revision: str) -> Iterator[int]:
+    descriptor = os.open(_lock_path(repository, revision), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _last_used(repository: str, revision) -> float:
+    path = _lock_path(repository, revision.commit_hash)
+    return path.stat().st_mtime if path.exists() else revision.last_modified
