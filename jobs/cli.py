@@ -28,7 +28,7 @@ app = typer.Typer(
     help="A map of sentence encoders by quantum relative entropy.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )  # fmt: skip
 app.add_typer(encoders_app, name="encoders")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
 ConfigFile = Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from qre.encoders.transformer import folder_prompts, folder_revision, load, mode
 from qre.errors import UserError
 
 app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 180)
 
 
 @app.command()

@@ -43,7 +43,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, phase: str, total: float) -> None:
         """Enter a phase; `total` is in what `update` counts."""

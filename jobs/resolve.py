@@ -20,7 +20,7 @@ from qre.encoders.catalogue import catalogue
 from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, printable, resolve_all, search
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.encoders.transformer import folder_prompts, folder_revision
-from qre.errors import UserError
+from qre.errors import EncoderError, UserError
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -64,7 +64,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry)
         elif isinstance(entry, FolderEntry):
-            resolved.specs.append(_folder_spec(place, entry))
+            _add_folder(resolved, place, entry)
         elif isinstance(entry, HubEntry):
             found = _queried(place, entry, ask_hub, resolved) if entry.query is not None else [entry]
             wanted += [(place, one) for one in found]
@@ -93,12 +93,14 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> Non
     resolved.notes += missing
 
 
-def _folder_spec(place: str, entry: FolderEntry) -> FolderSpec:
+def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
     path = Path(entry.path).expanduser().resolve()
     try:
         revision = folder_revision(path)
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
-        return FolderSpec(path=str(path), revision=revision, **values)
+        resolved.specs.append(FolderSpec(path=str(path), revision=revision, **values))
+    except EncoderError as error:  # the folder's fault, not the config's: the others go on
+        resolved.unresolved.append(_failure(entry, entry.name or path.name, "unusable folder", str(error)))
     except UserError as error:
         raise UserError(f"{place}.path: {error}") from None
     except ValidationError as error:
@@ -167,7 +169,7 @@ def _add_hub(
         if isinstance(model, HubModel):
             _add_model(resolved, place, entry, model)
         elif isinstance(model, HubProblem):
-            resolved.unresolved.append(_failure(entry, model.reason, str(model), model.transient))
+            resolved.unresolved.append(_failure(entry, entry.name or entry.id, model.reason, str(model), model.transient))
         else:
             resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
 
@@ -190,7 +192,7 @@ def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel)
         values = entry.spec_values(entry.id, printable(str(family), 100), model.prompts, model.default_prompt)
         spec = HubSpec(id=entry.id, revision=model.revision, trust_remote_code=entry.trust_remote_code, files=model.files, **values)
     except UserError as error:
-        resolved.unresolved.append(_failure(entry, "wrong entry", f"{place}.{error}", False))
+        resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{place}.{error}"))
     except ValidationError as error:
         raise UserError(explained(place, error)) from None
     else:
@@ -198,11 +200,10 @@ def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel)
         resolved.attributes[spec.name] = own
 
 
-def _failure(entry: HubEntry, reason: str, message: str, transient: bool) -> Failure:
+def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False) -> Failure:
     return Failure(
-        key=content_key(entry.model_dump(mode="json")), encoder=printable(entry.name or entry.id, 200),
-        kind="transient" if transient else "permanent", exception=reason, message=message, remedy=REMEDY.get(reason, ""),
-        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        key=content_key(entry.model_dump(mode="json")), encoder=printable(name, 200), kind="transient" if transient else "permanent",
+        exception=reason, message=message, remedy=REMEDY.get(reason, message), when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )  # fmt: skip
 
 

@@ -41,7 +41,12 @@ class Snapshot:
         self.path, self._lock = path, lock
 
     def release(self) -> None:
-        os.close(self._lock)
+        """Let it be removed when room is needed."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    __del__ = release
 
     def __enter__(self) -> Snapshot:
         return self
@@ -66,16 +71,18 @@ def acquire(
         EncoderError: its content came broken, again and again.
     """
     with _locked(repository, revision) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if bound is not None:
-            make_room(bound - sum(size for _, size in files))
-        path = _fetched(repository, revision, files, code)
-        os.utime(lock)  # when it was last used
-        # from exclusive to shared is not atomic: who makes room may come between, so look again
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        if _broken(path, files):
-            raise EncoderError(f"{repository}: its snapshot was removed while it was taken; try again")
-        return Snapshot(path, os.dup(lock))
+        for _ in range(TRIES):
+            fcntl.flock(lock, fcntl.LOCK_SH)  # many may use it at once
+            path = _here(repository, revision, code)
+            if path is not None and not _broken(path, files):
+                os.utime(lock)  # when it was last used
+                return Snapshot(path, os.dup(lock))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches, when nobody uses what is left of it
+            if bound is not None:
+                make_room(bound - sum(size for _, size in files))
+            _fetch(repository, revision, files, code)
+            # from exclusive to shared is not one step: who makes room may come between, so look again
+    raise EncoderError(f"{repository}: its snapshot was removed {TRIES} times while it was taken; raise cluster.cache_gigabytes")
 
 
 def prefetch(
@@ -123,18 +130,32 @@ def make_room(bytes_kept: int) -> list[str]:
     return removed
 
 
-def _fetched(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> Path:
+def _download(repository: str, revision: str, code: bool, **options) -> Path:
     from huggingface_hub import snapshot_download
 
     allowed = [*ALLOW, *(["*.py"] if code else [])]
+    return Path(snapshot_download(
+        repository, revision=revision, allow_patterns=allowed, ignore_patterns=list(IGNORE), cache_dir=cache_folder(), max_workers=4, **options
+    ))  # fmt: skip
+
+
+def _here(repository: str, revision: str, code: bool) -> Path | None:
+    """The folder of a snapshot that is in the cache, whole as far as the hub client knows; no request is made."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return _download(repository, revision, code, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _fetch(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> None:
     broken = ""
     for _ in range(TRIES):
-        path = Path(retried(repository, lambda: snapshot_download(
-            repository, revision=revision, allow_patterns=allowed, ignore_patterns=list(IGNORE), cache_dir=cache_folder(), max_workers=4
-        )))  # fmt: skip
+        path = retried(repository, lambda: _download(repository, revision, code))
         broken = _broken(path, files)
         if not broken:
-            return path
+            return
         _discard(path / broken)
         time.sleep(POLL_SECONDS)
     raise EncoderError(f"{repository}@{revision[:8]}: {broken} came broken {TRIES} times")

@@ -26,16 +26,22 @@ def folder_revision(path: str | Path) -> str:
     """sha256 (hex) over the names and contents of all that loading the folder can read.
 
     Raises:
-        UserError: no sentence-transformers folder there: no modules.json, or weights only as pickles.
+        UserError: no folder there.
+        EncoderError: not a sentence-transformers folder (no modules.json), weights only as pickles, or code of its own.
     """
     path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder")
     if not (path / "modules.json").is_file():
-        raise UserError(f"{path}: not a sentence-transformers folder (it has no modules.json); save it with SentenceTransformer.save()")
+        raise EncoderError(f"{path}: not a sentence-transformers folder (it has no modules.json); save it with SentenceTransformer.save()")
     files = sorted(file for file in path.rglob("*") if file.is_file() and not OTHER_BACKENDS & set(file.relative_to(path).parts))
     safe = {file.parent for file in files if file.suffix == ".safetensors"}
     for file in files:
         if file.suffix in PICKLE_SUFFIXES and file.parent not in safe:
-            raise UserError(f"{file}: weights as a pickle, which is never loaded; save the encoder again as safetensors")
+            raise EncoderError(f"{file}: weights as a pickle, which is never loaded; save the encoder again as safetensors")
+        if file.name == "config.json" and "auto_map" in json.loads(file.read_text()):
+            # without its code, transformers may take a class of its own for it, silently: another encoder
+            raise EncoderError(f"{file}: asks for code of its own (auto_map), which is not run from a folder; name it on the hub, with its commit")
     digest = hashlib.sha256()
     for file in files:
         if file.suffix in READ_SUFFIXES:
@@ -198,7 +204,7 @@ class TransformerPass:
 
     def _token_lengths(self) -> tuple[np.ndarray, float]:
         """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut."""
-        prompt, limit = self._spec.prompt, self._model.max_seq_length
+        prompt, limit = self._spec.prompt, token_limit(self._model)
         tokenizer = getattr(self._model, "tokenizer", None)
         if not callable(tokenizer):  # static embeddings have a tokenizer of another kind, and no padding to save
             return np.array([len(sentence.split()) + 2 for sentence in self._sentences]), 0.0
@@ -223,6 +229,7 @@ def load(spec: ModelSpec, path: str, device: str = "auto"):
         _check_own_code(Path(path))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(0)  # weights that a checkpoint lacks are drawn at random; at least it is the same encoder each time
     model = SentenceTransformer(
         path, device=device, trust_remote_code=trusted, local_files_only=True,
         # the dtype must be said: unset, a float16 checkpoint would encode in float16
@@ -234,6 +241,12 @@ def load(spec: ModelSpec, path: str, device: str = "auto"):
     if wrong:
         model.to(getattr(torch, spec.dtype))  # modules after the transformer load in the dtype of their file
     return model
+
+
+def token_limit(model) -> int | None:
+    """Most tokens of a sentence that the model reads; None where there is no limit (static embeddings say infinity, some tokenizers 1e30)."""
+    limit = model.max_seq_length
+    return int(limit) if limit is not None and limit < 1e9 else None
 
 
 def model_attributes(model) -> dict:
@@ -249,7 +262,7 @@ def model_attributes(model) -> dict:
         "embedding_dimension": model.get_embedding_dimension(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "model_pooling": pooling if pooling is None or isinstance(pooling, str) else "+".join(pooling),
-        "model_max_tokens": model.max_seq_length,
+        "model_max_tokens": token_limit(model),
         "modules": "+".join(type(module).__name__ for module in model),
         "prompt_names": ",".join(sorted(model.prompts or {})),
     }

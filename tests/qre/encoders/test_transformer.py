@@ -133,11 +133,13 @@ def test_default_prompt(tmp_path):
 
 
 def test_folders_that_are_refused(tmp_path, tiny_encoder):
-    with pytest.raises(UserError, match="no modules.json"):
+    with pytest.raises(UserError, match="no such folder"):
+        folder_revision(tmp_path / "none")
+    with pytest.raises(EncoderError, match="no modules.json"):
         folder_revision(tmp_path)
     (tmp_path / "modules.json").write_text("[]")
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(UserError, match="pytorch_model.bin: weights as a pickle"):
+    with pytest.raises(EncoderError, match="pytorch_model.bin: weights as a pickle"):
         folder_revision(tmp_path)
 
 
