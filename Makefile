@@ -1,5 +1,5 @@
 PYTHON ?= python3
-EXTRAS ?= demo,test
+EXTRAS ?= demo,mteb,test
 BIN := .venv/bin
 
 .PHONY: demo test kills bench clean

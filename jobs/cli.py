@@ -221,6 +221,11 @@ def _print_costs(costs: dict) -> None:
     for name, gpu in costs["gpus"].items():
         table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}")
     console.print(table)
+    for row in costs["largest"][:3]:
+        console.print(
+            f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB, fits on {', '.join(row['fits']) or 'no type'}",
+            markup=False, highlight=False,
+        )  # fmt: skip
     console.print(
         f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
         f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,

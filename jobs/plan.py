@@ -173,6 +173,7 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     words = sum(len(text.split()) for text in plan.sentences.texts)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
     total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
+    each = []
     for work in plan.passes:
         unit = work.units[0]
         if isinstance(unit.spec, ClassicalSpec):
@@ -184,10 +185,12 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
         )
         total["passes"] += 1
         total["parameters"] += cost.parameters
-        total["download"] += sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
+        total["download"] += download
         total["stored"] += cost.stored * len(work.units)
         total["memory"] = max(total["memory"], cost.memory)
         for name, seconds in cost.seconds.items():
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600
-    return {**total, "gpus": gpus}
+    return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}

@@ -54,14 +54,18 @@ class Reporter:
             self._task = self._bar.add_task(phase, total=total)
         self.update(phase, 0, total)
 
+    @property
+    def due(self) -> bool:
+        """Whether the next update will be told in words."""
+        return time.monotonic() - self._spoken >= LINE_SECONDS
+
     def update(self, phase: str, done: float, total: float, in_flight: list[str] = (), failed: int = 0) -> None:
         """Tell how far a phase has come; cheap enough to be called often."""
         if self._bar:
             self._bar.update(self._task, completed=done)
-        now = time.monotonic()
-        if now - self._spoken < LINE_SECONDS:
+        if not self.due:
             return
-        self._spoken = now
+        now = self._spoken = time.monotonic()
         left = (now - self._begun) / done * (total - done) if done else None
         self._state = {
             "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": list(in_flight),
@@ -71,7 +75,7 @@ class Reporter:
         if not self._bar:
             eta = "" if left is None else f", about {left:.0f} s left"
             flight = f"; running {', '.join(in_flight)}" if in_flight else ""
-            self.say(f"[{now - self._started:6.1f} s] {phase} {done:g}/{total:g}{f', {failed} failed' if failed else ''}{eta}{flight}")
+            self.say(f"[{now - self._started:6.1f} s] {phase} {done:.0f}/{total:.0f}{f', {failed} failed' if failed else ''}{eta}{flight}")
 
     def _record(self, state: dict) -> None:
         self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from qre.encoders.catalogue import catalogue
 from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, printable, resolve_all, search
+from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.encoders.transformer import folder_prompts, folder_revision
 from qre.errors import EncoderError, UserError
@@ -164,6 +165,8 @@ def _add_hub(
         answers = resolve_all(asked, trusted, lambda done: progress(done, len(asked)))
         for place, answer in zip(asked, answers, strict=True):
             known[place] = _remembered(place, answer, memory, resolved)
+    if wanted and not available():
+        resolved.notes.append(MISSING)
     for place, entry in wanted:
         model = known.get((entry.id, entry.revision))
         if isinstance(model, HubModel):
@@ -186,7 +189,8 @@ def _remembered(place: tuple[str, str | None], answer: HubModel | HubProblem, me
 
 
 def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:
-    own = model.attributes
+    told = {name: value for name, value in model.attributes.items() if value is not None}
+    own = registry_attributes(entry.id) | told  # the hub's own word goes first: it is of this very commit
     family = own.get("base_model") or own.get("model_type") or entry.id.split("/")[0]
     try:
         values = entry.spec_values(entry.id, printable(str(family), 100), model.prompts, model.default_prompt)

@@ -114,7 +114,7 @@ class Round:
         pending = list(self.plan.to_featurize)  # embedded, without features
         actors, live = Actors(self.config, self.store), {}
         total = sum(len(work.units) for work in self.plan.passes) + len(pending)
-        done = 0
+        finished = 0
         self.reporter.begin("encoders", total)
         try:
             while queue or live or pending:
@@ -133,20 +133,25 @@ class Round:
                 for reference in ready:
                     work, attempt, actor = live.pop(reference)
                     results, again = self._outcome(reference, work, attempt)
-                    if actor is None:
-                        done += sum(result.status != "absent" for result in results)
-                        pending += work if again else []
-                    else:
+                    finished += sum(result.status == "failed" or actor is None for result in results)
+                    if actor is not None:
                         actors.give(actor, broken=not results)
                         pending += [self.by_key[result.key] for result in results if result.status == "done"]
-                        done += sum(result.status == "failed" for result in results)
                         queue.extend([(work, attempt + 1)] if again else [])
-                flying = [self._named(work) for work, _, actor in live.values() if actor is not None]
-                self.reporter.update("encoders", done, total, flying, self.failed)
+                    elif again:
+                        live[self._featurize(work)] = (work, attempt + 1, None)
+                self._report(finished, total, pending, live)
                 if self.stop.asked and (not live or self.stop.overdue):
                     raise Interrupted(self.stop.signal)
         finally:
             actors.kill_all()
+
+    def _report(self, finished: int, total: int, pending: list[Unit], live: dict) -> None:
+        """An encoder is half done when it is embedded. Chunks tell how far a long pass is."""
+        embedded = len(pending) + sum(len(work) for work, _, actor in live.values() if actor is None)
+        flying = [work for work, _, actor in live.values() if actor is not None]
+        names = [f"{self._named(work)}, {self.store.chunks.count(work.key)} chunks" if self.reporter.due else self._named(work) for work in flying]
+        self.reporter.update("encoders", finished + embedded / 2, total, names, self.failed)
 
     def _outcome(self, reference, work, attempt: int) -> tuple[list[UnitResult], bool]:
         """Results of a finished call, recorded; and whether it is to be tried again, where the machine failed it."""

@@ -1,6 +1,8 @@
 """Specs and keys: what changes a number changes the key, and nothing else does."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from qre.encoders.catalogue import demo
@@ -60,6 +62,29 @@ def test_pass_and_parent():
     assert pass_key(layer, "s", SETTINGS) == pass_key(FOLDER, "s", SETTINGS)
     assert pass_key(FOLDER.model_copy(update={"prompt": "x"}), "s", SETTINGS) != pass_key(FOLDER, "s", SETTINGS)
     assert parent_key(white) == parent_key(layer) != parent_key(FOLDER)
+
+
+models = st.builds(
+    HubSpec, name=st.text("abc", min_size=1), family=st.just("f"), id=st.sampled_from(["a/b", "a/c"]), revision=st.sampled_from(["0" * 40, "1" * 40]),
+    layer=st.none(), pooling=st.sampled_from([None, "cls", "mean"]), prompt=st.sampled_from(["", "q: "]), max_tokens=st.sampled_from([None, 64]),
+    dtype=st.sampled_from(["float32", "bfloat16"]), token_budget=st.sampled_from([None, 512]), trust_remote_code=st.booleans(),
+    transforms=st.lists(st.sampled_from(["center", "whiten", "truncate:8", "normalize"]), max_size=2).map(tuple),
+    files=st.sampled_from([(), (("model.safetensors", 1),)]),
+)  # fmt: skip
+
+
+@given(models, models)
+@settings(max_examples=300, deadline=None)
+def test_two_specs_have_one_key_just_when_all_that_can_change_a_number_is_the_same(first, second):
+    def numbers(spec):
+        return spec.model_dump(exclude={"name", "family", "files"})
+
+    assert (key(first) == key(second)) == (numbers(first) == numbers(second))
+    assert (pass_key(first, "s", SETTINGS) == pass_key(second, "s", SETTINGS)) >= (key(first) == key(second))
+
+
+def test_a_budget_that_is_the_settings_own_is_the_same_encoder():
+    assert key(FOLDER.model_copy(update={"token_budget": SETTINGS.token_budget})) == key(FOLDER)
 
 
 def test_keys_stand_for_ever():
