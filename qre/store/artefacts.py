@@ -24,9 +24,11 @@ class Sentences:
         self._folder = folder
 
     def write(self, fingerprint: str, table: pa.Table) -> None:
-        name = f"sentences/{fingerprint}.parquet"
-        if not self._folder.exists(name):
-            self._folder.write(name, _sealed_table(table))
+        """Write a set, unless it is there and whole."""
+        try:
+            self.read(fingerprint)
+        except (FileNotFoundError, CorruptArtefact):
+            self._folder.write(f"sentences/{fingerprint}.parquet", _sealed_table(table))
 
     def read(self, fingerprint: str) -> pa.Table:
         """The table of the set with this fingerprint.

@@ -60,7 +60,7 @@ class Sweep:
     def kill(self) -> int:
         """SIGKILL to every process of the sweep; returns how many there were."""
         killed = 0
-        while pids := self._pids():
+        while pids := self.pids():
             for pid in pids:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -70,7 +70,8 @@ class Sweep:
             time.sleep(0.05)
         return killed
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """All processes of the sweep that are alive."""
         pids, wanted = [], f"{TAG}={self.tag}".encode()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():

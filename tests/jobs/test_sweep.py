@@ -1,5 +1,6 @@
 """The `qre` command on a real Ray: done, failing, stopped, damaged and killed sweeps, each judged by what a user sees."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import yaml
 
 from qre.store import Store
 from tests.conftest import save_tiny_bert
+from tests.faults.kill_sweep import Sweep
 from tests.faults.kill_sweep import run as run_kills
 
 pytestmark = pytest.mark.cluster
@@ -199,3 +201,26 @@ def test_killed_sweeps_lose_nothing(tmp_path, folder_encoder):
         *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (0, 1, 2)),
     ]
     assert run_kills(kills=2, seed=1, folder=tmp_path, encoders=encoders, sentences=1500) == []
+
+
+def test_an_actor_that_dies_is_replaced(tmp_path):
+    """One embed actor is killed in the middle of its work: its pass is tried again, and nothing is missing in the end."""
+    encoders = [{"source": "catalogue", "name": "classical", "include": ["lsa/*", "sif/*", "hash/word*"]}]
+    sweep = Sweep(tmp_path, encoders, sentences=1500)
+    process = sweep.start()
+    deadline = time.monotonic() + 120
+    killed = None
+    while killed is None and process.poll() is None and time.monotonic() < deadline:
+        for pid in sweep.pids():
+            with contextlib.suppress(OSError):
+                if b"ray::Embedder.run" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+                    killed = pid
+                    break
+        time.sleep(0.02)
+    assert killed is not None
+    assert process.wait(200) == 0, (tmp_path / "log.txt").read_text()
+    log = (tmp_path / "log.txt").read_text()
+    assert "trying again (2 of 3)" in log
+    assert "map of 65 encoders" in log
+    assert list((tmp_path / "store").glob("failures/*")) == []

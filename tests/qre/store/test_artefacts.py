@@ -129,6 +129,10 @@ def test_sentences(store):
     damage(store, f"sentences/{'f' * 64}.parquet", "truncated")
     with pytest.raises(CorruptArtefact):
         store.sentences.read("f" * 64)
+    store.sentences.write("f" * 64, table)
+    damage(store, f"sentences/{'f' * 64}.parquet", "truncated")
+    store.sentences.write("f" * 64, table)  # a damaged set is made anew, not left
+    assert store.sentences.read("f" * 64).equals(table)
 
 
 def test_failures(store):
