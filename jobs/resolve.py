@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from qre.encoders.catalogue import catalogue
-from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, printable, resolve_all, search
+from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, HubQuery, printable, resolve_all, search
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.encoders.transformer import folder_prompts, folder_revision
@@ -61,17 +61,18 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
     resolved = Resolved(_sentences(config))
     resolved.notes += resolved.sentences.notes
     wanted: list[tuple[str, HubEntry]] = []
+    memory = Memory(store)
     for place, entry in _entries(config.encoders, "encoders"):
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry)
         elif isinstance(entry, FolderEntry):
             _add_folder(resolved, place, entry)
         elif isinstance(entry, HubEntry):
-            found = _queried(place, entry, ask_hub, resolved) if entry.query is not None else [entry]
+            found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
             wanted += [(place, one) for one in found]
         else:
             resolved.specs.append(entry)
-    _add_hub(resolved, wanted, Memory(store), ask_hub, progress)
+    _add_hub(resolved, wanted, memory, ask_hub, progress)
     _check_names(resolved)
     return resolved
 
@@ -108,19 +109,25 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
         raise UserError(explained(place, error)) from None
 
 
-def _queried(place: str, entry: HubEntry, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
-    """An entry for each encoder that a query finds."""
-    if not ask_hub:
-        resolved.notes.append(f"{place}.query: the hub is not asked now, so its encoders are not shown")
-        return []
-    try:
-        return [entry.model_copy(update={"id": name, "query": None}) for name in search(entry.query)]
-    except HubProblem as problem:
-        raise UserError(f"{place}.query: {problem}") from None
+def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
+    """An entry for each encoder that a query finds, or found last where the hub is not asked or does not answer."""
+    names = None if ask_hub else memory.read_query(entry.query)
+    if names is None and ask_hub:
+        try:
+            names = list(search(entry.query))
+            memory.write_query(entry.query, names)
+        except HubProblem as problem:
+            names = memory.read_query(entry.query)
+            if names is None:
+                raise UserError(f"{place}.query: {problem}") from None
+            resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
+    if names is None:
+        resolved.notes.append(f"{place}.query: the hub was not asked yet, so its encoders are not shown")
+    return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
 
 
 class Memory:
-    """hub/<id>/<commit>.json and hub/<id>/ref-<branch>.json in the store: what the hub said."""
+    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
 
     def __init__(self, store: Store):
         self._folder = store.folder
@@ -140,6 +147,20 @@ class Memory:
         if not COMMIT.fullmatch(revision or ""):
             name = self._name(model.repository, f"ref-{_short(revision or '')}")
             self._folder.write(name, json.dumps({"commit": model.revision}).encode())
+
+    def read_query(self, query: HubQuery) -> list[str] | None:
+        """The names that a query found last."""
+        try:
+            return json.loads(self._folder.read(self._query_name(query)))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def write_query(self, query: HubQuery, names: list[str]) -> None:
+        self._folder.write(self._query_name(query), json.dumps(names).encode())
+
+    @staticmethod
+    def _query_name(query: HubQuery) -> str:
+        return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
 
     @staticmethod
     def _name(repository: str, part: str) -> str:

@@ -112,21 +112,23 @@ def test_a_moved_branch_is_a_new_unit_and_a_hub_that_is_gone_leaves_the_last(hub
     monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
     hub.adopt(monkeypatch, tmp_path / "home")
     for name in "abcd":
-        hub.add(f"org/{name}", files=FILES)
-    config = load_config(write(tmp_path, [{"source": "hub", "id": f"org/{name}"} for name in "abcd"]))
+        hub.add(f"org/{name}", files=FILES, tags=["sentence-transformers"])
+    config = load_config(write(tmp_path, [{"source": "hub", "query": {"author": "org", "sort": "likes"}}]))
     store = Store(config.store)
 
     def keys(**options):
         return [unit.key for unit in make_plan(config, store, resolve(config, store, **options)).units]
 
     first = keys()
-    hub.add("org/b", files={**FILES, "model.safetensors": 91_000_000})
+    hub.add("org/b", files={**FILES, "model.safetensors": 91_000_000}, tags=["sentence-transformers"])
     second = keys()
     assert [a == b for a, b in zip(first, second, strict=True)] == [True, False, True, True]
     hub.fail("*", status=503, times=1000, where="any")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client waits 23 s for a listing
     resolved = resolve(config, store)
     assert [unit.key for unit in make_plan(config, store, resolved).units] == second
     assert len([note for note in resolved.notes if "its last known commit" in note]) == 4
+    assert "what it found last is used" in " ".join(resolved.notes)
     hub.requests.clear()
     assert keys(ask_hub=False) == second
     assert hub.requests == []
