@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qre.encoders.transformer import folder_revision
-from qre.errors import UserError
+from qre.errors import EncoderError
 from tests.checkpoints import DIMENSION, KINDS, MARKER, ODD_KINDS, PROMPTS, make, make_odd
 
 DIMENSIONS = {"t5": 16, "dense": 16, "matryoshka": 8, "poolings": 2 * DIMENSION}  # the others: DIMENSION
@@ -83,8 +83,8 @@ def test_the_details_that_the_names_promise(made, eight):
 @pytest.mark.parametrize("kind", ODD_KINDS)
 def test_odd_folders_have_a_revision_or_are_refused(tmp_path, kind):
     folder = make_odd(kind, tmp_path / kind)
-    if kind in ("no-modules-json", "pickle", "pickle-dense"):
-        with pytest.raises(UserError):
+    if kind in ("no-modules-json", "pickle", "pickle-dense", "remote-code", "remote-known"):
+        with pytest.raises(EncoderError):
             folder_revision(folder)
     else:
         assert len(folder_revision(folder)) == 64
