@@ -157,7 +157,7 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, retry_failed: 
         print("qre: ended at once; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
     except (SweepError, OSError) as error:
-        print(f"qre: {error}", file=sys.stderr)
+        print(f"qre: {error}; what is done is kept", file=sys.stderr)
         raise typer.Exit(1) from None
 
 

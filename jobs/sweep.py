@@ -171,7 +171,9 @@ class Round:
     def _machine_fault(self, work, attempt: int, error: BaseException) -> tuple[list[UnitResult], bool]:
         units = work.units if isinstance(work, PassWork) else work
         if attempt < self.config.cluster.attempts:
-            self.reporter.say(f"{self._named(work)}: {type(error).__name__}; trying again ({attempt + 1} of {self.config.cluster.attempts})")
+            why = str(error).strip().split("\n")[0][:120]
+            tries = f"trying again ({attempt + 1} of {self.config.cluster.attempts})"
+            self.reporter.say(f"{self._named(work)}: {type(error).__name__}: {why}; {tries}")
             time.sleep(min(2.0**attempt, 30.0) * 0.1)
             return [], True
         for unit in units:
