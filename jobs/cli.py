@@ -20,7 +20,7 @@ from rich.table import Table
 from jobs.config import SweepConfig, load_config
 from jobs.encoders import app as encoders_app
 from jobs.plan import Plan, expected_costs, make_plan
-from jobs.resolve import Resolved, resolve
+from jobs.resolve import Resolved, record_unresolved, resolve
 from qre.errors import UserError
 from qre.store import Store
 
@@ -78,10 +78,11 @@ def sweep(
     resolved = _resolve(settings, store)
     planned = make_plan(settings, store, resolved, retry_failed)
     _print_notes(planned)
+    record_unresolved(store, resolved)
     if planned.done:
         console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
     else:
-        planned = _run(settings, store, resolved, retry_failed)
+        planned = _run(settings, store, resolved, planned)
     _export(settings, store)
     _print_summary(settings, store, planned)
     if planned.failures:
@@ -142,14 +143,14 @@ def _resolve(settings: SweepConfig, store: Store) -> Resolved:
     return resolve(settings, store, progress=told)
 
 
-def _run(settings: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool) -> Plan:
+def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan) -> Plan:
     from jobs.progress import Reporter
     from jobs.sweep import Interrupted, SweepError
     from jobs.sweep import sweep as run_sweep
 
     try:
         with Reporter(console, store, settings.name) as reporter:
-            return run_sweep(settings, store, resolved, reporter, retry_failed)
+            return run_sweep(settings, store, resolved, planned, reporter)
     except Interrupted as stop:
         print(f"qre: {stop}; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(128 + stop.signal) from None

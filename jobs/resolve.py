@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def _entries(entries: tuple[Entry, ...], where: str):
     """(place, entry) of every entry, lists opened."""
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
-            yield from _entries(load_list(entry.path), f"{entry.path}: ")
+            yield from _entries(load_list(entry.path), f"{entry.path}: encoders")
         else:
             yield f"{where}[{number}]", entry
 
@@ -228,8 +227,19 @@ def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel)
 def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False) -> Failure:
     return Failure(
         key=content_key(entry.model_dump(mode="json")), encoder=printable(name, 200), kind="transient" if transient else "permanent",
-        exception=reason, message=message, remedy=REMEDY.get(reason, message), when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        exception=reason, message=message, remedy=REMEDY.get(reason, message),
     )  # fmt: skip
+
+
+def record_unresolved(store: Store, resolved: Resolved) -> None:
+    """Write down the encoders that cannot be had, and clear those that now can."""
+    keys = {failure.key for failure in resolved.unresolved}
+    names = {spec.name for spec in resolved.specs}
+    for failure in resolved.unresolved:
+        store.failures.write(failure)
+    for key, failure in store.failures.read_all().items():
+        if failure.encoder in names and key not in keys and failure.remedy:
+            store.failures.clear(key)
 
 
 def _check_names(resolved: Resolved) -> None:

@@ -9,7 +9,6 @@ import signal
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -41,20 +40,17 @@ class SweepError(Exception):
     """The sweep cannot go on; what is done is kept."""
 
 
-def sweep(config: SweepConfig, store: Store, resolved: Resolved, reporter: Reporter, retry_failed: bool = False) -> Plan:
-    """Do all that is left of a config; returns the last plan, in which nothing is left to do but failures.
+def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter) -> Plan:
+    """Do all that a plan leaves to do; returns the last plan, in which nothing is left but failures.
 
     Raises:
         UserError: no cluster answers.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
         SweepError: too few encoders succeeded for a map, or artefacts keep going bad.
     """
-    plan = make_plan(config, store, resolved, retry_failed)
-    record_unresolved(store, resolved)
-    if plan.done:
-        return plan
-    if len(plan.units) - len(plan.failures.keys() & {unit.key for unit in plan.units}) < FEWEST:
-        raise SweepError(f"{len(plan.units)} encoders are left to be had, and a map needs at least {FEWEST}")
+    left = sum(unit.key not in plan.failures for unit in plan.units)
+    if left < FEWEST:
+        raise SweepError(f"{left} encoders can be had, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
     store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     with cluster(config.cluster):
@@ -71,17 +67,6 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, reporter: Repor
     if not plan.done:
         raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")
     return plan
-
-
-def record_unresolved(store: Store, resolved: Resolved) -> None:
-    """Write down the encoders that cannot be had, and clear those that now can."""
-    keys = {failure.key for failure in resolved.unresolved}
-    names = {spec.name for spec in resolved.specs}
-    for failure in resolved.unresolved:
-        store.failures.write(failure)
-    for key, failure in store.failures.read_all().items():
-        if failure.encoder in names and key not in keys and failure.remedy:
-            store.failures.clear(key)
 
 
 @dataclass
@@ -186,11 +171,8 @@ class Round:
         name = self.by_key[result.key].spec.name
         self.reporter.say(f"failed: {name}: {result.exception}: {result.message}")
         self.store.failures.write(
-            Failure(
-                key=result.key, encoder=name, kind=kind, exception=result.exception, message=result.message, attempts=attempts,
-                when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            )
-        )  # fmt: skip
+            Failure(key=result.key, encoder=name, kind=kind, exception=result.exception, message=result.message, attempts=attempts)
+        )
 
     def _shard(self, pending: list[Unit]) -> tuple[list[Unit], list[Unit]]:
         size = self.config.cluster.shard_units
@@ -203,10 +185,10 @@ class Round:
 
     def _reduce(self) -> None:
         plan = make_plan(self.config, self.store, self.resolved, given_up=self.given_up)
-        if len(plan.on_map) < FEWEST:
-            raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
         if plan.passes or plan.to_featurize or plan.atlas_done:
             return  # something went bad on the way: the next round makes it again
+        if len(plan.on_map) < FEWEST:
+            raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
         self.reporter.begin("atlas", 1)
         failures = [failure.model_dump(mode="json") for failure in plan.failures.values()]
         reference = reduce.options(num_cpus=1).remote(

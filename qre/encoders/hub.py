@@ -16,12 +16,15 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qre.encoders.spec import stated_prompts
 from qre.errors import EncoderError
 
 T = TypeVar("T")
 
-ALLOW = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")  # what loading reads; patterns cover nested modules too
-IGNORE = ("onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*")
+READ_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".safetensors")  # what loading reads; README and other formats change no number
+OTHER_BACKENDS = ("onnx", "openvino")  # folders of weights that are never loaded
+ALLOW = tuple(f"*{suffix}" for suffix in READ_SUFFIXES)  # patterns cover nested modules too
+IGNORE = tuple(f"{place}{backend}/*" for place in ("", "*/") for backend in OTHER_BACKENDS)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 ATTEMPTS = 6  # of one request that the hub's load or the network failed
@@ -182,12 +185,10 @@ def resolve(repository: str, revision: str | None = None, trusted: bool = False)
     names = sorted(filter_repo_objects(sizes, allow_patterns=list(ALLOW), ignore_patterns=list(IGNORE)))
     files = ("config_sentence_transformers.json", "config.json")
     own, config = (_small_json(repository, info.sha, file) if file in sizes else {} for file in files)
-    prompts = {name: text for name, text in (own.get("prompts") or {}).items() if isinstance(text, str)}
-    shape = {key: config.get(key) for key in ("hidden_size", "num_hidden_layers", "vocab_size")}
-    return HubModel(
-        repository, info.sha, tuple((name, sizes[name]) for name in names), prompts,
-        prompts.get(own.get("default_prompt_name") or "", ""), {**card_attributes(info), **shape},
-    )  # fmt: skip
+    # by the names that a loaded encoder gives them, so that the map has one column for each
+    shape = {"hidden_size": config.get("hidden_size"), "layers": config.get("num_hidden_layers"), "vocabulary": config.get("vocab_size")}
+    kept = tuple((name, sizes[name]) for name in names)
+    return HubModel(repository, info.sha, kept, *stated_prompts(own), {**card_attributes(info), **shape})
 
 
 def retried(repository: str, request: Callable[[], T]) -> T:
@@ -248,7 +249,7 @@ def _check_files(repository: str, info, sizes: dict[str, int], trusted: bool) ->
     folders = {name.rpartition("/")[0] for name in sizes if name.endswith(".safetensors")}
     for name in sizes:
         folder, _, file = name.rpartition("/")
-        if file in ("pytorch_model.bin", "model.bin") and folder not in folders and folder.split("/")[0] not in ("onnx", "openvino"):
+        if file in ("pytorch_model.bin", "model.bin") and folder not in folders and folder.split("/")[0] not in OTHER_BACKENDS:
             raise HubProblem(repository, "pickle only", name)
 
 

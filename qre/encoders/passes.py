@@ -46,12 +46,16 @@ def pass_key(spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> s
 
 def parent_key(spec: EncoderSpec) -> str:
     """sha256 (hex) of pass and readout: encoders of one parent differ in their transforms only."""
-    return hashlib.sha256(json.dumps(spec.parent_identity(), sort_keys=True).encode()).hexdigest()
+    return _sha256(spec.parent_identity())
 
 
 def _key(identity: dict, spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
     batching = None if isinstance(spec, ClassicalSpec) else spec.token_budget or settings.token_budget
     content = {"schema": KEY_SCHEMA, "encoder": identity, "sentences": fingerprint, "token_budget": batching}
+    return _sha256(content)
+
+
+def _sha256(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 

@@ -25,6 +25,12 @@ VERSION = 1  # of the classical encoders' algorithms: a change that moves a numb
 # mean_sqrt_len_tokens is the mean times one number a sentence: the same encoder once rows have unit length
 
 
+def stated_prompts(config: dict) -> tuple[dict[str, str], str]:
+    """The prompts that a config_sentence_transformers.json names, and the one that plain `encode` applies; {} and "" where it names none."""
+    prompts = {name: text for name, text in (config.get("prompts") or {}).items() if isinstance(text, str)}
+    return prompts, prompts.get(config.get("default_prompt_name") or "", "")
+
+
 class _Spec(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from qre.encoders.hub import OTHER_BACKENDS, READ_SUFFIXES
 from qre.encoders.snapshots import acquire
-from qre.encoders.spec import HubSpec, ModelSpec
+from qre.encoders.spec import HubSpec, ModelSpec, stated_prompts
 from qre.errors import EncoderError, UserError
 
-READ_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".safetensors"}  # what loading reads; README and other formats change no number
 PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-OTHER_BACKENDS = {"onnx", "openvino"}
 
 
 def folder_revision(path: str | Path) -> str:
@@ -34,12 +33,12 @@ def folder_revision(path: str | Path) -> str:
         raise UserError(f"{path}: no such folder")
     if not (path / "modules.json").is_file():
         raise EncoderError(f"{path}: not a sentence-transformers folder (it has no modules.json); save it with SentenceTransformer.save()")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not OTHER_BACKENDS & set(file.relative_to(path).parts))
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not set(OTHER_BACKENDS) & set(file.relative_to(path).parts))
     safe = {file.parent for file in files if file.suffix == ".safetensors"}
     for file in files:
         if file.suffix in PICKLE_SUFFIXES and file.parent not in safe:
             raise EncoderError(f"{file}: weights as a pickle, which is never loaded; save the encoder again as safetensors")
-        if file.name == "config.json" and "auto_map" in json.loads(file.read_text()):
+        if file.name == "config.json" and "auto_map" in _read_json(file):
             # without its code, transformers may take a class of its own for it, silently: another encoder
             raise EncoderError(f"{file}: asks for code of its own (auto_map), which is not run from a folder; name it on the hub, with its commit")
     digest = hashlib.sha256()
@@ -54,12 +53,19 @@ def folder_revision(path: str | Path) -> str:
 
 def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
     """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names none."""
+    file = Path(path) / "config_sentence_transformers.json"
+    return stated_prompts(_read_json(file) if file.is_file() else {})
+
+
+def _read_json(file: Path) -> dict:
+    """The mapping in a config file of an encoder; EncoderError where it is none."""
     try:
-        config = json.loads((Path(path) / "config_sentence_transformers.json").read_text())
-    except FileNotFoundError:
-        return {}, ""
-    prompts = {name: text for name, text in (config.get("prompts") or {}).items() if isinstance(text, str)}
-    return prompts, prompts.get(config.get("default_prompt_name") or "", "")
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise EncoderError(f"{file}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise EncoderError(f"{file}: a config is a mapping, not {type(value).__name__}")
+    return value
 
 
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -219,7 +225,7 @@ def load(spec: ModelSpec, path: str, device: str = "auto"):
     """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine.
 
     Raises:
-        EncoderError: its weights are not in the dtype that was asked for, or its code lies in another repository.
+        EncoderError: its code lies in another repository.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -271,6 +277,6 @@ def model_attributes(model) -> dict:
 def _check_own_code(path: Path) -> None:
     """Trusted code is the code at the pinned commit; code that a config takes from another repository is not."""
     for file in path.rglob("config.json"):
-        for target in (json.loads(file.read_text()).get("auto_map") or {}).values():
+        for target in (_read_json(file).get("auto_map") or {}).values():
             if any("--" in part for part in (target if isinstance(target, list) else [target]) if part):
                 raise EncoderError(f"its code lies in another repository ({target}), which no commit pins; it is not run")

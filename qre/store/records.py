@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime, timezone
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qre.store.folder import Folder, canonical_json
 
@@ -28,7 +29,7 @@ class Failure(BaseModel):
     message: str
     remedy: str = ""
     attempts: int = 1
-    when: str
+    when: str = Field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
 class Failures:

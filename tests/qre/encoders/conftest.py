@@ -1,0 +1,14 @@
+"""A hub of its own for each test of encoders."""
+
+import pytest
+
+from qre.encoders import hub as hub_module
+from tests.hub import FakeHub
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    monkeypatch.setattr(hub_module, "FIRST_WAIT", 0.01)
+    with FakeHub() as fake:
+        fake.adopt(monkeypatch, tmp_path / "home")
+        yield fake
