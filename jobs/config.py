@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Union
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from jobs.slots import ClusterSettings
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import COMMIT, HubQuery
@@ -143,35 +144,6 @@ class ListEntry(_Record):
 
     source: Literal["list"]
     path: str
-
-
-class ClusterSettings(_Record):
-    """What the sweep asks of Ray.
-
-    Attributes:
-        address: of a running cluster, or None to start a local one.
-        cpus: CPUs of a local cluster; None for all of this machine's.
-        cpus_per_encoder, gpus_per_encoder: held by one embed actor; BLAS and torch threads follow the CPUs.
-        width: most encoders at once; None for as many as the cluster holds.
-        attempts: tries of a unit whose machine failed it; an encoder's own fault is never tried again.
-        shard_units: encoders in one feature shard.
-        cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
-        grace_seconds: how long encoders in flight may go on after a stop was asked for.
-    """
-
-    address: str | None = None
-    cpus: int | None = Field(None, ge=1)
-    cpus_per_encoder: int = Field(1, ge=1)
-    gpus_per_encoder: int = Field(0, ge=0)
-    width: int | None = Field(None, ge=1)
-    attempts: int = Field(3, ge=1)
-    shard_units: int = Field(16, ge=1)
-    cache_gigabytes: float | None = Field(None, gt=0)
-    grace_seconds: float = Field(10.0, ge=0)
-
-    @property
-    def cache_bytes(self) -> int | None:
-        return None if self.cache_gigabytes is None else int(self.cache_gigabytes * 1e9)
 
 
 Entry = Annotated[Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, ClassicalSpec], Field(discriminator="source")]

@@ -1,0 +1,95 @@
+"""What the sweep asks of Ray: the slot of each encoder, how many at once, and how patient to be."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Slot(BaseModel):
+    """What one encoder holds on a node while it runs.
+
+    Attributes:
+        up_to_gigabytes: the largest encoder, by its expected memory on the device, that takes this slot; None for any.
+        cpus: whole CPUs; BLAS and torch threads follow them.
+        gpus: whole GPUs; an encoder with several is spread over them.
+        share: how many encoders may hold one GPU together.
+        labels: of the node, e.g. {ray.io/accelerator-type: A100}.
+        resources: further resources of the node, by their names in Ray.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    up_to_gigabytes: float | None = Field(None, gt=0)
+    cpus: int = Field(1, ge=1)
+    gpus: int = Field(0, ge=0)
+    share: int = Field(1, ge=1)
+    labels: dict[str, str] = {}
+    resources: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _one_gpu_is_shared(self):
+        if self.share > 1 and self.gpus != 1:
+            raise ValueError("share is of one GPU: it goes with gpus: 1")
+        return self
+
+    def holds(self, gigabytes: float) -> bool:
+        return self.up_to_gigabytes is None or gigabytes <= self.up_to_gigabytes
+
+
+class ClusterSettings(BaseModel):
+    """What the sweep asks of Ray.
+
+    Attributes:
+        address: of a running cluster, or None to start a local one (inside a submitted job: the cluster it was submitted to).
+        cpus: CPUs of a local cluster; None for all of this machine's.
+        cpus_per_encoder, gpus_per_encoder: held by one embed actor, where one slot does for all.
+        slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it. Classical encoders never hold a GPU.
+        width: most encoders at once; None for as many as the cluster holds. With autoscaling it is what the cluster grows to.
+        attempts: tries of a unit whose machine failed it before it got any further; an encoder's own fault is never tried again.
+        stall_minutes: without any sign of life of any encoder for so long, the sweep ends with an error.
+        shard_units, shard_megabytes: most encoders, and most bytes of embeddings, in one feature shard.
+        reduce_cpus: held by the task that makes the atlas.
+        cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
+        grace_seconds: how long encoders in flight may go on after a stop was asked for.
+        shared_store: the store's folder is on a file system that all nodes share. A bucket always is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str | None = None
+    cpus: int | None = Field(None, ge=1)
+    cpus_per_encoder: int = Field(1, ge=1)
+    gpus_per_encoder: int = Field(0, ge=0)
+    slots: tuple[Slot, ...] = ()
+    width: int | None = Field(None, ge=1)
+    attempts: int = Field(3, ge=1)
+    stall_minutes: float = Field(30.0, gt=0)
+    shard_units: int = Field(16, ge=1)
+    shard_megabytes: int = Field(512, ge=1)
+    reduce_cpus: int = Field(1, ge=1)
+    cache_gigabytes: float | None = Field(None, gt=0)
+    grace_seconds: float = Field(10.0, ge=0)
+    shared_store: bool = False
+
+    @model_validator(mode="after")
+    def _slots_or_one(self):
+        if self.slots and {"cpus_per_encoder", "gpus_per_encoder"} & self.model_fields_set:
+            raise ValueError("give slots, or cpus_per_encoder and gpus_per_encoder, not both")
+        bounds = [slot.up_to_gigabytes or float("inf") for slot in self.slots]
+        if bounds != sorted(bounds):
+            raise ValueError("slots are listed from the smallest up_to_gigabytes to the largest; the one without a bound is last")
+        return self
+
+    def slot(self, gigabytes: float) -> Slot:
+        """The slot of an encoder of this expected memory; the largest where none holds it."""
+        slots = self.slots or (Slot(cpus=self.cpus_per_encoder, gpus=self.gpus_per_encoder),)
+        return next((slot for slot in slots if slot.holds(gigabytes)), slots[-1])
+
+    @property
+    def cpu_slot(self) -> Slot:
+        """The slot of an encoder that needs no GPU."""
+        return Slot(cpus=min([slot.cpus for slot in self.slots], default=self.cpus_per_encoder))
+
+    @property
+    def cache_bytes(self) -> int | None:
+        return None if self.cache_gigabytes is None else int(self.cache_gigabytes * 1e9)
