@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import errno
 import os
-import sys
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Union
 
 import numpy as np
 import ray
 
+from jobs.events import ChunkMade, Loaded, Started, UnitResult
+from jobs.featurize import encoder_facts
 from jobs.plan import PassWork, Unit
-from jobs.results import UnitResult
+from jobs.worker import set_threads, versions
 from qre.density import check_finite
 from qre.encoders.hub import HubProblem
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
@@ -23,7 +27,8 @@ from qre.errors import EncoderError
 from qre.sentences import SentenceSet
 from qre.store import Store
 
-RECORDED = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "sentence-transformers", "encoder-map")
+MACHINE_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+BROKEN_DEVICE = ("CUDA error", "CUDA driver", "No CUDA GPUs are available", "NCCL error", "CUBLAS_STATUS_", "cuDNN error")
 
 
 @ray.remote(max_restarts=0, max_task_retries=0)
@@ -34,52 +39,88 @@ class Embedder:
     """
 
     def __init__(self, store: str, threads: int):
-        set_threads(threads)
         self._store, self._threads = Store(store), threads
         self._sentences: SentenceSet | None = None
 
     def run(
         self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None
-    ) -> list[UnitResult]:
-        """Embed one pass: see embed_pass. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it."""
+    ) -> Iterator[Event | tuple[np.ndarray, dict]]:
+        """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with the encoder's facts, for
+        the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it.
+        """
+        set_threads(self._threads)
+        context = ray.get_runtime_context()
+        yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
+        sentences = self._sentence_set(fingerprint)
+        for event in embed_pass(self._store, work, sentences, settings, self._threads, cache_bytes=cache_bytes):
+            if isinstance(event, Embedded):
+                yield event.result
+                yield event.embedding, event.facts
+            else:
+                yield event
+
+    def _sentence_set(self, fingerprint: str) -> SentenceSet:
         if self._sentences is None or self._sentences.fingerprint != fingerprint:
-            self._sentences = SentenceSet.from_table("stored", self._store.sentences.read(fingerprint))
-        return embed_pass(self._store, work, self._sentences, settings, self._threads, cache_bytes=cache_bytes)
+            try:
+                table = self._store.sentences.read(fingerprint)
+            except FileNotFoundError:
+                raise StoreNotShared(f"node {socket.gethostname()} does not see the store {self._store.location}") from None
+            self._sentences = SentenceSet.from_table("stored", table)
+        return self._sentences
+
+
+class StoreNotShared(Exception):
+    """A node looks at another folder than the driver."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A unit that is done, its embedding (n, d) float32, and what its encoder told of itself."""
+
+    result: UnitResult
+    embedding: np.ndarray
+    facts: dict
+
+
+Event = Union[Started, Loaded, ChunkMade, UnitResult]
 
 
 def embed_pass(
     store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto",
     cache_bytes: int | None = None,
-) -> list[UnitResult]:  # fmt: skip
-    """Embed the sentences in chunks, then write the embedding of each unit.
+) -> Iterator[Event | Embedded]:  # fmt: skip
+    """Embed the sentences in chunks, then write the embedding of each unit; tells how far it is.
 
     Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units as "failed"; what the
-    store raises (a full disk, say) is the machine's fault and is passed on, as is a hub that does not answer now.
+    machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
     """
     started = time.monotonic()
     try:
         loaded = Pass(work.units[0].spec, sentences.texts, _readouts(work.units), settings, device, cache_bytes)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
-        if isinstance(error, HubProblem) and error.transient:
+        if machines_fault(error):
             raise
-        return [UnitResult.failed(unit.key, error) for unit in work.units]
+        yield from (UnitResult.failed(unit.key, error) for unit in work.units)
+        return
+    yield Loaded(time.monotonic() - started)
     try:
         failed, units = _refused(work, loaded)
-        fault = _encode_chunks(store, work, loaded, {readout_name(unit.spec.readout) for unit in units})
-        if fault is not None:
-            return failed + [UnitResult.failed(unit.key, fault) for unit in units]
+        yield from failed
+        matrices = yield from _encode_chunks(store, work, loaded, {readout_name(unit.spec.readout) for unit in units})
     finally:
         loaded.close()
+    if isinstance(matrices, Exception):
+        yield from (UnitResult.failed(unit.key, matrices) for unit in units)
+        return
     record = {
         "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
         "seconds": round(time.monotonic() - started, 3), "versions": versions(),
     }  # fmt: skip
-    results = [_write_unit(store, work, unit, loaded.chunks, record) for unit in units]
-    if all(result.status != "absent" for result in results):
-        store.chunks.remove(work.key)
-    return failed + results
+    for unit in units:
+        yield _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record)
+    store.chunks.remove(work.key)
 
 
 def _refused(work: PassWork, loaded: Pass) -> tuple[list[UnitResult], list[Unit]]:
@@ -89,60 +130,59 @@ def _refused(work: PassWork, loaded: Pass) -> tuple[list[UnitResult], list[Unit]
     return failed, [unit for unit in work.units if not why[unit.key]]
 
 
-def _encode_chunks(store: Store, work: PassWork, loaded: Pass, wanted: set[str]) -> Exception | None:
-    """Make the chunks that are not kept already; returns the encoder's own fault, if it has one."""
+def _encode_chunks(
+    store: Store, work: PassWork, loaded: Pass, wanted: set[str]
+) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:  # fmt: skip
+    """Make the chunks that are not kept already; returns the matrix of each readout in sentence order, or the encoder's own fault."""
+    matrices: dict[str, np.ndarray] = {}
     for index, rows in enumerate(loaded.chunks if wanted else []):
-        kept = store.chunks.read(work.key, index, rows)
-        if kept is None or not wanted <= kept.keys():
+        began = time.monotonic()
+        vectors = store.chunks.read(work.key, index, rows)
+        missing = vectors is None or not wanted <= vectors.keys()
+        if missing:
             try:
-                made = loaded.encode(index)
+                vectors = loaded.encode(index)
             except Exception as error:
+                if machines_fault(error):
+                    raise
                 return error
-            store.chunks.write(work.key, index, rows, made)
-    return None
+            store.chunks.write(work.key, index, rows, vectors)
+        for name in wanted:
+            if name not in matrices:
+                matrices[name] = np.empty((sum(map(len, loaded.chunks)), vectors[name].shape[1]), np.float32)
+            matrices[name][rows] = vectors[name]
+        yield ChunkMade(index + 1, len(loaded.chunks), len(rows) if missing else 0, time.monotonic() - began)
+    return matrices
 
 
-def _write_unit(store: Store, work: PassWork, unit: Unit, chunks: list[np.ndarray], record: dict) -> UnitResult:
-    """Put the chunks of one readout together in sentence order, apply the transforms, write."""
-    name = readout_name(unit.spec.readout)
-    matrix = None
-    for index, rows in enumerate(chunks):
-        kept = store.chunks.read(work.key, index, rows)
-        if kept is None:
-            return UnitResult(unit.key, "absent", message="a chunk went away or was corrupt")
-        if matrix is None:
-            matrix = np.empty((sum(map(len, chunks)), kept[name].shape[1]), np.float32)
-        matrix[rows] = kept[name]
+def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> UnitResult | Embedded:
+    """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
+    began = time.monotonic()
     try:
         check_finite(matrix, unit.spec.name)
-        embedding = apply_transforms(matrix, unit.spec.transforms)
+        embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))  # as a reader of the store will have it
     except Exception as error:
+        if machines_fault(error):
+            raise
         return UnitResult.failed(unit.key, error)
     spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
-    return UnitResult(unit.key, "done")
+    result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
+    return Embedded(result, embedding, encoder_facts(record))
+
+
+def machines_fault(error: Exception) -> bool:
+    """Whether an exception while an encoder loads or encodes is the machine's fault, and worth another try elsewhere.
+
+    A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
+    """
+    if isinstance(error, HubProblem):
+        return error.transient
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNO):
+        return True
+    text = str(error)
+    return any(sign in text for sign in BROKEN_DEVICE) and "device-side assert" not in text
 
 
 def _readouts(units: Sequence[Unit]) -> list[tuple]:
     return list(dict.fromkeys(unit.spec.readout for unit in units))
-
-
-def set_threads(threads: int) -> None:
-    """Give the BLAS and torch this many threads, whether they are loaded or will be: a reused Ray worker keeps its old count otherwise."""
-    import threadpoolctl
-
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    threadpoolctl.threadpool_limits(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that can move a number."""
-    found = {}
-    for package in RECORDED:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

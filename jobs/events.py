@@ -1,9 +1,41 @@
-"""What a worker tells the driver of one unit."""
+"""What a worker tells the driver while it works."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class Started:
+    """The actor has begun on a pass: its node (Ray's id), process, and the GPUs it sees."""
+
+    node: str
+    pid: int
+    gpus: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The encoder is loaded, its snapshot fetched before if need be."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ChunkMade:
+    """A chunk of a pass stands in the store.
+
+    Attributes:
+        made, of: chunks that are made, and of how many.
+        sentences: in this chunk; 0 where an earlier, cut-off try had made it.
+        seconds: it took.
+    """
+
+    made: int
+    of: int
+    sentences: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -13,12 +45,16 @@ class UnitResult:
     Attributes:
         status: "done"; "failed" by the encoder's own fault; "absent" where what the step needs was not there (or was corrupt, and is in
             quarantine): the next round makes it again.
+        bytes: of the embedding that was written.
+        seconds: it took to put together and write.
     """
 
     key: str
     status: Literal["done", "failed", "absent"]
     exception: str = ""
     message: str = ""
+    bytes: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def failed(cls, key: str, error: Exception) -> UnitResult:

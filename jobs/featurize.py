@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pyarrow as pa
 import ray
+from ray.exceptions import GetTimeoutError, RayError
 
-from jobs.embed import set_threads
-from jobs.results import UnitResult
+from jobs.events import UnitResult
+from jobs.worker import set_threads
 from qre.errors import EmbeddingError
 from qre.features import FeatureMethod, FeatureRow, feature_row
 from qre.store import CorruptArtefact, Store
@@ -17,23 +19,30 @@ FACTS = {
     "architecture": pa.string(), "model_type": pa.string(), "layers": pa.int64(), "hidden_size": pa.int64(), "vocabulary": pa.int64(),
     "parameters": pa.int64(), "model_pooling": pa.string(), "model_max_tokens": pa.int64(), "modules": pa.string(), "prompt_names": pa.string(),
 }  # fmt: skip
+REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the store is the other way
 RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}  # not the seconds: equal content is to give equal bytes
 
 
 @ray.remote(max_retries=0)
-def featurize(store: str, units: Sequence[tuple[str, str]], method: FeatureMethod, folder: str, threads: int) -> list[UnitResult]:
-    """featurize_batch as a Ray task."""
+def featurize(store: str, units: Sequence[tuple[str, str]], references: dict, method: FeatureMethod, folder: str, threads: int) -> list[UnitResult]:
+    """featurize_batch as a Ray task. `references` are of embeddings, by key, that an actor has just made; they spare a reading of the store."""
     set_threads(threads)
-    return featurize_batch(Store(store), units, method, folder)
+    return featurize_batch(Store(store), units, method, folder, lambda key: _by_reference(references.pop(key, None)))
 
 
-def featurize_batch(store: Store, units: Sequence[tuple[str, str]], method: FeatureMethod, folder: str) -> list[UnitResult]:
-    """Compute the features of units, (key, name) each, one embedding in memory at a time, and write them as one shard."""
+def featurize_batch(
+    store: Store, units: Sequence[tuple[str, str]], method: FeatureMethod, folder: str, at_hand: Callable[[str], tuple | None] = lambda key: None
+) -> list[UnitResult]:  # fmt: skip
+    """Compute the features of units, (key, name) each, one embedding in memory at a time, and write them as one shard.
+
+    Args:
+        at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else None.
+    """
     results, rows = [], []
     for key, name in units:
         try:
-            embedding, record = store.embeddings.read(key)
-            rows.append((key, feature_row(embedding, method, name), encoder_facts(record)))
+            embedding, facts = at_hand(key) or _from_store(store, key)
+            rows.append((key, feature_row(embedding, method, name), facts))
         except (FileNotFoundError, CorruptArtefact) as error:
             results.append(UnitResult(key, "absent", message=str(error)))
         except EmbeddingError as error:
@@ -41,6 +50,19 @@ def featurize_batch(store: Store, units: Sequence[tuple[str, str]], method: Feat
     if rows:
         store.features.write(folder, shard_table(rows, method))
     return results + [UnitResult(key, "done") for key, _, _ in rows]
+
+
+def _by_reference(reference: ray.ObjectRef | None) -> tuple[np.ndarray, dict] | None:
+    """What a reference holds; None where its node has gone: the store has it too."""
+    try:
+        return None if reference is None else ray.get(reference, timeout=REFERENCE_SECONDS)
+    except (RayError, GetTimeoutError):
+        return None
+
+
+def _from_store(store: Store, key: str) -> tuple[np.ndarray, dict]:
+    embedding, record = store.embeddings.read(key)
+    return embedding, encoder_facts(record)
 
 
 def encoder_facts(record: dict) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -15,25 +16,39 @@ from jobs.config import ClusterSettings
 from qre.errors import UserError
 
 CONNECT_SECONDS = 10.0
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a submitted job
 OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
+
+
+class Interrupted(Exception):
+    """The sweep was asked to stop; what is done is kept. `signal` is the number of the signal."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.signal = number
+
+
+class SweepError(Exception):
+    """The sweep cannot go on; what is done is kept."""
 
 
 @contextlib.contextmanager
 def cluster(settings: ClusterSettings) -> Iterator[None]:
-    """A connection to the cluster of the config, or a local Ray on 127.0.0.1 that ends with the block.
+    """A connection to the cluster of the config; in a submitted job to the one it runs on; else a local Ray on 127.0.0.1 that ends with the block.
 
     Raises:
         UserError: the address does not answer.
     """
     quiet = {"log_to_driver": False, "logging_level": "error"}
-    if settings.address is None:
+    address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
+    if address is None:
         ray.init(address="local", num_cpus=settings.cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
     else:
-        _check_answers(settings.address)
+        _check_answers(address)
         try:
-            ray.init(address=settings.address, **quiet)
+            ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UserError(f"cluster.address: no Ray cluster answers at {settings.address}: {error}") from None
+            raise UserError(f"cluster.address: no Ray cluster answers at {address}: {error}") from None
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from jobs.config import SweepConfig
 from jobs.resolve import Resolved
+from jobs.slots import Slot
 from qre.atlas.build import atlas_identity
-from qre.encoders.cost import GPUS, estimate
+from qre.encoders.cost import GPUS, Estimate, estimate
 from qre.encoders.passes import parent_key, pass_key, unit_key
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
 from qre.sentences import SentenceSet
@@ -33,11 +34,24 @@ class PassWork:
 
     Attributes:
         seconds: expected cost on one CPU core, for ordering only.
+        slot: what it holds on a node.
     """
 
     key: str
     units: tuple[Unit, ...]
     seconds: float
+    slot: Slot = Slot()
+
+    @property
+    def name(self) -> str:
+        """The first encoder's name, and how many more."""
+        more = f" (+{len(self.units) - 1})" if len(self.units) > 1 else ""
+        return f"{self.units[0].spec.name}{more}"
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a node must fetch its snapshot first."""
+        return isinstance(self.units[0].spec, HubSpec)
 
 
 @dataclass(frozen=True)
@@ -150,7 +164,11 @@ def _passes(units: list[Unit], sentences: SentenceSet, config: SweepConfig) -> t
     groups: dict[str, list[Unit]] = {}
     for unit in units:
         groups.setdefault(pass_key(unit.spec, sentences.fingerprint, config.encode), []).append(unit)
-    passes = [PassWork(key, tuple(group), _seconds(group[0].spec, len(sentences))) for key, group in groups.items()]
+    words = sum(len(text.split()) for text in sentences.texts)
+    passes = [
+        PassWork(key, tuple(group), _seconds(group[0].spec, len(sentences)), _slot(group[0], words, len(sentences), config))
+        for key, group in groups.items()
+    ]  # fmt: skip
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))
 
 
@@ -159,6 +177,19 @@ def _seconds(spec: EncoderSpec, n: int) -> float:
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * n
     return n / 200 * weight_bytes(spec) / 90e6
+
+
+def expected_cost(unit: Unit, words: int, n: int, config: SweepConfig) -> Estimate:
+    """What a transformer will take, by the model of qre/encoders/cost.py."""
+    spec, known = unit.spec, unit.attributes
+    budget = spec.token_budget or config.encode.token_budget
+    return estimate(known.get("parameters"), weight_bytes(spec), known.get("hidden_size"), spec.dtype, words, n, budget)
+
+
+def _slot(unit: Unit, words: int, n: int, config: SweepConfig) -> Slot:
+    if isinstance(unit.spec, ClassicalSpec):
+        return config.cluster.cpu_slot
+    return config.cluster.slot(expected_cost(unit, words, n, config).memory / 1e9)
 
 
 def weight_bytes(spec: FolderSpec | HubSpec) -> int:
@@ -178,11 +209,7 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
         unit = work.units[0]
         if isinstance(unit.spec, ClassicalSpec):
             continue
-        budget = unit.spec.token_budget or config.encode.token_budget
-        known = unit.attributes
-        cost = estimate(
-            known.get("parameters"), weight_bytes(unit.spec), known.get("hidden_size"), unit.spec.dtype, words, len(plan.sentences), budget
-        )
+        cost = expected_cost(unit, words, len(plan.sentences), config)
         total["passes"] += 1
         total["parameters"] += cost.parameters
         download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import datetime, timezone
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jobs.events import Started
+from jobs.schedule import Attempt
+from jobs.watch import described
 from qre.store import Store
+from qre.store.folder import canonical_json
 
+SHOWN = 3  # encoders in flight that a line names
 LINE_SECONDS = 10.0  # between plain lines, and between records in the store
 
 
@@ -28,6 +34,7 @@ class Reporter:
         self._state = {"state": "starting"}
         self._bar: Progress | None = None
         self._task = None
+        self._timeline: list[dict] = []
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
@@ -40,6 +47,9 @@ class Reporter:
         if self._bar:
             self._bar.stop()
         self._record({**self._state, "state": "ended" if kind is None else "failed"})
+        if self._timeline:
+            when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+            self._store.folder.write(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode())
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -54,28 +64,44 @@ class Reporter:
             self._task = self._bar.add_task(phase, total=total)
         self.update(phase, 0, total)
 
-    @property
-    def due(self) -> bool:
-        """Whether the next update will be told in words."""
-        return time.monotonic() - self._spoken >= LINE_SECONDS
+    def started(self, attempt: Attempt, event: Started) -> None:
+        """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends: runs/<sweep>/<when>.json."""
+        seconds = attempt.started - self._started
+        self._timeline.append({
+            "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
+            "attempt": attempt.number, "slot": attempt.work.slot.name, "node": event.node, "gpus": list(event.gpus), "pid": event.pid,
+            "waited": round(attempt.started - attempt.asked, 3), "started": round(seconds, 3), "ended": None, "outcome": None,
+        })  # fmt: skip
 
-    def update(self, phase: str, done: float, total: float, in_flight: list[str] = (), failed: int = 0) -> None:
+    def ended(self, attempt: Attempt, outcome: str) -> None:
+        """A pass has ended: "done", or the exception that ended it."""
+        for row in reversed(self._timeline):
+            if row["pass"] == attempt.work.key and row["ended"] is None:
+                row.update(ended=round(time.monotonic() - self._started, 3), outcome=outcome, chunks=attempt.chunks)
+                return
+
+    def update(self, phase: str, done: float, total: float, in_flight: Collection[Attempt] = (), failed: int = 0) -> None:
         """Tell how far a phase has come; cheap enough to be called often."""
         if self._bar:
             self._bar.update(self._task, completed=done)
-        if not self.due:
+        if time.monotonic() - self._spoken < LINE_SECONDS:
             return
         now = self._spoken = time.monotonic()
+        flying = [described(attempt, now) for attempt in in_flight]
         left = (now - self._begun) / done * (total - done) if done else None
         self._state = {
-            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": list(in_flight),
+            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": flying,
             "seconds": round(now - self._started, 1), "seconds_left": None if left is None else round(left),
         }  # fmt: skip
         self._record(self._state)
         if not self._bar:
             eta = "" if left is None else f", about {left:.0f} s left"
-            flight = f"; running {', '.join(in_flight)}" if in_flight else ""
+            more = f" and {len(flying) - SHOWN} more" if len(flying) > SHOWN else ""
+            flight = f"; {'; '.join(flying[:SHOWN])}{more}" if flying else ""
             self.say(f"[{now - self._started:6.1f} s] {phase} {done:.0f}/{total:.0f}{f', {failed} failed' if failed else ''}{eta}{flight}")
 
     def _record(self, state: dict) -> None:
-        self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        try:
+            self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        except OSError as error:  # a store that is down for a while is no reason to lose what is in flight
+            self.say(f"progress is not recorded: {error}")

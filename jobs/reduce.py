@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import ray
 
-from jobs.embed import set_threads, versions
+from jobs.worker import set_threads, versions
 from qre.atlas.build import atlas_identity, build_atlas
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod

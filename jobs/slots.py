@@ -35,6 +35,18 @@ class Slot(BaseModel):
     def holds(self, gigabytes: float) -> bool:
         return self.up_to_gigabytes is None or gigabytes <= self.up_to_gigabytes
 
+    @property
+    def name(self) -> str:
+        """What it asks of a node, in words; one for one slot."""
+        gpus = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}" + (f" shared by {self.share}" if self.share > 1 else "")
+        rest = [f"{key}={value}" for key, value in sorted({**self.labels, **self.resources}.items())]
+        return ", ".join([f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}", *([gpus] if self.gpus else []), *rest])
+
+    def asked(self) -> dict:
+        """It as options of a Ray actor."""
+        options = {"num_cpus": self.cpus, "num_gpus": self.gpus / self.share, "resources": dict(self.resources)}
+        return {**options, "label_selector": dict(self.labels)} if self.labels else options
+
 
 class ClusterSettings(BaseModel):
     """What the sweep asks of Ray.
@@ -84,6 +96,10 @@ class ClusterSettings(BaseModel):
         """The slot of an encoder of this expected memory; the largest where none holds it."""
         slots = self.slots or (Slot(cpus=self.cpus_per_encoder, gpus=self.gpus_per_encoder),)
         return next((slot for slot in slots if slot.holds(gigabytes)), slots[-1])
+
+    @property
+    def uses_gpus(self) -> bool:
+        return any(slot.gpus for slot in self.slots) or self.gpus_per_encoder > 0
 
     @property
     def cpu_slot(self) -> Slot:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.embed import embed_pass
+from jobs.embed import Embedded
+from jobs.embed import embed_pass as embed_events
+from jobs.events import ChunkMade, UnitResult
 from jobs.featurize import featurize_batch
 from jobs.plan import make_plan
 from jobs.resolve import resolve
@@ -29,6 +31,12 @@ def case(tmp_path, tiny_encoder):
     store = Store(config.store)
     work = next(work for work in make_plan(config, store, resolve(config, store)).passes if len(work.units) == 3)
     return store, work, config.encode
+
+
+def embed_pass(*arguments) -> list[UnitResult]:
+    """The results of all events of a pass."""
+    events = list(embed_events(*arguments))
+    return [event.result if isinstance(event, Embedded) else event for event in events if isinstance(event, (Embedded, UnitResult))]
 
 
 class Killed(BaseException):

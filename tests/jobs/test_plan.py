@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.embed import embed_pass
 from jobs.featurize import featurize_batch
 from jobs.plan import method_folder
 from jobs.plan import make_plan as plan_of
 from jobs.resolve import resolve
 from qre.errors import UserError
 from qre.store import Failure, Store
+from tests.jobs.test_embed import embed_pass
 
 
 def make_plan(settings, store, **options):

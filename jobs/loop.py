@@ -1,0 +1,309 @@
+"""The bounded loop of one round: passes on actors, feature shards in tasks, faults told apart, until nothing is left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import ray
+from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError
+
+from jobs.actors import Actors
+from jobs.config import SweepConfig
+from jobs.embed import StoreNotShared
+from jobs.events import ChunkMade, Loaded, Started, UnitResult
+from jobs.featurize import featurize
+from jobs.local import Interrupted, Stop, SweepError
+from jobs.metrics import Metrics
+from jobs.plan import Plan, Unit, method_folder
+from jobs.progress import Reporter
+from jobs.schedule import Attempt, Schedule
+from jobs.watch import Watch
+from qre.store import Failure, Store
+
+POLL_SECONDS = 0.5
+LOOK_SECONDS = 5.0  # between looks at the nodes
+IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
+HELD_SHARE = 0.3  # of the cluster's object memory, for embeddings on their way to a feature task; more is read from the store
+
+
+@dataclass
+class Pass:
+    """An attempt on its actor. `result` is of the unit whose embedding comes next; `done` are the keys of units that are embedded."""
+
+    attempt: Attempt
+    actor: object
+    result: UnitResult | None = None
+    done: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Shard:
+    """A feature task."""
+
+    units: list[Unit]
+    references: dict
+    bytes: int
+    number: int = 1
+    began: float = field(default_factory=time.monotonic)
+
+
+class Loop:
+    """Everything that a plan leaves to embed and to featurize.
+
+    Attributes:
+        given_up: keys of units that the machine failed too often; added to here, and tried again by the next sweep.
+        pending: units that are embedded, without features: (unit, reference of the embedding or None, bytes).
+    """
+
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: set[str]):
+        self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
+        self.given_up = given_up
+        self.units = {unit.key: unit for unit in plan.units}
+        self.folder = method_folder(config, plan.sentences.fingerprint)
+        self.actors = Actors(store.location, config.cluster)
+        self.schedule = Schedule(self.actors.width, config.cluster.attempts)
+        self.schedule.add(plan.passes)
+        self.pending: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in plan.to_featurize]
+        self.live: dict = {}  # generator or reference -> Pass or Shard
+        self.total = sum(len(work.units) for work in plan.passes) + len(self.pending)
+        self.finished = self.failed = self.in_a_row = 0
+        self.held = 0
+        self.hold = HELD_SHARE * ray.cluster_resources().get("object_store_memory", 0)
+        self.watch = Watch(config.cluster)
+        self.heard = self.looked = time.monotonic()
+
+    def run(self) -> None:
+        """Until all is embedded and featurized, or has failed.
+
+        Raises:
+            Interrupted: a stop was asked for; what is in flight had its grace period.
+            SweepError: nothing goes on any more.
+        """
+        self.reporter.begin("encoders", self.total)
+        try:
+            while self.schedule.queued or self.live or self.pending:
+                self._start_passes()
+                self._start_shards()
+                for reference in self._ready():
+                    self._take(reference)
+                self._watch()
+                self._report()
+                self._stop_if_asked()
+        finally:
+            self.actors.kill_all()
+
+    def _start_passes(self) -> None:
+        if not self.stop.asked:
+            for attempt in self.schedule.next(time.monotonic()):
+                upcoming = attempt.upcoming.units[0].spec if attempt.upcoming else None
+                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes)
+                actor, events = self.actors.start(attempt, *arguments)
+                self.live[events] = Pass(attempt, actor)
+        if not self.schedule.queued:
+            self.actors.release_idle()  # their CPUs are wanted by the feature tasks
+
+    def _start_shards(self) -> None:
+        """A task when a shard's worth is there, or when no more will come."""
+        settings = self.config.cluster
+        while self.pending and not self.stop.overdue:
+            size, bytes_ = 0, 0
+            while size < min(len(self.pending), settings.shard_units) and (not size or bytes_ + self.pending[size][2] <= settings.shard_megabytes * 1e6):
+                bytes_ += self.pending[size][2]
+                size += 1
+            full = size == settings.shard_units or size < len(self.pending)
+            if not full and (self.schedule.queued or self.schedule.in_flight):
+                return
+            batch, self.pending = self.pending[:size], self.pending[size:]
+            references = {unit.key: reference for unit, reference, _ in batch if reference is not None}
+            self._featurize(Shard([unit for unit, _, _ in batch], references, sum(size for _, reference, size in batch if reference is not None)))
+
+    def _featurize(self, shard: Shard) -> None:
+        threads = self.config.cluster.cpu_slot.cpus
+        units = [(unit.key, unit.spec.name) for unit in shard.units]
+        task = featurize.options(num_cpus=threads)
+        self.live[task.remote(self.store.location, units, shard.references, self.config.features, self.folder, threads)] = shard
+
+    def _ready(self) -> list:
+        """Actors and tasks that have something to say; waits a moment where none has."""
+        if self.live:
+            return ray.wait(list(self.live), timeout=POLL_SECONDS, fetch_local=False)[0]
+        time.sleep(POLL_SECONDS)  # passes are pausing after a fault
+        return []
+
+    def _take(self, reference) -> None:
+        """What one actor or task has to say."""
+        call = self.live.get(reference)
+        if isinstance(call, Pass):
+            self._take_event(reference, call)
+        elif isinstance(call, Shard):
+            self._take_features(reference, call)
+
+    def _take_event(self, events: ray.ObjectRefGenerator, call: Pass) -> None:
+        attempt, now = call.attempt, time.monotonic()
+        try:
+            reference = next(events)
+            if call.result is not None:  # an embedding: it is handed on by reference, never fetched to the driver
+                self._shelve(call, reference)
+                return
+            event = ray.get(reference)
+        except StopIteration:
+            del self.live[events]
+            self.schedule.done(attempt)
+            self.actors.give(call.actor, attempt.work.slot)
+            self.reporter.ended(attempt, "done")
+        except RayError as error:
+            del self.live[events]
+            self.actors.kill(call.actor)
+            self._fault(call, error)
+        else:
+            self.heard = attempt.sign = now
+            if isinstance(event, UnitResult):
+                self._unit(event, attempt.number)
+                call.result = event if event.status == "done" else None
+            else:
+                self._sign(attempt, event, now)
+
+    def _sign(self, attempt: Attempt, event: Started | Loaded | ChunkMade, now: float) -> None:
+        if isinstance(event, Started):
+            self.schedule.started(attempt, event.node, now)
+            self.reporter.started(attempt, event)
+        elif isinstance(event, Loaded):
+            self.metrics.seconds.observe(event.seconds, {"phase": "load"})
+        else:
+            attempt.chunks, attempt.of = event.made, event.of
+            if event.sentences:
+                attempt.moved = True
+                self.metrics.sentences.inc(event.sentences)
+                self.metrics.seconds.observe(event.seconds, {"phase": "encode"})
+
+    def _shelve(self, call: Pass, reference: ray.ObjectRef) -> None:
+        """An embedded unit waits for its shard; its reference is dropped where too much is held already."""
+        result, call.result = call.result, None
+        self.metrics.seconds.observe(result.seconds, {"phase": "write"})
+        self.metrics.bytes.inc(result.bytes)
+        call.done.add(result.key)
+        keep = self.held + result.bytes <= self.hold
+        self.held += result.bytes if keep else 0
+        self.pending.append((self.units[result.key], reference if keep else None, result.bytes))
+
+    def _take_features(self, reference: ray.ObjectRef, shard: Shard) -> None:
+        del self.live[reference]
+        try:
+            results = ray.get(reference)
+        except RayError as error:
+            if shard.number < self.config.cluster.attempts:
+                self.reporter.say(f"features of {len(shard.units)} encoders: {_short(error)}; trying again")
+                self._featurize(replace(shard, number=shard.number + 1, references={}))
+            else:
+                self._give_up(shard.units, error, shard.number)
+            return
+        self.held -= shard.bytes
+        self.heard = time.monotonic()
+        self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
+        for result in results:
+            self._unit(result, shard.number)
+            if result.status == "done":
+                self.metrics.done.inc()
+                self.finished += 1
+
+    def _unit(self, result: UnitResult, attempts: int) -> None:
+        if result.status == "failed":
+            self.finished += 1
+            self._record(result, "permanent", attempts)
+        elif result.status == "done":
+            self.in_a_row = 0
+            self.store.failures.clear(result.key)
+
+    def _fault(self, call: Pass, error: RayError) -> None:
+        """An attempt that did not end by itself: tried again with what it has left, or given up."""
+        attempt = call.attempt
+        left = tuple(unit for unit in attempt.work.units if unit.key not in call.done)
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        self.reporter.ended(attempt, type(cause).__name__)
+        if isinstance(cause, StoreNotShared):
+            raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
+        if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
+            self.schedule.done(attempt)
+            self._give_up(left, cause, attempt.number)
+            return
+        attempt.work = replace(attempt.work, units=left)
+        retry = self.schedule.again(attempt, time.monotonic()) if left else None
+        self.metrics.lost.inc()
+        if retry is not None:
+            kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
+            tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
+            self.reporter.say(f"{attempt.work.name}: {_short(cause)}; {tries}")
+        else:
+            self._give_up(left, cause, attempt.number)
+
+    def _give_up(self, units, error: BaseException, attempts: int) -> None:
+        for unit in units:
+            self.finished += 1
+            self.given_up.add(unit.key)
+            self._record(UnitResult.failed(unit.key, error), "transient", attempts)
+        self.in_a_row += 1
+        if self.in_a_row >= IN_A_ROW:
+            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last: {_short(error)}")
+
+    def _record(self, result: UnitResult, kind: str, attempts: int) -> None:
+        self.failed += 1
+        self.metrics.failed.inc(tags={"kind": kind})
+        name = self.units[result.key].spec.name
+        self.reporter.say(f"failed: {name}: {result.exception}: {result.message}")
+        self.store.failures.write(
+            Failure(key=result.key, encoder=name, kind=kind, exception=result.exception, message=result.message, attempts=attempts)
+        )
+
+    def _watch(self) -> None:
+        """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which nothing moves."""
+        now = time.monotonic()
+        if now - self.looked < LOOK_SECONDS:
+            return
+        self.looked = now
+        waiting = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
+        hopeless = self.watch.hopeless([*self.schedule.waiting_slots, *(call.attempt.work.slot for call in waiting)])
+        for name, why in hopeless.items():
+            self._withdraw(name, why, [call for call in waiting if call.attempt.work.slot.name == name])
+        for call in self.live.values():
+            if isinstance(call, Pass) and self.watch.silent(call.attempt, now):
+                self.reporter.say(f"{call.attempt.work.name}: no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended")
+                ray.kill(call.actor)  # its events end with ActorDiedError, and it is tried again as after any other death
+        self.watch.check(self.schedule.in_flight, self.heard, now)
+
+    def _withdraw(self, name: str, why: str, waiting: list[Pass]) -> None:
+        """Give up what waits for a slot that no node holds."""
+        works = self.schedule.withdraw(name)
+        for events, call in [(events, call) for events, call in self.live.items() if call in waiting]:
+            del self.live[events]
+            self.actors.kill(call.actor)
+            self.schedule.done(call.attempt)
+            works.append(call.attempt.work)
+        for work in works:
+            for unit in work.units:
+                self.finished += 1
+                self.given_up.add(unit.key)
+                self._record(UnitResult(unit.key, "failed", "NoNodeHoldsIt", why), "transient", 0)
+
+    def _stop_if_asked(self) -> None:
+        """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
+        if not self.stop.asked:
+            return
+        for events, call in list(self.live.items()):
+            if isinstance(call, Pass) and call.attempt.started is None:
+                del self.live[events]
+                self.actors.kill(call.actor)
+        if not self.live or self.stop.overdue:
+            raise Interrupted(self.stop.signal)
+
+    def _report(self) -> None:
+        """An encoder is half done when it is embedded; chunks tell how far a long pass is."""
+        flying = self.schedule.in_flight
+        self.metrics.in_flight.set(len(flying))
+        embedded = len(self.pending) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
+        under_way = sum(len(one.work.units) * one.chunks / one.of for one in flying if one.of)
+        self.reporter.update("encoders", self.finished + (embedded + under_way) / 2, self.total, flying, self.failed)
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160] if str(error).strip() else ''}"
