@@ -35,24 +35,20 @@ class PassWork:
     Attributes:
         seconds: expected cost on one CPU core, for ordering only.
         slot: what it holds on a node.
+        fetched: a node must fetch its snapshot first.
     """
 
     key: str
     units: tuple[Unit, ...]
     seconds: float
     slot: Slot = Slot()
+    fetched: bool = False
 
     @property
     def name(self) -> str:
         """The first encoder's name, and how many more."""
         more = f" (+{len(self.units) - 1})" if len(self.units) > 1 else ""
         return f"{self.units[0].spec.name}{more}"
-
-    @property
-    def fetched(self) -> bool:
-        """Whether a node must fetch its snapshot first."""
-        return isinstance(self.units[0].spec, HubSpec)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -165,10 +161,11 @@ def _passes(units: list[Unit], sentences: SentenceSet, config: SweepConfig) -> t
     for unit in units:
         groups.setdefault(pass_key(unit.spec, sentences.fingerprint, config.encode), []).append(unit)
     words = sum(len(text.split()) for text in sentences.texts)
-    passes = [
-        PassWork(key, tuple(group), _seconds(group[0].spec, len(sentences)), _slot(group[0], words, len(sentences), config))
-        for key, group in groups.items()
-    ]  # fmt: skip
+    passes = []
+    for key, group in groups.items():
+        first = group[0]
+        slot = _slot(first, words, len(sentences), config)
+        passes.append(PassWork(key, tuple(group), _seconds(first.spec, len(sentences)), slot, fetched=isinstance(first.spec, HubSpec)))
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))
 
 

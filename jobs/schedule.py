@@ -76,6 +76,11 @@ class Schedule:
         """Passes that are neither done nor in flight."""
         return len(self._pausing) + sum(map(len, self._queues.values()))
 
+    @property
+    def waking(self) -> float | None:
+        """When the next pause after a fault is over; None where none is."""
+        return min((until for until, _ in self._pausing), default=None)
+
     def next(self, now: float) -> list[Attempt]:
         """The attempts to start now; they are in flight from here on."""
         for pause in [pause for pause in self._pausing if pause[0] <= now]:
@@ -90,6 +95,8 @@ class Schedule:
             while self._queues[name] and free > 0:
                 started.append(self._take(self._queues[name], now))
                 free -= 1
+        for attempt in started:
+            self._promise(attempt)
         return started
 
     def done(self, attempt: Attempt) -> None:
@@ -124,7 +131,7 @@ class Schedule:
 
     def _take(self, queue: list[Attempt], now: float) -> Attempt:
         """The longest; or of those that are next in line anyway, one whose snapshot lies on a node that has become free."""
-        window = queue[: max(1, len(self.in_flight))]
+        window = queue[: 1 + len(self.in_flight)]
         fetched = [one for one in window if self._promised.get(one.work.key) in self._freed]
         attempt = fetched[0] if fetched else queue[0]
         queue.remove(attempt)
@@ -132,9 +139,15 @@ class Schedule:
             attempt.node = self._promised[attempt.work.key]
             self._freed.remove(attempt.node)
         attempt.asked = attempt.sign = now
-        attempt.upcoming = next((one.work for one in queue[: 2 * len(window)] if one.work.fetched and one.work.key not in self._promised), None)
         self.in_flight.append(attempt)
         return attempt
+
+    def _promise(self, attempt: Attempt) -> None:
+        """The snapshot that the attempt's node is to fetch meanwhile: of the next pass in line that no other node fetches."""
+        queue = self._queues[attempt.work.slot.name][: 2 * len(self.in_flight)]
+        attempt.upcoming = next((one.work for one in queue if one.work.fetched and one.work.key not in self._promised), None)
+        if attempt.upcoming is not None:
+            self._promised[attempt.upcoming.key] = ""  # which node, is known when the attempt has started
 
     def started(self, attempt: Attempt, node: str, now: float) -> None:
         """The actor of an attempt has answered, from this node."""

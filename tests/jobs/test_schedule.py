@@ -1,0 +1,120 @@
+"""The schedule alone, with a clock of the test's own: order, width, pauses, what counts as a try, and where a snapshot lies."""
+
+import pytest
+
+from jobs.plan import PassWork
+from jobs.schedule import LONGEST_PAUSE, Schedule
+from jobs.slots import Slot
+
+GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()
+
+
+def works(*seconds: float, slot: Slot = GPU, **values) -> list[PassWork]:
+    return [PassWork(f"{slot.name} {number}", (), each, slot, **values) for number, each in enumerate(seconds)]
+
+
+def schedule(*passes: PassWork, width: int = 2, attempts: int = 3) -> Schedule:
+    made = Schedule(lambda slot: width, attempts)
+    made.add(passes)
+    return made
+
+
+def test_longest_first_within_the_width():
+    made = schedule(*works(3, 9, 1, 7, 5))
+    seen = []
+    while made.queued or made.in_flight:
+        assert len(made.in_flight) <= 2
+        seen += [attempt.work.seconds for attempt in made.next(0.0)]
+        made.done(made.in_flight[0])
+    assert seen == [9, 7, 5, 3, 1]
+
+
+def test_the_width_follows_the_cluster():
+    room = [1]
+    made = Schedule(lambda slot: room[0], 3)
+    made.add(works(1, 2, 3, 4))
+    assert len(made.next(0.0)) == 1
+    room[0] = 3
+    assert len(made.next(0.0)) == 2
+    room[0] = 1
+    assert made.next(0.0) == []
+    assert len(made.in_flight) == 3  # what runs is never taken away
+
+
+def test_a_rare_gpu_holds_up_no_others_and_cpus_wait_for_gpus():
+    made = schedule(*works(100, 90, 80, slot=BIG), *works(3, 2, 1), *works(50, 40, slot=CPU))
+    first = made.next(0.0)
+    assert [attempt.work.slot for attempt in first] == [BIG, BIG, GPU, GPU]
+    for attempt in first[2:]:
+        made.done(attempt)
+    assert [attempt.work.slot for attempt in made.next(0.0)] == [GPU]
+    assert not [attempt for attempt in made.next(0.0) if attempt.work.slot == CPU]  # a BIG one is queued still
+    made.done(first[0])
+    assert [attempt.work.slot for attempt in made.next(0.0)] == [BIG, CPU, CPU]
+
+
+def test_a_failed_try_pauses_and_there_are_so_many():
+    made = schedule(*works(1), attempts=3)
+    now, tries = 0.0, []
+    while made.queued:
+        (attempt,) = made.next(now)
+        tries.append(attempt.number)
+        again = made.again(attempt, now)
+        if again is None:
+            break
+        assert made.next(now) == []  # not at once
+        assert now < made.waking <= now + LONGEST_PAUSE
+        now = made.waking
+    assert tries == [1, 2, 3]
+    assert (made.queued, made.in_flight) == (0, [])
+
+
+def test_a_try_that_got_further_does_not_count():
+    made = schedule(*works(1), attempts=2)
+    for _ in range(20):
+        (attempt,) = made.next(made.waking or 0.0)
+        attempt.moved = True
+        assert made.again(attempt, 0.0).number == 1
+
+
+def test_others_go_on_while_one_pauses():
+    made = schedule(*works(9, 1), width=1)
+    (attempt,) = made.next(0.0)
+    made.again(attempt, 0.0)
+    assert [attempt.work.seconds for attempt in made.next(0.0)] == [1]
+
+
+def test_no_two_nodes_fetch_one_snapshot_and_a_fetched_one_goes_to_its_node():
+    made = schedule(*works(9, 8, 7, 6, 5, fetched=True))
+    first, second = made.next(0.0)
+    for attempt, node in ((first, "a"), (second, "b")):
+        made.started(attempt, node, 0.0)
+    assert {first.upcoming.seconds, second.upcoming.seconds} == {7, 6}
+    made.done(second)
+    (third,) = made.next(0.0)
+    assert third.work is second.upcoming
+    assert third.node == "b"
+
+
+def test_what_no_node_holds_is_withdrawn():
+    made = schedule(*works(2, 1, slot=BIG), *works(3), width=1)
+    running = made.next(0.0)
+    assert {work.seconds for work in made.withdraw(BIG.name)} == {1}
+    assert made.queued == 0
+    assert len(running) == 2
+
+
+@pytest.mark.parametrize(
+    ("slot", "name", "options"),
+    [
+        (CPU, "1 CPU", {"num_cpus": 1, "num_gpus": 0, "resources": {}}),
+        (Slot(cpus=2, gpus=1, share=4), "2 CPUs, 1 GPU shared by 4", {"num_cpus": 2, "num_gpus": 0.25, "resources": {}}),
+        (
+            Slot(cpus=8, gpus=2, labels={"zone": "x"}, resources={"nvlink": 1}), "8 CPUs, 2 GPUs, nvlink=1.0, zone=x",
+            {"num_cpus": 8, "num_gpus": 2, "resources": {"nvlink": 1}, "label_selector": {"zone": "x"}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_slot_in_words_and_as_options_of_ray(slot, name, options):
+    assert slot.name == name
+    assert slot.asked() == options
