@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 import ray
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
 from jobs.config import ClusterSettings
 from qre.errors import UserError
@@ -45,6 +46,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         ray.init(address="local", num_cpus=settings.cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
     else:
         _check_answers(address)
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:

@@ -25,8 +25,8 @@ def tiny_encoder(tmp_path_factory):
     return path
 
 
-def save_tiny_bert(path, seed: int, **keywords) -> None:
-    """Save a sentence-transformers folder with a random BERT (hidden size 32, 2 layers) of this seed."""
+def save_tiny_bert(path, seed: int, layers: int = 2, **keywords) -> None:
+    """Save a sentence-transformers folder with a random BERT (hidden size 32) of this seed."""
     import torch
     import transformers
     from sentence_transformers import SentenceTransformer
@@ -39,7 +39,7 @@ def save_tiny_bert(path, seed: int, **keywords) -> None:
     (folder / "vocab.txt").write_text("\n".join(vocabulary))
     transformers.BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
     config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64
     )
     torch.manual_seed(seed)
     transformers.BertModel(config).save_pretrained(folder)
