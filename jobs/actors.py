@@ -64,6 +64,6 @@ class Actors:
         options = slot.asked()
         if attempt.node is not None and not slot.labels:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
-        actor = Embedder.options(**options).remote(self._store, slot.cpus)
+        actor = Embedder.options(**options).remote(self._store, slot.cpus, slot.gpus)
         self._all.add(actor)
         return actor

@@ -38,8 +38,9 @@ class Embedder:
     Ray restarts and retries nothing here: the driver tries again, with a fresh actor, so that one place knows how often.
     """
 
-    def __init__(self, store: str, threads: int):
+    def __init__(self, store: str, threads: int, gpus: int):
         self._store, self._threads = Store(store), threads
+        self._device = {0: "cpu", 1: "auto"}.get(gpus, "spread")
         self._sentences: SentenceSet | None = None
 
     def run(
@@ -54,7 +55,7 @@ class Embedder:
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         sentences = self._sentence_set(fingerprint)
-        for event in embed_pass(self._store, work, sentences, settings, self._threads, cache_bytes=cache_bytes):
+        for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes):
             if isinstance(event, Embedded):
                 yield event.result
                 yield event.embedding, event.facts
@@ -104,7 +105,7 @@ def embed_pass(
             raise
         yield from (UnitResult.failed(unit.key, error) for unit in work.units)
         return
-    yield Loaded(time.monotonic() - started)
+    yield Loaded(time.monotonic() - started, loaded.record["device"])
     try:
         failed, units = _refused(work, loaded)
         yield from failed

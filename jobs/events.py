@@ -17,9 +17,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The encoder is loaded, its snapshot fetched before if need be."""
+    """The encoder is loaded, its snapshot fetched before if need be, onto a device of this kind (cpu, cuda)."""
 
     seconds: float
+    device: str
 
 
 @dataclass(frozen=True)

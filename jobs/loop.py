@@ -170,6 +170,8 @@ class Loop:
             self.reporter.started(attempt, event)
         elif isinstance(event, Loaded):
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
+            if attempt.work.slot.gpus and event.device == "cpu":
+                self.reporter.say_once(f"node {attempt.node[:8]} has a GPU by its own word, but torch sees none there: it encodes on the CPU")
         else:
             attempt.chunks, attempt.of = event.made, event.of
             if event.sentences:

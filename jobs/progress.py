@@ -35,6 +35,7 @@ class Reporter:
         self._bar: Progress | None = None
         self._task = None
         self._timeline: list[dict] = []
+        self._said: set[str] = set()
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
@@ -54,6 +55,11 @@ class Reporter:
     def say(self, text: str) -> None:
         """A line that stays."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     def begin(self, phase: str, total: float) -> None:
         """Enter a phase; `total` is in what `update` counts."""

@@ -224,8 +224,11 @@ class TransformerPass:
 def load(spec: ModelSpec, path: str, device: str = "auto"):
     """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine.
 
+    Args:
+        device: of torch; "auto" for the GPU where there is one; "spread" over all GPUs that this process sees, layer by layer.
+
     Raises:
-        EncoderError: its code lies in another repository.
+        EncoderError: its code lies in another repository, or it does not fit into the GPUs.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -235,12 +238,15 @@ def load(spec: ModelSpec, path: str, device: str = "auto"):
         _check_own_code(Path(path))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    placed = {"device_map": "auto"} if device == "spread" else {}
     torch.manual_seed(0)  # weights that a checkpoint lacks are drawn at random; at least it is the same encoder each time
     model = SentenceTransformer(
-        path, device=device, trust_remote_code=trusted, local_files_only=True,
+        path, device=None if placed else device, trust_remote_code=trusted, local_files_only=True,
         # the dtype must be said: unset, a float16 checkpoint would encode in float16
-        model_kwargs={"dtype": spec.dtype, "use_safetensors": True},
+        model_kwargs={"dtype": spec.dtype, "use_safetensors": True, **placed},
     ).eval()  # fmt: skip
+    if placed and torch.cuda.is_available():
+        _check_on_gpus(model)
     if spec.max_tokens is not None:
         model.max_seq_length = spec.max_tokens
     wrong = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.is_floating_point()} - {spec.dtype}
@@ -272,6 +278,13 @@ def model_attributes(model) -> dict:
         "modules": "+".join(type(module).__name__ for module in model),
         "prompt_names": ",".join(sorted(model.prompts or {})),
     }
+
+
+def _check_on_gpus(model) -> None:
+    """What does not fit is put into the host's memory, silently, and would encode at a crawl at the price of GPUs."""
+    places = {str(place) for place in (getattr(model[0].auto_model, "hf_device_map", None) or {}).values()}
+    if places & {"cpu", "disk"}:
+        raise EncoderError(f"does not fit into {len(places - {'cpu', 'disk'})} GPUs together: give its slot more of them, or larger ones")
 
 
 def _check_own_code(path: Path) -> None:

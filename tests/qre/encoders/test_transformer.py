@@ -162,3 +162,11 @@ def test_the_real_encoder_equals_encode(sentences):
     path = str(model.get_model_path())
     texts = list(sentences.texts)
     assert np.abs(embed(path, sentences, budget=1024) - SentenceTransformer(path, device="cpu").encode(texts)).max() < 1e-6
+
+
+def test_an_encoder_that_is_spread_gives_the_same_vectors(tiny_encoder, sentences):
+    """Placed by accelerate, layer by layer, over what there is: without a GPU that is the CPU alone, but the way is the same."""
+    plain = TransformerPass(spec(tiny_encoder), sentences.texts, [()], token_budget=512, device="cpu")
+    spread = TransformerPass(spec(tiny_encoder), sentences.texts, [()], token_budget=512, device="spread")
+    for rows in plain.batches[:3]:
+        assert np.abs(plain.encode(rows)[()] - spread.encode(rows)[()]).max() < 1e-6
