@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -10,6 +12,7 @@ from jobs.nodes import fitting
 from jobs.schedule import Attempt
 from jobs.slots import ClusterSettings, Slot
 
+LOOK_SECONDS = 2.0  # between looks at the nodes
 BACKPRESSURE = 16  # events of one actor that the driver has not yet taken; then the actor waits
 
 
@@ -24,12 +27,16 @@ class Actors:
         self._store, self._settings = store, settings
         self._idle: dict[str, list] = {}
         self._all: set = set()
+        self._fitting: dict[str, tuple[float, int]] = {}
 
     def width(self, slot: Slot) -> int:
         """Most attempts of a slot at once: what the config says, for encoders without a GPU what the cluster holds."""
         if self._settings.width is not None and (slot.gpus or not self._settings.uses_gpus):
             return self._settings.width
-        return max(1, fitting(slot))
+        when, count = self._fitting.get(slot.name, (0.0, 0))
+        if time.monotonic() - when > LOOK_SECONDS:  # the loop asks at every event
+            self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot)
+        return max(1, count)
 
     def start(self, attempt: Attempt, *arguments) -> tuple[object, ray.ObjectRefGenerator]:
         """An actor that runs the attempt's pass, and its events."""

@@ -6,46 +6,38 @@ import time
 from dataclasses import dataclass, field, replace
 
 import ray
-from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError
+from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError, WorkerCrashedError
 
 from jobs.actors import Actors
 from jobs.config import SweepConfig
 from jobs.embed import StoreNotShared
 from jobs.events import ChunkMade, Loaded, Started, UnitResult
-from jobs.featurize import featurize
 from jobs.local import Interrupted, Stop, SweepError
 from jobs.metrics import Metrics
 from jobs.plan import Plan, Unit, method_folder
 from jobs.progress import Reporter
 from jobs.schedule import Attempt, Schedule
+from jobs.shards import Shard, Shards
 from jobs.watch import Watch
 from qre.store import Failure, Store
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
 IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
-HELD_SHARE = 0.3  # of the cluster's object memory, for embeddings on their way to a feature task; more is read from the store
 
 
 @dataclass
 class Pass:
-    """An attempt on its actor. `result` is of the unit whose embedding comes next; `done` are the keys of units that are embedded."""
+    """An attempt on its actor. `told` are the keys of units that it has ended, `result` is of the one whose embedding comes next."""
 
     attempt: Attempt
     actor: object
+    told: set[str] = field(default_factory=set)
     result: UnitResult | None = None
-    done: set[str] = field(default_factory=set)
 
-
-@dataclass
-class Shard:
-    """A feature task."""
-
-    units: list[Unit]
-    references: dict
-    bytes: int
-    number: int = 1
-    began: float = field(default_factory=time.monotonic)
+    @property
+    def left(self) -> tuple[Unit, ...]:
+        return tuple(unit for unit in self.attempt.work.units if unit.key not in self.told)
 
 
 class Loop:
@@ -53,23 +45,19 @@ class Loop:
 
     Attributes:
         given_up: keys of units that the machine failed too often; added to here, and tried again by the next sweep.
-        pending: units that are embedded, without features: (unit, reference of the embedding or None, bytes).
     """
 
     def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: set[str]):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.given_up = given_up
         self.units = {unit.key: unit for unit in plan.units}
-        self.folder = method_folder(config, plan.sentences.fingerprint)
         self.actors = Actors(store.location, config.cluster)
         self.schedule = Schedule(self.actors.width, config.cluster.attempts)
         self.schedule.add(plan.passes)
-        self.pending: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in plan.to_featurize]
+        self.shards = Shards(config, store.location, method_folder(config, plan.sentences.fingerprint), plan.to_featurize)
         self.live: dict = {}  # generator or reference -> Pass or Shard
-        self.total = sum(len(work.units) for work in plan.passes) + len(self.pending)
+        self.total = sum(len(work.units) for work in plan.passes) + len(plan.to_featurize)
         self.finished = self.failed = self.in_a_row = 0
-        self.held = 0
-        self.hold = HELD_SHARE * ray.cluster_resources().get("object_store_memory", 0)
         self.watch = Watch(config.cluster)
         self.heard = self.looked = time.monotonic()
 
@@ -82,7 +70,7 @@ class Loop:
         """
         self.reporter.begin("encoders", self.total)
         try:
-            while self.schedule.queued or self.live or self.pending:
+            while self.schedule.queued or self.live or self.shards.waiting:
                 self._start_passes()
                 self._start_shards()
                 for reference in self._ready():
@@ -105,24 +93,8 @@ class Loop:
 
     def _start_shards(self) -> None:
         """A task when a shard's worth is there, or when no more will come."""
-        settings = self.config.cluster
-        while self.pending and not self.stop.overdue:
-            size, bytes_ = 0, 0
-            while size < min(len(self.pending), settings.shard_units) and (not size or bytes_ + self.pending[size][2] <= settings.shard_megabytes * 1e6):
-                bytes_ += self.pending[size][2]
-                size += 1
-            full = size == settings.shard_units or size < len(self.pending)
-            if not full and (self.schedule.queued or self.schedule.in_flight):
-                return
-            batch, self.pending = self.pending[:size], self.pending[size:]
-            references = {unit.key: reference for unit, reference, _ in batch if reference is not None}
-            self._featurize(Shard([unit for unit, _, _ in batch], references, sum(size for _, reference, size in batch if reference is not None)))
-
-    def _featurize(self, shard: Shard) -> None:
-        threads = self.config.cluster.cpu_slot.cpus
-        units = [(unit.key, unit.spec.name) for unit in shard.units]
-        task = featurize.options(num_cpus=threads)
-        self.live[task.remote(self.store.location, units, shard.references, self.config.features, self.folder, threads)] = shard
+        while not self.stop.overdue and (shard := self.shards.cut(last=not self.schedule.queued and not self.schedule.in_flight)):
+            self.live[self.shards.start(shard)] = shard
 
     def _ready(self) -> list:
         """Actors and tasks that have something to say; waits a moment where none has."""
@@ -149,9 +121,7 @@ class Loop:
             event = ray.get(reference)
         except StopIteration:
             del self.live[events]
-            self.schedule.done(attempt)
-            self.actors.give(call.actor, attempt.work.slot)
-            self.reporter.ended(attempt, "done")
+            self._ended(call)
         except RayError as error:
             del self.live[events]
             self.actors.kill(call.actor)
@@ -160,9 +130,19 @@ class Loop:
             self.heard = attempt.sign = now
             if isinstance(event, UnitResult):
                 self._unit(event, attempt.number)
+                call.told.add(event.key)
                 call.result = event if event.status == "done" else None
             else:
                 self._sign(attempt, event, now)
+
+    def _ended(self, call: Pass) -> None:
+        if call.left:  # what came in place of an embedding was the news of its death
+            self.actors.kill(call.actor)
+            self._fault(call, WorkerCrashedError())
+            return
+        self.schedule.done(call.attempt)
+        self.actors.give(call.actor, call.attempt.work.slot)
+        self.reporter.ended(call.attempt, "done")
 
     def _sign(self, attempt: Attempt, event: Started | Loaded | ChunkMade, now: float) -> None:
         if isinstance(event, Started):
@@ -180,27 +160,24 @@ class Loop:
                 self.metrics.seconds.observe(event.seconds, {"phase": "encode"})
 
     def _shelve(self, call: Pass, reference: ray.ObjectRef) -> None:
-        """An embedded unit waits for its shard; its reference is dropped where too much is held already."""
+        """An embedded unit waits for its shard."""
         result, call.result = call.result, None
         self.metrics.seconds.observe(result.seconds, {"phase": "write"})
         self.metrics.bytes.inc(result.bytes)
-        call.done.add(result.key)
-        keep = self.held + result.bytes <= self.hold
-        self.held += result.bytes if keep else 0
-        self.pending.append((self.units[result.key], reference if keep else None, result.bytes))
+        self.shards.add(self.units[result.key], reference, result.bytes)
 
     def _take_features(self, reference: ray.ObjectRef, shard: Shard) -> None:
         del self.live[reference]
+        again = self.shards.ended(shard)
         try:
             results = ray.get(reference)
         except RayError as error:
             if shard.number < self.config.cluster.attempts:
                 self.reporter.say(f"features of {len(shard.units)} encoders: {_short(error)}; trying again")
-                self._featurize(replace(shard, number=shard.number + 1, references={}))
+                self.live[self.shards.start(again)] = again
             else:
                 self._give_up(shard.units, error, shard.number)
             return
-        self.held -= shard.bytes
         self.heard = time.monotonic()
         self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
         for result in results:
@@ -219,8 +196,7 @@ class Loop:
 
     def _fault(self, call: Pass, error: RayError) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
-        attempt = call.attempt
-        left = tuple(unit for unit in attempt.work.units if unit.key not in call.done)
+        attempt, left = call.attempt, call.left
         cause = error.cause if isinstance(error, RayTaskError) else error
         self.reporter.ended(attempt, type(cause).__name__)
         if isinstance(cause, StoreNotShared):
@@ -229,9 +205,12 @@ class Loop:
             self.schedule.done(attempt)
             self._give_up(left, cause, attempt.number)
             return
-        attempt.work = replace(attempt.work, units=left)
-        retry = self.schedule.again(attempt, time.monotonic()) if left else None
         self.metrics.lost.inc()
+        if not left:
+            self.schedule.done(attempt)
+            return
+        attempt.work = replace(attempt.work, units=left)
+        retry = self.schedule.again(attempt, time.monotonic())
         if retry is not None:
             kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
             tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
@@ -302,10 +281,12 @@ class Loop:
         """An encoder is half done when it is embedded; chunks tell how far a long pass is."""
         flying = self.schedule.in_flight
         self.metrics.in_flight.set(len(flying))
-        embedded = len(self.pending) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
+        embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
         under_way = sum(len(one.work.units) * one.chunks / one.of for one in flying if one.of)
         self.reporter.update("encoders", self.finished + (embedded + under_way) / 2, self.total, flying, self.failed)
 
 
 def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160] if str(error).strip() else ''}"
+    """An exception in one line. Where an actor could not even be made, the last line says why."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1 if 'creation task' in lines[0] else 0][:160]}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from jobs.plan import PassWork
 from jobs.slots import Slot
 
-PAUSE_SECONDS = 0.5  # before the second try; doubled for each further one, and for each fault of the same pass
+PAUSE_SECONDS = 1.0  # before another try; doubled with each
 LONGEST_PAUSE = 120.0
 
 
