@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import hadamard
 
 from qre.density import DensityOperator
 from qre.entropy import jensen_shannon, von_neumann
@@ -35,10 +36,12 @@ def test_jensen_shannon_is_the_dense_formula(second):
 def test_jensen_shannon_at_its_ends():
     rho = DensityOperator.from_embedding(FIRST)
     assert jensen_shannon(rho, rho) == pytest.approx(0.0, abs=1e-10)
-    halves = np.eye(20)[:, :10], np.eye(20)[:, 10:]
-    left, right = (DensityOperator.from_embedding(half + 1e-9) for half in halves)  # a row of zeros has no direction
-    assert jensen_shannon(left, right) < np.log(2)
-    assert von_neumann(rho) > 0
+    columns = hadamard(16).astype(float)  # orthogonal, and every row of a part of them is equally long
+    left, right = DensityOperator.from_embedding(columns[:, :8]), DensityOperator.from_embedding(columns[:, 8:])
+    assert jensen_shannon(left, right) == pytest.approx(np.log(2), rel=1e-12)
+    assert von_neumann(left) == pytest.approx(np.log(8), rel=1e-12)
+    with pytest.raises(ValueError, match="30 and 16"):
+        jensen_shannon(rho, left)
 
 
 def test_linear_cka():
