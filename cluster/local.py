@@ -201,7 +201,10 @@ class LocalCluster:
         variables = {"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1"}
         if version == "v2":
             provider |= {"launch_multiple": True, "head_node_id": HEAD_ID}
-            variables |= {"RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD_ID, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID}
+            variables |= {
+                "RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD_ID, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+                "RAY_NODE_TYPE_NAME": "ray.head.default",  # as `ray up` and KubeRay set it; those of the workers have theirs from the provider
+            }  # fmt: skip
         kind = self._kind
         resources = {"CPU": kind["cpus"], "GPU": kind["gpus"], "object_store_memory": self._store_bytes, **kind["resources"]}
         worker = {"resources": resources, "labels": kind["labels"], "node_config": {}, "min_workers": 0, "max_workers": most}

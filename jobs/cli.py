@@ -1,36 +1,34 @@
 """The `qre` command.
 
 Exit codes: 0 all done; 1 some encoders failed, or the sweep could not end; 2 the config or the input is wrong; 128 + signal when stopped.
+`qre submit` ends with the exit code of the sweep that it follows.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from jobs.config import SweepConfig, load_config
+from jobs.dashboard import ADDRESS
 from jobs.encoders import app as encoders_app
 from jobs.plan import Plan, expected_costs, make_plan
+from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_standing, print_summary, standing
 from jobs.resolve import Resolved, record_unresolved, resolve
 from qre.errors import UserError
-from qre.store import Store
+from qre.store import CorruptArtefact, Store
 
 app = typer.Typer(
     help="A map of sentence encoders by quantum relative entropy.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )  # fmt: skip
 app.add_typer(encoders_app, name="encoders")
-console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
 ConfigFile = Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
+RetryFailed = Annotated[bool, typer.Option(help="try encoders again that failed by their own fault")]
 
 
 def main() -> None:
@@ -53,12 +51,12 @@ def plan(config: ConfigFile, as_json: AsJson = False) -> None:
     planned = make_plan(settings, store, _resolve(settings, store))
     costs = expected_costs(planned, settings)
     if as_json:
-        print(json.dumps({**_counts(planned), "cost": costs}))
+        print(json.dumps({**counts(planned), "cost": costs}))
         return
-    _print_notes(planned)
-    _print_families(planned)
-    _print_costs(costs)
-    _print_failures(planned)
+    print_notes(planned)
+    print_families(planned)
+    print_costs(costs)
+    print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     console.print(f"{units} encoders to embed in {passes} passes, {len(planned.to_featurize)} to featurize", highlight=False)
     console.print("the atlas is up to date" if planned.atlas_done else "the atlas is to be made", highlight=False)
@@ -67,7 +65,8 @@ def plan(config: ConfigFile, as_json: AsJson = False) -> None:
 @app.command()
 def sweep(
     config: ConfigFile,
-    retry_failed: Annotated[bool, typer.Option(help="try encoders again that failed by their own fault")] = False,
+    retry_failed: RetryFailed = False,
+    no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
 ) -> None:
     """Embed, featurize and draw the map; takes up where an earlier run of the same config stopped.
 
@@ -77,14 +76,16 @@ def sweep(
     store = Store(settings.store)
     resolved = _resolve(settings, store)
     planned = make_plan(settings, store, resolved, retry_failed)
-    _print_notes(planned)
+    print_notes(planned)
     record_unresolved(store, resolved)
-    if planned.done:
-        console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
-    else:
-        planned = _run(settings, store, resolved, planned)
-    _export(settings, store)
-    _print_summary(settings, store, planned)
+    target = None if no_export else settings.export
+    planned = _run_to_export(settings, store, resolved, planned, target)
+    print_failures(planned)
+    print_summary(settings, store, planned, target)
+    if no_export:
+        console.print(
+            f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
+        )
     if planned.failures:
         raise typer.Exit(1)
 
@@ -96,21 +97,60 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
     Example: qre status jobs/demo.yaml
     """
     settings = load_config(config)
+    print_standing(standing(settings, Store(settings.store)), as_json)
+
+
+@app.command()
+def report(
+    config: ConfigFile, out: Annotated[Path | None, typer.Option(help="folder for a copy of the atlas; default: the config's export")] = None
+) -> None:
+    """As status; and where the atlas is whole, copy it here and show its figures. Exit code 0 where all is done.
+
+    Example: qre report jobs/demo.yaml --out results/copy
+    """
+    settings = load_config(config)
     store = Store(settings.store)
-    planned = make_plan(settings, store, resolve(settings, store, ask_hub=False))
-    progress = store.progress.read(settings.name)
-    chunks = {work.units[0].spec.name: store.chunks.count(work.key) for work in planned.passes}
-    chunks = {name: count for name, count in chunks.items() if count}
-    if as_json:
-        print(json.dumps({**_counts(planned), "chunks": chunks, "progress": progress}))
-        return
-    _print_families(planned)
-    for name, count in chunks.items():
-        console.print(f"{escape(name)}: {count} chunks kept", highlight=False)
-    if progress:
-        console.print("last sign of life: " + ", ".join(f"{k} {v}" for k, v in progress.items() if v not in (None, [], 0)), markup=False)
-    _print_failures(planned)
-    console.print("the atlas is up to date" if planned.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
+    seen = standing(settings, store)
+    print_standing(seen)
+    target = out or (settings.export and Path(settings.export))
+    if seen.plan.atlas_done:
+        try:
+            if target:
+                export(settings, store, target)
+            print_summary(settings, store, seen.plan, target)
+        except CorruptArtefact as error:
+            print(f"qre: {error}; the next sweep makes the atlas again", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except FileNotFoundError as error:  # a sweep is at work
+            print(f"qre: {error}; run the same command again", file=sys.stderr)
+            raise typer.Exit(1) from None
+    if not seen.plan.done or seen.plan.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    config: Annotated[Path | None, typer.Argument(help="the sweep's YAML file, in the working directory", metavar="CONFIG")] = None,
+    address: Annotated[str, typer.Option(help="of the cluster's dashboard", envvar="RAY_API_SERVER_ADDRESS")] = ADDRESS,
+    working_dir: Annotated[Path, typer.Option(help="uploaded, without what .gitignore names; the config's paths start here")] = Path("."),
+    wait: Annotated[bool, typer.Option(help="follow the log, and end with the sweep's exit code")] = True,
+    retry_failed: RetryFailed = False,
+    follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
+    stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
+) -> None:
+    """Run a sweep as a job of a Ray cluster. Ctrl-C leaves it running; submitted again, it goes on where it stopped.
+
+    Example: qre submit jobs/mine.yaml --address http://127.0.0.1:8265
+    """
+    from jobs import submit as submission
+
+    if (config is not None) + (follow is not None) + (stop is not None) != 1:
+        raise UserError("give a CONFIG, or --follow JOB, or --stop JOB, one of them")
+    if config is not None:
+        code = submission.run(config, address, working_dir, wait, retry_failed)
+    else:
+        code = submission.run_follow(address, follow) if follow is not None else submission.run_stop(address, stop)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -143,6 +183,23 @@ def _resolve(settings: SweepConfig, store: Store) -> Resolved:
     return resolve(settings, store, progress=told)
 
 
+def _run_to_export(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, again: bool = True) -> Plan:
+    """Run what is left, and copy the atlas; once more where a file of it turns out to be corrupt."""
+    if planned.done:
+        console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
+    else:
+        planned = _run(settings, store, resolved, planned)
+    try:
+        if target:
+            export(settings, store, Path(target))
+    except (CorruptArtefact, FileNotFoundError) as error:
+        print(f"qre: {error}", file=sys.stderr)
+        if not again:
+            raise typer.Exit(1) from None
+        return _run_to_export(settings, store, resolved, make_plan(settings, store, resolved), target, again=False)
+    return planned
+
+
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan) -> Plan:
     from jobs.progress import Reporter
     from jobs.sweep import Interrupted, SweepError
@@ -162,105 +219,5 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan)
         raise typer.Exit(1) from None
 
 
-def _export(settings: SweepConfig, store: Store) -> None:
-    """Copy the atlas to the folder that the config names; files that are the same already are left alone."""
-    if settings.export is None:
-        return
-    target = Path(settings.export)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in [*store.atlases.manifest(settings.name)["files"], "manifest.json"]:
-        content = store.atlases.read(settings.name, file)
-        path = target / file
-        if not path.is_file() or path.read_bytes() != content:
-            temporary = path.with_name(f".{file}.tmp")
-            temporary.write_bytes(content)
-            shutil.move(temporary, path)
-
-
-def _counts(planned: Plan) -> dict:
-    return {
-        "units": len(planned.units),
-        "embedded": len(planned.embedded),
-        "featured": len(planned.featured),
-        "failed": {failure.encoder: f"{failure.exception}: {failure.message}" for failure in planned.failures.values()},
-        "to_embed": sum(len(work.units) for work in planned.passes),
-        "passes": len(planned.passes),
-        "to_featurize": len(planned.to_featurize),
-        "atlas_done": planned.atlas_done,
-        "sentences": len(planned.sentences),
-        "notes": list(planned.notes),
-    }
-
-
-def _print_notes(planned: Plan) -> None:
-    for note in planned.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-
-
-def _print_families(planned: Plan) -> None:
-    table = Table(title=f"{len(planned.units)} encoders on {len(planned.sentences)} sentences ({planned.sentences.name})", title_justify="left")
-    for heading in ("family", "encoders", "embedded", "features", "failed"):
-        table.add_column(heading, justify="left" if heading == "family" else "right")
-    groups = {
-        "encoders": [unit.key for unit in planned.units], "embedded": planned.embedded,
-        "features": planned.featured, "failed": planned.failures,
-    }  # fmt: skip
-    family = {unit.key: unit.spec.family for unit in planned.units}
-    counts = [Counter(family[key] for key in keys) for keys in groups.values()]
-    for name in dict.fromkeys(family.values()):
-        table.add_row(escape(name), *(str(count[name]) if count[name] else "·" for count in counts))
-    console.print(table)
-
-
-def _print_costs(costs: dict) -> None:
-    """Bytes, memory and GPU time of what is still to run, by the model of qre/encoders/cost.py."""
-    if not costs["passes"]:
-        return
-    table = Table(title=f"{costs['passes']} transformers to run (estimates by a stated model: qre/encoders/cost.py)", title_justify="left")
-    for heading in ("GPU type", "fits", "GPU hours"):
-        table.add_column(heading, justify="left" if heading == "GPU type" else "right")
-    for name, gpu in costs["gpus"].items():
-        table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}")
-    console.print(table)
-    for row in costs["largest"][:3]:
-        console.print(
-            f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB, fits on {', '.join(row['fits']) or 'no type'}",
-            markup=False, highlight=False,
-        )  # fmt: skip
-    console.print(
-        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
-        f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,
-    )  # fmt: skip
-
-
-def _print_failures(planned: Plan) -> None:
-    if not planned.failures:
-        return
-    table = Table(title="failed", title_justify="left")
-    for heading in ("encoder", "why", "what to do"):
-        table.add_column(heading, overflow="fold")
-    for failure in planned.failures.values():
-        again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
-        why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
-        table.add_row(escape(failure.encoder), escape(why), escape(failure.remedy or again))
-    console.print(table)
-
-
-def _print_summary(settings: SweepConfig, store: Store, planned: Plan) -> None:
-    """The closing word: what was made, where, and the headline figures."""
-    manifest = store.atlases.manifest(settings.name)
-    headline, place = manifest["headline"], settings.export or f"{store.location}/atlases/{settings.name}"
-    _print_failures(planned)
-    lines = [
-        f"map of {headline['encoders']} encoders in {headline['families']} families on {headline['sentences']} sentences"
-        + (f"; {len(planned.failures)} failed" if planned.failures else ""),
-        f"of each encoder's {headline['neighbours']} nearest neighbours {headline['family_share']:.0%} are of its own family"
-        f" (chance {headline['family_chance']:.0%}, p = {headline['family_p']:.1g})",
-        f"not counting near-copies of itself: {headline['family_share_other_parents']:.0%}"
-        f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
-        f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
-        *manifest["notes"],
-        f"in {place}: {', '.join([*manifest['files'], 'manifest.json'])}",
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+if __name__ == "__main__":
+    main()

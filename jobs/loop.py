@@ -23,6 +23,7 @@ from qre.store import Failure, Store
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
+QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
 IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
 
 
@@ -92,8 +93,9 @@ class Loop:
             self.actors.release_idle()  # their CPUs are wanted by the feature tasks
 
     def _start_shards(self) -> None:
-        """A task when a shard's worth is there, or when no more will come."""
-        while not self.stop.overdue and (shard := self.shards.cut(last=not self.schedule.queued and not self.schedule.in_flight)):
+        """A task when a shard's worth is there, or when no more will come; in the tail also when none has come for a while."""
+        tail = not self.schedule.queued and (not self.schedule.in_flight or self.shards.quiet > QUIET_SECONDS)
+        while not self.stop.overdue and (shard := self.shards.cut(last=tail)):
             self.live[self.shards.start(shard)] = shard
 
     def _ready(self) -> list:
@@ -194,7 +196,7 @@ class Loop:
             self.in_a_row = 0
             self.store.failures.clear(result.key)
 
-    def _fault(self, call: Pass, error: RayError) -> None:
+    def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
         attempt, left = call.attempt, call.left
         cause = error.cause if isinstance(error, RayTaskError) else error
@@ -246,10 +248,12 @@ class Loop:
         hopeless = self.watch.hopeless([*self.schedule.waiting_slots, *(call.attempt.work.slot for call in waiting)])
         for name, why in hopeless.items():
             self._withdraw(name, why, [call for call in waiting if call.attempt.work.slot.name == name])
-        for call in self.live.values():
+        for events, call in list(self.live.items()):
             if isinstance(call, Pass) and self.watch.silent(call.attempt, now):
-                self.reporter.say(f"{call.attempt.work.name}: no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended")
-                ray.kill(call.actor)  # its events end with ActorDiedError, and it is tried again as after any other death
+                del self.live[events]
+                self.actors.kill(call.actor)
+                self.heard = now  # it is tried again: something moves
+                self._fault(call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended"))
         self.watch.check(self.schedule.in_flight, self.heard, now)
 
     def _withdraw(self, name: str, why: str, waiting: list[Pass]) -> None:

@@ -11,6 +11,8 @@ from ray.experimental.internal_kv import _internal_kv_get
 
 from jobs.slots import Slot
 
+NODE_TYPE = "ray.io/node-group"  # Ray's label for it
+
 
 def fitting(slot: Slot) -> int:
     """How many of a slot the nodes that are up hold at once, where nothing else runs."""
@@ -23,10 +25,14 @@ def largest(resource: str) -> float:
 
 
 def autoscaling() -> bool:
-    """Whether nodes can come that are not up: an autoscaler with node types of its own reports to the cluster.
+    """Whether nodes can come that are not up: an autoscaler with node types of its own stands behind the cluster.
 
-    Where there is none, Ray's monitor reports every node as a type of its own, named by the node.
+    The first autoscaler reports its types; where there is none, Ray's monitor reports every node as a type of its own, named by the node. The second
+    (`ray up` and KubeRay have it) reports none, but every node, the head too, is labelled with its type. KubeRay does so without an autoscaler as well:
+    then what no node holds is told later, by the limit on stalls.
     """
+    if any(node.get("Labels", {}).get(NODE_TYPE) for node in ray.nodes() if node["Alive"]):
+        return True
     report = json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}").get("autoscaler_report") or {}
     types = [*(report.get("active_nodes") or ()), *(report.get("idle_nodes") or ())]
     return any(not re.fullmatch(r"node_[0-9a-f]{40,}", name) for name in types)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -125,33 +125,40 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
 
 
+Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
+
+
 class Memory:
     """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
 
     def __init__(self, store: Store):
         self._folder = store.folder
 
-    def read(self, name: str, revision: str | None) -> HubModel | None:
-        """What is known of an encoder at a commit, or at the last known commit of a branch."""
-        try:
-            if not COMMIT.fullmatch(revision or ""):
-                revision = json.loads(self._folder.read(self._name(name, f"ref-{_short(revision or '')}")))["commit"]
-            values = json.loads(self._folder.read(self._name(name, revision)))
-            return HubModel(**{**values, "files": tuple((file, size) for file, size in values["files"])})
-        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, ValueError):
-            return None
+    def read_all(self, places: Iterable[Place]) -> dict[Place, HubModel]:
+        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out."""
+        places = list(places)
+        branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
+        told = self._folder.read_many(branches.values())
+        commits = {place: _commit(told.get(branches[place])) if place in branches else place[1] for place in places}
+        files = {place: self._name(place[0], commit) for place, commit in commits.items() if commit is not None}
+        contents = self._folder.read_many(files.values())
+        models = {place: _model(contents.get(file)) for place, file in files.items()}
+        return {place: model for place, model in models.items() if model is not None}
 
-    def write(self, model: HubModel, revision: str | None) -> None:
-        self._folder.write(self._name(model.repository, model.revision), json.dumps(asdict(model)).encode())
-        if not COMMIT.fullmatch(revision or ""):
-            name = self._name(model.repository, f"ref-{_short(revision or '')}")
-            self._folder.write(name, json.dumps({"commit": model.revision}).encode())
+    def write_all(self, models: dict[Place, HubModel]) -> None:
+        """Keep what the hub said of encoders."""
+        contents = {}
+        for (name, revision), model in models.items():
+            contents[self._name(name, model.revision)] = json.dumps(asdict(model)).encode()
+            if not COMMIT.fullmatch(revision or ""):
+                contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
+        self._folder.write_many(contents)
 
     def read_query(self, query: HubQuery) -> list[str] | None:
         """The names that a query found last."""
         try:
             return json.loads(self._folder.read(self._query_name(query)))
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def write_query(self, query: HubQuery, names: list[str]) -> None:
@@ -165,6 +172,28 @@ class Memory:
     def _name(repository: str, part: str) -> str:
         return f"hub/{_short(repository)}/{part}.json"
 
+    @classmethod
+    def _branch(cls, repository: str, revision: str | None) -> str:
+        return cls._name(repository, f"ref-{_short(revision or '')}")
+
+
+def _commit(content: bytes | None) -> str | None:
+    """The commit that a record of a branch names; None where it is absent or no such record."""
+    try:
+        commit = json.loads(content or b"")["commit"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
+
+
+def _model(content: bytes | None) -> HubModel | None:
+    """The model that a record of a commit describes; None where it is absent or no such record."""
+    try:
+        values = json.loads(content or b"")
+        return HubModel(**{**values, "files": tuple((file, size) for file, size in values["files"])})
+    except (ValueError, KeyError, TypeError):
+        return None
+
 
 def _short(text: str) -> str:
     """A folder-safe name for any text from outside."""
@@ -175,16 +204,13 @@ def _add_hub(
     resolved: Resolved, wanted: list[tuple[str, HubEntry]], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]
 ) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
-    known = {}
-    for _, entry in wanted:
-        if not ask_hub or COMMIT.fullmatch(entry.revision or ""):
-            known[entry.id, entry.revision] = memory.read(entry.id, entry.revision)
-    asked = list(dict.fromkeys((entry.id, entry.revision) for _, entry in wanted if known.get((entry.id, entry.revision)) is None))
+    places = dict.fromkeys((entry.id, entry.revision) for _, entry in wanted)
+    known = memory.read_all(place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or ""))
+    asked = [place for place in places if place not in known]
     if ask_hub and asked:
         trusted = frozenset(entry.id for _, entry in wanted if entry.trust_remote_code)
         answers = resolve_all(asked, trusted, lambda done: progress(done, len(asked)))
-        for place, answer in zip(asked, answers, strict=True):
-            known[place] = _remembered(place, answer, memory, resolved)
+        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
     if wanted and not available():
         resolved.notes.append(MISSING)
     for place, entry in wanted:
@@ -197,15 +223,14 @@ def _add_hub(
             resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
 
 
-def _remembered(place: tuple[str, str | None], answer: HubModel | HubProblem, memory: Memory, resolved: Resolved) -> HubModel | HubProblem:
-    """Keep a new answer; where the hub is out of reach, take the last one."""
-    if isinstance(answer, HubModel):
-        memory.write(answer, place[1])
-        return answer
-    last = memory.read(*place) if answer.transient else None
-    if last is not None:
-        resolved.notes.append(f"{printable(place[0])}: {answer.reason}; its last known commit {last.revision[:8]} is used")
-    return last or answer
+def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
+    """Keep new answers; where the hub is out of reach, take the last ones."""
+    memory.write_all({place: answer for place, answer in answers.items() if isinstance(answer, HubModel)})
+    problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.transient}
+    last = memory.read_all(problems)
+    for place, model in last.items():
+        resolved.notes.append(f"{printable(place[0])}: {problems[place].reason}; its last known commit {model.revision[:8]} is used")
+    return {**answers, **last}
 
 
 def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:

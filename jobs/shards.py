@@ -42,10 +42,17 @@ class Shards:
     def __init__(self, config: SweepConfig, store: str, folder: str, units: Iterable[Unit]):
         self._config, self._store, self._folder = config, store, folder
         self.waiting: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in units]
+        self._added = time.monotonic()
         self._held, self._bound = 0, HELD_SHARE * ray.cluster_resources().get("object_store_memory", 0)
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since a unit was added."""
+        return time.monotonic() - self._added
 
     def add(self, unit: Unit, reference: ray.ObjectRef, size: int) -> None:
         """An embedded unit; its reference is dropped, and the object with it, where too much is held already."""
+        self._added = time.monotonic()
         keep = self._held + size <= self._bound
         self._held += size if keep else 0
         self.waiting.append((unit, reference if keep else None, size))

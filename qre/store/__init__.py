@@ -1,15 +1,18 @@
-"""The store: content-addressed artefacts in a folder. It is the only thing that a resume needs.
+"""The store: content-addressed artefacts in a folder or a bucket. It is the only thing that a resume needs.
 
-Present means complete: every artefact is written to a temporary name, synced and renamed, and carries a checksum that is verified on read. One that
-fails it is moved to quarantine/, and so is absent and made again. Nothing is pickled. Two sweeps on one store may run side by side: both may write
-one key, and the content is the same.
+Present means complete: every artefact is written to a temporary name, synced and renamed, or is one upload to a bucket, and carries a checksum
+that is verified on read. One that fails it is moved to quarantine/, and so is absent and made again. Nothing is pickled. Two sweeps on one store
+may run side by side: both may write one key, and the content is the same.
 """
 
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
-from qre.store.folder import CorruptArtefact, Folder
+from qre.store.bucket import Bucket
+from qre.store.files import CorruptArtefact, Files
+from qre.store.folder import Folder
 from qre.store.records import Atlases, Failure, Failures, Progress
 from qre.store.store import Store
 
 __all__ = [
-    "Atlases", "Chunks", "CorruptArtefact", "Embeddings", "Failure", "Failures", "Features", "Folder", "Progress", "Sentences", "Store",
+    "Atlases", "Bucket", "Chunks", "CorruptArtefact", "Embeddings", "Failure", "Failures", "Features", "Files", "Folder", "Progress",
+    "Sentences", "Store",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
-from qre.store.folder import CorruptArtefact, Folder, canonical_json
+from qre.store.files import CorruptArtefact, Files
+from qre.store.folder import canonical_json
 
 SCHEMA = 1  # of every artefact; a reader that does not know it must not guess
 
@@ -20,7 +21,7 @@ SCHEMA = 1  # of every artefact; a reader that does not know it must not guess
 class Sentences:
     """sentences/<fingerprint>.parquet: the column text, and the labels."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     def write(self, fingerprint: str, table: pa.Table) -> None:
@@ -43,7 +44,7 @@ class Sentences:
 class Embeddings:
     """embeddings/<key[:2]>/<key>.safetensors: one float32 matrix E (n, d), and a record of how it was made."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     @staticmethod
@@ -75,7 +76,7 @@ class Embeddings:
 class Chunks:
     """chunks/<pass key>/<index>.safetensors: the part of a pass that is done, kept until the pass is whole."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     @staticmethod
@@ -104,7 +105,7 @@ class Chunks:
 class Features:
     """features/<method>/<shard>.parquet: one row an encoder; the shard is named by the keys in it."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     def write(self, method: str, rows: pa.Table) -> str:
@@ -115,36 +116,43 @@ class Features:
 
     def keys(self, method: str) -> set[str]:
         """Keys of the units whose features are present; reads the key column only."""
-        keys: set[str] = set()
-        for name in self._shards(method):
-            try:
-                keys.update(_parsed(self._folder, name, ["key"])["key"].to_pylist())
-            except CorruptArtefact:
-                continue
-        return keys
+        return set().union(*self._keys_by_shard(method).values())
 
     def read(self, method: str, keys: Iterable[str]) -> pa.Table:
-        """The rows of these units, in their order.
+        """The rows of these units, in their order; only shards that hold one of them are read, and of these only the rows are kept.
 
         Raises:
             CorruptArtefact: a shard failed its checksum; it is in quarantine, and its units are absent from now on.
             KeyError: units that are absent.
         """
         keys = list(keys)
-        found: dict[str, tuple[int, int]] = {}
-        tables: list[pa.Table] = []
-        for name in self._shards(method):
-            table = _unsealed_table(self._folder, name)
-            for row, key in enumerate(table["key"].to_pylist()):
-                found[key] = (len(tables), row)
-            tables.append(table)
-        missing = [key for key in keys if key not in found]
+        shard_of = {key: shard for shard, held in self._keys_by_shard(method).items() for key in held}
+        missing = [key for key in keys if key not in shard_of]
         if missing:
             raise KeyError(*missing)
-        return pa.concat_tables([tables[found[key][0]].slice(found[key][1], 1) for key in keys]).combine_chunks()
+        wanted: dict[str, set[str]] = {}
+        for key in keys:
+            wanted.setdefault(shard_of[key], set()).add(key)
+        tables = self._folder.map(lambda shard: self._rows(shard, wanted[shard]), wanted, width=4)  # so many whole shards are in memory
+        place = {key: (table, row) for table in tables for row, key in enumerate(table["key"].to_pylist())}
+        rows = [place[key] for key in keys]
+        return pa.concat_tables([table.slice(row, 1) for table, row in rows]).combine_chunks()
 
-    def _shards(self, method: str) -> list[str]:
-        return [name for name in self._folder.names(f"features/{method}") if name.endswith(".parquet")]
+    def _keys_by_shard(self, method: str) -> dict[str, list[str]]:
+        """Keys in each shard, in order; corrupt shards are put in quarantine and left out."""
+        shards = [name for name in self._folder.names(f"features/{method}") if name.endswith(".parquet")]
+        return dict(zip(shards, self._folder.map(self._keys_in, shards, width=16), strict=True))
+
+    def _keys_in(self, shard: str) -> list[str]:
+        try:
+            return _key_column(self._folder, shard)
+        except (CorruptArtefact, FileNotFoundError):  # not found: another process put it in quarantine meanwhile
+            return []
+
+    def _rows(self, shard: str, keys: set[str]) -> pa.Table:
+        table = _unsealed_table(self._folder, shard)
+        kept = [key in keys for key in table["key"].to_pylist()]
+        return table if all(kept) else table.filter(pa.array(kept))
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -158,18 +166,32 @@ def _sealed_table(table: pa.Table) -> bytes:
     return parquet_bytes(table.replace_schema_metadata({"content": _content(table)}))
 
 
-def _unsealed_table(folder: Folder, name: str) -> pa.Table:
+def _unsealed_table(folder: Files, name: str) -> pa.Table:
     table = _parsed(folder, name)
     if (table.schema.metadata or {}).get(b"content", b"").decode() != _content(table):
         raise folder.quarantine(name, "content does not match its checksum")
     return table.replace_schema_metadata(None)  # the seal is this file's alone: it must not travel on with the rows
 
 
-def _parsed(folder: Folder, name: str, columns: list[str] | None = None) -> pa.Table:
+def _parsed(folder: Files, name: str) -> pa.Table:
     raw = folder.read(name)
     try:
-        return pq.read_table(pa.BufferReader(raw), columns=columns, page_checksum_verification=True)
+        return pq.read_table(pa.BufferReader(raw), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
+        raise folder.quarantine(name, str(error)) from error
+
+
+def _key_column(folder: Files, name: str) -> list[str]:
+    """The keys of a shard; of the file, only its footer and this column are read."""
+    try:
+        with folder.open(name) as file:
+            table = pq.ParquetFile(file, page_checksum_verification=True).read(["key"], use_threads=False)
+        if table.column_names != ["key"]:
+            raise pa.ArrowInvalid("no column key")
+        return table["key"].to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # a fault of the disk or the network has a number; one of the content has none
+            raise
         raise folder.quarantine(name, str(error)) from error
 
 
@@ -194,7 +216,7 @@ def _sealed(tensors: Mapping[str, np.ndarray], record: Mapping) -> bytes:
     return safetensors.numpy.save(tensors, {"record": canonical_json({**record, "sha256": _digest(record, tensors)})})
 
 
-def _unsealed(folder: Folder, name: str) -> tuple[dict[str, np.ndarray], dict]:
+def _unsealed(folder: Files, name: str) -> tuple[dict[str, np.ndarray], dict]:
     raw = folder.read(name)
     try:
         tensors = safetensors.numpy.load(raw)

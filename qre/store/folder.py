@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}")  # of a path below the root: nothing that climbs, hides or needs quoting
+from qre.store.files import Files, parts
+
 STALE_SECONDS = 3600  # a temporary file older than this was left by a process that was killed
-
-
-class CorruptArtefact(Exception):
-    """An artefact failed its checksum or could not be parsed; it has been moved to quarantine/ and counts as absent."""
 
 
 def canonical_json(value) -> str:
@@ -29,35 +26,26 @@ def content_key(value) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-class Folder:
-    """A local folder whose files appear whole or not at all.
-
-    Names are relative, with "/" between parts, each part of [A-Za-z0-9._=+-]: no name can point outside the root.
-    """
+class Folder(Files):
+    """A local folder: a file is written under a temporary name, synced and renamed."""
 
     def __init__(self, root: str | os.PathLike):
         self.root = Path(root)
 
     def path(self, name: str) -> Path:
-        """The place of a name.
-
-        Raises:
-            ValueError: the name could point outside the root.
-        """
-        parts = PurePosixPath(name).parts
-        if not parts or not all(PART.fullmatch(part) for part in parts):
-            raise ValueError(f"not a name inside the store: {name!r}")
-        return self.root.joinpath(*parts)
+        """The place of a name; ValueError where it could point outside the root."""
+        return self.root.joinpath(*parts(name))
 
     def exists(self, name: str) -> bool:
         return self.path(name).is_file()
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file; FileNotFoundError where there is none."""
         return self.path(name).read_bytes()
 
+    def open(self, name: str) -> BinaryIO:
+        return open(self.path(name), "rb")
+
     def write(self, name: str, content: bytes) -> None:
-        """Write a file so that a reader, or a crash at any moment, sees the old file, none, or the whole new one."""
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -73,18 +61,26 @@ class Folder:
         _sync_folder(path.parent)
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Names of the files below a prefix folder, sorted; temporary ones are not seen."""
+        """As Files.names; temporary files are not seen."""
         base = self.path(prefix)
         for folder, folders, files in os.walk(base):
             folders.sort()
             relative = PurePosixPath(prefix, Path(folder).relative_to(base).as_posix())
             yield from (str(relative / file) for file in sorted(files) if not file.startswith("."))
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        found = {}
+        for name in self.names(prefix):
+            try:
+                found[name] = self.path(name).stat().st_size
+            except FileNotFoundError:  # removed meanwhile
+                continue
+        return found
+
     def remove(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
 
     def remove_folder(self, prefix: str) -> None:
-        """Remove the files of a folder and the folder; files of others that appear meanwhile are left."""
         base = self.path(prefix)
         for name in list(self.names(prefix)):
             self.remove(name)
@@ -94,15 +90,13 @@ class Folder:
             except OSError:  # not empty: another sweep is writing here
                 return
 
-    def quarantine(self, name: str, reason: str) -> CorruptArtefact:
-        """Move a corrupt file to quarantine/ and return the error to raise."""
-        target = self.path(f"quarantine/{name.replace('/', '+')[-120:]}+{uuid.uuid4().hex[:8]}")
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _move(self, name: str, target: str) -> None:
+        path = self.path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.replace(self.path(name), target)
+            os.replace(self.path(name), path)
         except FileNotFoundError:  # another process did it first
             pass
-        return CorruptArtefact(f"{name}: {reason}; moved to {target.relative_to(self.root)}")
 
     def remove_stale(self) -> int:
         """Remove temporary files that killed processes left behind; returns how many."""

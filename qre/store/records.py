@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from datetime import datetime, timezone
@@ -9,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qre.store.folder import Folder, canonical_json
+from qre.store.files import Files
+from qre.store.folder import canonical_json
 
 
 class Failure(BaseModel):
@@ -35,7 +37,7 @@ class Failure(BaseModel):
 class Failures:
     """failures/<key>.json"""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     def write(self, failure: Failure) -> None:
@@ -44,12 +46,10 @@ class Failures:
     def read_all(self) -> dict[str, Failure]:
         """Failures by unit key; a record that cannot be read is put in quarantine and counts as absent."""
         failures = {}
-        for name in list(self._folder.names("failures")):
+        for name, content in self._folder.read_many(self._folder.names("failures")).items():
             try:
-                failure = Failure.model_validate_json(self._folder.read(name))
+                failure = Failure.model_validate_json(content)
                 failures[failure.key] = failure
-            except FileNotFoundError:
-                continue
             except ValidationError as error:
                 self._folder.quarantine(name, str(error))
         return failures
@@ -61,7 +61,7 @@ class Failures:
 class Progress:
     """progress/<sweep>.json: the last sign of life of a sweep, for those who watch it from elsewhere."""
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Files):
         self._folder = folder
 
     def write(self, sweep: str, state: dict) -> None:
@@ -70,7 +70,7 @@ class Progress:
     def read(self, sweep: str) -> dict | None:
         try:
             return json.loads(self._folder.read(f"progress/{sweep}.json"))
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def names(self) -> list[str]:
@@ -80,27 +80,50 @@ class Progress:
 class Atlases:
     """atlases/<name>/: the finished map. The manifest is written last, so an atlas with a manifest is whole."""
 
-    def __init__(self, folder: Folder):
+    MANIFEST = "manifest.json"
+
+    def __init__(self, folder: Files):
         self._folder = folder
 
     def write(self, atlas: str, files: dict[str, bytes], manifest: dict) -> None:
-        """Write the files, then manifest.json with their sha256."""
-        self._folder.remove(f"atlases/{atlas}/manifest.json")
+        """Write the files, then manifest.json with the sha256 and the bytes of each."""
+        self._folder.remove(f"atlases/{atlas}/{self.MANIFEST}")
         for file, content in files.items():
             self._folder.write(f"atlases/{atlas}/{file}", content)
-        digests = {file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())}
-        self._folder.write(f"atlases/{atlas}/manifest.json", json.dumps({**manifest, "files": digests}, indent=1).encode())
+        told = {file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} for file, content in sorted(files.items())}
+        self._folder.write(f"atlases/{atlas}/{self.MANIFEST}", json.dumps({**manifest, "files": told}, indent=1).encode())
 
     def manifest(self, atlas: str) -> dict | None:
-        """The manifest of a whole atlas; None where it is absent, or a file is missing or changed."""
+        """The manifest of a whole atlas; None where it is absent, or a file is missing or of another size.
+
+        Its "files" map each name to its sha256 and bytes; `read` verifies the sha256.
+        """
         try:
-            manifest = json.loads(self._folder.read(f"atlases/{atlas}/manifest.json"))
-            for file, digest in manifest["files"].items():
-                if hashlib.sha256(self.read(atlas, file)).hexdigest() != digest:
-                    return None
-        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            manifest = self._manifest(atlas)
+            told = {f"atlases/{atlas}/{file}": entry["bytes"] for file, entry in manifest["files"].items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return manifest
+        there = self._folder.sizes(f"atlases/{atlas}")
+        return manifest if all(there.get(name) == size for name, size in told.items()) else None
 
     def read(self, atlas: str, file: str) -> bytes:
-        return self._folder.read(f"atlases/{atlas}/{file}")
+        """The bytes of one file of an atlas.
+
+        Raises:
+            FileNotFoundError: it is not in the store, or no file of this atlas.
+            CorruptArtefact: its content has changed; it is in quarantine, and so the atlas is absent and made again.
+        """
+        name = f"atlases/{atlas}/{file}"
+        content = self._folder.read(name)
+        if file == self.MANIFEST:
+            return content
+        try:
+            digest = self._manifest(atlas)["files"][file]["sha256"]
+        except (ValueError, KeyError, TypeError):
+            raise FileNotFoundError(errno.ENOENT, "not in the manifest of its atlas", name) from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise self._folder.quarantine(name, "content does not match its checksum")
+        return content
+
+    def _manifest(self, atlas: str) -> dict:
+        return json.loads(self._folder.read(f"atlases/{atlas}/{self.MANIFEST}"))

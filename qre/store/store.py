@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 
+from qre.store.address import parse
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
+from qre.store.bucket import Bucket
 from qre.store.folder import Folder
 from qre.store.records import Atlases, Failures, Progress
 
 
 class Store:
-    """A store in a local folder; the folder is made at the first write.
+    """A store in a local folder, which is made at the first write, or below a prefix of a bucket, which must exist.
 
     Attributes:
-        location: the folder, as a string: what is sent to another process to open the same store there.
+        location: the folder, or the address of the bucket, as a string: what is sent to another process to open the same store there.
+        is_local: it is a folder of this machine (or one that is mounted on it).
+
+    Raises:
+        UserError: an address that is not understood, or that holds credentials.
     """
 
     def __init__(self, location: str | os.PathLike):
-        self.location = os.path.abspath(location)
-        self.folder = Folder(self.location)
+        address = parse(os.fspath(location))
+        self.is_local = address is None
+        self.location = os.path.abspath(location) if address is None else address.location
+        self.folder = Folder(self.location) if address is None else Bucket(address)
         self.sentences = Sentences(self.folder)
         self.embeddings = Embeddings(self.folder)
         self.chunks = Chunks(self.folder)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from qre.density import DensityOperator
 from qre.entropy import relative, von_neumann
+from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError
 from qre.features import FeatureMethod, feature_row
 
 seeds = st.integers(0, 2**32 - 1)
@@ -173,8 +174,34 @@ def test_relative_entropy_of_an_operator_to_itself_and_to_the_base():
         relative(rho, DensityOperator.from_embedding(np.eye(5)))
 
 
+@given(seeds, shapes, conditions, methods, raw_or_unit)
+@settings(max_examples=50, deadline=None)
+def test_centred_features_are_those_of_the_centred_embedding(seed, shape, condition, method, normalize):
+    matrix = embedding(seed, shape, condition)
+    method = method.model_copy(update={"normalize": normalize})
+    centred = method.model_copy(update={"center": True})
+    feature = feature_row(matrix, centred).feature
+    assert distance(feature, literal(matrix - matrix.mean(axis=0), method)) < 1e-9
+    shift = 10 * np.abs(matrix).max() * np.random.default_rng(seed).standard_normal(shape[1])
+    assert distance(feature_row(matrix + shift, centred).feature, feature) < 1e-6
+    assert distance(feature_row(matrix + shift, method).feature, feature) > 1e-6  # without centring a shift does matter
+
+
+def test_centring_names_what_it_cannot_centre():
+    method = FeatureMethod(center=True)
+    with pytest.raises(ConstantEmbeddingError, match="encoder 'x': every sentence has the same vector"):
+        feature_row(np.full((7, 3), 0.1), method, "x")
+    bad = embedding(0, (7, 3), 1.0)
+    bad[4, 1] = np.nan
+    with pytest.raises(NonFiniteError, match=r"\(row 4\)"):
+        feature_row(bad, method)
+    with pytest.raises(ShapeError):
+        feature_row(bad[0], method)
+
+
 def test_method_names_and_limits():
     assert FeatureMethod().name == "base_first-clip-1e-06-unit"
+    assert FeatureMethod(perturbation="mix", center=True).name == "base_first-mix-0.1-unit-centred"
     assert FeatureMethod(perturbation="mix").epsilon == 0.1
     with pytest.raises(ValueError, match="greater_than_equal"):
         FeatureMethod(epsilon=1e-17)

@@ -7,14 +7,10 @@ import pyarrow as pa
 import pytest
 
 from qre.store import CorruptArtefact, Failure, Store
+from qre.store.artefacts import parquet_bytes
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 E = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def shard(*keys, length=4, value=0.5):
@@ -26,15 +22,14 @@ def shard(*keys, length=4, value=0.5):
 
 
 def damage(store, name, how):
-    path = store.folder.path(name)
-    raw = bytearray(path.read_bytes())
+    raw = bytearray(store.folder.read(name))
     if how == "truncated":
         raw = raw[: len(raw) // 2]
     elif how == "empty":
         raw = bytearray()
     else:
         raw[int(how * (len(raw) - 1))] ^= 0x10
-    path.write_bytes(raw)
+    store.folder.write(name, bytes(raw))
 
 
 def test_embedding_round_trip(store):
@@ -61,9 +56,7 @@ def test_a_damaged_embedding_is_put_aside(store, how):
 
 def test_an_embedding_under_another_key_is_not_believed(store):
     store.embeddings.write(KEY, E, {})
-    place = store.folder.path(store.embeddings.name(OTHER))
-    place.parent.mkdir(parents=True)
-    place.write_bytes(store.folder.read(store.embeddings.name(KEY)))
+    store.folder.write(store.embeddings.name(OTHER), store.folder.read(store.embeddings.name(KEY)))
     with pytest.raises(CorruptArtefact, match="another unit"):
         store.embeddings.read(OTHER)
 
@@ -108,6 +101,32 @@ def test_features_come_back_in_the_order_asked_for(store):
         store.features.read("m", ["a", "d", "e"])
 
 
+def test_only_the_rows_that_are_asked_for_are_kept(store):
+    for first in range(0, 12, 4):
+        store.features.write("m", shard(*(f"k{first + i}" for i in range(4)), value=float(first)))
+    wanted = ["k9", "k0", "k10", "k3", "k0"]
+    table = store.features.read("m", wanted)
+    assert table["key"].to_pylist() == wanted
+    assert [row[0] for row in table["feature"].to_pylist()] == [9.0, 0.0, 10.0, 3.0, 0.0]
+    assert table["feature"].num_chunks == 1
+
+
+def test_a_damaged_shard_that_is_not_asked_for_does_no_harm(store):
+    store.features.write("m", shard("a"))
+    bad = store.features.write("m", shard("b"))
+    damage(store, bad, "truncated")
+    assert store.features.read("m", ["a"])["key"].to_pylist() == ["a"]
+    assert store.features.keys("m") == {"a"}
+    assert len(list(store.folder.names("quarantine"))) == 1
+
+
+def test_a_file_that_is_no_shard_is_put_aside(store):
+    store.features.write("m", shard("a"))
+    store.folder.write("features/m/stray.parquet", parquet_bytes(pa.table({"x": [1]})))
+    assert store.features.keys("m") == {"a"}
+    assert not store.folder.exists("features/m/stray.parquet")
+
+
 @pytest.mark.parametrize("how", ["truncated", "empty", 0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0])
 def test_a_damaged_shard_is_never_believed(store, how):
     store.features.write("m", shard("a", "b", length=50))
@@ -148,19 +167,46 @@ def test_failures(store):
 def test_an_atlas_is_whole_or_absent(store):
     assert store.atlases.manifest("demo") is None
     store.atlases.write("demo", {"map.csv": b"x,y", "map.png": b"png"}, {"identity": "1"})
-    assert store.atlases.manifest("demo")["identity"] == "1"
-    store.folder.path("atlases/demo/map.csv").write_bytes(b"x,z")
+    manifest = store.atlases.manifest("demo")
+    assert manifest["identity"] == "1"
+    assert list(manifest["files"]) == ["map.csv", "map.png"]
+    assert store.atlases.read("demo", "map.csv") == b"x,y"
+    assert json.loads(store.atlases.read("demo", "manifest.json")) == manifest
+    store.folder.write("atlases/demo/map.csv", b"x,yz")
     assert store.atlases.manifest("demo") is None
     store.atlases.write("demo", {"map.csv": b"x,y"}, {"identity": "1"})
     store.folder.remove("atlases/demo/map.csv")
     assert store.atlases.manifest("demo") is None
 
 
+def test_a_changed_file_of_an_atlas_makes_it_absent_when_it_is_read(store):
+    store.atlases.write("demo", {"map.csv": b"x,y", "map.png": b"png"}, {"identity": "1"})
+    store.folder.write("atlases/demo/map.csv", b"x,z")
+    assert store.atlases.manifest("demo") is not None  # sizes are looked at, content is not
+    assert store.atlases.read("demo", "map.png") == b"png"
+    with pytest.raises(CorruptArtefact, match="map.csv: content does not match its checksum; moved to quarantine/"):
+        store.atlases.read("demo", "map.csv")
+    assert store.atlases.manifest("demo") is None
+    store.folder.write("atlases/demo/stray.txt", b"?")
+    with pytest.raises(FileNotFoundError, match="not in the manifest"):
+        store.atlases.read("demo", "stray.txt")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": {"map.csv": "0123"}}', '{"files": ["map.csv"]}', '{"files": {"map.csv": {}}}'])
+def test_a_manifest_that_is_not_one(tmp_path, text):
+    store = Store(tmp_path)
+    store.atlases.write("demo", {"map.csv": b"x,y"}, {})
+    store.folder.write("atlases/demo/manifest.json", text.encode())
+    assert store.atlases.manifest("demo") is None
+    with pytest.raises(FileNotFoundError):
+        store.atlases.read("demo", "map.csv")
+
+
 def test_progress(store):
     assert store.progress.read("demo") is None
     store.progress.write("demo", {"done": 3})
     assert store.progress.read("demo") == {"done": 3}
-    store.folder.path("progress/demo.json").write_text("{")
+    store.folder.write("progress/demo.json", b"{")
     assert store.progress.read("demo") is None
     assert store.progress.names() == ["demo"]
 

@@ -1,0 +1,183 @@
+"""What people see of a sweep: what is done, what failed and what to do about it, the finished map. From the store alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jobs.config import SweepConfig
+from jobs.plan import Plan, make_plan
+from jobs.resolve import resolve
+from qre.store import Store
+
+console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a sweep is.
+
+    Attributes:
+        here: the store is there, seen from this machine.
+        chunks: by encoder, how many chunks of its pass are kept; only of passes that are not whole.
+        progress: the last sign of life, or None.
+    """
+
+    plan: Plan
+    here: bool
+    chunks: dict[str, int]
+    progress: dict | None
+
+
+def standing(settings: SweepConfig, store: Store) -> Standing:
+    """How far a sweep is, from its store: during a run, after it, or after it died. Asks the hub nothing.
+
+    Raises:
+        UserError: naming the entry of the config.
+    """
+    plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
+    chunks = {work.units[0].spec.name: store.chunks.count(work.key) for work in plan.passes}
+    here = "://" in store.location or Path(store.location).is_dir()
+    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
+
+
+def print_standing(seen: Standing, as_json: bool = False) -> None:
+    if as_json:
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress}))
+        return
+    if not seen.here:
+        console.print("note: there is no store yet, or it is not on this machine")
+    print_families(seen.plan)
+    for name, count in seen.chunks.items():
+        console.print(f"{escape(name)}: {count} chunks kept", highlight=False)
+    if seen.progress:
+        told = ", ".join(
+            f"{key} {'; '.join(value) if isinstance(value, list) else value}" for key, value in seen.progress.items() if value not in (None, [], 0)
+        )
+        console.print(f"last sign of life: {told}", markup=False)
+    print_failures(seen.plan)
+    console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
+
+
+def export(settings: SweepConfig, store: Store, folder: Path) -> None:
+    """Copy the atlas to a folder; files that are the same already are left alone.
+
+    Raises:
+        CorruptArtefact: a file failed its checksum; the atlas counts as absent, and the next sweep makes it again.
+        FileNotFoundError: it is not there, or was made anew meanwhile.
+    """
+    manifest = _manifest(settings, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in [*manifest["files"], "manifest.json"]:
+        content = store.atlases.read(settings.name, file)
+        path = folder / file
+        if not path.is_file() or path.read_bytes() != content:
+            temporary = path.with_name(f".{file}.tmp")
+            temporary.write_bytes(content)
+            shutil.move(temporary, path)
+    if _manifest(settings, store) != manifest:
+        raise FileNotFoundError(f"the atlas {settings.name} was made anew while it was copied")
+
+
+def _manifest(settings: SweepConfig, store: Store) -> dict:
+    manifest = store.atlases.manifest(settings.name)
+    if manifest is None:
+        raise FileNotFoundError(f"the atlas {settings.name} is not there, or is being made")
+    return manifest
+
+
+def counts(plan: Plan) -> dict:
+    """A plan in numbers, for machines."""
+    return {
+        "units": len(plan.units),
+        "embedded": len(plan.embedded),
+        "featured": len(plan.featured),
+        "failed": {failure.encoder: f"{failure.exception}: {failure.message}" for failure in plan.failures.values()},
+        "to_embed": sum(len(work.units) for work in plan.passes),
+        "passes": len(plan.passes),
+        "to_featurize": len(plan.to_featurize),
+        "atlas_done": plan.atlas_done,
+        "sentences": len(plan.sentences),
+        "notes": list(plan.notes),
+    }
+
+
+def print_notes(plan: Plan) -> None:
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+
+
+def print_families(plan: Plan) -> None:
+    table = Table(title=f"{len(plan.units)} encoders on {len(plan.sentences)} sentences ({plan.sentences.name})", title_justify="left")
+    for heading in ("family", "encoders", "embedded", "features", "failed"):
+        table.add_column(heading, justify="left" if heading == "family" else "right")
+    groups = {
+        "encoders": [unit.key for unit in plan.units], "embedded": plan.embedded,
+        "features": plan.featured, "failed": plan.failures,
+    }  # fmt: skip
+    family = {unit.key: unit.spec.family for unit in plan.units}
+    numbers = [Counter(family[key] for key in keys) for keys in groups.values()]
+    for name in dict.fromkeys(family.values()):
+        table.add_row(escape(name), *(str(number[name]) if number[name] else "·" for number in numbers))
+    console.print(table)
+
+
+def print_costs(costs: dict) -> None:
+    """Bytes, memory and GPU time of what is still to run, by the model of qre/encoders/cost.py."""
+    if not costs["passes"]:
+        return
+    table = Table(title=f"{costs['passes']} transformers to run (estimates by a stated model: qre/encoders/cost.py)", title_justify="left")
+    for heading in ("GPU type", "fits", "GPU hours"):
+        table.add_column(heading, justify="left" if heading == "GPU type" else "right")
+    for name, gpu in costs["gpus"].items():
+        table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}")
+    console.print(table)
+    for row in costs["largest"][:3]:
+        console.print(
+            f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB, fits on {', '.join(row['fits']) or 'no type'}",
+            markup=False, highlight=False,
+        )  # fmt: skip
+    console.print(
+        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
+        f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,
+    )  # fmt: skip
+
+
+def print_failures(plan: Plan) -> None:
+    if not plan.failures:
+        return
+    table = Table(title="failed", title_justify="left")
+    for heading in ("encoder", "why", "what to do"):
+        table.add_column(heading, overflow="fold")
+    for failure in plan.failures.values():
+        again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
+        why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
+        table.add_row(escape(failure.encoder), escape(why), escape(failure.remedy or again))
+    console.print(table)
+
+
+def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None) -> None:
+    """The closing word: what was made, where (None: it is in the store only), and the headline figures. FileNotFoundError where it is not there."""
+    manifest = _manifest(settings, store)
+    headline = manifest["headline"]
+    lines = [
+        f"map of {headline['encoders']} encoders in {headline['families']} families on {headline['sentences']} sentences"
+        + (f"; {len(plan.failures)} failed" if plan.failures else ""),
+        f"of each encoder's {headline['neighbours']} nearest neighbours {headline['family_share']:.0%} are of its own family"
+        f" (chance {headline['family_chance']:.0%}, p = {headline['family_p']:.1g})",
+        f"not counting near-copies of itself: {headline['family_share_other_parents']:.0%}"
+        f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
+        f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
+        *manifest["notes"],
+        f"in {folder or f'{store.location}/atlases/{settings.name}'}: {', '.join([*manifest['files'], 'manifest.json'])}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
