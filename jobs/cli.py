@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,9 @@ from jobs.config import SweepConfig, load_config
 from jobs.dashboard import ADDRESS
 from jobs.encoders import app as encoders_app
 from jobs.plan import Plan, expected_costs, make_plan
-from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_standing, print_summary, standing
+from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_simulation, print_standing, print_summary, standing
 from jobs.resolve import Resolved, record_unresolved, resolve
+from qre.encoders.cost import GPUS
 from qre.errors import UserError
 from qre.store import CorruptArtefact, Store
 
@@ -41,14 +43,30 @@ def main() -> None:
 
 
 @app.command()
-def plan(config: ConfigFile, as_json: AsJson = False) -> None:
+def plan(
+    config: Annotated[Path | None, typer.Argument(help="the sweep's YAML file", metavar="[CONFIG]")] = None,
+    as_json: AsJson = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="run it on paper on 1 to 64 GPUs, by the very schedule of the sweep")] = False,
+    gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
+    losses: Annotated[float, typer.Option(min=0, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
+) -> None:
     """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
+
+    With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG the simulation is of 1,101 encoders of usual sizes.
 
     Example: qre plan jobs/demo.yaml
     """
+    if config is None:
+        if not simulate:
+            raise UserError("plan: name a config, or give --simulate for a sweep of 1,101 encoders of usual sizes")
+        _simulate(None, gpu, losses, as_json)
+        return
     settings = load_config(config)
     store = Store(settings.store)
     planned = make_plan(settings, store, _resolve(settings, store))
+    if simulate:
+        _simulate((planned, settings), gpu, losses, as_json)
+        return
     costs = expected_costs(planned, settings)
     if as_json:
         print(json.dumps({**counts(planned), "cost": costs}))
@@ -59,6 +77,8 @@ def plan(config: ConfigFile, as_json: AsJson = False) -> None:
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     console.print(f"{units} encoders to embed in {passes} passes, {len(planned.to_featurize)} to featurize", highlight=False)
+    for slot, count in Counter(work.slot.name for work in planned.passes).items():
+        console.print(f"  {count} with {slot} each", markup=False, highlight=False)
     console.print("the atlas is up to date" if planned.atlas_done else "the atlas is to be made", highlight=False)
 
 
@@ -171,6 +191,21 @@ def illustrate(
     for name, content in illustration_figure(result).items():
         (out / name).write_bytes(content)
         print(out / name)
+
+
+def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, as_json: bool) -> None:
+    from jobs.simulate import COUNT, on_paper, passes_of, stand_in
+
+    if gpu not in (names := [one.name for one in GPUS]):
+        raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
+    works = stand_in(COUNT, gpu) if sweep is None else passes_of(*sweep, gpu)
+    if not works:
+        raise UserError(f"nothing to simulate: no transformer is left to run, or none fits a {gpu}")
+    rows = on_paper(works, losses)
+    if as_json:
+        print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows}))
+    else:
+        print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
 
 
 def _resolve(settings: SweepConfig, store: Store) -> Resolved:

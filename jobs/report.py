@@ -45,7 +45,7 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     """
     plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     chunks = {work.units[0].spec.name: store.chunks.count(work.key) for work in plan.passes}
-    here = "://" in store.location or Path(store.location).is_dir()
+    here = not store.is_local or Path(store.location).is_dir()
     return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
 
 
@@ -181,3 +181,19 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what: str) -> None:
+    """The table of `qre plan --simulate`."""
+    table = Table(title=f"{count} {what} on {gpu}s, on paper", title_justify="left")
+    for heading in ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["gpus"]), f"{row['bound'] / 60:.1f} min", f"{row['makespan'] / 60:.1f} min", f"{row['above_bound']:.2%}",
+            f"{row['above_bound_unsure']:.2%}", f"{row['makespan_lossy'] / 60:.1f} min", str(row["losses"]), f"{row['repeated_gpu_hours']:.2f} h",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "at best: the longest pass, or all work shared evenly, whichever is more; times by the model of qre/encoders/cost.py", highlight=False
+    )

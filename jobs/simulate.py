@@ -26,6 +26,9 @@ FETCH_BYTES = 200e6  # a second, from the hub to a node
 CHUNK_SHARE = 1 / 40  # of a pass that a lost node takes with it at most, plus its start: 10,000 sentences are 40 chunks
 BOOT_SECONDS = 240.0  # until a lost node is replaced
 SLOT = Slot(gpus=1)
+COUNT = 1101
+FLEETS = (1, 2, 4, 8, 16, 32, 64)
+UNSURE = 0.3  # a true time is mostly within 30 % of the expected one
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def stand_in(count: int, gpu: str, seed: int = 0) -> list[PassWork]:
     return works
 
 
-def planned(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
+def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
     """The transformers that a plan still has to run and that fit a GPU of this type, with the seconds that each takes on it."""
     words, works = sum(len(text.split()) for text in plan.sentences.texts), []
     for work in plan.passes:
@@ -149,3 +152,17 @@ def simulate(works: Sequence[PassWork], gpus: int, losses_per_hour: float = 0.0,
             schedule.done(attempt)
     bound = max(max(true.values()), sum(true.values()) / gpus)
     return Run(machine.now, bound, machine.losses, machine.repeated)
+
+
+def on_paper(works: Sequence[PassWork], losses_per_hour: float) -> list[dict]:
+    """A row for each fleet: seconds at best, as expected, with times that are not known well, and with spot losses too."""
+    rows = []
+    for gpus in FLEETS:
+        exact = simulate(works, gpus)
+        unsure = simulate(works, gpus, spread=UNSURE)
+        lossy = simulate(works, gpus, losses_per_hour, UNSURE)
+        rows.append({
+            "gpus": gpus, "bound": exact.bound, "makespan": exact.makespan, "above_bound": exact.above_bound, "above_bound_unsure": unsure.above_bound,
+            "makespan_lossy": lossy.makespan, "losses": lossy.losses, "repeated_gpu_hours": lossy.repeated / 3600,
+        })  # fmt: skip
+    return rows

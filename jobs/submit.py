@@ -46,12 +46,11 @@ def check_config(settings: SweepConfig) -> None:
     Raises:
         UserError: naming the key and the mend.
     """
-    if not _is_bucket(settings.store) and not os.path.isabs(settings.store):
+    if Store(settings.store).is_local and not os.path.isabs(settings.store):  # an address with credentials is refused as well
         raise UserError(
             f"store: {settings.store} is a relative folder, and the job would lose it with its copy of the working directory; "
             "name a bucket (s3:// or gs://), or an absolute folder that all nodes share"
         )
-    Store(settings.store)  # refuses credentials in an address, which all who see the dashboard would read
     if settings.cluster.address not in (None, "auto"):
         raise UserError(f"cluster.address: {settings.cluster.address}: a submitted sweep runs on the cluster that it is submitted to; leave it out")
 
@@ -62,7 +61,7 @@ def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
     Raises:
         UserError: naming the mend.
     """
-    if _is_bucket(settings.store) or settings.cluster.shared_store:
+    if not Store(settings.store).is_local or settings.cluster.shared_store:
         return
     why = several_nodes(client)
     if why:
@@ -70,10 +69,6 @@ def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
             f"store: {settings.store} is a folder, and {why}; name a bucket (s3:// or gs://), "
             "or say cluster.shared_store: true if every node sees the same folder there"
         )
-
-
-def _is_bucket(store: str) -> bool:
-    return "://" in store
 
 
 def running(settings: SweepConfig, client: JobSubmissionClient) -> list[str]:

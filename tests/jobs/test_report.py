@@ -8,36 +8,105 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from qre.store import Store
+from jobs.cli import app
+from qre.errors import UserError
 
-pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Case:
-    """A config whose export is a folder beside it."""
+    """A config whose store and export are folders beside it."""
 
     def __init__(self, folder: Path):
-        self.folder, self.config, self.store = folder, folder / "config.yaml", Store(folder / "store")
-        encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}]
-        values = {
+        self.folder, self.config = folder, folder / "config.yaml"
+        self.values = {
             "name": "t", "store": str(folder / "store"), "export": str(folder / "out"), "sentences": {"source": "builtin", "limit": 200},
-            "encoders": encoders, "cluster": {"cpus": 2},
+            "encoders": [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}], "cluster": {"cpus": 2},
         }  # fmt: skip
-        self.config.write_text(yaml.safe_dump(values))
+        self.configure()
 
-    def qre(self, command: str, *words: str) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        result = subprocess.run(
-            [sys.executable, "-m", "jobs.cli", command, str(self.config), *words], cwd=self.folder, env=environment,
-            capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-        assert "Traceback" not in result.stderr, result.stderr
+    def configure(self, **values) -> None:
+        self.config.write_text(yaml.safe_dump({**self.values, **values}))
+
+    def qre(self, command: str, *words: str):
+        """A command that needs no Ray, in this process."""
+        result = CliRunner().invoke(app, [command, str(self.config), *words])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
         return result
+
+    def sweep(self, *words: str) -> str:
+        command = [sys.executable, "-m", "jobs.cli", "sweep", str(self.config), *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def files(self, folder: str = "out") -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (self.folder / folder).iterdir() if path.name != "manifest.json"}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep that is done, and has left its atlas in the store."""
+    case = Case(tmp_path_factory.mktemp("swept"))
+    assert f"qre report {case.config} copies it to {case.folder / 'out'}" in case.sweep("--no-export")
+    return case
+
+
+def test_before_a_sweep(tmp_path):
+    case = Case(tmp_path)
+    result = case.qre("report")
+    assert result.exit_code == 1
+    assert "there is no store yet, or it is not on this machine" in result.output
+    assert "the atlas is not made yet" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_wrong_config(tmp_path):
+    case = Case(tmp_path)
+    case.configure(exprot="out")
+    with pytest.raises(UserError, match="exprot: unknown key; did you mean export?"):
+        case.qre("report")
+
+
+@pytest.mark.cluster
+def test_the_map_is_copied(swept):
+    assert not (swept.folder / "out").exists()
+    result = swept.qre("report")
+    assert result.exit_code == 0, result.output
+    assert "map of 12 encoders" in result.output
+    assert len(swept.files()) == 7
+    assert swept.qre("report", "--out", str(swept.folder / "copy")).exit_code == 0
+    assert swept.files("copy") == swept.files()
+
+
+@pytest.mark.cluster
+def test_with_an_encoder_to_come_the_map_of_the_others_is_copied(swept):
+    swept.configure(encoders=[*swept.values["encoders"], {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/d32"]}])
+    result = swept.qre("report", "--out", str(swept.folder / "more"))
+    assert result.exit_code == 1
+    assert "map of 12 encoders" in result.output
+    assert (swept.folder / "more/map.png").is_file()
+    assert json.loads(swept.qre("status", "--json").output)["to_embed"] == 1
+    swept.configure()
+
+
+@pytest.mark.cluster
+def test_an_atlas_that_has_gone_bad_is_made_again(swept):
+    swept.qre("report", "--out", str(swept.folder / "good"))
+    atlas, expected = swept.folder / "store/atlases/t", swept.files("good")
+    damage(atlas / "map.csv")
+    result = swept.qre("report")
+    assert result.exit_code == 1
+    assert "the next sweep makes the atlas again" in result.output
+    (atlas / "map.csv").write_bytes(expected["map.csv"])  # else the plan sees that a file is missing
+    damage(atlas / "map.svg")
+    swept.sweep()
+    assert swept.files() == expected
+    assert (atlas / "map.svg").read_bytes() == expected["map.svg"]
 
 
 def damage(path: Path) -> None:
@@ -45,47 +114,3 @@ def damage(path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)
-
-
-def test_before_a_sweep_after_it_with_a_bad_atlas_and_with_encoders_to_come(tmp_path):
-    case = Case(tmp_path)
-    before = case.qre("report")
-    assert before.returncode == 1
-    assert "there is no store yet, or it is not on this machine" in before.stdout
-    assert not (tmp_path / "out").exists()
-    swept = case.qre("sweep", "--no-export")
-    assert swept.returncode == 0, swept.stderr
-    assert "copies it to" in swept.stdout
-    assert not (tmp_path / "out").exists()
-    copied = case.qre("report")
-    assert copied.returncode == 0, copied.stderr
-    assert "map of 12 encoders" in copied.stdout
-    assert case.qre("report", "--out", str(tmp_path / "copy")).returncode == 0
-    expected = case.files()
-    assert len(expected) == 7
-    assert case.files("copy") == expected
-    atlas = tmp_path / "store/atlases/t"
-    damage(atlas / "map.csv")
-    bad = case.qre("report")
-    assert bad.returncode == 1
-    assert "the atlas" in bad.stdout + bad.stderr
-    assert case.files() == expected
-    (atlas / "map.csv").write_bytes(expected["map.csv"])
-    damage(atlas / "map.svg")
-    again = case.qre("sweep")  # the plan may count the atlas as whole; copying it does not
-    assert again.returncode == 0, again.stderr
-    assert case.files() == expected
-    assert (atlas / "map.svg").read_bytes() == expected["map.svg"]
-    # one encoder is to come: the atlas of those that are there is shown
-    values = yaml.safe_load(case.config.read_text())
-    values["encoders"].append({"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/d32"]})
-    case.config.write_text(yaml.safe_dump(values))
-    more = case.qre("report", "--out", str(tmp_path / "more"))
-    assert more.returncode == 1
-    assert "map of 12 encoders" in more.stdout
-    assert (tmp_path / "more/map.png").is_file()
-    assert json.loads(case.qre("status", "--json").stdout)["to_embed"] == 1
-    case.config.write_text(case.config.read_text().replace("export:", "exprot:"))
-    wrong = case.qre("report")
-    assert wrong.returncode == 2
-    assert "exprot: unknown key; did you mean export?" in wrong.stderr

@@ -1,10 +1,12 @@
 """The sweep on paper: near the bound, nothing lost to spot losses, and the same each time."""
 
+import json
+
 import numpy as np
 import pytest
 
 from jobs.plan import PassWork
-from jobs.simulate import SLOT, simulate, stand_in
+from jobs.simulate import SLOT, on_paper, simulate, stand_in
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,17 @@ def test_no_schedule_beats_the_bound():
         works = [PassWork(f"{i}", (), float(seconds), SLOT) for i, seconds in enumerate(rng.exponential(10, 30))]
         run = simulate(works, gpus)
         assert run.bound - 1e-9 <= run.makespan <= (4 / 3 - 1 / (3 * gpus)) * run.bound + max(work.seconds for work in works)
+
+
+def test_the_table_of_the_command(works):
+    from typer.testing import CliRunner
+
+    from jobs.cli import app
+
+    shown = CliRunner().invoke(app, ["plan", "--simulate", "--json", "--losses", "2"])
+    assert shown.exit_code == 0, shown.output
+    table = json.loads(shown.output)
+    assert table["passes"] == 1101
+    assert [row["gpus"] for row in table["rows"]] == [1, 2, 4, 8, 16, 32, 64]
+    assert table["rows"] == on_paper(works, 2.0)
+    assert all(row["losses"] > 5 for row in table["rows"])

@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 import yaml
 from ray._private.utils import write_ray_address
+from ray.dashboard.modules.job.pydantic_models import JobDetails
 
 from cluster.local import LocalCluster
+from jobs.config import SweepConfig
+from jobs.submit import check_config, exit_code
+from qre.errors import UserError
 from qre.sentences import builtin_set
 from qre.store import Store
 
@@ -223,6 +227,28 @@ def jobs_on(cluster: LocalCluster) -> list[str]:
     script = "import sys; from ray.job_submission import JobSubmissionClient as C; print([j.submission_id for j in C(sys.argv[1]).list_jobs()])"
     environment = {**os.environ, "RAY_AUTH_MODE": "token"}
     return subprocess.run([sys.executable, "-c", script, cluster.dashboard], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"store": "store"}, "store: store is a relative folder"),
+        ({"store": "s3://key:secret@bucket/prefix"}, "store: no credentials in the address"),
+        ({"cluster": {"address": "10.0.0.1:6379"}}, "cluster.address: 10.0.0.1:6379: a submitted sweep runs on the cluster"),
+    ],
+)
+def test_configs_that_are_for_no_cluster(change, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        check_config(SweepConfig.model_validate({"name": "t", "store": "/shared/store", "encoders": [FEW], **change}))
+    check_config(SweepConfig.model_validate({"name": "t", "store": "s3://bucket/prefix", "encoders": [FEW]}))
+
+
+@pytest.mark.parametrize(
+    ("status", "driver", "expected"),
+    [("SUCCEEDED", 0, 0), ("FAILED", 1, 1), ("FAILED", 2, 2), ("FAILED", -9, 137), ("FAILED", None, 1), ("STOPPED", None, 143)],
+)
+def test_exit_codes(status, driver, expected):
+    assert exit_code(JobDetails(type="SUBMISSION", status=status, entrypoint="qre sweep", driver_exit_code=driver)) == expected
 
 
 def test_addresses_that_do_not_serve(tmp_path, head):

@@ -1,0 +1,171 @@
+"""The fitted predictor: scores of encoders that were never benchmarked, with intervals, and how far they are from all that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from qre.atlas.prediction.conformal import conformal_p_values
+from qre.atlas.prediction.data import PredictionData, PredictionSettings
+from qre.atlas.prediction.distances import profile_candidates, profile_terms, squared_distances
+from qre.atlas.prediction.folds import Block, group_numbers
+from qre.atlas.prediction.kernels import KernelModel
+from qre.errors import UserError
+
+SCHEMA = 1
+NEAREST = 3  # neighbours whose mean distance says how strange an encoder is
+SKETCH = "cka"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of M new encoders and T tasks; NaN where a task could not be fitted.
+
+    Attributes:
+        mean, low, high: (M, T), in units of the scores; low to high holds the score of an encoder of a new group with the predictor's coverage.
+        familiarity: conformal p-value, (M,): the share of known groups that are as far from the others as this encoder is from them. Below
+            0.05 it is unlike what the predictor knows, and the intervals promise nothing.
+        nearest: names of the nearest known encoders, M.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    familiarity: np.ndarray
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Everything that a prediction needs, as arrays and plain values.
+
+    Attributes:
+        tables: feature set -> (N, n), and "cka" -> (N, m) where sketches are used.
+        scores: (N, T), NaN where unknown.
+        tasks, encoders: names.
+        groups: numbers of the groups, (N,).
+        notes: tasks that could not be fitted.
+        models: a fitted regression for each block of tasks.
+    """
+
+    tables: dict[str, np.ndarray]
+    scores: np.ndarray
+    tasks: tuple[str, ...]
+    encoders: tuple[str, ...]
+    groups: np.ndarray
+    notes: tuple[str, ...]
+    models: tuple[tuple[Block, KernelModel], ...]
+
+    def predict(self, tables: Mapping[str, np.ndarray]) -> Prediction:
+        """Scores of M new encoders.
+
+        Args:
+            tables: the same feature sets as the predictor's, (M, n) each, and "cka", (M, m), where it uses sketches.
+
+        Raises:
+            UserError: a table is missing or of another width, or holds NaN.
+        """
+        self._check(tables)
+        across = _terms(tables, self.tables)
+        count = len(next(iter(tables.values())))
+        mean, low, high = np.full((3, count, len(self.tasks)), np.nan)
+        for block, model in self.models:
+            predicted, half = model.predict({name: matrix[:, block.rows] for name, matrix in across.items()})
+            mean[:, block.columns], low[:, block.columns], high[:, block.columns] = predicted, predicted - half, predicted + half
+        familiarity, nearest = self._familiarity(across)
+        return Prediction(mean, low, high, familiarity, tuple(self.encoders[i] for i in nearest))
+
+    def _familiarity(self, across: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Conformal p-value and index of the nearest known encoder, (M,) each."""
+        inside = _terms(self.tables, self.tables)
+        medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
+        known = sum(matrix / medians[name] for name, matrix in inside.items())
+        known[self.groups[:, None] == self.groups] = np.inf
+        new = sum(matrix / medians[name] for name, matrix in across.items())
+        return conformal_p_values(_strangeness(known), self.groups, _strangeness(new)), new.argmin(axis=1)
+
+    def _check(self, tables: Mapping[str, np.ndarray]) -> None:
+        for name, known in self.tables.items():
+            if name not in tables:
+                raise UserError(f"prediction: {name!r} is missing; this predictor was fitted on {', '.join(self.tables)}")
+            if tables[name].ndim != 2 or tables[name].shape[1] != known.shape[1]:
+                raise UserError(f"prediction: {name!r} of shape {tables[name].shape}; (M, {known.shape[1]}) is what this predictor was fitted on")
+            if not np.isfinite(tables[name]).all():
+                raise UserError(f"prediction: NaN or Inf in {name!r}")
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Arrays, and plain values for JSON: all that from_arrays needs."""
+        arrays = {f"table/{name}": table for name, table in self.tables.items()} | {"scores": self.scores, "groups": self.groups}
+        meta = {"schema": SCHEMA, "tasks": list(self.tasks), "encoders": list(self.encoders), "notes": list(self.notes), "models": []}
+        for number, (block, model) in enumerate(self.models):
+            own, plain = model.to_arrays()
+            arrays |= {f"model/{number}/{name}": array for name, array in {**own, "rows": block.rows, "columns": block.columns}.items()}
+            meta["models"].append(plain)
+        return arrays, meta
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], meta: dict) -> Predictor:
+        """The predictor that to_arrays took apart.
+
+        Raises:
+            UserError: it is of another version.
+        """
+        if meta.get("schema") != SCHEMA:
+            raise UserError(f"prediction: a predictor of schema {meta.get('schema')}, and this version reads {SCHEMA}; make the atlas again")
+        tables = {name.removeprefix("table/"): array for name, array in arrays.items() if name.startswith("table/")}
+        inside, models = _terms(tables, tables), []
+        for number, plain in enumerate(meta["models"]):
+            prefix = f"model/{number}/"
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            block = Block(own.pop("rows"), own.pop("columns"))
+            models.append((block, KernelModel.from_arrays(own, plain, _part(inside, block.rows))))
+        return cls(
+            tables, arrays["scores"], tuple(meta["tasks"]), tuple(meta["encoders"]), arrays["groups"], tuple(meta["notes"]), tuple(models)
+        )  # fmt: skip
+
+
+def fit(data: PredictionData, settings: PredictionSettings, sketches: bool = True) -> Predictor:
+    """Fit the best predictor that evaluate measures, on all encoders that have scores.
+
+    Args:
+        sketches: use the Gram sketches beside the features ("ours+cka"); without them it is "ours".
+
+    Raises:
+        UserError: no task can be fitted: too few groups of encoders with scores, or constant scores.
+    """
+    usable, notes = data.predictable(settings.folds)
+    rows = np.flatnonzero(~np.isnan(data.scores).all(axis=1))
+    at = np.full(len(data.encoders), -1)
+    at[rows] = np.arange(len(rows))
+    tables = {name: matrix[rows] for name, matrix in data.features.items()} | ({SKETCH: data.sketches[rows]} if sketches else {})
+    inside = _terms(tables, tables)
+    candidates = profile_candidates(tuple(data.features), [SKETCH] if sketches else [])
+    scores, groups, models = data.scores[rows], group_numbers(data.groups[rows]), []
+    for block in (Block(at[block.rows], block.columns) for block in usable):
+        y = scores[np.ix_(block.rows, block.columns)]
+        models.append((block, KernelModel.fit(_part(inside, block.rows), candidates, y, groups[block.rows], settings.coverage)))
+    return Predictor(tables, scores, data.tasks, tuple(data.encoders[i] for i in rows), groups, notes, tuple(models))
+
+
+def _terms(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Distances of every term, rows of the first tables to rows of the second."""
+    terms: dict[str, np.ndarray] = {}
+    for name, known in second.items():
+        if name == SKETCH:
+            terms[name] = squared_distances(first[name], known)
+        else:
+            terms |= profile_terms(name, first[name], known)
+    return terms
+
+
+def _part(terms: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: matrix[np.ix_(rows, rows)] for name, matrix in terms.items()}
+
+
+def _strangeness(distances: np.ndarray) -> np.ndarray:
+    """Mean distance to the nearest known encoders, (M,); a row without so many takes those it has."""
+    nearest = np.sort(distances, axis=1)[:, :NEAREST]
+    finite = np.isfinite(nearest)
+    return np.where(finite, nearest, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
