@@ -44,7 +44,8 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
         UserError: naming the entry of the config.
     """
     plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
-    chunks = {work.units[0].spec.name: store.chunks.count(work.key) for work in plan.passes}
+    kept = store.chunks.counts()
+    chunks = {work.units[0].spec.name: kept[work.key] for work in plan.passes}
     here = not store.is_local or Path(store.location).is_dir()
     return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -83,8 +84,9 @@ class Chunks:
     def name(pass_key: str, index: int) -> str:
         return f"chunks/{pass_key}/{index:05d}.safetensors"
 
-    def count(self, pass_key: str) -> int:
-        return sum(1 for _ in self._folder.names(f"chunks/{pass_key}"))
+    def counts(self) -> Counter[str]:
+        """How many chunks of each pass are kept, by its key: one listing for all."""
+        return Counter(name.split("/")[1] for name in self._folder.names("chunks"))
 
     def write(self, pass_key: str, index: int, rows: np.ndarray, readouts: Mapping[str, np.ndarray]) -> None:
         """Write the rows (b,) int64 and, for each readout, its embedding of them (b, d) float32."""

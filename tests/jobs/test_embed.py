@@ -58,12 +58,12 @@ def test_a_pass_that_is_cut_off_goes_on_at_its_chunk(case, sentences, monkeypatc
     monkeypatch.setattr(Pass, "encode", cut_off)
     with pytest.raises(Killed):
         embed_pass(store, work, sentences, settings)
-    assert store.chunks.count(work.key) == 3
+    assert store.chunks.counts()[work.key] == 3
     results = embed_pass(store, work, sentences, settings)
     assert [result.status for result in results] == ["done"] * 3
     assert calls[:4] == [0, 1, 2, 3]
     assert calls[4:] == list(range(3, 3 + len(calls[4:])))  # chunks 0, 1 and 2 are not encoded again
-    assert store.chunks.count(work.key) == 0
+    assert store.chunks.counts()[work.key] == 0
     for unit in work.units:
         assert np.array_equal(store.embeddings.read(unit.key)[0], undisturbed.embeddings.read(unit.key)[0])
 

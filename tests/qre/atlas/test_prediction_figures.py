@@ -66,7 +66,7 @@ def drawn(monkeypatch):
 
 
 def test_the_same_bytes_twice_and_nothing_of_strangers_but_text(evaluated, monkeypatch):
-    monkeypatch.setattr(figures, "DPI", 50)  # nine tenths of the time are pixels
+    monkeypatch.setattr(figures, "DPI", 50)  # fewer pixels are sooner drawn
     given = evaluated.report, evaluated.table, evaluated.scores, CURVE
     files = prediction_figures(*given)
     assert set(files) == {f"{stem}.{kind}" for stem in ("predicted", "spearman", "quality_map", "epsilon") for kind in ("png", "svg")}
@@ -102,7 +102,7 @@ def test_points_are_predictions_in_grouped_folds(evaluated, drawn):
     assert panels[1].get_xlim() == panels[1].get_ylim()
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 5, 9, 10, 12, 14])
+@pytest.mark.parametrize("count", [1, 4, 6, 14])
 def test_panels_lie_inside_and_apart(evaluated, drawn, count):
     predicted_figure(with_tasks(evaluated.report, count), evaluated.table, evaluated.scores)
     figure = drawn[0]
@@ -145,7 +145,7 @@ def test_values_of_the_correlation_figure(evaluated, drawn):
     assert len(mean.patches) == len(labels)  # chance
 
 
-@pytest.mark.parametrize("count", [1, 8, 9, 17, 68])
+@pytest.mark.parametrize("count", [1, 9, 68])
 def test_correlation_figure_of_any_number_of_tasks(evaluated, drawn, count):
     spearman_figure(with_tasks(evaluated.report, count))
     figure = drawn[0]

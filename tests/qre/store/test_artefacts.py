@@ -79,13 +79,13 @@ def test_chunks(store):
     kept = store.chunks.read(KEY, 4, rows)
     assert set(kept) == {"default", "1-cls"}
     assert np.array_equal(kept["1-cls"], E[3:6])
-    assert store.chunks.count(KEY) == 1
+    assert store.chunks.counts()[KEY] == 1
     assert store.chunks.read(KEY, 3, rows) is None
     assert store.chunks.read(KEY, 4, np.array([3, 1])) is None  # the chunk size was changed meanwhile
     damage(store, store.chunks.name(KEY, 4), 0.9)
     assert store.chunks.read(KEY, 4, rows) is None
     store.chunks.remove(KEY)
-    assert store.chunks.count(KEY) == 0
+    assert store.chunks.counts()[KEY] == 0
 
 
 def test_features_come_back_in_the_order_asked_for(store):
