@@ -2,7 +2,7 @@ PYTHON ?= python3
 EXTRAS ?= demo,mteb,test
 BIN := .venv/bin
 
-.PHONY: demo test kills bench clean
+.PHONY: demo test kills faults bench clean
 
 demo: .venv/installed
 	$(BIN)/qre sweep jobs/demo.yaml
@@ -13,6 +13,10 @@ test: .venv/installed
 # 20 kills at random moments: no finished unit is lost and no number changes (about ten minutes)
 kills: .venv/installed
 	$(BIN)/python tests/faults/kill_sweep.py --kills 20
+
+# a table of faults: what each loses, what is done again, how soon it goes on (about ten minutes)
+faults: .venv/installed
+	$(BIN)/python tests/faults/table.py
 
 bench: .venv/installed
 	$(BIN)/python tests/benchmarks/features.py

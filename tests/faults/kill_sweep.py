@@ -34,28 +34,41 @@ STARTUP_SECONDS = 6.0  # Ray is starting; kills in it find no work under way
 
 @dataclass
 class Sweep:
-    """One config and store, and the command on it."""
+    """One config and store, and the command on it.
+
+    Attributes:
+        cluster: the config's section of that name.
+        store: its store; default: a folder beside the config.
+    """
 
     folder: Path
     encoders: list[dict]
     sentences: int
     chunk_sentences: int = 32
+    cluster: dict = field(default_factory=lambda: {"cpus": 2, "shard_units": 4})
+    store: str = ""
     tag: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.store = self.store or str(self.folder / "store")
         config = {
-            "name": "kills", "store": str(self.folder / "store"), "sentences": {"source": "builtin", "limit": self.sentences},
-            "encoders": self.encoders, "encode": {"chunk_sentences": self.chunk_sentences}, "cluster": {"cpus": 2, "shard_units": 4},
+            "name": "kills", "store": self.store, "sentences": {"source": "builtin", "limit": self.sentences},
+            "encoders": self.encoders, "encode": {"chunk_sentences": self.chunk_sentences}, "cluster": self.cluster,
         }  # fmt: skip
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
-    def start(self) -> subprocess.Popen:
-        command = [sys.executable, "-c", "from jobs.cli import main; main()", "sweep", str(self.folder / "config.yaml")]
+    def start(self, before: str = "") -> subprocess.Popen:
+        """Run the command; `before` is Python that its process runs first."""
+        command = [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", "sweep", str(self.folder / "config.yaml")]
         with open(self.folder / "log.txt", "ab") as log:
             return subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).resolve().parents[2], env={**os.environ, TAG: self.tag}
             )
+
+    def log(self) -> str:
+        path = self.folder / "log.txt"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def kill(self) -> int:
         """SIGKILL to every process of the sweep; returns how many there were."""

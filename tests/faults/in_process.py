@@ -1,0 +1,87 @@
+"""A sweep in the test's own process, so that the test sees what the driver sees; and how its timeline is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from jobs.config import SweepConfig
+from jobs.embed import Embedded, embed_pass
+from jobs.featurize import featurize_batch
+from jobs.plan import Plan, make_plan, method_folder, shown_rows
+from jobs.progress import Reporter
+from jobs.reduce import write_atlas
+from jobs.resolve import resolve
+from jobs.sweep import sweep
+from qre.store import Store
+
+HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}  # 6 encoders
+PATIENCE = 240.0  # seconds for one step, also on a machine that does much else
+
+
+class Case:
+    """One config and store, and the sweep on it.
+
+    Attributes:
+        reporter: of the last sweep.
+        said: all that it has printed.
+    """
+
+    def __init__(self, folder: Path, encoders: list[dict], cluster: dict, sentences: int = 400):
+        self.config = SweepConfig.model_validate({
+            "name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": sentences},
+            "encoders": encoders, "cluster": {"shard_units": 16, **cluster},
+        })  # fmt: skip
+        self.store = Store(self.config.store)
+        self.said = io.StringIO()
+        self.reporter: Reporter | None = None
+
+    def plan(self) -> Plan:
+        return make_plan(self.config, self.store, resolve(self.config, self.store))
+
+    def sweep(self, reporter: Callable[..., Reporter] = Reporter) -> Plan:
+        with reporter(Console(file=self.said, width=180), self.store, "t") as self.reporter:
+            return sweep(self.config, self.store, resolve(self.config, self.store), self.plan(), self.reporter)
+
+    def rows(self) -> list[dict]:
+        return timeline(self.store, "t")
+
+
+def timeline(store: Store, name: str) -> list[dict]:
+    """Of the last run, a row a pass and try, with the second in which its actor was asked for."""
+    rows = json.loads(store.folder.read(list(store.folder.names(f"runs/{name}"))[-1]))
+    return [{**row, "asked": row["started"] - row["waited"]} for row in rows]
+
+
+def most_at_once(rows: list[dict]) -> int:
+    """Passes that were under way, or waited for a node, together."""
+    return max(sum(one["asked"] <= row["asked"] < one["ended"] - 0.01 for one in rows) for row in rows)
+
+
+def without_ray(config: SweepConfig, folder: Path) -> bytes:
+    """features.parquet of a config, made in this process, one step after the other."""
+    store = Store(folder)
+    plan = make_plan(config, store, resolve(config, store))
+    features = method_folder(config, plan.sentences.fingerprint)
+    for work in plan.passes:
+        assert [event for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu") if isinstance(event, Embedded)]
+    plan = make_plan(config, store, resolve(config, store))
+    featurize_batch(store, [(unit.key, unit.spec.name) for unit in plan.to_featurize], config.features, features)
+    plan = make_plan(config, store, resolve(config, store))
+    attributes = [unit.attributes for unit in plan.on_map]
+    write_atlas(store, "t", shown_rows(plan.on_map), features, config.features, config.atlas, plan.sentences.fingerprint, [], attributes)
+    return store.atlases.read("t", "features.parquet")
+
+
+def until(condition: Callable, what: str):
+    """What the condition gives as soon as it is true; `what` is said where it never is."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+    return value
