@@ -40,6 +40,9 @@ def main() -> None:
     except UserError as error:
         print(f"qre: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad, and is out of the way
+        print(f"qre: {error}; run the same command again", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,43 +31,106 @@ def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Seque
     Raises:
         EncoderError: the rank is more than the corpus can give.
     """
-    make = {"hashed": _hashed, "lsa": _lsa, "projection": _projection, "sif": _sif}[spec.kind]
-    return make(spec, sentences, sentences if corpus is None else corpus).astype(np.float32)
+    return fit_classical(spec, sentences if corpus is None else corpus).transform(sentences)
 
 
-def _hashed(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str]) -> np.ndarray:
-    # without alternating signs: two n-grams of a short sentence in one bucket would otherwise cancel to an all-zero row
-    vectorizer = HashingVectorizer(**_analysis(spec), n_features=spec.rank, norm=None, alternate_sign=False)
-    return _weighted(vectorizer.transform(sentences), spec).toarray()
+def fit_classical(spec: ClassicalSpec, corpus: Sequence[str]) -> FittedClassical:
+    """A classical encoder fitted on a corpus: from then on a fixed function of a text.
+
+    Raises:
+        EncoderError: the rank is more than the corpus can give.
+    """
+    return {"hashed": _Hashed, "lsa": _LSA, "projection": _Projection, "sif": _SIF}[spec.kind](spec, corpus)
 
 
-def _lsa(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str]) -> np.ndarray:
-    terms, fitted = _term_matrices(spec, sentences, corpus)
-    svd = _svd(spec, fitted)
-    projected = svd.fit_transform(fitted)
-    return projected if terms is fitted else svd.transform(terms)
+class FittedClassical(ABC):
+    """What fit_classical gives."""
+
+    @abstractmethod
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of any float type (n, rank)."""
+
+    def transform(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts, whether they are of the corpus or not.
+
+        Returns:
+            shape (n, spec.rank), float32. A text without any term of the corpus is a row of zeros (not with hashed n-grams).
+        """
+        return self._embed(texts).astype(np.float32)
 
 
-def _projection(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str]) -> np.ndarray:
-    terms, _ = _term_matrices(spec, sentences, corpus)
-    return GaussianRandomProjection(spec.rank, random_state=spec.seed).fit_transform(terms)
+class _Hashed(FittedClassical):
+    """Hashing needs no corpus."""
+
+    def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        # without alternating signs: two n-grams of a short sentence in one bucket would otherwise cancel to an all-zero row
+        self._vectorizer = HashingVectorizer(**_analysis(spec), n_features=spec.rank, norm=None, alternate_sign=False)
+        self._spec = spec
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        return _weighted(self._vectorizer.transform(texts), self._spec).toarray()
 
 
-def _sif(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str]) -> np.ndarray:
+class _LSA(FittedClassical):
+    def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        self._terms = _Terms(spec, corpus)
+        self._svd = _svd(spec, self._terms.of_corpus).fit(self._terms.of_corpus)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        return self._svd.transform(self._terms.of(texts))
+
+
+class _Projection(FittedClassical):
+    def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        self._terms = _Terms(spec, corpus)
+        self._projection = GaussianRandomProjection(spec.rank, random_state=spec.seed).fit(self._terms.of_corpus)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        return self._projection.transform(self._terms.of(texts))
+
+
+class _SIF(FittedClassical):
     """PPMI word vectors averaged with weights a/(a + p(word)): Levy and Goldberg (2014); Arora, Liang and Ma (2017).
 
     The paper's removal of the common direction is the transform "all_but_the_top:1".
     """
-    vectorizer = CountVectorizer(token_pattern=TOKEN)
-    counts = vectorizer.fit_transform(corpus)
-    ppmi = _ppmi(corpus, vectorizer, spec.window)
-    svd = _svd(spec, ppmi)
-    # U Σ^(1/2): the symmetric share of the spectrum, which makes better word vectors than U Σ
-    vectors = svd.fit_transform(ppmi) / np.sqrt(svd.singular_values_)
-    frequency = np.asarray(counts.sum(axis=0)).ravel() / counts.sum()
-    weights = spec.smoothing / (spec.smoothing + frequency)
-    # the sum, not the mean, over a sentence's words: the two differ by one number a row, which unit rows take out
-    return vectorizer.transform(sentences) @ (vectors * weights[:, None])
+
+    def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        self._vectorizer = CountVectorizer(token_pattern=TOKEN)
+        counts = self._vectorizer.fit_transform(corpus)
+        ppmi = _ppmi(corpus, self._vectorizer, spec.window)
+        svd = _svd(spec, ppmi)
+        # U Σ^(1/2): the symmetric share of the spectrum, which makes better word vectors than U Σ
+        vectors = svd.fit_transform(ppmi) / np.sqrt(svd.singular_values_)
+        frequency = np.asarray(counts.sum(axis=0)).ravel() / counts.sum()
+        weights = spec.smoothing / (spec.smoothing + frequency)
+        self._weighted_vectors = vectors * weights[:, None]
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        # the sum, not the mean, over a sentence's words: the two differ by one number a row, which unit rows take out
+        return self._vectorizer.transform(texts) @ self._weighted_vectors
+
+
+class _Terms:
+    """Weighted term matrices by the vocabulary and the document frequencies of a corpus.
+
+    Attributes:
+        of_corpus: (m, V), sparse, float64.
+    """
+
+    def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        self._spec, self._corpus = spec, corpus
+        self._vectorizer = CountVectorizer(**_analysis(spec), dtype=np.float64)
+        counts = _weighted(self._vectorizer.fit_transform(corpus), spec)
+        self._tfidf = TfidfTransformer().fit(counts) if spec.weighting == "tfidf" else None
+        self.of_corpus = self._tfidf.transform(counts) if self._tfidf else counts
+
+    def of(self, texts: Sequence[str]) -> sp.csr_array:
+        """(n, V); a word that the corpus lacks counts for nothing."""
+        if texts is self._corpus:  # its words need not be counted again
+            return self.of_corpus
+        counts = _weighted(self._vectorizer.transform(texts), self._spec)
+        return self._tfidf.transform(counts) if self._tfidf else counts
 
 
 def _ppmi(corpus: Sequence[str], vectorizer: CountVectorizer, window: int) -> sp.csr_array:
@@ -89,17 +153,6 @@ def _ppmi(corpus: Sequence[str], vectorizer: CountVectorizer, window: int) -> sp
 def _analysis(spec: ClassicalSpec) -> dict:
     tokens = {"token_pattern": TOKEN} if spec.analyzer == "word" else {}
     return {"analyzer": spec.analyzer, "ngram_range": spec.ngrams, **tokens}
-
-
-def _term_matrices(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str]) -> tuple[sp.csr_array, sp.csr_array]:
-    """Weighted term matrices of the sentences (n, V) and of the corpus (m, V); one matrix where they are the same."""
-    vectorizer = CountVectorizer(**_analysis(spec), dtype=np.float64)
-    fitted = _weighted(vectorizer.fit_transform(corpus), spec)
-    terms = fitted if sentences is corpus else _weighted(vectorizer.transform(sentences), spec)
-    if spec.weighting == "tfidf":
-        tfidf = TfidfTransformer().fit(fitted)
-        fitted, terms = tfidf.transform(fitted), tfidf.transform(terms)
-    return terms, fitted
 
 
 def _weighted(counts: sp.csr_array, spec: ClassicalSpec) -> sp.csr_array:

@@ -5,16 +5,18 @@ A pass yields its embedding in chunks, so that a pass that is cut off is taken u
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.encoders.classical import embed_classical
+from qre.encoders.classical import FittedClassical, fit_classical
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
-from qre.encoders.transformer import TransformerPass
+from qre.encoders.transformer import TransformerPass, token_budget_batches
 
 KEY_SCHEMA = 1
 
@@ -81,7 +83,7 @@ class Pass:
             self._run = _ClassicalPass(spec, sentences)
         else:
             budget = spec.token_budget or settings.token_budget
-            self._run = TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)
+            self._run = _TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)
         self._batches = _grouped(self._run.batches, settings.chunk_sentences)
         self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
         self.record = self._run.record
@@ -96,14 +98,49 @@ class Pass:
         parts = [self._run.encode(rows) for rows in self._batches[chunk]]
         return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
 
+    def encode_texts(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The vectors of other texts by the same loaded encoder: same prompt, same token budget; a classical encoder as fitted on the sentences.
+
+        A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ there from `encode`.
+
+        Args:
+            texts: m texts, in any order, at least one; they need not be distinct.
+
+        Returns:
+            for each readout that is not refused, by its name, shape (m, d), float32, before any transform.
+
+        Raises:
+            EncoderError: as `encode`; a classical encoder whose chunks were all kept is fitted only now, and may fail in that.
+        """
+        return {readout_name(readout): vectors for readout, vectors in self._run.encode_texts(texts).items()}
 
     def close(self) -> None:
         """Let go of what the pass holds on this node."""
         self._run.close()
 
 
+class _TransformerPass(TransformerPass):
+    """A transformer that also encodes texts that are not its sentences."""
+
+    def __init__(self, *args, token_budget: int, **keywords):
+        super().__init__(*args, token_budget=token_budget, **keywords)
+        self._token_budget = token_budget
+
+    def encode_texts(self, texts: Sequence[str]) -> dict[tuple, np.ndarray]:
+        other = copy.copy(self)  # the same model and record over other sentences
+        other._sentences = texts
+        lengths, _ = other._token_lengths()
+        vectors: dict[tuple, np.ndarray] = {}
+        for rows in token_budget_batches(lengths, self._token_budget):
+            for readout, part in other.encode(rows).items():
+                if readout not in vectors:
+                    vectors[readout] = np.empty((len(texts), part.shape[1]), np.float32)
+                vectors[readout][rows] = part
+        return vectors
+
+
 class _ClassicalPass:
-    """A classical encoder is fitted and applied in one go: one batch, one chunk."""
+    """A classical encoder is applied in one go: one batch, one chunk. It is fitted when first asked for vectors."""
 
     def __init__(self, spec: ClassicalSpec, sentences: Sequence[str]):
         self._spec, self._sentences = spec, sentences
@@ -111,8 +148,15 @@ class _ClassicalPass:
         self.record = {"device": "cpu", "attributes": {"architecture": spec.kind, "embedding_dimension": spec.rank}}
         self.refused: dict[tuple, str] = {}
 
+    @cached_property
+    def _fitted(self) -> FittedClassical:
+        return fit_classical(self._spec, self._sentences)
+
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
-        return {(): embed_classical(self._spec, self._sentences)}
+        return self.encode_texts(self._sentences)
+
+    def encode_texts(self, texts: Sequence[str]) -> dict[tuple, np.ndarray]:
+        return {(): self._fitted.transform(texts)}
 
     def close(self) -> None:
         """It holds nothing."""

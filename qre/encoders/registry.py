@@ -18,13 +18,8 @@ def registry_attributes(identifier: str) -> dict:
 
     The registry is a file of the package: nothing is asked of the hub.
     """
-    if not available():
-        return {}
-    import mteb
-
-    try:
-        known = mteb.get_model_meta(identifier, fetch_from_hf=False)
-    except KeyError:
+    known = _registry().get(identifier) if available() else None
+    if known is None:
         return {}
     told = {
         "training_sets": sorted(known.training_datasets) if known.training_datasets else None,
@@ -36,3 +31,11 @@ def registry_attributes(identifier: str) -> dict:
         "uses_instructions": known.use_instructions,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+@cache
+def _registry() -> dict:
+    """All that it knows, by id. Its own look-up searches for names alike when it does not know one: 15 ms for each of a thousand encoders."""
+    import mteb
+
+    return {meta.name: meta for meta in mteb.get_model_metas()}

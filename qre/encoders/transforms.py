@@ -1,6 +1,12 @@
-"""Transforms of a whole embedding: each makes another true encoder of it. Fitted on the sentence set itself."""
+"""Transforms of a whole embedding: each makes another true encoder of it.
+
+They are fitted on the sentence set itself; once fitted, they are a fixed function of a vector, also of the vector of another text.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,9 +14,43 @@ from qre.errors import EncoderError
 
 SMALLEST_VARIANCE = 1e-10  # of the largest: directions below it are rounding, and whitening would blow them up
 
+Step = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FittedTransforms:
+    """Transforms whose means and directions are known: see fit_transforms."""
+
+    steps: tuple[Step, ...]
+
+    def apply(self, matrix: np.ndarray) -> np.ndarray:
+        """The vectors after the transforms, in their order.
+
+        Args:
+            matrix: shape (m, d), float32, d as in the fit. Applied to what they were fitted on, the result is that of `apply_transforms`, bit for bit.
+
+        Returns:
+            shape (m, d'), float32.
+        """
+        for step in self.steps:
+            matrix = step(matrix).astype(np.float32)
+        return matrix
+
+
+def fit_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> FittedTransforms:
+    """Fit the transforms, each on the outcome of those before it; see `apply_transforms` for their names.
+
+    Args:
+        embedding: E of the sentence set, shape (n, d), float32.
+
+    Raises:
+        EncoderError: more dimensions are asked for than there are.
+    """
+    return _fit_and_apply(embedding, transforms)[0]
+
 
 def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.ndarray:
-    """The embedding after the transforms, in their order.
+    """The embedding after the transforms, in their order, each fitted on it.
 
     Args:
         embedding: E, shape (n, d), float32.
@@ -25,46 +65,64 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
     Raises:
         EncoderError: more dimensions are asked for than there are.
     """
+    return _fit_and_apply(embedding, transforms)[1]
+
+
+def _fit_and_apply(embedding: np.ndarray, transforms: tuple[str, ...]) -> tuple[FittedTransforms, np.ndarray]:
+    steps = []
     for transform in transforms:
         name, _, number = transform.partition(":")
-        embedding = _TRANSFORMS[name](embedding, int(number or 0)).astype(np.float32)
-    return embedding
+        steps.append(_TRANSFORMS[name](embedding, int(number or 0)))
+        embedding = steps[-1](embedding).astype(np.float32)
+    return FittedTransforms(tuple(steps)), embedding
 
 
-def _truncate(embedding: np.ndarray, k: int) -> np.ndarray:
+def _truncate(embedding: np.ndarray, k: int) -> Step:
     if k > embedding.shape[1]:
         raise EncoderError(f"truncate:{k} of an embedding with {embedding.shape[1]} dimensions")
-    return embedding[:, :k]
+    return lambda matrix: matrix[:, :k]
 
 
-def _center(embedding: np.ndarray, _: int = 0) -> np.ndarray:
-    return embedding - embedding.mean(axis=0, dtype=np.float64)
+def _center(embedding: np.ndarray, _: int = 0) -> Step:
+    mean = embedding.mean(axis=0, dtype=np.float64)
+    return lambda matrix: matrix - mean
 
 
-def _whiten(embedding: np.ndarray, _: int) -> np.ndarray:
-    centered, variance, directions = _principal(embedding)
+def _whiten(embedding: np.ndarray, _: int) -> Step:
+    center, variance, directions = _principal(embedding)
     kept = variance > SMALLEST_VARIANCE * variance[-1]
-    return centered @ (directions[:, kept] / np.sqrt(variance[kept]))
+    scaled = directions[:, kept] / np.sqrt(variance[kept])
+    return lambda matrix: center(matrix) @ scaled
 
 
-def _normalize(embedding: np.ndarray, _: int) -> np.ndarray:
-    norms = np.linalg.norm(embedding.astype(np.float64), axis=1, keepdims=True)
-    return embedding / np.where(norms > 0, norms, 1.0)  # a row of zeros stays one, and is told of when it becomes a density operator
+def _normalize(embedding: np.ndarray, _: int) -> Step:
+    return _unit_rows
 
 
-def _all_but_the_top(embedding: np.ndarray, k: int) -> np.ndarray:
+def _unit_rows(matrix: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
+    return matrix / np.where(norms > 0, norms, 1.0)  # a row of zeros stays one, and is told of when it becomes a density operator
+
+
+def _all_but_the_top(embedding: np.ndarray, k: int) -> Step:
     if k >= embedding.shape[1]:
         raise EncoderError(f"all_but_the_top:{k} of an embedding with {embedding.shape[1]} dimensions")
-    centered, _, directions = _principal(embedding)
+    center, _, directions = _principal(embedding)
     top = directions[:, -k:]
-    return centered - (centered @ top) @ top.T
+
+    def without_top(matrix: np.ndarray) -> np.ndarray:
+        centered = center(matrix)
+        return centered - (centered @ top) @ top.T
+
+    return without_top
 
 
-def _principal(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centred embedding (n, d) float64, its variances (d,) ascending, and the directions (d, d) that they belong to."""
-    centered = _center(embedding)
+def _principal(embedding: np.ndarray) -> tuple[Step, np.ndarray, np.ndarray]:
+    """Centring; the variances (d,) ascending of the centred embedding, and the directions (d, d) that they belong to."""
+    center = _center(embedding)
+    centered = center(embedding)
     variance, directions = np.linalg.eigh(centered.T @ centered / len(centered))
-    return centered, variance, directions
+    return center, variance, directions
 
 
 _TRANSFORMS = {"truncate": _truncate, "center": _center, "whiten": _whiten, "normalize": _normalize, "all_but_the_top": _all_but_the_top}

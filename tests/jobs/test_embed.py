@@ -6,7 +6,7 @@ import pytest
 from jobs.config import SweepConfig
 from jobs.embed import Embedded
 from jobs.embed import embed_pass as embed_events
-from jobs.events import ChunkMade, UnitResult
+from jobs.events import UnitResult
 from jobs.featurize import featurize_batch
 from jobs.plan import make_plan
 from jobs.resolve import resolve

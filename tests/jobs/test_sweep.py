@@ -160,34 +160,6 @@ def test_damaged_artefacts_are_made_again_to_the_same_bytes(tmp_path, folder_enc
     assert len(list((tmp_path / "store/quarantine").iterdir())) >= 4
 
 
-def test_a_cluster_of_two_nodes(tmp_path, folder_encoder):
-    """The same sweep on a running Ray of two nodes, by its address, gives the same bytes as a local one."""
-    encoders = (CLASSICAL, {**folder_encoder, "name": "tiny/L1", "layer": 1})
-    (tmp_path / "local").mkdir()
-    (tmp_path / "two").mkdir()
-    local = Case(tmp_path / "local", *encoders)
-    assert local.qre("sweep").returncode == 0
-    script = (
-        "import sys, jobs\n"
-        "from ray.cluster_utils import Cluster\n"
-        "cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20))\n"
-        "cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)\n"
-        "print(cluster.address, flush=True)\n"
-        "sys.stdin.read()\n"
-        "cluster.shutdown()\n"
-    )
-    nodes = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        address = next(line.strip() for line in nodes.stdout if re.fullmatch(r"\S+:\d+\s*", line))
-        two = Case(tmp_path / "two", *encoders, cluster={"address": address, "shard_units": 3})
-        result = two.qre("sweep")
-        assert result.returncode == 0, result.stderr
-    finally:
-        nodes.stdin.close()
-        nodes.wait(60)
-    assert two.table() == local.table()
-
-
 def test_no_cluster_at_the_address(tmp_path):
     case = Case(tmp_path, CLASSICAL, cluster={"address": "127.0.0.1:1"})
     result = case.qre("sweep")

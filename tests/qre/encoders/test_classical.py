@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qre.encoders.classical import embed_classical
+from qre.encoders.classical import embed_classical, fit_classical
 from qre.encoders.spec import ClassicalSpec
 from qre.errors import EncoderError
 from qre.features import FeatureMethod, feature_row
@@ -60,6 +60,26 @@ def test_a_corpus_to_fit_on(sentences):
         other = embed_classical(spec(kind=kind, rank=10), texts[:50], corpus=texts)
         assert own.shape == other.shape == (50, 10)
         assert not np.allclose(own, other)
+
+
+@pytest.mark.parametrize("values", KINDS, ids=lambda values: "-".join(map(str, values.values())))
+def test_a_fitted_encoder_is_a_fixed_function_of_a_text(values, sentences):
+    """The same for a sentence of the corpus as for any text, in whatever company."""
+    texts = list(sentences.texts)
+    fitted = fit_classical(spec(**values), texts[:150])
+    own = embed_classical(spec(**values), texts[:150])
+    assert own.tobytes() == fitted.transform(texts[:150]).tobytes()
+    mixed = fitted.transform([texts[170], texts[3], texts[160]])
+    assert mixed.shape == (3, values["rank"]) and mixed.dtype == np.float32
+    assert np.allclose(mixed[1], own[3], rtol=1e-4, atol=1e-6)
+    assert np.allclose(mixed[[0, 2]], fitted.transform(texts[150:])[[20, 10]], rtol=1e-4, atol=1e-6)
+    assert np.linalg.norm(mixed[0]) > 0 and not np.allclose(mixed[0], mixed[2])
+
+
+def test_a_text_of_unknown_words_is_a_row_of_zeros(sentences):
+    for kind, weighting in (("lsa", "tfidf"), ("lsa", "count"), ("projection", "tfidf"), ("sif", "tfidf")):
+        vectors = fit_classical(spec(kind=kind, weighting=weighting, rank=10), sentences.texts).transform(["xyzzy plugh", sentences.texts[0]])
+        assert not vectors[0].any() and vectors[1].any()
 
 
 def test_no_sentence_is_without_a_token():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qre.encoders.transforms import apply_transforms
+from qre.encoders.transforms import apply_transforms, fit_transforms
 from qre.errors import EncoderError
 
 
@@ -54,3 +54,32 @@ def test_in_order(embedding):
 def test_more_than_there_is(embedding, transform):
     with pytest.raises(EncoderError, match=f"{transform} of an embedding with 12 dimensions"):
         apply_transforms(embedding, (transform,))
+
+
+CHAINS = [(), ("truncate:5",), ("center",), ("whiten",), ("normalize",), ("all_but_the_top:2",), ("truncate:8", "whiten", "normalize", "all_but_the_top:1")]
+
+
+@pytest.mark.parametrize("transforms", CHAINS, ids="+".join)
+def test_fitted_transforms_repeat_themselves_bit_for_bit(embedding, transforms):
+    fitted = fit_transforms(embedding, transforms)
+    again = fitted.apply(embedding)
+    assert again.dtype == np.float32 and again.tobytes() == apply_transforms(embedding, transforms).tobytes()
+
+
+@pytest.mark.parametrize("transforms", CHAINS, ids="+".join)
+def test_fitted_transforms_are_a_fixed_function_of_a_vector(embedding, transforms):
+    """Whatever it stands with: fitting on other vectors would move it."""
+    fitted = fit_transforms(embedding[:200], transforms)
+    alone = np.concatenate([fitted.apply(embedding[row : row + 1]) for row in range(200, 210)])
+    assert np.allclose(alone, fitted.apply(embedding[200:])[:10], atol=1e-5)
+    if transforms and transforms[0] not in ("truncate:5", "normalize"):
+        assert not np.allclose(alone, apply_transforms(embedding[200:], transforms)[:10], atol=1e-3)
+
+
+def test_new_vectors_through_a_whitening(embedding):
+    """By its definition: the mean and the covariance of the fitting, not their own."""
+    fitting, new = embedding[:200].astype(np.float64), embedding[200:].astype(np.float64)
+    white = fit_transforms(embedding[:200], ("whiten",)).apply(embedding[200:]).astype(np.float64)
+    covariance = np.cov(fitting.T, bias=True)
+    mahalanobis = np.einsum("ij,jk,ik->i", new - fitting.mean(axis=0), np.linalg.inv(covariance), new - fitting.mean(axis=0))
+    assert np.allclose(np.square(white).sum(axis=1), mahalanobis, rtol=1e-3)

@@ -1,0 +1,1 @@
+"""Downstream tasks, scored as MTEB scores them: what a feature vector is to predict."""

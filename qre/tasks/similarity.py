@@ -1,0 +1,116 @@
+"""Tasks that compare the cosine of two texts with what people say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from qre.tasks.bootstrap import interval
+from qre.tasks.task import Measured, Task, unit_rows
+
+
+class STSTask(Task):
+    """Semantic textual similarity: Spearman's rank correlation of cosines and gold scores, MTEB's main score (cosine_spearman).
+
+    The interval resamples pairs. Cosines that are all equal order nothing: their score is 0 (MTEB: NaN).
+    """
+
+    kind = "sts"
+    metric = "cosine_spearman"
+
+    def __init__(self, name: str, split: str, first: Sequence[str], second: Sequence[str], scores: Sequence[float]):
+        """Pair i is first[i] and second[i], with the gold score scores[i], of any scale."""
+        super().__init__(name, split, [*first, *second], {"first": list(first), "second": list(second), "scores": [float(s) for s in scores]})
+        self._pairs = self._rows(first), self._rows(second)
+        self._gold = _Ties(np.array(scores, np.float64))
+
+    def _measure(self, vectors: np.ndarray) -> Measured:
+        cosines, n = _Ties(pair_cosines(vectors, *self._pairs)), len(self._pairs[0])
+
+        def spearman(weights: np.ndarray) -> np.ndarray:
+            return _spearman(self._gold, cosines, weights)
+
+        score = float(np.nan_to_num(spearman(np.ones((1, n))), nan=0.0)[0])
+        return Measured(score, interval(lambda weights: np.nan_to_num(spearman(weights), nan=0.0), n), n)
+
+
+class PairsTask(Task):
+    """Pair classification: average precision of the cosine as a sign that a pair belongs together (MTEB: cosine_ap).
+
+    MTEB's main score, max_ap, is the best of five such: cosine, dot product, Euclidean and Manhattan distance, and the model's own similarity. It is
+    the same for vectors of unit length, but for Manhattan; else it may be a little higher. The interval resamples pairs.
+    """
+
+    kind = "pairs"
+    metric = "cosine_ap"
+
+    def __init__(self, name: str, split: str, first: Sequence[str], second: Sequence[str], labels: Sequence[int]):
+        """Pair i is first[i] and second[i]; labels[i] is 1 where they belong together, else 0; both occur."""
+        super().__init__(name, split, [*first, *second], {"first": list(first), "second": list(second), "labels": [int(x) for x in labels]})
+        self._pairs = self._rows(first), self._rows(second)
+        self._positive = np.array(labels, np.float64)
+
+    def _measure(self, vectors: np.ndarray) -> Measured:
+        cosines, n = _Ties(-pair_cosines(vectors, *self._pairs)), len(self._positive)
+
+        def precision(weights: np.ndarray) -> np.ndarray:
+            return _average_precision(cosines, self._positive, weights)
+
+        return Measured(float(precision(np.ones((1, n)))[0]), interval(precision, n), n)
+
+
+def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosines (n,) float64 of the rows `first` and `second` (n,) of vectors (m, d); 0 where one of them is a vector of zeros.
+
+    As 1 - |a - b|²/2 of unit vectors, which is exactly 1 for equal vectors and the same for (a, b) and (b, a): ties are ties.
+    """
+    units = unit_rows(vectors)
+    difference = units[first] - units[second]
+    cosines = 1.0 - np.einsum("ij,ij->i", difference, difference) / 2
+    some = units.any(axis=1)
+    return np.where(some[first] & some[second], cosines, 0.0)
+
+
+class _Ties:
+    """Values (n,) in ascending order, in groups of equal ones.
+
+    Attributes:
+        order: (n,), the items in order.
+        starts: (g,), where each group begins in the order.
+        group: (n,), the group of each item.
+    """
+
+    def __init__(self, values: np.ndarray):
+        self.order = np.argsort(values, kind="stable")
+        new = np.concatenate([[True], np.diff(values[self.order]) > 0])
+        self.starts = np.flatnonzero(new)
+        self.group = np.empty(len(values), np.int64)
+        self.group[self.order] = np.cumsum(new) - 1
+
+    def totals(self, weights: np.ndarray) -> np.ndarray:
+        """Weights (b, n) summed over each group, (b, g)."""
+        return np.add.reduceat(weights[:, self.order], self.starts, axis=1)
+
+    def centred_ranks(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean ranks (b, n) of the items in the samples that hold each item `weights` times, less their mean; and their variance times n (b,)."""
+        totals = self.totals(weights)
+        ranks = np.cumsum(totals, axis=1) - (totals - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
+        return ranks[:, self.group], np.einsum("bg,bg,bg->b", totals, ranks, ranks)
+
+
+def _spearman(a: _Ties, b: _Ties, weights: np.ndarray) -> np.ndarray:
+    """Spearman's correlation (b,) in the samples that hold each item `weights` (b, n) times; NaN where one side is constant."""
+    ranks_a, variance_a = a.centred_ranks(weights)
+    ranks_b, variance_b = b.centred_ranks(weights)
+    with np.errstate(invalid="ignore"):
+        return np.einsum("bn,bn,bn->b", weights, ranks_a, ranks_b) / np.sqrt(variance_a * variance_b)
+
+
+def _average_precision(descending: _Ties, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average precision (b,) in the samples that hold each item `weights` (b, n) times; NaN where none is positive."""
+    found = np.cumsum(descending.totals(weights * positive), axis=1)
+    seen = np.cumsum(descending.totals(weights), axis=1)
+    precision = found / np.maximum(seen, 1)  # nothing is found where nothing is seen
+    with np.errstate(invalid="ignore"):
+        return np.einsum("bg,bg->b", np.diff(found, axis=1, prepend=0), precision) / found[:, -1]

@@ -1,0 +1,171 @@
+"""Task specs: the frozen records by which a config names its tasks.
+
+    - {source: builtin, include: ["builtin/sts*"]}
+    - {source: file, kind: sts, name: stsb, path: sts-test.csv, format: tsv-unquoted, columns: {sentence1: 5, sentence2: 6, score: 4}}
+    - {source: file, kind: classification, name: intents, train: train.csv, test: test.csv, columns: {label: category}}
+    - {source: file, kind: clustering, name: domains, path: "data_small.json#test", label_groups: domains.json, columns: {text: 0, label: 1}}
+    - {source: file, kind: retrieval, name: faq, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.tsv}
+
+Files are .csv, .tsv, .jsonl or .parquet, by their ending unless `format` says another. "tsv-unquoted" has tabs and no quoting at all. Of a .json file
+it is the list under a key, which stands behind a #: rows as lists (columns by position) or as objects. Files with columns by position have no header.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+BUILTIN_NAMES = tuple(f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"))
+
+Format = Literal["csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet"]
+Column = Union[Annotated[int, Field(ge=0, strict=True)], str]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(_Record):
+    """The columns of one file, all by name or all by position; a field that is None is a column that the file may have, under the field's name."""
+
+    @model_validator(mode="after")
+    def _one_way(self):
+        given = [column for column in self.model_dump().values() if column is not None]
+        if len({type(column) for column in given}) > 1:
+            raise ValueError("give all columns by name, or all by position")
+        return self
+
+
+class STSColumns(Columns):
+    """A pair and its gold score, a number of any scale."""
+
+    sentence1: Column = "sentence1"
+    sentence2: Column = "sentence2"
+    score: Column = "score"
+
+
+class PairColumns(Columns):
+    """A pair, and 1 where it belongs together, else 0."""
+
+    sentence1: Column = "sentence1"
+    sentence2: Column = "sentence2"
+    label: Column = "label"
+
+
+class LabelColumns(Columns):
+    """A text and its class."""
+
+    text: Column = "text"
+    label: Column = "label"
+
+
+class ClusteringColumns(LabelColumns):
+    """A text, its class, and the set that it is clustered in, where there are several."""
+
+    set: Column | None = None
+
+
+class QueryColumns(Columns):
+    """A query."""
+
+    id: Column = "id"
+    text: Column = "text"
+
+
+class DocumentColumns(QueryColumns):
+    """A document; a title stands before its text, with a space between."""
+
+    title: Column | None = None
+
+
+class QrelColumns(Columns):
+    """How relevant a document is for a query: a whole number, 0 for not at all."""
+
+    query: Column = "query"
+    document: Column = "document"
+    relevance: Column = "relevance"
+
+
+class BuiltinTasks(_Record):
+    """The tasks made of built-in sentences, or those whose names match: see builtin.py."""
+
+    source: Literal["builtin"] = "builtin"
+    include: tuple[str, ...] = Field(("*",), min_length=1, description="shell patterns on task names, e.g. builtin/sts*")
+
+    @field_validator("include")
+    @classmethod
+    def _known(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in BUILTIN_NAMES):
+                raise ValueError(f"no built-in task matches {pattern!r}; there are {', '.join(BUILTIN_NAMES)}")
+        return patterns
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the tasks that are meant."""
+        return tuple(name for name in BUILTIN_NAMES if any(fnmatchcase(name, pattern) for pattern in self.include))
+
+
+class _TaskFile(_Record):
+    source: Literal["file"]
+    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="what people read; unique in a config")
+    split: str = Field("test", description="what is scored, for people")
+    format: Format | None = Field(None, description="of all its files; default: by their endings")
+
+
+class STSFile(_TaskFile):
+    """Semantic textual similarity: see STSTask."""
+
+    kind: Literal["sts"]
+    path: str
+    columns: STSColumns = STSColumns()
+
+
+class PairsFile(_TaskFile):
+    """Pair classification: see PairsTask."""
+
+    kind: Literal["pairs"]
+    path: str
+    columns: PairColumns = PairColumns()
+
+
+class ClassificationFile(_TaskFile):
+    """Few-shot classification: see ClassificationTask."""
+
+    kind: Literal["classification"]
+    train: str
+    test: str
+    columns: LabelColumns = LabelColumns()
+    label_groups: str | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
+    samples_per_label: int = Field(8, ge=1)
+    repeats: int = Field(10, ge=1, le=1000)
+
+
+class ClusteringFile(_TaskFile):
+    """Clustering: see ClusteringTask."""
+
+    kind: Literal["clustering"]
+    path: str
+    columns: ClusteringColumns = ClusteringColumns()
+    label_groups: str | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
+    sample: int = Field(16_384, ge=2, description="documents in one repeat, drawn with replacement; not with sets")
+    repeats: int = Field(10, ge=1, le=1000, description="not with sets")
+    documents: int | None = Field(None, ge=2, description="most documents to encode; not with sets")
+
+
+class RetrievalFile(_TaskFile):
+    """Retrieval: see RetrievalTask."""
+
+    kind: Literal["retrieval"]
+    corpus: str
+    queries: str
+    qrels: str
+    corpus_columns: DocumentColumns = DocumentColumns()
+    query_columns: QueryColumns = QueryColumns()
+    qrels_columns: QrelColumns = QrelColumns()
+    ignore_identical_ids: bool = Field(False, description="the document with the query's own id is not ranked")
+
+
+TaskFile = Annotated[Union[STSFile, PairsFile, ClassificationFile, ClusteringFile, RetrievalFile], Field(discriminator="kind")]
+TaskSpec = Annotated[Union[BuiltinTasks, TaskFile], Field(discriminator="source")]
