@@ -115,7 +115,7 @@ class Batch:
         """The scores of an encoder on each task: `vectors` is (len(texts), d). Raises what Task.score raises."""
         if len(vectors) != len(self.texts):
             raise ShapeError(f"a vector for each of {len(self.texts)} texts is needed, not {len(vectors)}")
-        return tuple(task.score(vectors[rows]) for task, rows in zip(self.tasks, self.rows))
+        return tuple(task.score(vectors[rows]) for task, rows in zip(self.tasks, self.rows, strict=True))
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

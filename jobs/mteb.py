@@ -1,0 +1,262 @@
+"""Public MTEB scores for the encoders of a sweep: joined from what others measured, and measured here where nobody has.
+
+Nothing here knows of Ray: a sweep calls `run` inside an actor that holds the encoder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from qre.encoders.hub import printable
+from qre.encoders.spec import EncoderSpec, HubSpec
+from qre.errors import NonFiniteError, ShapeError, UserError
+from qre.store.folder import Folder
+from qre.tasks.mteb import COMMIT, META, REPORT, TABLE, Scores, best, official_rules, rank, read_results, rule_of
+
+MATCHES = ("other", "unrecorded", "exact")  # of revisions, from worst to best
+REPORT_OF_JOIN = ("kind", "encoder", "model", "detail")
+PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]{0,120}")  # of a name that becomes a folder
+
+
+class Encoder(NamedTuple):
+    """An encoder as its authors published it: its name in a sweep, its id on the hub ("" where it has none), its commit."""
+
+    name: str
+    id: str
+    revision: str = ""
+
+
+class Joined(NamedTuple):
+    """`table`: columns encoder, match, and TABLE. `report`: columns REPORT_OF_JOIN."""
+
+    table: pd.DataFrame
+    report: pd.DataFrame
+
+
+def published(specs: Iterable[EncoderSpec]) -> list[Encoder]:
+    """The specs that a public score belongs to: from the hub, whole, neither cut nor transformed."""
+    whole = (spec for spec in specs if isinstance(spec, HubSpec) and not (spec.readout or spec.transforms or spec.max_tokens))
+    return [Encoder(spec.name, spec.id, spec.revision) for spec in whole]
+
+
+def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["exact", "any"] = "any") -> Joined:
+    """The scores that belong to encoders, one row for each encoder and task, and a report of what found no partner.
+
+    Ids are matched whatever their case, as the hub does; an organisation that was renamed is not guessed.
+
+    Args:
+        table: long, of `qre.tasks.mteb`, all revisions.
+        revisions: "exact" takes only results of the encoder's own commit; "any" takes, for tasks without those, results whose revision was not
+            recorded, then those of another one. The column `match` says which: exact, unrecorded, other.
+    """
+    by_id = dict(list(table.groupby(table.model.str.casefold(), sort=False)))
+    pieces, report, used = [], [], set()
+    for encoder in encoders:
+        found = by_id.get(encoder.id.casefold())
+        if found is None:
+            report.append(_row("encoder without results", encoder, "its id is not in the results" if encoder.id else "it has no id on the hub"))
+            continue
+        used.add(encoder.id.casefold())
+        taken, odd = _join_one(found, encoder, revisions)
+        pieces.append(taken)
+        report += odd
+    unused = [rows for model, rows in by_id.items() if model not in used]
+    report += [("results without encoder", "", rows.model.iloc[0], f"{rows.task.nunique()} tasks") for rows in unused]
+    columns = ["encoder", "match", *TABLE]
+    joined = pd.concat(pieces, ignore_index=True)[columns] if pieces else pd.DataFrame(columns=columns)
+    return Joined(joined, pd.DataFrame(report, columns=REPORT_OF_JOIN))
+
+
+def _join_one(found: pd.DataFrame, encoder: Encoder, revisions: str) -> tuple[pd.DataFrame, list[tuple]]:
+    """(the rows taken, one a task; rows of the report)."""
+    found = found.assign(encoder=encoder.name, match=[_match(revision, encoder.revision) for revision in found.revision])
+    usable = found if revisions == "any" else found[found.match == "exact"]
+    taken = best(usable, ("task",), lambda row: (MATCHES.index(row.match), row.model == encoder.id, *rank(row)))
+    report = [_row("other spelling", encoder, f"results of {model}") for model in taken.model.unique() if model != encoder.id]
+    if taken.empty:
+        report.append(_row("encoder without results", encoder, "none of its own commit"))
+    for revision, rows in found[found.match != "exact"].groupby("revision"):
+        count = int((taken.revision == revision).sum())
+        report.append(_row("revision mismatch", encoder, f"{count} of {len(rows)} scores of revision {revision or '(none)'} taken"))
+    return taken, report
+
+
+def _match(revision: str, commit: str) -> str:
+    if COMMIT.fullmatch(commit) and revision == commit:
+        return "exact"
+    return "other" if COMMIT.fullmatch(revision) or revision.isdigit() else "unrecorded"
+
+
+def _row(kind: str, encoder: Encoder, detail: str) -> tuple:
+    return kind, encoder.name, encoder.id, detail
+
+
+def missing(table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[str], revisions: Literal["exact", "any"] = "any") -> pd.DataFrame:
+    """What lacks: one row (encoder, id, revision, task) for each encoder and task without a score; `revisions` as in `join`."""
+    encoders, tasks = list(encoders), list(dict.fromkeys(tasks))
+    joined = join(table, encoders, revisions).table
+    have = set(zip(joined.encoder, joined.task, strict=True))
+    lacks = [(*encoder, task) for encoder in encoders for task in tasks if (encoder.name, task) not in have]
+    return pd.DataFrame(lacks, columns=["encoder", "id", "revision", "task"])
+
+
+class MtebEncoder:
+    """A callable as an encoder for `mteb`: its EncoderProtocol, with cosine similarity.
+
+    The callable has the one prompt of its spec in it, which every text gets, queries and documents alike. An encoder that wants them told apart
+    gets `prompts` for "query" and "document", put before the texts that `mteb` marks so; its callable must then add none of its own.
+    """
+
+    def __init__(self, encode: Callable[[list[str]], np.ndarray], meta, prompts: Mapping[str, str]):
+        self._encode, self.mteb_model_meta, self.prompts = encode, meta, prompts
+
+    def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
+        """(n, d) float32 for n texts; the batches of `inputs` are joined, as the callable makes better ones (by length).
+
+        Raises:
+            ShapeError: the callable gave another number of rows, or no matrix.
+            NonFiniteError: it gave NaN or Inf.
+        """
+        prompt = self.prompts.get(prompt_type.value, "") if prompt_type else ""
+        texts = [prompt + text for batch in inputs for text in batch["text"]]
+        vectors = np.asarray(self._encode(texts), dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(texts):
+            raise ShapeError(f"{len(texts)} texts gave an array of shape {vectors.shape}", self.mteb_model_meta.name)
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[:10]
+        if len(bad):
+            raise NonFiniteError(f"NaN or Inf in texts of {task_metadata.name}", self.mteb_model_meta.name, tuple(bad.tolist()))
+        return vectors
+
+    def similarity(self, embeddings1, embeddings2):
+        from mteb.similarity_functions import cos_sim
+
+        return cos_sim(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1, embeddings2):
+        from mteb.similarity_functions import pairwise_cos_sim
+
+        return pairwise_cos_sim(embeddings1, embeddings2)
+
+
+def run(
+    encode: Callable[[list[str]], np.ndarray],
+    name: str,
+    revision: str,
+    tasks: Collection,
+    folder: str | Path,
+    prompts: Mapping[Literal["query", "document"], str] | None = None,
+    progress: Callable[[str, int, int], None] = lambda task, done, total: None,
+) -> Scores:
+    """Run MTEB tasks for one encoder; tasks whose result is in the folder already are not run again.
+
+    Results are written by `mteb`'s own form to folder/results/<name>/<revision>/<task>.json, each whole or not at all, and read back by the very
+    rules of `read_results`. A task that fails (its data cannot be had, the encoder raises) is a row of the report and stops no other.
+
+    Args:
+        encode: n texts to an (n, d) array.
+        name: the id on the hub, or another name of the form [owner/]name.
+        revision: its commit, or another name of a revision.
+        tasks: names of MTEB tasks (with the splits and subsets of `official_rules`), or task objects of `mteb`, taken as they are.
+        prompts: put before queries and documents; see MtebEncoder. They are recorded in model_meta.json.
+        progress: told the task that is begun, how many are done, and of how many.
+
+    Raises:
+        UserError: mteb is not installed, a task is unknown, the name or revision cannot be a folder, a prompt is for something else, or the folder
+            holds results of this encoder with other prompts.
+    """
+    if importlib.util.find_spec("mteb") is None:
+        raise UserError('running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install "encoder-map[mteb]"')
+    if unknown := sorted({*(prompts or {})} - {"query", "document"}):
+        raise UserError(f"prompts of MTEB are for query and document, not {', '.join(unknown)}")
+    tasks = [_task(task) if isinstance(task, str) else task for task in tasks]
+    encoder = MtebEncoder(encode, _meta(name, revision, prompts or {}), prompts or {})
+    place = _place(folder, name, revision)
+    _write_meta(place, encoder)
+    wanted, rules = {task.metadata.name for task in tasks}, {task.metadata.name: rule_of(task) for task in tasks}
+    have, failed = set(read_results(place.root, wanted, rules=rules).table.task), []
+    for done, task in enumerate(tasks):
+        progress(task.metadata.name, done, len(tasks))
+        if task.metadata.name not in have and (why := _evaluate(encoder, task, place)):
+            failed.append(("", name, task.metadata.name, why, "no result"))
+    scores = read_results(place.root, wanted, rules=rules)
+    return Scores(scores.table, pd.concat([scores.report, pd.DataFrame(failed, columns=REPORT)], ignore_index=True))
+
+
+def _task(name: str):
+    import mteb
+
+    rule = official_rules().get(name)
+    try:
+        return mteb.get_task(name, eval_splits=list(rule.splits), hf_subsets=list(rule.subsets)) if rule else mteb.get_task(name)
+    except KeyError as error:
+        raise UserError("MTEB task " + error.args[0].removeprefix("KeyError: ")) from None
+
+
+def _evaluate(encoder: MtebEncoder, task, place: Folder) -> str:
+    """Run one task and write its result; "" or why there is none."""
+    import mteb
+
+    try:
+        with _without_bars():
+            result = mteb.evaluate(
+                encoder, task, cache=None, co2_tracker=False, show_progress_bar=False, encode_kwargs={"batch_size": 1024, "show_progress_bar": False}
+            )
+    except Exception as error:  # of the encoder, the hub or mteb: the other tasks are not touched by it
+        return printable(f"{type(error).__name__}: {error}", 500)
+    if result.exceptions:
+        return printable(result.exceptions[0].exception, 500)
+    content = result.task_results[0].model_dump(mode="json")
+    place.write(f"{task.metadata.name}.json", json.dumps(content, indent=2).encode())
+    return ""
+
+
+def _meta(name: str, revision: str, prompts: Mapping[str, str]):
+    from mteb.models import ModelMeta
+    from mteb.models.model_meta import ScoringFunction
+
+    told = {"name": name, "revision": revision, "modalities": ["text"], "similarity_fn_name": ScoringFunction.COSINE}
+    return ModelMeta.create_empty({**told, "experiment_kwargs": {"prompts": dict(prompts)} if prompts else None})
+
+
+def _place(folder: str | Path, name: str, revision: str) -> Folder:
+    parts = name.split("/")
+    if len(parts) > 2 or not all(PART.fullmatch(part) for part in [*parts, revision]):
+        raise UserError(f"{name!r} at {revision!r} cannot be a folder of results: give [owner/]name and a commit")
+    return Folder(Path(folder) / "results" / name.replace("/", "__") / revision)
+
+
+def _write_meta(place: Folder, encoder: MtebEncoder) -> None:
+    """model_meta.json, as `mteb` writes it.
+
+    Raises:
+        UserError: there is one, of other prompts: its results would be taken for this encoder's.
+    """
+    told = encoder.mteb_model_meta.to_dict()
+    try:
+        known = json.loads(place.read(META)).get("experiment_kwargs")
+    except (FileNotFoundError, ValueError, AttributeError):  # none, or none that mteb wrote
+        return place.write(META, json.dumps(told, default=str, indent=4).encode())
+    if (known or {}).get("prompts", {}) != dict(encoder.prompts):
+        raise UserError(f"{place.root}: results of {told['name']} with other prompts are here; give another folder")
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """No progress bars, also where `mteb` and what it calls have no switch: they would fill the log of a worker."""
+    from tqdm import std
+
+    init = std.tqdm.__init__
+    std.tqdm.__init__ = lambda bar, *args, **kwargs: init(bar, *args, **{**kwargs, "disable": True})
+    try:
+        yield
+    finally:
+        std.tqdm.__init__ = init
