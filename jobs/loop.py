@@ -174,11 +174,12 @@ class Loop:
         try:
             results = ray.get(reference)
         except RayError as error:
+            cause = _cause(error)
             if shard.number < self.config.cluster.attempts:
-                self.reporter.say(f"features of {len(shard.units)} encoders: {_short(error)}; trying again")
+                self.reporter.say(f"features of {len(shard.units)} encoders: {_short(cause)}; trying again")
                 self.live[self.shards.start(again)] = again
             else:
-                self._give_up(shard.units, error, shard.number)
+                self._give_up(shard.units, cause, shard.number)
             return
         self.heard = time.monotonic()
         self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
@@ -198,8 +199,7 @@ class Loop:
 
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
-        attempt, left = call.attempt, call.left
-        cause = error.cause if isinstance(error, RayTaskError) else error
+        attempt, left, cause = call.attempt, call.left, _cause(error)
         self.reporter.ended(attempt, type(cause).__name__)
         if isinstance(cause, StoreNotShared):
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
@@ -288,6 +288,11 @@ class Loop:
         embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
         under_way = sum(len(one.work.units) * one.chunks / one.of for one in flying if one.of)
         self.reporter.update("encoders", self.finished + (embedded + under_way) / 2, self.total, flying, self.failed)
+
+
+def _cause(error: Exception) -> Exception:
+    """What a worker has raised; the error itself where that was Ray's."""
+    return error.cause if isinstance(error, RayTaskError) else error
 
 
 def _short(error: BaseException) -> str:
