@@ -14,6 +14,7 @@ from jobs.embed import StoreNotShared
 from jobs.events import ChunkMade, Loaded, Started, UnitResult
 from jobs.local import Interrupted, Stop, SweepError
 from jobs.metrics import Metrics
+from jobs.nodes import autoscaling
 from jobs.plan import Plan, Unit, method_folder
 from jobs.progress import Reporter
 from jobs.schedule import Attempt, Schedule
@@ -70,6 +71,8 @@ class Loop:
             SweepError: nothing goes on any more.
         """
         self.reporter.begin("encoders", self.total)
+        if self.config.cluster.width is None and autoscaling():
+            self.reporter.say("cluster.width is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
         try:
             while self.schedule.queued or self.live or self.shards.waiting:
                 self._start_passes()
