@@ -57,6 +57,7 @@ class Loop:
         self.schedule = Schedule(self.actors.width, config.cluster.attempts)
         self.schedule.add(plan.passes)
         self.shards = Shards(config, store.location, method_folder(config, plan.sentences.fingerprint), plan.to_featurize)
+        self.whole: set[str] = set()  # keys of passes that have ended well
         self.live: dict = {}  # generator or reference -> Pass or Shard
         self.total = sum(len(work.units) for work in plan.passes) + len(plan.to_featurize)
         self.finished = self.failed = self.in_a_row = 0
@@ -82,6 +83,7 @@ class Loop:
                 self._watch()
                 self._report()
                 self._stop_if_asked()
+            self._remove_leftovers()
         finally:
             self.actors.kill_all()
 
@@ -100,6 +102,11 @@ class Loop:
         tail = not self.schedule.queued and (not self.schedule.in_flight or self.shards.quiet > QUIET_SECONDS)
         while not self.stop.overdue and (shard := self.shards.cut(last=tail)):
             self.live[self.shards.start(shard)] = shard
+
+    def _remove_leftovers(self) -> None:
+        """Chunks of whole passes: the actors of a driver that was killed live on for seconds, and may write one late."""
+        for key in self.whole & self.store.chunks.counts().keys():
+            self.store.chunks.remove(key)
 
     def _ready(self) -> list:
         """Actors and tasks that have something to say; waits a moment where none has."""
@@ -145,6 +152,7 @@ class Loop:
             self.actors.kill(call.actor)
             self._fault(call, WorkerCrashedError())
             return
+        self.whole.add(call.attempt.work.key)
         self.schedule.done(call.attempt)
         self.actors.give(call.actor, call.attempt.work.slot)
         self.reporter.ended(call.attempt, "done")

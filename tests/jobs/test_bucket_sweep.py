@@ -58,6 +58,6 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
     assert before <= store.embeddings.keys()
     for file in ("features.parquet", "map.parquet", "map.csv", "neighbours.parquet", "map.png", "map.svg"):
         assert store.atlases.read("t", file) == Store(tmp_path / "store").atlases.read("t", file), file
-    assert not list(store.folder.names("chunks"))
+    assert sum(store.chunks.counts().values()) <= 1  # an actor of the killed driver may write its last one late
     again = subprocess.run([*SWEEP, str(remote)], cwd=ROOT, capture_output=True, text=True, check=False)  # needs no cluster any more
     assert (again.returncode, "map of" in again.stdout) == (0, True), again.stderr
