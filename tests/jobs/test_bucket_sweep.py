@@ -45,7 +45,7 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
     with LocalCluster(nodes=2, cpus=1, environment=credentials) as nodes:
         remote = config(tmp_path, "remote", tiny_encoder, store=location, cluster={"address": nodes.address, "shard_units": 4})
         first = subprocess.Popen([*SWEEP, str(remote)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 400
         while len(store.embeddings.keys()) < 5 and time.monotonic() < deadline:
             time.sleep(0.2)
         first.send_signal(signal.SIGKILL)

@@ -134,12 +134,12 @@ def test_stopped_and_submitted_again(tmp_path, head):
     case = Case(tmp_path, head.dashboard, long, sentences={"source": "builtin", "limit": 1500}, cluster={"grace_seconds": 1})
     following = case.start("submit", "sweep.yaml")
     first = job_of(following.stdout.readline())
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(case.embedded()) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)
     stopped = case.qre("submit", "--stop", first)
     assert (stopped.returncode, stopped.stdout.split(";")[0]) == (0, f"job {first}: stopped")
-    out, errors = following.communicate(timeout=60)
+    out, errors = following.communicate(timeout=240)
     assert following.returncode == 143, errors
     assert "qre: stopped by SIGTERM; what is done is kept" in out
     kept = case.embedded()
@@ -150,7 +150,7 @@ def test_stopped_and_submitted_again(tmp_path, head):
     following = case.start("submit", "sweep.yaml")
     second = job_of(following.stdout.readline())
     following.send_signal(signal.SIGINT)
-    _, errors = following.communicate(timeout=60)
+    _, errors = following.communicate(timeout=240)
     assert following.returncode == 130, errors
     assert f"qre submit --follow {second} --address {head.dashboard}" in errors
     with Dropping(head.dashboard) as proxy:
