@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jobs.slots import ClusterSettings
+from qre.atlas.prediction.data import PredictionSettings
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import COMMIT, HubQuery
@@ -20,6 +21,7 @@ from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
+from qre.tasks.spec import BuiltinTasks, ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
 
 
 class _Record(BaseModel):
@@ -146,6 +148,42 @@ class ListEntry(_Record):
     path: str
 
 
+class MtebScores(_Record):
+    """Scores that others measured, from MTEB's public results; `qre evaluate --mteb` measures what lacks, by MTEB's own package."""
+
+    source: Literal["mteb"]
+    results: tuple[str, ...] = Field((), description="folders in MTEB's layout (a clone of its results, a cache, one model), or tables of models × tasks (.csv, .parquet)")
+    tasks: tuple[str, ...] | None = Field(None, min_length=1, description="names of MTEB tasks; default: those of the benchmark, else all that the results hold")
+    benchmark: str | None = Field(None, description='a benchmark of the mteb package, e.g. "MTEB(eng, v2)"')
+    revisions: Literal["exact", "any"] = Field("any", description="exact: only results of the encoder's own commit")
+
+    @model_validator(mode="after")
+    def _one_list(self):
+        if self.tasks is not None and self.benchmark is not None:
+            raise ValueError("give tasks or a benchmark, not both")
+        if not self.results and self.tasks is None and self.benchmark is None:
+            raise ValueError("give results, tasks or a benchmark: here is nothing to read and nothing to run")
+        return self
+
+
+class Prediction(PredictionSettings):
+    """How scores are predicted from features, and how well that goes.
+
+    Attributes:
+        group_by: encoders that no split may part: "base", those of one base model, else of one vectoriser or one layer and pooling; "parent", of one
+            layer and pooling, or vectoriser, only; "family".
+        also: feature methods beside the sweep's own that our predictor may choose from.
+        sensitivity: feature methods that are compared, for a curve over ε; none by default, since each is a feature matrix more.
+    """
+
+    group_by: Literal["base", "parent", "family"] = "base"
+    also: tuple[FeatureMethod, ...] = (
+        FeatureMethod(perturbation="mix", epsilon=0.1), FeatureMethod(perturbation="mix", epsilon=0.1, center=True),
+    )  # fmt: skip
+    sensitivity: tuple[FeatureMethod, ...] = ()
+
+
+TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
 Entry = Annotated[Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, ClassicalSpec], Field(discriminator="source")]
 
 
@@ -159,6 +197,8 @@ class SweepConfig(_Record):
     encoders: tuple[Entry, ...] = Field(min_length=1)
     encode: EncodeSettings = EncodeSettings()
     features: FeatureMethod = FeatureMethod()
+    tasks: tuple[TaskEntry, ...] = Field((), description="what encoders are scored on; from the scores follow the predictions")
+    prediction: Prediction = Prediction()
     atlas: AtlasSettings = AtlasSettings()
     cluster: ClusterSettings = ClusterSettings()
 
@@ -233,6 +273,10 @@ _SOURCES = {
     "builtin": BuiltinSentences, "file": FileSentences, "catalogue": CatalogueEntry, "folder": FolderEntry, "hub": HubEntry, "list": ListEntry,
     "classical": ClassicalSpec,
 }  # fmt: skip
+_TASKS = {
+    "builtin": BuiltinTasks, "file": STSFile, "mteb": MtebScores, "sts": STSFile, "pairs": PairsFile, "classification": ClassificationFile,
+    "clustering": ClusteringFile, "retrieval": RetrievalFile,
+}  # fmt: skip
 
 
 def explained(path: str, error: ValidationError) -> str:
@@ -246,8 +290,8 @@ def _explained(problem: dict) -> str:
     for part in problem["loc"]:
         if isinstance(part, int):
             place[-1:] = [f"{place[-1]}[{part}]"] if place else [f"[{part}]"]
-        elif part in _SOURCES and place:  # pydantic names the chosen record; the person did not write it there
-            model = _SOURCES[part]
+        elif place and part in (records := _TASKS if place[0].startswith("tasks") else _SOURCES):
+            model = records[part]  # pydantic names the chosen record; the person did not write it there
         else:
             place.append(str(part))
             field = model.model_fields.get(str(part)) if model else None
