@@ -17,14 +17,14 @@ BACKPRESSURE = 16  # events of one actor that the driver has not yet taken; then
 
 
 class Actors:
-    """Makes, hands out and kills embed actors.
+    """Makes, hands out and kills embed actors, or actors of another kind that is made and run as they are.
 
     None is held for later: where nothing is queued for its slot an actor ends with its pass, so that the cluster's demand falls to
     zero while the last passes still run.
     """
 
-    def __init__(self, store: str, settings: ClusterSettings):
-        self._store, self._settings = store, settings
+    def __init__(self, store: str, settings: ClusterSettings, kind=Embedder):
+        self._store, self._settings, self._kind = store, settings, kind
         self._idle: dict[str, list] = {}
         self._all: set = set()
         self._fitting: dict[str, tuple[float, int]] = {}
@@ -71,6 +71,6 @@ class Actors:
         options = slot.asked()
         if attempt.node is not None and not slot.labels:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
-        actor = Embedder.options(**options).remote(self._store, slot.cpus, slot.gpus)
+        actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)
         self._all.add(actor)
         return actor

@@ -14,9 +14,12 @@ from typing import Annotated
 
 import typer
 
+from jobs.compare import compare
 from jobs.config import SweepConfig, load_config
 from jobs.dashboard import ADDRESS
 from jobs.encoders import app as encoders_app
+from jobs.look import neighbours, rank
+from jobs.place import place
 from jobs.plan import Plan, expected_costs, make_plan
 from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_simulation, print_standing, print_summary, standing
 from jobs.resolve import Resolved, record_unresolved, resolve
@@ -80,6 +83,9 @@ def plan(
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     console.print(f"{units} encoders to embed in {passes} passes, {len(planned.to_featurize)} to featurize", highlight=False)
+    if planned.tasks:
+        left = counts(planned)["to_score"]
+        console.print(f"{len(planned.scored)} scores on {len(planned.tasks)} tasks are there, {left} to make", highlight=False)
     for slot, count in Counter(work.slot.name for work in planned.passes).items():
         console.print(f"  {count} with {slot} each", markup=False, highlight=False)
     console.print("the atlas is up to date" if planned.atlas_done else "the atlas is to be made", highlight=False)
@@ -177,6 +183,26 @@ def submit(
 
 
 @app.command()
+def evaluate(
+    config: ConfigFile,
+    mteb: Annotated[bool, typer.Option("--mteb", help="run the MTEB tasks that lack, by MTEB's own package; their data come from the hub")] = False,
+    task: Annotated[list[str] | None, typer.Option(metavar="NAME", help="an MTEB task in the place of those that the config names; may be repeated")] = None,
+    as_json: AsJson = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="with --mteb: say what would be run, and run nothing")] = False,
+) -> None:
+    """Show which scores there are: measured by the sweep, imported from MTEB's results, missing. With --mteb, measure what lacks.
+
+    Example: qre evaluate jobs/mine.yaml --mteb --task STSBenchmark --dry-run
+    """
+    from jobs.evaluate import evaluate as run_evaluation
+
+    settings = load_config(config)
+    store = Store(settings.store)
+    code = run_evaluation(settings, config, store, _resolve(settings, store), mteb, tuple(task or ()), as_json, dry_run)
+    raise typer.Exit(code)
+
+
+@app.command()
 def illustrate(
     out: Annotated[Path, typer.Option(help="folder for the two figures")] = Path("results/illustration"),
     n: Annotated[int, typer.Option(min=16, max=4096, help="sentences, which is also the dimension")] = 256,
@@ -194,6 +220,10 @@ def illustrate(
     for name, content in illustration_figure(result).items():
         (out / name).write_bytes(content)
         print(out / name)
+
+
+for looking in (place, neighbours, rank, compare):  # what people do with a finished map: each in a file of its own
+    app.command()(looking)
 
 
 def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, as_json: bool) -> None:

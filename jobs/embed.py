@@ -1,24 +1,25 @@
-"""The embed actor: loads one encoder, keeps its chunks, and writes the embeddings of all units that are read off it."""
+"""The embed actor: loads one encoder, keeps its chunks, writes the embeddings of all units that are read off it, and scores them on the tasks."""
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Union
 
 import numpy as np
 import ray
 
-from jobs.events import ChunkMade, Loaded, Started, UnitResult
+from jobs.chunks import encode_chunks, measured
+from jobs.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from jobs.faults import machines_fault
 from jobs.featurize import encoder_facts
 from jobs.plan import PassWork, Unit
+from jobs.score import Scorer
 from jobs.worker import set_threads, versions
 from qre.density import check_finite
-from qre.encoders.hub import HubProblem
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import EncoderSpec, HubSpec
@@ -26,9 +27,7 @@ from qre.encoders.transforms import apply_transforms
 from qre.errors import EncoderError
 from qre.sentences import SentenceSet
 from qre.store import Store
-
-MACHINE_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-BROKEN_DEVICE = ("CUDA error", "CUDA driver", "No CUDA GPUs are available", "NCCL error", "CUBLAS_STATUS_", "cuDNN error")
+from qre.tasks.task import Task
 
 
 @ray.remote(max_restarts=0, max_task_retries=0)
@@ -44,10 +43,12 @@ class Embedder:
         self._sentences: SentenceSet | None = None
 
     def run(
-        self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None
+        self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None,
+        tasks: Mapping[str, ray.ObjectRef] | None = None,
     ) -> Iterator[Event | tuple[np.ndarray, dict]]:
         """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with the encoder's facts, for
         the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it.
+        `tasks` are references of tasks by fingerprint, each fetched when its turn comes.
         """
         set_threads(self._threads)
         context = ray.get_runtime_context()
@@ -55,7 +56,7 @@ class Embedder:
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         sentences = self._sentence_set(fingerprint)
-        for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes):
+        for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
             if isinstance(event, Embedded):
                 yield event.result
                 yield event.embedding, event.facts
@@ -72,6 +73,22 @@ class Embedder:
         return self._sentences
 
 
+class _Fetched(Mapping):
+    """Tasks behind references: one at a time is in this process."""
+
+    def __init__(self, references: Mapping[str, ray.ObjectRef]):
+        self._references = references
+
+    def __getitem__(self, fingerprint: str) -> Task:
+        return ray.get(self._references[fingerprint])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._references)
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+
 class StoreNotShared(Exception):
     """A node looks at another folder than the driver."""
 
@@ -85,75 +102,79 @@ class Embedded:
     facts: dict
 
 
-Event = Union[Started, Loaded, ChunkMade, UnitResult]
+Event = Union[Started, Loaded, ChunkMade, UnitResult, ScoreResult]
 
 
 def embed_pass(
     store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto",
-    cache_bytes: int | None = None,
+    cache_bytes: int | None = None, tasks: Mapping[str, Task] | None = None,
 ) -> Iterator[Event | Embedded]:  # fmt: skip
-    """Embed the sentences in chunks, then write the embedding of each unit; tells how far it is.
+    """Embed the sentences in chunks, write the embedding of each unit, then score the units on tasks; tells how far it is.
 
     Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units as "failed"; what the
     machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
     """
     started = time.monotonic()
+    readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
     try:
-        loaded = Pass(work.units[0].spec, sentences.texts, _readouts(work.units), settings, device, cache_bytes)
+        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
         if machines_fault(error):
             raise
-        yield from (UnitResult.failed(unit.key, error) for unit in work.units)
+        yield from _all_failed(work, {unit.key: error for unit in work.members})
         return
     yield Loaded(time.monotonic() - started, loaded.record["device"])
     try:
-        failed, units = _refused(work, loaded)
-        yield from failed
-        matrices = yield from _encode_chunks(store, work, loaded, {readout_name(unit.spec.readout) for unit in units})
+        refused = _refused(work, loaded)
+        yield from _all_failed(work, refused)
+        work = work.left(refused, refused)
+        scorer = Scorer(store, work, loaded, sentences, settings)
+        if work.units:
+            yield from _embed(store, work, loaded, sentences, settings, threads, scorer, started)
+        if work.scorings:
+            yield from scorer.run(tasks or {})
     finally:
         loaded.close()
+
+
+def _embed(
+    store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int, scorer: Scorer, started: float
+) -> Iterator[Event | Embedded]:  # fmt: skip
+    """The embeddings of all units; the scorer takes from the matrices what it needs of them."""
+    made = encode_chunks(store, work.key, loaded, {readout_name(unit.spec.readout) for unit in work.units})
+    matrices, done, seconds = yield from measured(made)
     if isinstance(matrices, Exception):
-        yield from (UnitResult.failed(unit.key, matrices) for unit in units)
+        scorer.skip(unit.key for unit in work.units)
+        yield from (UnitResult.failed(unit.key, matrices) for unit in work.units)
         return
     record = {
         "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
         "seconds": round(time.monotonic() - started, 3), "versions": versions(),
     }  # fmt: skip
-    for unit in units:
-        yield _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record)
+    for unit in work.units:
+        written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record)
+        if isinstance(written, UnitResult):
+            scorer.skip([unit.key])
+        yield written
     store.chunks.remove(work.key)
+    if done:
+        store.speeds.write(work.key, {"sentences": done, "seconds": round(seconds, 3), "device": loaded.record["device"], "threads": threads})
+    scorer.fit(matrices)
 
 
-def _refused(work: PassWork, loaded: Pass) -> tuple[list[UnitResult], list[Unit]]:
-    """Results of the units whose readout the encoder does not have, and the other units."""
-    why = {unit.key: loaded.refused.get(readout_name(unit.spec.readout)) for unit in work.units}
-    failed = [UnitResult.failed(key, EncoderError(reason)) for key, reason in why.items() if reason]
-    return failed, [unit for unit in work.units if not why[unit.key]]
+def _all_failed(work: PassWork, why: Mapping[str, Exception]) -> Iterator[UnitResult | ScoreResult]:
+    """The end of the units in `why`, by key: as units where they were to be embedded, else on each of their tasks."""
+    embedded = {unit.key for unit in work.units}
+    yield from (UnitResult.failed(unit.key, why[unit.key]) for unit in work.units if unit.key in why)
+    for scoring in work.scorings:
+        lost = (unit.key for unit in scoring.units if unit.key in why and unit.key not in embedded)
+        yield from (ScoreResult.failed(scoring.task, key, why[key]) for key in lost)
 
 
-def _encode_chunks(
-    store: Store, work: PassWork, loaded: Pass, wanted: set[str]
-) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:  # fmt: skip
-    """Make the chunks that are not kept already; returns the matrix of each readout in sentence order, or the encoder's own fault."""
-    matrices: dict[str, np.ndarray] = {}
-    for index, rows in enumerate(loaded.chunks if wanted else []):
-        began = time.monotonic()
-        vectors = store.chunks.read(work.key, index, rows)
-        missing = vectors is None or not wanted <= vectors.keys()
-        if missing:
-            try:
-                vectors = loaded.encode(index)
-            except Exception as error:
-                if machines_fault(error):
-                    raise
-                return error
-            store.chunks.write(work.key, index, rows, vectors)
-        for name in wanted:
-            if name not in matrices:
-                matrices[name] = np.empty((sum(map(len, loaded.chunks)), vectors[name].shape[1]), np.float32)
-            matrices[name][rows] = vectors[name]
-        yield ChunkMade(index + 1, len(loaded.chunks), len(rows) if missing else 0, time.monotonic() - began)
-    return matrices
+def _refused(work: PassWork, loaded: Pass) -> dict[str, EncoderError]:
+    """Why, by key, of the units whose readout the encoder does not have."""
+    why = {unit.key: loaded.refused.get(readout_name(unit.spec.readout)) for unit in work.members}
+    return {key: EncoderError(reason) for key, reason in why.items() if reason}
 
 
 def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> UnitResult | Embedded:
@@ -170,20 +191,3 @@ def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> U
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))
-
-
-def machines_fault(error: Exception) -> bool:
-    """Whether an exception while an encoder loads or encodes is the machine's fault, and worth another try elsewhere.
-
-    A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
-    """
-    if isinstance(error, HubProblem):
-        return error.transient
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNO):
-        return True
-    text = str(error)
-    return any(sign in text for sign in BROKEN_DEVICE) and "device-side assert" not in text
-
-
-def _readouts(units: Sequence[Unit]) -> list[tuple]:
-    return list(dict.fromkeys(unit.spec.readout for unit in units))

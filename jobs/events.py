@@ -25,7 +25,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class ChunkMade:
-    """A chunk of a pass stands in the store.
+    """A chunk of a pass, or of the texts of a task, stands in the store.
 
     Attributes:
         made, of: chunks that are made, and of how many.
@@ -60,3 +60,24 @@ class UnitResult:
     @classmethod
     def failed(cls, key: str, error: Exception) -> UnitResult:
         return cls(key, "failed", type(error).__name__, str(error)[:2000])
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The end of one unit on one task: see UnitResult. The score itself stands in the store.
+
+    Attributes:
+        task: its fingerprint.
+        key: of the unit.
+    """
+
+    task: str
+    key: str
+    status: Literal["done", "failed"]
+    exception: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def failed(cls, task: str, key: str, error: Exception) -> ScoreResult:
+        return cls(task, key, "failed", type(error).__name__, str(error)[:2000])

@@ -1,8 +1,9 @@
-"""The feature task: embeddings of a batch of units -> one feature shard."""
+"""The feature task: embeddings of a batch of units -> one shard in each folder of features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from jobs.events import UnitResult
 from jobs.worker import set_threads
 from qre.errors import EmbeddingError
-from qre.features import FeatureMethod, FeatureRow, feature_row
+from qre.features import FeatureMethod, FeatureRow, feature_rows
+from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
 from qre.store import CorruptArtefact, Store
 
 FACTS = {
@@ -23,33 +25,79 @@ REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the stor
 RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}  # not the seconds: equal content is to give equal bytes
 
 
+@dataclass(frozen=True)
+class ToFeaturize:
+    """A unit, and the folders whose shards it is not in; None for all."""
+
+    key: str
+    name: str
+    folders: Collection[str] | None = None
+
+
 @ray.remote(max_retries=0)
-def featurize(store: str, units: Sequence[tuple[str, str]], references: dict, method: FeatureMethod, folder: str, threads: int) -> list[UnitResult]:
+def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, FeatureMethod | None], threads: int) -> list[UnitResult]:
     """featurize_batch as a Ray task. `references` are of embeddings, by key, that an actor has just made; they spare a reading of the store."""
     set_threads(threads)
-    return featurize_batch(Store(store), units, method, folder, lambda key: _by_reference(references.pop(key, None)))
+    return featurize_batch(Store(store), units, folders, lambda key: _by_reference(references.pop(key, None)))
 
 
 def featurize_batch(
-    store: Store, units: Sequence[tuple[str, str]], method: FeatureMethod, folder: str, at_hand: Callable[[str], tuple | None] = lambda key: None
+    store: Store, units: Sequence[ToFeaturize], folders: Mapping[str, FeatureMethod | None], at_hand: Callable[[str], tuple | None] = lambda key: None
 ) -> list[UnitResult]:  # fmt: skip
-    """Compute the features of units, (key, name) each, one embedding in memory at a time, and write them as one shard.
+    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder.
 
     Args:
+        folders: folder -> the method of the features in it; None: leading eigenvalues and Gram sketches.
         at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else None.
     """
-    results, rows = [], []
-    for key, name in units:
+    results, batch = [], _Batch(folders)
+    for unit in units:
         try:
-            embedding, facts = at_hand(key) or _from_store(store, key)
-            rows.append((key, feature_row(embedding, method, name), facts))
+            batch.add(unit, *(at_hand(unit.key) or _from_store(store, unit.key)))
+            results.append(UnitResult(unit.key, "done"))
         except (FileNotFoundError, CorruptArtefact) as error:
-            results.append(UnitResult(key, "absent", message=str(error)))
+            results.append(UnitResult(unit.key, "absent", message=str(error)))
         except EmbeddingError as error:
-            results.append(UnitResult.failed(key, error))
-    if rows:
-        store.features.write(folder, shard_table(rows, method))
-    return results + [UnitResult(key, "done") for key, _, _ in rows]
+            results.append(UnitResult.failed(unit.key, error))
+    for folder, table in batch.tables():
+        store.features.write(folder, table)
+    return results
+
+
+@dataclass
+class _Batch:
+    """The rows of the shards that are being made, by folder."""
+
+    folders: Mapping[str, FeatureMethod | None]
+    rows: dict[str, list[tuple]] = field(default_factory=dict)
+
+    def add(self, unit: ToFeaturize, embedding: np.ndarray, facts: dict) -> None:
+        """All that a unit lacks, or an error and nothing of it."""
+        lacks = [folder for folder in self.folders if unit.folders is None or folder in unit.folders]
+        methods = {folder: self.folders[folder] for folder in lacks if self.folders[folder] is not None}
+        made = dict(zip(methods, feature_rows(embedding, list(methods.values()), unit.name), strict=True))
+        rows = {folder: made[folder] if folder in made else _spectra(embedding, unit.name) for folder in lacks}
+        for folder, row in rows.items():
+            self.rows.setdefault(folder, []).append((unit.key, row, facts))
+
+    def tables(self) -> list[tuple[str, pa.Table]]:
+        return [
+            (folder, shard_table(rows, self.folders[folder]) if self.folders[folder] is not None else _spectra_table(rows))
+            for folder, rows in self.rows.items()
+        ]  # fmt: skip
+
+
+def _spectra(embedding: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Leading eigenvalues and Gram sketch."""
+    return leading_eigenvalues(embedding, encoder=name), gram_sketch(embedding, sketch_rows(len(embedding)), name)
+
+
+def _spectra_table(rows: Sequence[tuple[str, tuple[np.ndarray, np.ndarray], dict]]) -> pa.Table:
+    """One row an encoder: key, spectrum (float64), sketch (float64): see qre.spectra."""
+    columns = zip(*(row for _, row, _ in rows), strict=True)
+    return pa.table({"key": [key for key, _, _ in rows], **{
+        name: pa.array(list(column), pa.list_(pa.float64())) for name, column in zip(("spectrum", "sketch"), columns, strict=True)
+    }})  # fmt: skip
 
 
 def _by_reference(reference: ray.ObjectRef | None) -> tuple[np.ndarray, dict] | None:

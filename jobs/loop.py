@@ -3,64 +3,68 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import ray
 from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError, WorkerCrashedError
 
 from jobs.actors import Actors
+from jobs.chunks import texts_key
 from jobs.config import SweepConfig
 from jobs.embed import StoreNotShared
-from jobs.events import ChunkMade, Loaded, Started, UnitResult
+from jobs.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from jobs.ledger import Ledger, in_short
 from jobs.local import Interrupted, Stop, SweepError
 from jobs.metrics import Metrics
 from jobs.nodes import autoscaling
-from jobs.plan import Plan, Unit, method_folder
+from jobs.plan import PassWork, Plan, feature_folders
 from jobs.progress import Reporter
 from jobs.schedule import Attempt, Schedule
 from jobs.shards import Shard, Shards
 from jobs.watch import Watch
-from qre.store import Failure, Store
+from qre.store import Store
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
-IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
 
 
 @dataclass
 class Pass:
-    """An attempt on its actor. `told` are the keys of units that it has ended, `result` is of the one whose embedding comes next."""
+    """An attempt on its actor. `told` are the keys of units and scores that it has ended, `failed` those of them that failed; `result` is of the unit
+    whose embedding comes next."""
 
     attempt: Attempt
     actor: object
     told: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     result: UnitResult | None = None
 
     @property
-    def left(self) -> tuple[Unit, ...]:
-        return tuple(unit for unit in self.attempt.work.units if unit.key not in self.told)
+    def left(self) -> PassWork:
+        return self.attempt.work.left(self.told, self.failed)
 
 
 class Loop:
-    """Everything that a plan leaves to embed and to featurize.
+    """Everything that a plan leaves to embed, to featurize and to score.
 
     Attributes:
-        given_up: keys of units that the machine failed too often; added to here, and tried again by the next sweep.
+        ledger: what has ended, and how.
     """
 
     def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: set[str]):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
-        self.given_up = given_up
         self.units = {unit.key: unit for unit in plan.units}
         self.actors = Actors(store.location, config.cluster)
         self.schedule = Schedule(self.actors.width, config.cluster.attempts)
         self.schedule.add(plan.passes)
-        self.shards = Shards(config, store.location, method_folder(config, plan.sentences.fingerprint), plan.to_featurize)
-        self.whole: set[str] = set()  # keys of passes that have ended well
+        self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
+        self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
+        self.whole: set[str] = set()  # keys of the chunks of passes that have ended well
         self.live: dict = {}  # generator or reference -> Pass or Shard
-        self.total = sum(len(work.units) for work in plan.passes) + len(plan.to_featurize)
-        self.finished = self.failed = self.in_a_row = 0
+        self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
+        self.phase = "encoders and scores" if self.tasks else "encoders"
+        self.ledger = Ledger(store, plan, reporter, metrics, given_up)
         self.watch = Watch(config.cluster)
         self.heard = self.looked = time.monotonic()
 
@@ -71,7 +75,7 @@ class Loop:
             Interrupted: a stop was asked for; what is in flight had its grace period.
             SweepError: nothing goes on any more.
         """
-        self.reporter.begin("encoders", self.total)
+        self.reporter.begin(self.phase, self.total)
         if self.config.cluster.width is None and autoscaling():
             self.reporter.say("cluster.width is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
         try:
@@ -90,8 +94,9 @@ class Loop:
     def _start_passes(self) -> None:
         if not self.stop.asked:
             for attempt in self.schedule.next(time.monotonic()):
-                upcoming = attempt.upcoming.units[0].spec if attempt.upcoming else None
-                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes)
+                upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
+                tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
+                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks)
                 actor, events = self.actors.start(attempt, *arguments)
                 self.live[events] = Pass(attempt, actor)
         if not self.schedule.queued:
@@ -141,18 +146,25 @@ class Loop:
         else:
             self.heard = attempt.sign = now
             if isinstance(event, UnitResult):
-                self._unit(event, attempt.number)
+                before = call.left.pieces
+                self.ledger.unit(event, attempt.number)
                 call.told.add(event.key)
+                call.failed |= {event.key} if event.status == "failed" else set()
+                self.ledger.finished += before - call.left.pieces - 1  # scores that will not be made
                 call.result = event if event.status == "done" else None
+            elif isinstance(event, ScoreResult):
+                self.ledger.score(event, attempt.number)
+                call.told.add((event.task, event.key))
             else:
                 self._sign(attempt, event, now)
 
     def _ended(self, call: Pass) -> None:
-        if call.left:  # what came in place of an embedding was the news of its death
+        if call.left.pieces:  # what came in place of an embedding was the news of its death
             self.actors.kill(call.actor)
             self._fault(call, WorkerCrashedError())
             return
-        self.whole.add(call.attempt.work.key)
+        work = call.attempt.work
+        self.whole |= {work.key, *(texts_key(work.key, scoring.task) for scoring in work.scorings)}
         self.schedule.done(call.attempt)
         self.actors.give(call.actor, call.attempt.work.slot)
         self.reporter.ended(call.attempt, "done")
@@ -187,26 +199,18 @@ class Loop:
         except RayError as error:
             cause = _cause(error)
             if shard.number < self.config.cluster.attempts:
-                self.reporter.say(f"features of {len(shard.units)} encoders: {_short(cause)}; trying again")
+                self.reporter.say(f"features of {len(shard.units)} encoders: {in_short(cause)}; trying again")
                 self.live[self.shards.start(again)] = again
             else:
-                self._give_up(shard.units, cause, shard.number)
+                self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number)
             return
         self.heard = time.monotonic()
         self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
         for result in results:
-            self._unit(result, shard.number)
+            self.ledger.unit(result, shard.number)
             if result.status == "done":
                 self.metrics.done.inc()
-                self.finished += 1
-
-    def _unit(self, result: UnitResult, attempts: int) -> None:
-        if result.status == "failed":
-            self.finished += 1
-            self._record(result, "permanent", attempts)
-        elif result.status == "done":
-            self.in_a_row = 0
-            self.store.failures.clear(result.key)
+                self.ledger.finished += 1
 
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
@@ -216,38 +220,20 @@ class Loop:
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
-            self._give_up(left, cause, attempt.number)
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
             return
         self.metrics.lost.inc()
-        if not left:
+        if not left.pieces:
             self.schedule.done(attempt)
             return
-        attempt.work = replace(attempt.work, units=left)
+        attempt.work = left
         retry = self.schedule.again(attempt, time.monotonic())
         if retry is not None:
             kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
             tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
-            self.reporter.say(f"{attempt.work.name}: {_short(cause)}; {tries}")
+            self.reporter.say(f"{attempt.work.name}: {in_short(cause)}; {tries}")
         else:
-            self._give_up(left, cause, attempt.number)
-
-    def _give_up(self, units, error: BaseException, attempts: int) -> None:
-        for unit in units:
-            self.finished += 1
-            self.given_up.add(unit.key)
-            self._record(UnitResult.failed(unit.key, error), "transient", attempts)
-        self.in_a_row += 1
-        if self.in_a_row >= IN_A_ROW:
-            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last: {_short(error)}")
-
-    def _record(self, result: UnitResult, kind: str, attempts: int) -> None:
-        self.failed += 1
-        self.metrics.failed.inc(tags={"kind": kind})
-        name = self.units[result.key].spec.name
-        self.reporter.say(f"failed: {name}: {result.exception}: {result.message}")
-        self.store.failures.write(
-            Failure(key=result.key, encoder=name, kind=kind, exception=result.exception, message=result.message, attempts=attempts)
-        )
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
 
     def _watch(self) -> None:
         """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which nothing moves."""
@@ -276,10 +262,7 @@ class Loop:
             self.schedule.done(call.attempt)
             works.append(call.attempt.work)
         for work in works:
-            for unit in work.units:
-                self.finished += 1
-                self.given_up.add(unit.key)
-                self._record(UnitResult(unit.key, "failed", "NoNodeHoldsIt", why), "transient", 0)
+            self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", "NoNodeHoldsIt", why), 0)
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
@@ -297,16 +280,11 @@ class Loop:
         flying = self.schedule.in_flight
         self.metrics.in_flight.set(len(flying))
         embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
-        under_way = sum(len(one.work.units) * one.chunks / one.of for one in flying if one.of)
-        self.reporter.update("encoders", self.finished + (embedded + under_way) / 2, self.total, flying, self.failed)
+        passes = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.of]
+        under_way = sum(sum(unit.key not in call.told for unit in call.attempt.work.units) * call.attempt.chunks / call.attempt.of for call in passes)
+        self.reporter.update(self.phase, self.ledger.finished + (embedded + under_way) / 2, self.total, flying, self.ledger.failed)
 
 
 def _cause(error: Exception) -> Exception:
     """What a worker has raised; the error itself where that was Ray's."""
     return error.cause if isinstance(error, RayTaskError) else error
-
-
-def _short(error: BaseException) -> str:
-    """An exception in one line. Where an actor could not even be made, the last line says why."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1 if 'creation task' in lines[0] else 0][:160]}"

@@ -14,7 +14,7 @@ class Metrics:
     """The counters of one sweep. Made after ray.init.
 
     qre_units_done, qre_units_failed (tag kind: permanent, transient), qre_units_in_flight, qre_attempts_lost (passes that the machine failed),
-    qre_sentences_embedded, qre_embedding_bytes, qre_phase_seconds (tag phase: load, encode, write, featurize, reduce). All have the tag sweep.
+    qre_scores_done, qre_sentences_embedded, qre_embedding_bytes, qre_phase_seconds (tag phase: load, encode, write, featurize, score, reduce). All have the tag sweep.
     """
 
     def __init__(self, sweep: str):
@@ -23,6 +23,7 @@ class Metrics:
         self.failed = _made(Counter, "qre_units_failed", "Encoders that failed", tags, "kind")
         self.in_flight = _made(Gauge, "qre_units_in_flight", "Encoders being embedded", tags)
         self.lost = _made(Counter, "qre_attempts_lost", "Passes that the machine failed and that are tried again", tags)
+        self.scores = _made(Counter, "qre_scores_done", "Scores of encoders on tasks that stand in the store", tags)
         self.sentences = _made(Counter, "qre_sentences_embedded", "Sentences embedded, all encoders together", tags)
         self.bytes = _made(Counter, "qre_embedding_bytes", "Bytes of embeddings written to the store", tags)
         self.seconds = _made(Histogram, "qre_phase_seconds", "Seconds a phase takes", tags, "phase", boundaries=SECONDS)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.chunks import texts_key
 from jobs.config import SweepConfig
 from jobs.plan import Plan, make_plan
 from jobs.resolve import resolve
@@ -45,7 +46,7 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     """
     plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     kept = store.chunks.counts()
-    chunks = {work.units[0].spec.name: kept[work.key] for work in plan.passes}
+    chunks = {work.members[0].spec.name: kept[work.key] + sum(kept[texts_key(work.key, one.task)] for one in work.scorings) for work in plan.passes}
     here = not store.is_local or Path(store.location).is_dir()
     return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
 
@@ -105,6 +106,8 @@ def counts(plan: Plan) -> dict:
         "to_embed": sum(len(work.units) for work in plan.passes),
         "passes": len(plan.passes),
         "to_featurize": len(plan.to_featurize),
+        "scored": len(plan.scored),
+        "to_score": sum(len(scoring.units) for work in plan.passes for scoring in work.scorings),
         "atlas_done": plan.atlas_done,
         "sentences": len(plan.sentences),
         "notes": list(plan.notes),
@@ -177,11 +180,31 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
         f"not counting near-copies of itself: {headline['family_share_other_parents']:.0%}"
         f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
         f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
+        *_prediction_lines(headline),
         *manifest["notes"],
         f"in {folder or f'{store.location}/atlases/{settings.name}'}: {', '.join([*manifest['files'], 'manifest.json'])}",
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _prediction_lines(headline: dict) -> list[str]:
+    """How well scores are predicted: ours, the paper's protocol, and what any reviewer would compare with."""
+    from qre.atlas.report import label
+
+    if "spearman_ours" not in headline:
+        return []
+    told = {"ours": "", "ours+cka": "", "paper": "", "neighbours": "", "dimension": "", "spectrum": "", "cka": ""}
+    for predictor in told:
+        value = headline.get(f"spearman_{predictor.replace('+', '_')}")
+        told[predictor] = "" if value is None else f"{label(predictor)} {value:.3f}"
+    chance = f"; by chance 95 % are below {headline['spearman_ours_chance']:.2f}" if "spearman_ours_chance" in headline else ""
+    return [
+        f"scores on {headline['predicted_tasks']} tasks predicted for {headline['predicted_encoders']} encoders, near-copies kept together; mean Spearman:",
+        f"  {told['ours']} ({headline['spearman_ours_low']:.3f} to {headline['spearman_ours_high']:.3f} over repeats), {told['ours+cka']}, {told['paper']}",
+        f"  baselines: {', '.join(told[name] for name in ('neighbours', 'dimension', 'spectrum', 'cka') if told[name])}{chance}",
+        f"  intervals of {headline['coverage_nominal']:.0%} hold {headline['coverage']:.1%} of the true scores",
+    ]
 
 
 def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what: str) -> None:

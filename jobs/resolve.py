@@ -1,4 +1,4 @@
-"""From the entries of a config to encoder specs: sentences read, revisions pinned, prompts looked up, and why an encoder cannot be had.
+"""From the entries of a config to encoder specs: sentences and tasks read, revisions pinned, prompts looked up, and why an encoder cannot be had.
 
 What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a request.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
+from jobs.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
 from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, HubQuery, printable, resolve_all, search
 from qre.encoders.registry import MISSING, available, registry_attributes
@@ -24,6 +25,7 @@ from qre.errors import EncoderError, UserError
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
+from qre.tasks.task import Task
 
 FEWEST = 4  # encoders: with fewer there is no map to draw
 
@@ -35,6 +37,7 @@ class Resolved:
     Attributes:
         specs: in the order of the config.
         attributes: by encoder name, what is known before it is loaded; they change no number.
+        tasks: what encoders are scored on, by fingerprint.
         unresolved: encoders that cannot be had, with the reason.
         notes: what a person should know.
     """
@@ -42,6 +45,7 @@ class Resolved:
     sentences: SentenceSet
     specs: list[EncoderSpec] = field(default_factory=list)
     attributes: dict[str, dict] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
     unresolved: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -58,7 +62,8 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
         UserError: naming the entry of the config.
     """
     resolved = Resolved(_sentences(config))
-    resolved.notes += resolved.sentences.notes
+    resolved.tasks, notes = load_tasks(config)
+    resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[tuple[str, HubEntry]] = []
     memory = Memory(store)
     for place, entry in _entries(config.encoders, "encoders"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import ray
 
 from jobs.config import SweepConfig
-from jobs.featurize import featurize
+from jobs.featurize import ToFeaturize, featurize
 from jobs.plan import Unit
+from qre.features import FeatureMethod
 
 HELD_SHARE = 0.3  # of the cluster's object memory, for embeddings that wait for their feature task; more is read from the store
 
@@ -39,8 +40,11 @@ class Shards:
         waiting: units that are embedded and in no task yet: (unit, reference of the embedding or None, its bytes).
     """
 
-    def __init__(self, config: SweepConfig, store: str, folder: str, units: Iterable[Unit]):
-        self._config, self._store, self._folder = config, store, folder
+    def __init__(
+        self, config: SweepConfig, store: str, folders: Mapping[str, FeatureMethod | None], units: Iterable[Unit], lacking: Mapping[str, tuple[str, ...]]
+    ):  # fmt: skip
+        """`units` are embedded already; `lacking` are the folders of shards that such a unit is not in, by its key."""
+        self._config, self._store, self._folders, self._lacking = config, store, folders, lacking
         self.waiting: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in units]
         self._added = time.monotonic()
         self._held, self._bound = 0, HELD_SHARE * ray.cluster_resources().get("object_store_memory", 0)
@@ -76,8 +80,8 @@ class Shards:
     def start(self, shard: Shard) -> ray.ObjectRef:
         """Its feature task."""
         threads = self._config.cluster.cpu_slot.cpus
-        units = [(unit.key, unit.spec.name) for unit in shard.units]
-        return featurize.options(num_cpus=threads).remote(self._store, units, shard.references, self._config.features, self._folder, threads)
+        units = [ToFeaturize(unit.key, unit.spec.name, self._lacking.get(unit.key)) for unit in shard.units]
+        return featurize.options(num_cpus=threads).remote(self._store, units, shard.references, self._folders, threads)
 
     def ended(self, shard: Shard) -> Shard:
         """Let go of what a shard's task held; returns the shard for another try, which reads the store."""

@@ -15,9 +15,9 @@ from jobs.local import Interrupted, Stop, SweepError, cluster
 from jobs.loop import POLL_SECONDS, Loop
 from jobs.metrics import Metrics
 from jobs.nodes import largest
-from jobs.plan import Plan, make_plan, method_folder, shown_rows
+from jobs.plan import Plan, feature_folders, make_plan
 from jobs.progress import Reporter
-from jobs.reduce import reduce
+from jobs.reduce import reduce, reduction
 from jobs.resolve import FEWEST, Resolved
 from qre.store import Store
 
@@ -37,7 +37,6 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     if left < FEWEST:
         raise SweepError(f"{left} encoders can be had, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
-    store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         try:
@@ -45,6 +44,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
             for _ in range(ROUNDS):
                 if plan.done:
                     return plan
+                store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
                 if plan.passes or plan.to_featurize:
                     Loop(config, store, plan, reporter, stop, metrics, given_up).run()
                     plan = make_plan(config, store, resolved, given_up=given_up)
@@ -66,12 +66,9 @@ def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, s
         raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
     reporter.begin("atlas", 1)
     began, threads = time.monotonic(), config.cluster.reduce_cpus
-    failures = [failure.model_dump(mode="json") for failure in plan.failures.values()]
-    memory = min(ROW_COPIES * 8 * len(plan.on_map) * len(plan.sentences) + 2**29, largest("memory") or 0)
-    reference = reduce.options(num_cpus=threads, memory=memory).remote(
-        store.location, config.name, shown_rows(plan.on_map), method_folder(config, plan.sentences.fingerprint), config.features, config.atlas,
-        plan.sentences.fingerprint, failures, [unit.attributes for unit in plan.on_map], threads=threads,
-    )  # fmt: skip
+    copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
+    memory = min(copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29, largest("memory") or 0)
+    reference = reduce.options(num_cpus=threads, memory=memory).remote(store.location, reduction(config, plan), threads)
     while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
         if stop.asked:
             raise Interrupted(stop.signal)

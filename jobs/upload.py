@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.config import FileSentences, FolderEntry, ListEntry, SweepConfig, load_list
+from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
 from qre.encoders.transformer import OTHER_BACKENDS, READ_SUFFIXES
 from qre.errors import UserError
+from qre.tasks.spec import BuiltinTasks
 
 LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
 BYTES_PER_FILE = 300  # of the archive, for the name and its entry
@@ -51,9 +52,9 @@ def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
     config_name = os.path.relpath(os.path.abspath(config), folder)
     _check_there("config", config_name, folder, sizes)
     notes = []
-    for place, name, is_encoder in _named(settings, folder):
-        if is_encoder and os.path.isabs(os.path.expanduser(name)):
-            notes.append(f"{place}: {name} is not uploaded; the folder must be there on every node, and where qre status and qre report are run")
+    for place, name, elsewhere in _named(settings, folder):
+        if elsewhere and os.path.isabs(os.path.expanduser(name)):
+            notes.append(f"{place}: {name} is not uploaded; it must be there on every node, and where qre status and qre report are run")
         else:
             _check_there(place, name, folder, sizes)
     return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes))
@@ -102,7 +103,7 @@ def _check_size(folder: Path, sizes: dict[str, int]) -> None:
 
 
 def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
-    """(place in the config, path, whether it is an encoder's folder) of each file and folder that a config names, those of its lists included."""
+    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included."""
     if isinstance(settings.sentences, FileSentences):
         yield "sentences.path", settings.sentences.path, False
     for number, entry in enumerate(settings.encoders):
@@ -113,6 +114,11 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             yield place, entry.path, False
             inner = enumerate(load_list(folder / entry.path))
             yield from ((f"{entry.path}: encoders[{row}].path", one.path, True) for row, one in inner if isinstance(one, FolderEntry))
+    for number, entry in enumerate(settings.tasks):
+        if isinstance(entry, MtebScores):
+            yield from ((f"tasks[{number}].results[{row}]", path, True) for row, path in enumerate(entry.results))
+        elif not isinstance(entry, BuiltinTasks):
+            yield from ((f"tasks[{number}].{field}", path, False) for field, path in entry.files().items())
 
 
 def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int]) -> None:

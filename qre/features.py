@@ -7,13 +7,14 @@ arguments, so both are parameters here and are recorded with every feature row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qre.density import CONSTANT_FLOOR, DensityOperator, check_finite
+from qre.density import CONSTANT_FLOOR, GRAM_FLOOR, DensityOperator, check_finite
 from qre.entropy import von_neumann
 from qre.errors import ConstantEmbeddingError
 
@@ -84,12 +85,36 @@ def feature_row(embedding: np.ndarray, method: FeatureMethod, encoder: str = "")
     Raises:
         EmbeddingError: see DensityOperator.from_embedding.
     """
-    smallest = method.epsilon if method.perturbation == "clip" else method.epsilon / len(embedding)
+    return feature_rows(embedding, [method], encoder)[0]
+
+
+def feature_rows(embedding: np.ndarray, methods: Sequence[FeatureMethod], encoder: str = "") -> list[FeatureRow]:
+    """`feature_row` by several methods: those that differ in ε, perturbation and direction only share one density operator. Each row has the
+    bits that its method gives alone.
+    """
+    operators: dict[tuple, DensityOperator] = {}
+    centred: np.ndarray | None = None
+    rows = []
+    for method in methods:
+        smallest = _smallest(method, len(embedding))
+        key = (method.center, method.normalize, smallest if smallest < GRAM_FLOOR else GRAM_FLOOR)
+        if method.center and centred is None:
+            centred = _centred(embedding, encoder)
+        if key not in operators:
+            matrix = centred if method.center else embedding
+            operators[key] = DensityOperator.from_embedding(matrix, normalize=method.normalize, smallest=smallest, encoder=encoder)
+        rows.append(_row(operators[key], method))
+    return rows
+
+
+def _smallest(method: FeatureMethod, n: int) -> float:
+    """The smallest eigenvalue whose value matters; from GRAM_FLOOR on all are the same to the density operator."""
     if method.direction == "base_second":
-        smallest = 1.0  # μ log μ vanishes with μ, so small eigenvalues do not matter
-    if method.center:
-        embedding = _centred(embedding, encoder)
-    rho = DensityOperator.from_embedding(embedding, normalize=method.normalize, smallest=smallest, encoder=encoder)
+        return 1.0  # μ log μ vanishes with μ, so small eigenvalues do not matter
+    return method.epsilon if method.perturbation == "clip" else method.epsilon / n
+
+
+def _row(rho: DensityOperator, method: FeatureMethod) -> FeatureRow:
     feature = base_second(rho) if method.direction == "base_second" else base_first(rho, method)
     entropy = von_neumann(rho)
     return FeatureRow(feature, float(feature.sum()), entropy, float(np.exp(entropy)), rho.dimension)

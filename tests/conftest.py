@@ -25,6 +25,14 @@ def tiny_encoder(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def finished_atlas(tmp_path_factory):
+    """The folder of a finished atlas of 52 made encoders, with scores and predictions; nobody may write in it."""
+    from tests.finished import finished
+
+    return finished(tmp_path_factory.mktemp("finished"))
+
+
 def save_tiny_bert(path, seed: int, layers: int = 2, **keywords) -> None:
     """Save a sentence-transformers folder with a random BERT (hidden size 32) of this seed."""
     import torch

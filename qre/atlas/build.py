@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 
-ATLAS_SCHEMA = 1  # raised when the same features would give other files
+ATLAS_SCHEMA = 2  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,29 @@ class Atlas:
     """A finished map.
 
     Attributes:
+        table: one row an encoder: name, family, group, coordinates, attributes, ...
         files: file name -> content; all but the manifest.
         headline: the figures that people ask for first; plain values, NaN-free.
         notes: what a reader of the map must know.
     """
 
+    table: pd.DataFrame
     files: dict[str, bytes]
     headline: dict
     notes: tuple[str, ...]
 
 
-def atlas_identity(encoders: list[dict], method: FeatureMethod, settings: AtlasSettings, fingerprint: str) -> str:
-    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again."""
+def atlas_identity(
+    encoders: list[dict], method: FeatureMethod, settings: AtlasSettings, fingerprint: str, prediction: dict | None = None
+) -> str:
+    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again. `prediction` are plain values."""
     content = {
         "schema": ATLAS_SCHEMA,
         "encoders": encoders,
         "method": method.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
         "sentences": fingerprint,
+        "prediction": prediction,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -83,17 +88,17 @@ def build_atlas(
         "qre_smallest": float(table["qre"].min()), "qre_largest": float(table["qre"].max()),
     }  # fmt: skip
     files = {
-        "features.parquet": _parquet(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
-        **_table_files("map", table),
-        **_table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
+        "features.parquet": parquet_bytes(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
+        **table_files("map", table),
+        **table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
         **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels),
     }
-    return Atlas(files, headline, tuple(notes))
+    return Atlas(table, files, headline, tuple(notes))
 
 
-def feature_matrix(features: pa.Table) -> np.ndarray:
-    """The column feature as one matrix (N, n) float64, without a copy where the table is in one piece."""
-    column = features["feature"].combine_chunks()
+def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:
+    """A column of lists as one matrix (N, n) float64, without a copy where the table is in one piece."""
+    column = features[name].combine_chunks()
     return column.flatten().to_numpy().reshape(len(column), -1)
 
 
@@ -118,14 +123,16 @@ def _neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) ->
     })  # fmt: skip
 
 
-def _table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:
+def table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:
+    """A table as .parquet and as .csv."""
     return {
-        f"{name}.parquet": _parquet(pa.Table.from_pandas(table, preserve_index=False)),
+        f"{name}.parquet": parquet_bytes(pa.Table.from_pandas(table, preserve_index=False)),
         f"{name}.csv": table.to_csv(index=False).encode(),
     }
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as Parquet: the same bytes for the same table."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue().to_pybytes()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import cdist, pdist, squareform
 
 BLOCK_BYTES = 16 * 2**20  # of rows sorted, or of permuted labels, at a time
 SAME = 1e-12  # two shares closer than this are the same share summed in another order
@@ -65,6 +65,24 @@ def pairwise_distances(features: np.ndarray, metric: Literal["l1", "l2", "cosine
     if metric == "cosine":
         _refuse(~features.any(axis=1), "an all-zero feature vector has no cosine distance")
     return squareform(np.maximum(pdist(features, SCIPY_NAMES[metric]), 0.0))  # cosine may round to just below 0
+
+
+def distances_to(new: np.ndarray, features: np.ndarray, metric: Literal["l1", "l2", "cosine"] = "l1") -> np.ndarray:
+    """Distances of new encoders to known ones, (m, N), float64, as pairwise_distances has them.
+
+    Args:
+        new: feature vectors, shape (m, n), float.
+        features: of the known encoders, shape (N, n), float.
+        metric: AtlasSettings.metric.
+
+    Raises:
+        ValueError: NaN or Inf in a new feature vector, or cosine of an all-zero one; it names the first such row.
+    """
+    new = np.asarray(new, dtype=np.float64)
+    _refuse(~np.isfinite(new).all(axis=1), "NaN or Inf in the feature vector")
+    if metric == "cosine":
+        _refuse(~new.any(axis=1), "an all-zero feature vector has no cosine distance")
+    return np.maximum(cdist(new, np.asarray(features, dtype=np.float64), SCIPY_NAMES[metric]), 0.0)
 
 
 def _refuse(bad: np.ndarray, problem: str) -> None:

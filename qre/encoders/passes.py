@@ -84,10 +84,27 @@ class Pass:
         else:
             budget = spec.token_budget or settings.token_budget
             self._run = _TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)
-        self._batches = _grouped(self._run.batches, settings.chunk_sentences)
-        self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
+        self._chunk_sentences = settings.chunk_sentences
+        self._cut()
         self.record = self._run.record
         self.refused = {readout_name(readout): why for readout, why in self._run.refused.items()}
+
+    def _cut(self) -> None:
+        self._batches = _grouped(self._run.batches, self._chunk_sentences)
+        self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
+
+    def over(self, texts: Sequence[str]) -> Pass:
+        """The same loaded encoder over other texts: same prompt, same token budget; a classical encoder as fitted on the sentences.
+
+        A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ there.
+
+        Args:
+            texts: m texts, at least one; they need not be distinct.
+        """
+        other = copy.copy(self)
+        other._run = self._run.over(texts)
+        other._cut()
+        return other
 
     def encode(self, chunk: int) -> dict[str, np.ndarray]:
         """The embeddings of a chunk: for each readout, by its name, shape (len(chunks[chunk]), d), float32.
@@ -99,12 +116,7 @@ class Pass:
         return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
 
     def encode_texts(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors of other texts by the same loaded encoder: same prompt, same token budget; a classical encoder as fitted on the sentences.
-
-        A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ there from `encode`.
-
-        Args:
-            texts: m texts, in any order, at least one; they need not be distinct.
+        """All vectors of other texts at once: see `over`.
 
         Returns:
             for each readout that is not refused, by its name, shape (m, d), float32, before any transform.
@@ -112,7 +124,12 @@ class Pass:
         Raises:
             EncoderError: as `encode`; a classical encoder whose chunks were all kept is fitted only now, and may fail in that.
         """
-        return {readout_name(readout): vectors for readout, vectors in self._run.encode_texts(texts).items()}
+        other = self.over(texts)
+        vectors: dict[str, np.ndarray] = {}
+        for index, rows in enumerate(other.chunks):
+            for name, part in other.encode(index).items():
+                vectors.setdefault(name, np.empty((len(texts), part.shape[1]), np.float32))[rows] = part
+        return vectors
 
     def close(self) -> None:
         """Let go of what the pass holds on this node."""
@@ -126,24 +143,18 @@ class _TransformerPass(TransformerPass):
         super().__init__(*args, token_budget=token_budget, **keywords)
         self._token_budget = token_budget
 
-    def encode_texts(self, texts: Sequence[str]) -> dict[tuple, np.ndarray]:
-        other = copy.copy(self)  # the same model and record over other sentences
+    def over(self, texts: Sequence[str]) -> _TransformerPass:
+        other = copy.copy(self)  # the same model and record
         other._sentences = texts
-        lengths, _ = other._token_lengths()
-        vectors: dict[tuple, np.ndarray] = {}
-        for rows in token_budget_batches(lengths, self._token_budget):
-            for readout, part in other.encode(rows).items():
-                if readout not in vectors:
-                    vectors[readout] = np.empty((len(texts), part.shape[1]), np.float32)
-                vectors[readout][rows] = part
-        return vectors
+        other.batches = token_budget_batches(other._token_lengths()[0], self._token_budget)
+        return other
 
 
 class _ClassicalPass:
     """A classical encoder is applied in one go: one batch, one chunk. It is fitted when first asked for vectors."""
 
     def __init__(self, spec: ClassicalSpec, sentences: Sequence[str]):
-        self._spec, self._sentences = spec, sentences
+        self._spec, self._sentences, self._texts = spec, sentences, sentences
         self.batches = [np.arange(len(sentences))]
         self.record = {"device": "cpu", "attributes": {"architecture": spec.kind, "embedding_dimension": spec.rank}}
         self.refused: dict[tuple, str] = {}
@@ -153,10 +164,13 @@ class _ClassicalPass:
         return fit_classical(self._spec, self._sentences)
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
-        return self.encode_texts(self._sentences)
+        return {(): self._fitted.transform([self._texts[row] for row in rows])}
 
-    def encode_texts(self, texts: Sequence[str]) -> dict[tuple, np.ndarray]:
-        return {(): self._fitted.transform(texts)}
+    def over(self, texts: Sequence[str]) -> _ClassicalPass:
+        self._fitted  # noqa: B018 (fitted once, for all that it is applied to)
+        other = copy.copy(self)
+        other._texts, other.batches = texts, [np.arange(len(texts))]
+        return other
 
     def close(self) -> None:
         """It holds nothing."""

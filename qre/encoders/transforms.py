@@ -37,6 +37,11 @@ class FittedTransforms:
         return matrix
 
 
+def needs_fit(transforms: tuple[str, ...]) -> bool:
+    """Whether transforms depend on the embedding that they are fitted on; truncate and normalize do not."""
+    return any(transform.partition(":")[0] not in ("truncate", "normalize") for transform in transforms)
+
+
 def fit_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> FittedTransforms:
     """Fit the transforms, each on the outcome of those before it; see `apply_transforms` for their names.
 

@@ -1,4 +1,4 @@
-"""Failures, the progress of a sweep, and atlases."""
+"""Scores, speeds, failures, the progress of a sweep, and atlases."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 from datetime import datetime, timezone
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -54,8 +55,81 @@ class Failures:
                 self._folder.quarantine(name, str(error))
         return failures
 
+    def keys(self) -> set[str]:
+        """Keys of all recorded failures: one listing."""
+        return {name.rsplit("/", 1)[1].removesuffix(".json") for name in self._folder.names("failures")}
+
     def clear(self, key: str) -> None:
         self._folder.remove(f"failures/{key}.json")
+
+
+class Scores:
+    """scores/<task>/<unit key>.json: what one encoder scores on one task, by the task's fingerprint. The name alone says what is there."""
+
+    def __init__(self, folder: Files):
+        self._folder = folder
+
+    @staticmethod
+    def name(task: str, key: str) -> str:
+        return f"scores/{task}/{key}.json"
+
+    def pairs(self) -> set[tuple[str, str]]:
+        """(task, unit key) of every score: one listing for all."""
+        return {tuple(name.removesuffix(".json").split("/")[1:]) for name in self._folder.names("scores")}
+
+    def write(self, task: str, key: str, record: dict) -> None:
+        """Write a score with all that belongs to it: plain values without NaN."""
+        content = {**record, "task": task, "key": key}
+        self._folder.write(self.name(task, key), canonical_json({**content, "sha256": _digest(content)}).encode())
+
+    def read(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict]:
+        """The records of these (task, unit key).
+
+        Raises:
+            FileNotFoundError: one is not in the store.
+            CorruptArtefact: one has changed; those are in quarantine.
+        """
+        pairs, found, corrupt = list(pairs), {}, None
+        contents = self._folder.read_many(self.name(*pair) for pair in pairs)
+        for pair in pairs:
+            name = self.name(*pair)
+            if name not in contents:
+                raise FileNotFoundError(errno.ENOENT, "no such score", name)
+            try:
+                record = json.loads(contents[name])
+                if record.pop("sha256") != _digest(record) or (record["task"], record["key"]) != pair:
+                    raise ValueError("content does not match its checksum")
+                found[pair] = record
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                corrupt = self._folder.quarantine(name, str(error))
+        if corrupt is not None:
+            raise corrupt
+        return found
+
+
+class Speeds:
+    """speeds/<pass key>.json: how fast an encoder was when it last embedded: sentences, seconds, device, threads. They change with each run."""
+
+    def __init__(self, folder: Files):
+        self._folder = folder
+
+    def write(self, pass_key: str, record: dict) -> None:
+        self._folder.write(f"speeds/{pass_key}.json", canonical_json(record).encode())
+
+    def read(self, pass_keys: Iterable[str]) -> dict[str, dict]:
+        """What is known, by pass; a record that cannot be read counts as absent."""
+        names = {f"speeds/{key}.json": key for key in pass_keys}
+        found = {}
+        for name, content in self._folder.read_many(names).items():
+            try:
+                found[names[name]] = json.loads(content)
+            except ValueError:
+                continue
+        return found
+
+
+def _digest(record: dict) -> str:
+    return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 
 
 class Progress:

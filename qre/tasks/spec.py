@@ -113,6 +113,11 @@ class _TaskFile(_Record):
     split: str = Field("test", description="what is scored, for people")
     format: Format | None = Field(None, description="of all its files; default: by their endings")
 
+    def files(self) -> dict[str, str]:
+        """Field -> file, without the key of a list inside it."""
+        fields = ("path", "train", "test", "corpus", "queries", "qrels", "label_groups")
+        return {field: name.partition("#")[0] for field in fields if (name := getattr(self, field, None)) is not None}
+
 
 class STSFile(_TaskFile):
     """Semantic textual similarity: see STSTask."""

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from jobs.config import SweepConfig
 from jobs.embed import Embedded, embed_pass
-from jobs.featurize import featurize_batch
-from jobs.plan import Plan, make_plan, method_folder, shown_rows
+from jobs.featurize import ToFeaturize, featurize_batch
+from jobs.plan import Plan, feature_folders, make_plan
 from jobs.progress import Reporter
-from jobs.reduce import write_atlas
+from jobs.reduce import reduction, write_atlas
 from jobs.resolve import resolve
 from jobs.sweep import sweep
 from qre.store import Store
@@ -67,14 +67,14 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
     """features.parquet of a config, made in this process, one step after the other."""
     store = Store(folder)
     plan = make_plan(config, store, resolve(config, store))
-    features = method_folder(config, plan.sentences.fingerprint)
+    store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     for work in plan.passes:
         assert [event for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu") if isinstance(event, Embedded)]
     plan = make_plan(config, store, resolve(config, store))
-    featurize_batch(store, [(unit.key, unit.spec.name) for unit in plan.to_featurize], config.features, features)
+    folders = feature_folders(config, plan.sentences.fingerprint)
+    featurize_batch(store, [ToFeaturize(unit.key, unit.spec.name) for unit in plan.to_featurize], folders)
     plan = make_plan(config, store, resolve(config, store))
-    attributes = [unit.attributes for unit in plan.on_map]
-    write_atlas(store, "t", shown_rows(plan.on_map), features, config.features, config.atlas, plan.sentences.fingerprint, [], attributes)
+    write_atlas(store, reduction(config, plan))
     return store.atlases.read("t", "features.parquet")
 
 

@@ -10,9 +10,8 @@ import pytest
 
 import jobs.resolve
 from jobs.config import SweepConfig
-from jobs.plan import make_plan, method_folder, shown_rows
+from jobs.plan import make_plan, method_folder
 from jobs.resolve import Memory, resolve
-from qre.atlas.build import atlas_identity
 from qre.encoders.hub import HubModel
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401
@@ -47,7 +46,7 @@ def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     for start in range(0, ENCODERS, IN_A_SHARD):
         some = keys[start : start + IN_A_SHARD]
         store.features.write(folder, pa.table({"key": some, "feature": rows[: len(some)]}))
-    identity = atlas_identity(shown_rows(plan.units), config.features, config.atlas, plan.sentences.fingerprint)
+    identity = make_plan(config, store, resolve(config, store, ask_hub=False)).identity
     store.atlases.write("t", {"map.csv": b"x,y", "map.png": b"png"}, {"identity": identity})
     s3.adopt(tmp_path / "made", Store(config.store).folder.address.prefix)
     return config

@@ -7,7 +7,7 @@ from jobs.config import SweepConfig
 from jobs.embed import Embedded
 from jobs.embed import embed_pass as embed_events
 from jobs.events import UnitResult
-from jobs.featurize import featurize_batch
+from jobs.featurize import ToFeaturize, featurize_batch
 from jobs.plan import make_plan
 from jobs.resolve import resolve
 from qre.encoders.passes import Pass
@@ -124,7 +124,8 @@ def test_features_of_a_bad_embedding(tmp_path):
         store.embeddings.write(key, np.where(np.arange(20)[:, None] == 7, np.nan, matrix) if key == nan else matrix, {})
     path = store.folder.path(store.embeddings.name(cut))
     path.write_bytes(path.read_bytes()[:100])
-    results = featurize_batch(store, [(good, "good"), (nan, "nan"), (cut, "cut"), (gone, "gone")], FeatureMethod(), "m")
+    units = [ToFeaturize(good, "good"), ToFeaturize(nan, "nan"), ToFeaturize(cut, "cut"), ToFeaturize(gone, "gone")]
+    results = featurize_batch(store, units, {"m": FeatureMethod()})
     status = {result.key: result for result in results}
     assert status[good].status == "done"
     assert status[nan].status == "failed"

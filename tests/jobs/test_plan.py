@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.featurize import featurize_batch
-from jobs.plan import method_folder
+from jobs.featurize import ToFeaturize, featurize_batch
+from jobs.plan import feature_folders
 from jobs.plan import make_plan as plan_of
 from jobs.resolve import resolve
 from qre.errors import UserError
@@ -55,8 +55,7 @@ def test_what_is_done_is_seen(tmp_path, sentences):
     first, second = plan.passes[:2]
     for work in (first, second):
         assert [result.status for result in embed_pass(store, work, sentences, settings.encode)] == ["done"]
-    folder = method_folder(settings, sentences.fingerprint)
-    featurize_batch(store, [(first.units[0].key, "x")], settings.features, folder)
+    featurize_batch(store, [ToFeaturize(first.units[0].key, "x")], feature_folders(settings, sentences.fingerprint))
     plan = make_plan(settings, store)
     assert len(plan.passes) == 10
     assert [unit.key for unit in plan.to_featurize] == [second.units[0].key]
@@ -71,7 +70,7 @@ def test_features_of_another_method_are_not_taken(tmp_path, sentences):
     store = Store(settings.store)
     work = make_plan(settings, store).passes[0]
     embed_pass(store, work, sentences, settings.encode)
-    featurize_batch(store, [(work.units[0].key, "x")], settings.features, method_folder(settings, sentences.fingerprint))
+    featurize_batch(store, [ToFeaturize(work.units[0].key, "x")], feature_folders(settings, sentences.fingerprint))
     other = config(tmp_path, sentences={"source": "builtin", "limit": 200}, features={"epsilon": 1e-4})
     assert len(make_plan(other, store).to_featurize) == 1
     assert len(make_plan(other, store).on_map) == 0

@@ -89,7 +89,7 @@ def test_an_encoder_that_would_arrive_without_its_weights_is_refused(work):
 def test_an_encoder_of_the_nodes_is_noted(work):
     upload = prepared(work, encoders=[*ENCODERS, {"source": "folder", "path": "/models/e5"}])
     assert upload.notes == (
-        "encoders[1].path: /models/e5 is not uploaded; the folder must be there on every node, and where qre status and qre report are run",
+        "encoders[1].path: /models/e5 is not uploaded; it must be there on every node, and where qre status and qre report are run",
     )
 
 
@@ -100,3 +100,16 @@ def test_a_working_directory_that_is_too_large_is_refused(work):
         prepared(work)
     (work / ".rayignore").write_text("*.safetensors\n")
     prepared(work)
+
+
+def test_the_files_of_tasks_go_along(work):
+    (work / "clinc.json").write_text("{}")
+    sts = {"source": "file", "kind": "sts", "name": "sts", "path": "sentences.txt", "format": "csv"}
+    clusters = {"source": "file", "kind": "clustering", "name": "c", "path": "clinc.json#test"}
+    assert prepared(work, tasks=[{"source": "builtin"}, sts, clusters]).notes == ()
+    with pytest.raises(UserError, match=r"tasks\[0\].path: there is no gone.json"):
+        prepared(work, tasks=[{**clusters, "path": "gone.json#test"}])
+    with pytest.raises(UserError, match=r"tasks\[0\].path: ignored.txt would not be uploaded"):
+        prepared(work, tasks=[{**sts, "path": "ignored.txt"}])
+    (note,) = prepared(work, tasks=[{"source": "mteb", "results": ["/data/mteb"]}]).notes
+    assert note.startswith("tasks[0].results[0]: /data/mteb is not uploaded")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qre.density import DensityOperator
 from qre.entropy import relative, von_neumann
 from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError
-from qre.features import FeatureMethod, feature_row
+from qre.features import FeatureMethod, feature_row, feature_rows
 
 seeds = st.integers(0, 2**32 - 1)
 conditions = st.sampled_from([1.0, 1e2, 1e4, 1e7])
@@ -207,3 +207,15 @@ def test_method_names_and_limits():
         FeatureMethod(epsilon=1e-17)
     with pytest.raises(ValueError, match="Extra inputs"):
         FeatureMethod(epsilom=1e-6)
+
+
+def test_several_methods_at_once_have_the_bits_of_each_alone():
+    matrix = np.random.default_rng(5).standard_normal((60, 20)) * np.logspace(0, -6, 20)
+    methods = [
+        FeatureMethod(), FeatureMethod(perturbation="mix"), FeatureMethod(perturbation="mix", center=True), FeatureMethod(epsilon=1e-15),
+        FeatureMethod(direction="base_second"), FeatureMethod(normalize=False), FeatureMethod(epsilon=1e-3, center=True),
+    ]  # fmt: skip
+    together = feature_rows(matrix, methods)
+    for row, method in zip(together, methods, strict=True):
+        alone = feature_row(matrix, method)
+        assert np.array_equal(row.feature, alone.feature) and (row.qre, row.entropy) == (alone.qre, alone.entropy)

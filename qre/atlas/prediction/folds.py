@@ -6,7 +6,7 @@ the same scores. A split that puts one to each side measures memory, not predict
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,14 @@ def blocks(scores: np.ndarray) -> list[Block]:
 def group_numbers(groups: np.ndarray) -> np.ndarray:
     """Groups (N,) of any kind as numbers 0, 1, ... (N,), intp."""
     return np.unique(groups, return_inverse=True)[1].ravel()
+
+
+def joined(groups: np.ndarray, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Groups (N,) as numbers, those of each pair of rows made one: for encoders that turn out to be near-copies."""
+    numbers = group_numbers(groups)
+    for i, j in pairs:
+        numbers[numbers == numbers[j]] = numbers[i]
+    return group_numbers(numbers)
 
 
 def grouped_folds(groups: np.ndarray, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

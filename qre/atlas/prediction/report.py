@@ -7,6 +7,7 @@ chosen from the training part of a fold alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from qre.atlas.prediction.data import PredictionData, PredictionSettings
 from qre.atlas.prediction.distances import near_copies
 from qre.atlas.prediction.metrics import measure
-from qre.atlas.prediction.runs import Runs, out_of_fold
+from qre.atlas.prediction.runs import PREDICTORS, Runs, out_of_fold
 
 SCHEMES = ("grouped", "ungrouped")
 MEAN = "mean of tasks"
@@ -42,14 +43,20 @@ class PredictionReport:
     notes: tuple[str, ...]
 
 
-def evaluate(data: PredictionData, settings: PredictionSettings) -> PredictionReport:
-    """Measure every predictor on every task that can be predicted.
+def evaluate(
+    data: PredictionData, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS, schemes: Collection[str] = SCHEMES
+) -> PredictionReport:  # fmt: skip
+    """Measure predictors on every task that can be predicted.
+
+    Args:
+        predictors: "ours" and any others.
+        schemes: "grouped" and any others.
 
     Raises:
         UserError: no task can be: too few groups of encoders with scores, or constant scores.
     """
     usable, notes = data.predictable(settings.folds)
-    runs = [out_of_fold(data, block, scheme, settings) for block in usable for scheme in SCHEMES]
+    runs = [out_of_fold(data, block, scheme, settings, predictors) for block in usable for scheme in schemes]
     tables = (_metrics(runs, data), _null(runs, data), _coverage(runs, data, settings.coverage), _predictions(runs, data), _choices(runs, data))
     return PredictionReport(*tables, notes=(*notes, *_near_copies(data)))
 

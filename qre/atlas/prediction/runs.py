@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,13 +58,15 @@ class Runs:
         return self.scores[:, : self.tasks]
 
 
-def out_of_fold(data: PredictionData, block: Block, scheme: str, settings: PredictionSettings) -> Runs:
+def out_of_fold(
+    data: PredictionData, block: Block, scheme: str, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS
+) -> Runs:  # fmt: skip
     """Predict every encoder of a block out of fold, `repeats` times."""
     y = data.scores[np.ix_(block.rows, block.columns)]
     rng = np.random.default_rng([settings.seed, 1])
     scores = np.hstack([y, *(y[rng.permutation(len(y))] for _ in range(settings.permutations))])
     groups = group_numbers(data.groups[block.rows]) if scheme == "grouped" else np.arange(len(y))
-    methods = _methods(data, block, settings)
+    methods = {name: method for name, method in _methods(data, block, settings).items() if name in predictors}
     runs = Runs(block, scheme, scores, [], [], {name: [] for name in methods}, [], [])
     for repeat in range(settings.repeats):
         columns = scores if repeat == 0 else y  # kernels and components know no scores, so permutations cost next to nothing

@@ -1,0 +1,122 @@
+"""From the scores of the encoders on a map to the files that tell them, predict them, and say how well that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from qre.atlas.build import table_files
+from qre.atlas.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate, fit
+from qre.atlas.prediction.distances import near_copies
+from qre.atlas.prediction.file import predictor_bytes
+from qre.atlas.prediction.folds import joined
+from qre.atlas.prediction.sensitivity import sensitivity
+from qre.errors import UserError
+from qre.features import FeatureMethod
+
+SCORES = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source")
+
+
+@dataclass(frozen=True)
+class ScoredPart:
+    """What scores add to an atlas: see qre.atlas.build.Atlas. `predicts`: predictions stand in it."""
+
+    files: dict[str, bytes]
+    headline: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    predicts: bool = False
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """What is known of N encoders beside the map, row i = encoder i of it.
+
+    Attributes:
+        features: method -> (N, n), float64; the first is the map's own.
+        compared: as `features`, for the curve over ε.
+        spectra, sketches: see PredictionData.
+    """
+
+    features: Mapping[FeatureMethod, np.ndarray]
+    compared: Mapping[FeatureMethod, np.ndarray]
+    spectra: np.ndarray
+    sketches: np.ndarray
+
+
+def scored_part(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings) -> ScoredPart:
+    """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
+
+    Args:
+        table: the map, one row an encoder: name, family, group, x, y, dimension and, where known, parameters.
+        scores: columns SCORES, one row for an encoder and task.
+
+    Returns:
+        scores.parquet, .csv; and report.md, predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
+        sensitivity (.parquet, .csv) where methods are compared.
+    """
+    files = table_files("scores", scores)
+    if scores.empty:
+        return ScoredPart(files, notes=("no encoder on the map has a score, so none is predicted",))
+    data = _data(table, scores, about)
+    pairs = near_copies(next(iter(data.features.values())), data.groups)
+    data = replace(data, groups=joined(data.groups, pairs)) if pairs else data
+    try:
+        report = evaluate(data, settings)
+    except UserError as error:
+        return ScoredPart(files, notes=(str(error),))
+    curve = sensitivity(about.compared, data, settings) if about.compared else pd.DataFrame()
+    notes = report.notes if not pairs else (*report.notes, _together(data, pairs))
+    told, headline = _told(replace(report, notes=notes), table.assign(group=data.groups), scores, curve)
+    predictor = fit(data, settings, sketches=False)
+    predicted = table_files("predicted", _predicted(predictor, data))
+    return ScoredPart({**files, **told, **predicted, "predictor.safetensors": predictor_bytes(predictor)}, headline, notes, predicts=True)
+
+
+def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> PredictionData:
+    tasks = list(dict.fromkeys(scores["task"]))
+    wide = scores.pivot(index="name", columns="task", values="score").reindex(index=table["name"], columns=tasks)
+    parameters = table["parameters"] if "parameters" in table else pd.Series(np.nan, index=table.index)
+    return PredictionData(
+        features={method.name: matrix for method, matrix in about.features.items()}, scores=wide.to_numpy(np.float64), tasks=tuple(tasks),
+        groups=table["group"].to_numpy(), encoders=tuple(table["name"]), dimension=table["dimension"].to_numpy(np.float64),
+        parameters=parameters.to_numpy(np.float64, na_value=np.nan), spectra=about.spectra, sketches=about.sketches,
+    )  # fmt: skip
+
+
+def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
+    named = "; ".join(f"{data.encoders[i]} and {data.encoders[j]}" for i, j in pairs[:3])
+    return f"{len(pairs)} pairs of encoders of different groups are nearly one; no fold parts them: {named}"
+
+
+def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame) -> tuple[dict[str, bytes], dict]:
+    """Page, tables and figures; and the headline."""
+    from qre.atlas.prediction_figures import prediction_figures  # slow to import
+    from qre.atlas.report import headline, report_files
+
+    figures = prediction_figures(report, table, scores, curve)
+    page = report_files(report, table, scores, tuple(figures), groups="group")
+    tables = {
+        **table_files("predictions", report.predictions), **table_files("prediction_metrics", report.metrics),
+        **table_files("prediction_null", report.null), **table_files("prediction_coverage", report.coverage),
+        **(table_files("sensitivity", curve) if len(curve) else {}),
+    }  # fmt: skip
+    return {"report.md": page["report.md"], **tables, **figures}, headline(report)
+
+
+def _predicted(predictor, data: PredictionData) -> pd.DataFrame:
+    """Scores that nobody measured: name, task, predicted, low, high, familiarity."""
+    rows, columns = np.nonzero(np.isnan(data.scores))
+    lacking = np.unique(rows)
+    names = ("name", "task", "predicted", "low", "high", "familiarity")
+    if not len(lacking):
+        return pd.DataFrame(columns=list(names)).astype({name: str if name in ("name", "task") else float for name in names})
+    found = predictor.predict({name: matrix[lacking] for name, matrix in data.features.items()})
+    at = np.searchsorted(lacking, rows)
+    predicted = pd.DataFrame({
+        "name": [data.encoders[row] for row in rows], "task": [data.tasks[column] for column in columns],
+        "predicted": found.mean[at, columns], "low": found.low[at, columns], "high": found.high[at, columns], "familiarity": found.familiarity[at],
+    })  # fmt: skip
+    return predicted[predicted["predicted"].notna()].reset_index(drop=True)

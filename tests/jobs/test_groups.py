@@ -1,0 +1,44 @@
+"""Near-copies are of one group, whatever their dimension, transform or name."""
+
+from jobs.groups import group_of
+from qre.encoders.catalogue import classical
+from qre.encoders.passes import parent_key
+from qre.encoders.spec import FolderSpec, HubSpec
+
+
+def hub(name: str, **values) -> HubSpec:
+    return HubSpec(name=name, family="f", id=name, revision="0" * 40, **values)
+
+
+def group(spec, bases=None, by="base") -> str:
+    return group_of(spec, parent_key(spec), bases or {}, by)
+
+
+def test_a_vectoriser_with_all_its_dimensions_is_one_group():
+    specs = {spec.name: spec for spec in classical()[0]}
+    same = [
+        ("lsa/word1-1/tfidf/d32", "lsa/word1-1/tfidf/d384"), ("hash/word1-1/count/d256", "hash/word1-1/count/d1024"),
+        ("projection/word1-1/d128/s0", "projection/word1-1/d512/s1"), ("sif/w2/d100", "sif/w2/d300/all_but_the_top:1"),
+    ]  # fmt: skip
+    for first, second in same:
+        assert group(specs[first]) == group(specs[second]) == group(specs[second], by="parent")
+    apart = {group(specs[name]) for name in ("lsa/word1-1/tfidf/d32", "lsa/word1-2/tfidf/d32", "hash/word1-1/count/d256", "hash/word1-1/log/d256", "sif/w5/d100")}
+    assert len(apart) == 5
+    assert group(specs["lsa/word1-1/tfidf/d32"], by="family") == "LSA words"
+
+
+def test_a_layer_and_pooling_with_all_its_transforms_is_one_group():
+    def folder(**values):
+        return FolderSpec(name="a", family="f", path="/x", revision="r", layer=3, pooling="mean", **values)
+
+    assert group(folder()) == group(folder(transforms=("whiten",)))
+    assert group(folder()) != group(folder().model_copy(update={"layer": 4}))
+
+
+def test_encoders_of_one_base_model_are_one_group_over_any_number_of_steps():
+    bases = {"a/fine-tuned": "b/tuned", "b/tuned": "c/base", "d/other": "e/base"}
+    assert group(hub("a/fine-tuned"), bases) == group(hub("b/tuned"), bases) == group(hub("c/base"), bases) == "c/base"
+    assert group(hub("d/other"), bases) == "e/base"
+    assert group(hub("a/fine-tuned"), bases, by="parent") != group(hub("b/tuned"), bases, by="parent")
+    circle = {"x/x": "y/y", "y/y": "x/x", "z/z": "y/y"}
+    assert group(hub("x/x"), circle) == group(hub("y/y"), circle) == group(hub("z/z"), circle) == "x/x"

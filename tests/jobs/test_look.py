@@ -1,0 +1,182 @@
+"""`qre neighbours`, `qre rank` and `qre compare`: what a finished map says of its encoders."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from jobs.compare import divergences
+from jobs.config import load_config
+from jobs.models import embed
+from jobs.plan import make_plan
+from jobs.resolve import resolve
+from qre.atlas.build import build_atlas
+from qre.density import DensityOperator
+from qre.entropy import jensen_shannon, relative
+from qre.errors import UserError
+from qre.features import FeatureMethod, feature_row
+from qre.similarity import linear_cka
+from qre.store import Store
+from tests.finished import GROUPS, SIZE, STRANGE, TASKS, UNSCORED, parquet
+
+
+def qre(*words):
+    """A command in this process: exit code, stdout, and what a person reads when it ends early."""
+    result = CliRunner().invoke(app, list(map(str, words)))
+    if result.exception is not None and not isinstance(result.exception, (SystemExit, UserError)):
+        raise result.exception
+    code = 2 if isinstance(result.exception, UserError) else result.exit_code
+    return code, result.stdout, result.stderr + (str(result.exception) if code == 2 else "")
+
+
+# ---- neighbours
+
+
+def test_neighbours_as_a_table_and_as_json(finished_atlas):
+    code, shown, _ = qre("neighbours", "made/e5", "--atlas", finished_atlas, "-k", 4)
+    assert code == 0 and "nearest to made/e5" in shown and "made/e4" in shown and "near copy" in shown
+    told = json.loads(qre("neighbours", "made/e5", "--atlas", finished_atlas, "-k", 4, "--json")[1])
+    assert [row["rank"] for row in told["neighbours"]] == [1, 2, 3, 4]
+    assert told["neighbours"][0]["neighbour"] == "made/e4" and told["neighbours"][0]["near_copy"] is True
+    assert STRANGE in qre("neighbours", "made/e1", "--atlas", finished_atlas)[1]  # its near-copy; rich would take [red] away
+
+
+def test_an_unknown_encoder_is_told_with_the_nearest(finished_atlas):
+    code, _, told = qre("neighbours", "mode/e5", "--atlas", finished_atlas)
+    assert code == 2 and "did you mean" in told and "'made/e5'" in told
+
+
+# ---- rank
+
+
+def test_the_tasks_that_there_are(finished_atlas):
+    shown = qre("rank", "--atlas", finished_atlas)[1]
+    assert all(task in shown for task in TASKS)
+    told = json.loads(qre("rank", "--atlas", finished_atlas, "--json")[1])["tasks"]
+    assert [(row["task"], row["measured"], row["imported"], row["predicted"]) for row in told] == [(task, 41, 7, UNSCORED) for task in TASKS]
+
+
+def test_a_ranking_says_what_is_measured_and_what_is_predicted(finished_atlas):
+    code, shown, _ = qre("rank", "--task", TASKS[0], "--atlas", finished_atlas)
+    assert code == 0 and "predicted" in shown and "imported" in shown and f"{UNSCORED} are predicted only" in shown and STRANGE in shown
+    told = json.loads(qre("rank", "--task", TASKS[0], "--atlas", finished_atlas, "--json")[1])["encoders"]
+    assert len(told) == GROUPS * SIZE
+    assert {row["basis"] for row in told} == {"measured", "imported", "predicted"}
+    assert [row["value"] for row in told] == sorted((row["value"] for row in told), reverse=True)
+    assert {row["device"] for row in told} == {None, "cpu"}  # nothing is NaN in JSON
+
+
+def test_filters_and_csv(finished_atlas):
+    words = ("rank", "--task", TASKS[1], "--atlas", finished_atlas)
+    table = pd.read_csv(io.StringIO(qre(*words, "--csv", "--top", 5, "--max-parameters", 20_000_000, "--measured-only")[1]))
+    assert len(table) == 5 and (table["parameters"] <= 2e7).all() and table["score"].notna().all()
+    assert "encoders of unknown size are left out" in qre(*words, "--max-parameters", 20_000_000)[1]
+    by_prediction = json.loads(qre(*words, "--by", "predicted", "--json")[1])["encoders"]
+    assert {row["basis"] for row in by_prediction} == {"predicted"}
+    assert "without the encoder's own score" in qre(*words, "--by", "predicted")[1]
+    assert qre(*words, "--csv", "--json")[0] == 2
+    assert qre(*words, "--by", "size")[0] == 2
+
+
+def test_an_unknown_task_is_told(finished_atlas):
+    code, _, told = qre("rank", "--task", "Bankin", "--atlas", finished_atlas)
+    assert code == 2 and "did you mean 'Banking'" in told
+
+
+# ---- compare
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A config of 12 classical encoders whose embeddings are in its store (but one), and whose atlas has scores of two encoders."""
+    folder = tmp_path_factory.mktemp("compared")
+    path = folder / "config.yaml"
+    entries = [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}]
+    path.write_text(yaml.safe_dump({"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": 150}, "encoders": entries}))
+    config = load_config(path)
+    store = Store(config.store)
+    plan = make_plan(config, store, resolve(config, store))
+    made = {unit.spec.name: embed(unit.spec, plan.sentences.texts, config.encode, "cpu", lambda *_: None) for unit in plan.units}
+    for unit in plan.units[:-1]:
+        store.embeddings.write(unit.key, made[unit.spec.name], {})
+    rows = [feature_row(embedding, config.features) for embedding in made.values()]
+    features = pa.table({
+        "key": [unit.key for unit in plan.units], "feature": pa.array([row.feature for row in rows]),
+        **{name: [getattr(row, name) for row in rows] for name in ("qre", "entropy", "effective_rank", "dimension")},
+    })  # fmt: skip
+    encoders = [{"key": unit.key, "name": unit.spec.name, "family": unit.spec.family, "parent": unit.parent} for unit in plan.units]
+    names = list(made)
+    scores = pd.DataFrame([
+        {"name": name, "task": "STS", "kind": "sts", "metric": "cosine_spearman", "split": "test", "score": score, "low": np.nan,
+         "high": np.nan, "n": np.nan, "source": "measured"} for name, score in zip(names[:2], (0.5, 0.7), strict=True)
+    ])  # fmt: skip
+    files = build_atlas(encoders, features, config.atlas).files | {"scores.parquet": parquet(pa.Table.from_pandas(scores))}
+    manifest = {"identity": "none", "sentences": plan.sentences.fingerprint, "features": config.features.model_dump(), "atlas": config.atlas.model_dump()}
+    store.atlases.write("t", files, manifest)
+    return path, made, store
+
+
+def test_two_encoders_of_a_config(swept):
+    path, made, _ = swept
+    a, b = list(made)[:2]
+    told = json.loads(qre("compare", path, a, b, "--json")[1])
+    rho, sigma = (DensityOperator.from_embedding(made[name]) for name in (a, b))
+    expected = relative(rho, sigma), relative(sigma, rho), jensen_shannon(rho, sigma), linear_cka(made[a], made[b])
+    assert [told[name] for name in ("relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")] == pytest.approx(expected, rel=1e-9)
+    vectors = [feature_row(made[name], FeatureMethod()).feature for name in made]
+    distances = np.abs(np.stack(vectors) - vectors[0]).sum(axis=1)
+    assert told["map"]["distance"] == pytest.approx(distances[1])
+    assert told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
+    assert 0 <= told["map"]["neighbours_in_common"] <= told["map"]["k"]
+    assert told["scores"] == [{"task": "STS", "metric": "cosine_spearman", "a": 0.5, "b": 0.7, "difference": pytest.approx(-0.2)}]
+    code, shown, _ = qre("compare", path, a, b)
+    assert code == 0 and "Jensen-Shannon" in shown and "-0.2000" in shown and f"A: {a}" in shown
+
+
+def test_an_encoder_and_itself_as_a_matrix(swept, tmp_path):
+    path, made, _ = swept
+    name = list(made)[3]
+    np.save(tmp_path / "same.npy", made[name])
+    told = json.loads(qre("compare", path, name, tmp_path / "same.npy", "--json")[1])
+    assert told["jensen_shannon"] == pytest.approx(0, abs=1e-9) and told["linear_cka"] == pytest.approx(1)
+    assert told["map"]["rank_of_b"] == told["map"]["rank_of_a"] == 1 and told["map"]["distance"] < 1e-9
+    assert told["map"]["neighbours_in_common"] == told["map"]["k"] and told["scores"] == []
+
+
+def test_what_cannot_be_compared_is_told(swept, tmp_path):
+    path, made, _ = swept
+    first, last = list(made)[0], list(made)[-1]
+    np.save(tmp_path / "short.npy", made[first][:10])
+    np.save(tmp_path / "nan.npy", np.full((150, 3), np.nan))
+    for words, why in [
+        ((first, first[:-1] + "x"), "did you mean"), ((first, last), f"'{last}': no embedding in"), ((tmp_path / "short.npy", first), "10 rows"),
+        ((tmp_path / "nan.npy", first), "NaN"), ((tmp_path / "absent.npy", first), "no such file"),
+    ]:  # fmt: skip
+        code, _, told = qre("compare", path, *words)
+        assert code == 2 and why in told, (words, told)
+
+
+def test_without_a_map_there_are_divergences_all_the_same(swept, tmp_path):
+    path, made, store = swept
+    a, b = list(made)[:2]
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "name": "other"}))
+    told = json.loads(qre("compare", other, a, b, "--json")[1])
+    assert told["map"] is None and told["linear_cka"] > 0 and "no finished map of 'other'" in told["notes"][0]
+    assert "no finished map of 'other'" in qre("compare", other, a, b)[1]
+
+
+def test_epsilon_of_a_mixing_is_no_clipping():
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((40, 5)), rng.standard_normal((40, 6))
+    clipped = divergences(first, second, FeatureMethod(epsilon=1e-4))
+    assert clipped["epsilon"] == 1e-4 and divergences(first, second, FeatureMethod(perturbation="mix"))["epsilon"] == 1e-6
+    shift = rng.standard_normal(5)
+    centred = FeatureMethod(center=True)
+    assert divergences(first + shift, second, centred) == pytest.approx(divergences(first, second, centred), rel=1e-6)

@@ -1,0 +1,81 @@
+"""What scores add to an atlas: tables, report, figures and a predictor, from synthetic encoders whose scores follow from their features."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qre.atlas.prediction import PredictionSettings
+from qre.atlas.prediction.file import read_predictor
+from qre.atlas.prediction.folds import joined
+from qre.atlas.scored import SCORES, Descriptions, scored_part
+from qre.features import FeatureMethod
+from tests.qre.atlas.test_predict import made
+
+SETTINGS = PredictionSettings(folds=4, inner_folds=3, repeats=1, permutations=5)
+CLIP, MIX = FeatureMethod(), FeatureMethod(perturbation="mix")
+
+
+def world(compare: bool = False, groups: int = 20, twin: bool = False):
+    """(table, scores, descriptions): the scores of the last group of encoders are not known."""
+    data = made(groups=groups)
+    features = {CLIP: data.features["clip"].copy(), MIX: data.features["mix"].copy()}
+    if twin:
+        for matrix in features.values():
+            matrix[20] = matrix[3] + 1e-6
+    table = pd.DataFrame({
+        "name": data.encoders, "family": data.groups, "group": data.groups, "x": data.scores[:, 0], "y": data.scores[:, 1], "dimension": 128,
+    })  # fmt: skip
+    rows = [
+        {"name": name, "task": task, "kind": "sts", "metric": "cosine_spearman", "split": "test", "score": score, "low": score - 0.02, "high": score + 0.02,
+         "n": 100, "source": "measured"}
+        for column, task in enumerate(data.tasks) for name, score in zip(data.encoders[:-4], data.scores[:-4, column])
+    ]  # fmt: skip
+    compared = {FeatureMethod(epsilon=1e-3): features[CLIP], CLIP: features[CLIP]} if compare else {}
+    return table, pd.DataFrame(rows, columns=list(SCORES)), Descriptions(features, compared, data.spectra, data.sketches)
+
+
+def read(part, name) -> pd.DataFrame:
+    return pd.read_parquet(io.BytesIO(part.files[f"{name}.parquet"]))
+
+
+def test_tables_figures_and_a_predictor_that_predicts_the_unmeasured():
+    part = scored_part(*world(compare=True), SETTINGS)
+    assert part.predicts and not part.notes
+    tables = ("scores", "predictions", "prediction_metrics", "prediction_null", "prediction_coverage", "predicted", "sensitivity")
+    figures = ("spearman", "predicted", "quality_map", "epsilon")
+    assert set(part.files) == {
+        "report.md", "predictor.safetensors", *(f"{t}.{end}" for t in tables for end in ("parquet", "csv")), *(f"{f}.{end}" for f in figures for end in ("png", "svg"))
+    }  # fmt: skip
+    assert part.headline["spearman_ours"] > 0.7 and part.headline["predicted_encoders"] == 76
+    predicted = read(part, "predicted")
+    assert set(predicted["name"]) == {"e76", "e77", "e78", "e79"} and len(predicted) == 8
+    assert (predicted["low"] < predicted["predicted"]).all() and (predicted["predicted"] < predicted["high"]).all()
+    predictor = read_predictor(part.files["predictor.safetensors"])
+    assert predictor.encoders[:2] == ("e0", "e1") and set(predictor.tables) == {CLIP.name, MIX.name}
+    curve = read(part, "sensitivity")
+    assert list(curve["epsilon"]) == [1e-6, 1e-3] * 2 and set(curve["predictor"]) == {"ours", "paper"}
+    assert curve["spearman"].nunique() == 2  # the same features at both ε give the same numbers
+
+
+def test_near_copies_of_different_groups_are_kept_together():
+    part = scored_part(*world(twin=True), SETTINGS)
+    assert part.notes == ("1 pairs of encoders of different groups are nearly one; no fold parts them: e3 and e20",)
+    assert "of 18 groups" in part.files["report.md"].decode()
+    assert list(joined(np.array(["a", "b", "c", "b"]), [(0, 1)])) == [0, 0, 1, 0]
+    assert list(joined(np.arange(4), [(0, 1), (2, 1)])) == [0, 0, 0, 1]
+
+
+def test_the_same_input_gives_the_same_bytes():
+    first, second = (scored_part(*world(), SETTINGS) for _ in range(2))
+    assert first.files == second.files
+
+
+@pytest.mark.parametrize("groups", [5, 20])
+def test_without_enough_scores_the_scores_alone_are_told(groups):
+    table, scores, about = world(groups=groups)
+    some = scores if groups == 5 else scores[scores["name"] == "nobody"]
+    part = scored_part(table, some, about, SETTINGS)
+    assert set(part.files) == {"scores.parquet", "scores.csv"} and not part.predicts
+    assert "scores of 4 groups of encoders, and 12 are needed" in part.notes[0] if groups == 5 else "no encoder on the map has a score" in part.notes[0]
