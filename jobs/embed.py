@@ -128,7 +128,7 @@ def embed_pass(
         refused = _refused(work, loaded)
         yield from _all_failed(work, refused)
         work = work.left(refused, refused)
-        scorer = Scorer(store, work, loaded, sentences, settings)
+        scorer = Scorer(store, work, loaded, sentences, settings, threads)
         if work.units:
             yield from _embed(store, work, loaded, sentences, settings, threads, scorer, started)
         if work.scorings:

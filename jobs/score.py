@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 
 import numpy as np
@@ -12,7 +13,7 @@ from jobs.chunks import encode_chunks, texts_key
 from jobs.events import ChunkMade, ScoreResult
 from jobs.faults import machines_fault
 from jobs.plan import PassWork, Scoring, Unit
-from jobs.worker import versions
+from jobs.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.spec import EncoderSpec
 from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
@@ -24,11 +25,12 @@ from qre.tasks.task import Task
 class Scorer:
     """Scores the units of one pass. Their transforms are fitted on the sentence set, as for the map: the encoder that is scored is the one on it.
 
-    One task is worked on at a time: the vectors of its texts are encoded in chunks that are kept until all its units have their score.
+    The vectors of a task's texts are encoded in chunks that are kept until all its units have their score. They are scored in threads: while the next
+    task is encoded where a GPU does that, before it on a CPU.
     """
 
-    def __init__(self, store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings):
-        self._store, self._work, self._loaded, self._sentences, self._settings = store, work, loaded, sentences, settings
+    def __init__(self, store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1):
+        self._store, self._work, self._loaded, self._sentences, self._settings, self._threads = store, work, loaded, sentences, settings, threads
         self._fitted: dict[str, FittedTransforms] = {}
         self._skipped: set[str] = set()
 
@@ -54,11 +56,22 @@ class Scorer:
     def run(self, tasks: Mapping[str, Task]) -> Iterator[ChunkMade | ScoreResult]:
         """Every score that is not there, each written as soon as it is known."""
         broken = yield from self._fit_the_rest()
-        for scoring in self._work.scorings:
-            units = [unit for unit in scoring.units if unit.key not in self._skipped]
-            yield from (ScoreResult.failed(scoring.task, unit.key, broken[unit.key]) for unit in units if unit.key in broken)
-            if units := [unit for unit in units if unit.key not in broken]:
-                yield from self._score(scoring, units, tasks[scoring.task])
+        pool = ThreadPoolExecutor(self._threads, initializer=set_threads, initargs=(1,))  # threads of the BLAS move the last bits of a score
+        scored: Iterator[ScoreResult] = iter(())
+        try:
+            for scoring in self._work.scorings:
+                units = [unit for unit in scoring.units if unit.key not in self._skipped]
+                yield from (ScoreResult.failed(scoring.task, unit.key, broken[unit.key]) for unit in units if unit.key in broken)
+                if units := [unit for unit in units if unit.key not in broken]:
+                    ahead = yield from self._begin(scoring, units, tasks[scoring.task], pool)
+                    yield from scored  # of the task before: a GPU has encoded this one's texts meanwhile
+                    scored = ahead
+                if self._loaded.record["device"] == "cpu":  # the CPUs that encode are those that score
+                    yield from scored
+            yield from scored
+        finally:
+            pool.shutdown(cancel_futures=True)
+            set_threads(self._threads)
 
     def _unfitted(self) -> list[Unit]:
         units = {unit.key: unit for scoring in self._work.scorings for unit in scoring.units if needs_fit(unit.spec.transforms)}
@@ -84,18 +97,26 @@ class Scorer:
         except (FileNotFoundError, CorruptArtefact):
             return None
 
-    def _score(self, scoring: Scoring, units: list[Unit], task: Task) -> Iterator[ChunkMade | ScoreResult]:
+    def _begin(
+        self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor
+    ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:  # fmt: skip
+        """Encode the texts of a task and begin to score the units; returns their results, as they come."""
         key = texts_key(self._work.key, scoring.task)
+        wanted = {readout_name(unit.spec.readout) for unit in units}
         try:
-            texts = self._loaded.over(task.texts)
+            vectors = yield from encode_chunks(self._store, key, self._loaded.over(task.texts), wanted)
         except Exception as error:
             if machines_fault(error):
                 raise
-            yield from (ScoreResult.failed(scoring.task, unit.key, error) for unit in units)
-            return
-        vectors = yield from encode_chunks(self._store, key, texts, {readout_name(unit.spec.readout) for unit in units})
-        for unit in units:
-            yield ScoreResult.failed(scoring.task, unit.key, vectors) if isinstance(vectors, Exception) else self._one(scoring, unit, task, vectors)
+            vectors = error
+        if isinstance(vectors, Exception):
+            return iter([ScoreResult.failed(scoring.task, unit.key, vectors) for unit in units])
+        futures = [pool.submit(self._one, scoring, unit, task, vectors) for unit in units]
+        return self._results(futures, key)
+
+    def _results(self, futures: list[Future], key: str) -> Iterator[ScoreResult]:
+        for future in as_completed(futures):
+            yield future.result()
         self._store.chunks.remove(key)
 
     def _one(self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray]) -> ScoreResult:

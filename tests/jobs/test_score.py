@@ -109,10 +109,11 @@ def test_what_is_cut_off_goes_on_and_gives_the_same_scores(case, monkeypatch, tm
         if isinstance(event, ScoreResult):  # the first score stands; the rest is cut off, as by a kill
             break
     events.close()
-    assert len(store.scores.pairs()) == 1
+    there = store.scores.pairs()
+    assert 1 <= len(there) < 8
     assert store.chunks.counts()[texts_key(work.key, event.task)]
     again = transformer(planned(case, store))
-    assert again.pieces == 7
+    assert again.pieces == 8 - len(there)
     encoded = []
     encode = Pass.encode
     monkeypatch.setattr(Pass, "encode", lambda self, chunk: encoded.append(chunk) or encode(self, chunk))
