@@ -16,11 +16,12 @@ import typer
 
 from jobs.compare import compare
 from jobs.config import SweepConfig, load_config
+from jobs.costs import expected_costs
 from jobs.dashboard import ADDRESS
 from jobs.encoders import app as encoders_app
 from jobs.look import neighbours, rank
 from jobs.place import place
-from jobs.plan import Plan, expected_costs, make_plan
+from jobs.plan import Plan, make_plan
 from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_simulation, print_standing, print_summary, standing
 from jobs.resolve import Resolved, record_unresolved, resolve
 from qre.encoders.cost import GPUS

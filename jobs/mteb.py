@@ -20,7 +20,7 @@ from qre.encoders.hub import printable
 from qre.encoders.spec import EncoderSpec, HubSpec
 from qre.errors import NonFiniteError, ShapeError, UserError
 from qre.store.folder import Folder
-from qre.tasks.mteb import COMMIT, META, REPORT, TABLE, Scores, best, official_rules, rank, read_results, rule_of
+from qre.tasks.mteb import COMMIT, META, REPORT, TABLE, Rule, Scores, best, official_rules, rank, read_results, rule_of
 
 MATCHES = ("other", "unrecorded", "exact")  # of revisions, from worst to best
 REPORT_OF_JOIN = ("kind", "encoder", "model", "detail")
@@ -177,7 +177,7 @@ def run(
         raise UserError('running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install "encoder-map[mteb]"')
     if unknown := sorted({*(prompts or {})} - {"query", "document"}):
         raise UserError(f"prompts of MTEB are for query and document, not {', '.join(unknown)}")
-    tasks = [_task(task) if isinstance(task, str) else task for task in tasks]
+    tasks = [task_of(task) if isinstance(task, str) else task for task in tasks]
     encoder = MtebEncoder(encode, _meta(name, revision, prompts or {}), prompts or {})
     place = _place(folder, name, revision)
     _write_meta(place, encoder)
@@ -191,10 +191,15 @@ def run(
     return Scores(scores.table, pd.concat([scores.report, pd.DataFrame(failed, columns=REPORT)], ignore_index=True))
 
 
-def _task(name: str):
+def task_of(name: str, rule: Rule | None = None):
+    """The task object of `mteb` with the splits and subsets of a rule, by default of `official_rules`.
+
+    Raises:
+        UserError: there is no such task; with the nearest name.
+    """
     import mteb
 
-    rule = official_rules().get(name)
+    rule = rule or official_rules().get(name)
     try:
         return mteb.get_task(name, eval_splits=list(rule.splits), hf_subsets=list(rule.subsets)) if rule else mteb.get_task(name)
     except KeyError as error:

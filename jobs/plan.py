@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-
-import pandas as pd
 
 from jobs.config import SweepConfig
+from jobs.costs import cpu_seconds, slot_of
 from jobs.groups import group_of
+from jobs.public_scores import PublicScores
 from jobs.resolve import Resolved
 from jobs.slots import Slot
 from qre.atlas.build import atlas_identity
-from qre.encoders.cost import GPUS, Estimate, estimate
 from qre.encoders.passes import parent_key, pass_key, unit_key
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.spec import EncoderSpec, HubSpec
 from qre.features import FeatureMethod
 from qre.sentences import SentenceSet
 from qre.store import Failure, Store
@@ -104,7 +102,7 @@ class Plan:
         passes: to run, longest first.
         atlas_done: the atlas in the store is the one of this config and these features and scores.
         identity: of that atlas.
-        public: scores that others measured: columns of qre.atlas.scored.SCORES.
+        public: scores that others measured.
         notes: what a person should know.
     """
 
@@ -119,7 +117,7 @@ class Plan:
     passes: tuple[PassWork, ...]
     atlas_done: bool
     identity: str = ""
-    public: pd.DataFrame | None = None
+    public: PublicScores | None = None
     notes: tuple[str, ...] = field(default=())
 
     @cached_property
@@ -193,7 +191,7 @@ def make_plan(
         sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
         lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
         tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
-        atlas_done=False, notes=tuple(resolved.notes + same), public=pd.DataFrame(columns=["name","task","kind","metric","split","score","low","high","n","source"]),
+        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public,
     )  # fmt: skip
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)
@@ -203,7 +201,7 @@ def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:
     """The identity of the atlas of what is done."""
     rows = shown_rows(shown, config)
     prediction = {
-        "settings": config.prediction.model_dump(mode="json"), "public": "",
+        "settings": config.prediction.model_dump(mode="json"), "public": plan.public.digest,
         "tasks": {fingerprint: task.name for fingerprint, task in plan.tasks.items()},
         "scored": content_key(sorted(plan.scored)),
     } if config.tasks else None  # fmt: skip
@@ -248,62 +246,10 @@ def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resol
         group(unit)[0].append(unit)
     for task, unit in to_score:
         group(unit)[1].setdefault(task, []).append(unit)
-    words = sum(len(text.split()) for text in sentences.texts)
     passes = []
     for key, (embed, score) in groups.items():
         work = PassWork(key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items()))
         first, texts = work.members[0], sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
-        slot = _slot(first, words, len(sentences), config)
-        passes.append(replace(work, seconds=_seconds(first.spec, texts), slot=slot, fetched=isinstance(first.spec, HubSpec)))
+        slot = slot_of(first.spec, first.attributes, config)
+        passes.append(replace(work, seconds=cpu_seconds(first.spec, texts), slot=slot, fetched=isinstance(first.spec, HubSpec)))
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))
-
-
-def _seconds(spec: EncoderSpec, n: int) -> float:
-    """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order only."""
-    if isinstance(spec, ClassicalSpec):
-        return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * n
-    return n / 200 * weight_bytes(spec) / 90e6
-
-
-def expected_cost(unit: Unit, words: int, n: int, config: SweepConfig) -> Estimate:
-    """What a transformer will take, by the model of qre/encoders/cost.py."""
-    spec, known = unit.spec, unit.attributes
-    budget = spec.token_budget or config.encode.token_budget
-    return estimate(known.get("parameters"), weight_bytes(spec), known.get("hidden_size"), spec.dtype, words, n, budget)
-
-
-def _slot(unit: Unit, words: int, n: int, config: SweepConfig) -> Slot:
-    if isinstance(unit.spec, ClassicalSpec):
-        return config.cluster.cpu_slot
-    return config.cluster.slot(expected_cost(unit, words, n, config).memory / 1e9)
-
-
-def weight_bytes(spec: FolderSpec | HubSpec) -> int:
-    """Bytes of the weights of an encoder."""
-    if isinstance(spec, HubSpec):
-        return sum(size for name, size in spec.files if name.endswith(".safetensors"))
-    return sum(file.stat().st_size for file in Path(spec.path).rglob("*.safetensors"))
-
-
-def expected_costs(plan: Plan, config: SweepConfig) -> dict:
-    """What the transformers that are still to run will cost, summed: plain values, by the model of qre/encoders/cost.py."""
-    words = sum(len(text.split()) for text in plan.sentences.texts)
-    gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
-    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
-    each = []
-    for work in plan.passes:
-        unit = work.members[0]
-        if isinstance(unit.spec, ClassicalSpec):
-            continue
-        cost = expected_cost(unit, words, len(plan.sentences), config)
-        total["passes"] += 1
-        total["parameters"] += cost.parameters
-        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
-        each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
-        total["download"] += download
-        total["stored"] += cost.stored * len(work.units)
-        total["memory"] = max(total["memory"], cost.memory)
-        for name, seconds in cost.seconds.items():
-            gpus[name]["fits"] += 1
-            gpus[name]["hours"] += seconds / 3600
-    return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}

@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 import pandas as pd
 import ray
 
-from jobs.config import SweepConfig
+from jobs.config import MtebScores, SweepConfig
 from jobs.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
+from jobs.public_scores import PublicScores
 from jobs.worker import set_threads, versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
 from qre.atlas.scored import SCORES, Descriptions, ScoredPart, scored_part
@@ -27,7 +28,7 @@ class Reduction:
         passes: key of the pass of each.
         tasks: fingerprint -> name.
         scored: (task, unit key) of scores in the store.
-        public: scores that others measured, columns SCORES.
+        public: scores that others measured.
     """
 
     config: SweepConfig
@@ -38,7 +39,7 @@ class Reduction:
     passes: list[str]
     tasks: dict[str, str]
     scored: list[tuple[str, str]]
-    public: pd.DataFrame
+    public: PublicScores
     failures: list[dict]
 
 
@@ -95,7 +96,10 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1) -> bool:
         "failures": wanted.failures,
         "versions": versions(),
     }
-    store.atlases.write(config.name, {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}, manifest)
+    files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
+    if any(isinstance(entry, MtebScores) for entry in config.tasks):
+        files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+    store.atlases.write(config.name, files, manifest)
     return True
 
 
@@ -107,8 +111,9 @@ def _scores(store: Store, wanted: Reduction) -> pd.DataFrame:
         {**record, "name": names[key], "task": wanted.tasks[task], "source": "measured"} for (task, key), record in records.items()
     ]  # fmt: skip
     own = pd.DataFrame(rows, columns=list(SCORES))
-    public = wanted.public[wanted.public["name"].isin(set(names.values())) & ~wanted.public["task"].isin(set(own["task"]))]
-    return pd.concat([own, public[list(SCORES)]], ignore_index=True) if len(public) else own
+    table = wanted.public.table
+    public = table.loc[table["name"].isin(set(names.values())) & ~table["task"].isin(set(own["task"])), list(SCORES)]
+    return pd.concat([own, public], ignore_index=True) if len(public) and len(own) else public.reset_index(drop=True) if len(public) else own
 
 
 def _descriptions(store: Store, wanted: Reduction, keys: list[str]) -> Descriptions:

@@ -120,14 +120,15 @@ def print_notes(plan: Plan) -> None:
 
 
 def print_families(plan: Plan) -> None:
-    table = Table(title=f"{len(plan.units)} encoders on {len(plan.sentences)} sentences ({plan.sentences.name})", title_justify="left")
-    for heading in ("family", "encoders", "embedded", "features", "failed"):
-        table.add_column(heading, justify="left" if heading == "family" else "right")
-    groups = {
-        "encoders": [unit.key for unit in plan.units], "embedded": plan.embedded,
-        "features": plan.featured, "failed": plan.failures,
-    }  # fmt: skip
+    scored = f", {len(plan.tasks)} tasks" if plan.tasks else ""
+    table = Table(title=f"{len(plan.units)} encoders on {len(plan.sentences)} sentences ({plan.sentences.name}){scored}", title_justify="left")
     family = {unit.key: unit.spec.family for unit in plan.units}
+    groups = {
+        "encoders": [unit.key for unit in plan.units], "embedded": plan.embedded, "features": plan.featured,
+        **({"scores": [key for _, key in plan.scored]} if plan.tasks else {}), "failed": [key for key in plan.failures if key in family],
+    }  # fmt: skip
+    for heading in ("family", *groups):
+        table.add_column(heading, justify="left" if heading == "family" else "right")
     numbers = [Counter(family[key] for key in keys) for keys in groups.values()]
     for name in dict.fromkeys(family.values()):
         table.add_row(escape(name), *(str(number[name]) if number[name] else "·" for number in numbers))

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
+from jobs.public_scores import PublicScores, public_scores
 from jobs.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
 from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, HubQuery, printable, resolve_all, search
@@ -38,6 +39,7 @@ class Resolved:
         specs: in the order of the config.
         attributes: by encoder name, what is known before it is loaded; they change no number.
         tasks: what encoders are scored on, by fingerprint.
+        public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
         notes: what a person should know.
     """
@@ -46,6 +48,7 @@ class Resolved:
     specs: list[EncoderSpec] = field(default_factory=list)
     attributes: dict[str, dict] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
+    public: PublicScores | None = None
     unresolved: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -78,6 +81,8 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
             resolved.specs.append(entry)
     _add_hub(resolved, wanted, memory, ask_hub, progress)
     _check_names(resolved)
+    resolved.public = public_scores(config, store, resolved.specs)
+    resolved.notes += resolved.public.notes
     return resolved
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jobs.config import SweepConfig
-from jobs.plan import PassWork, Plan, expected_cost
+from jobs.costs import Words, expected_cost
+from jobs.plan import PassWork, Plan
 from jobs.schedule import Attempt, Schedule
 from jobs.slots import Slot
 from qre.encoders.cost import BYTES, START_SECONDS, estimate
@@ -66,12 +67,12 @@ def stand_in(count: int, gpu: str, seed: int = 0) -> list[PassWork]:
 
 def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
     """The transformers that a plan still has to run and that fit a GPU of this type, with the seconds that each takes on it."""
-    words, works = sum(len(text.split()) for text in plan.sentences.texts), []
+    words, works = Words(plan), []
     for work in plan.passes:
-        unit = work.units[0]
+        unit = work.members[0]
         if isinstance(unit.spec, ClassicalSpec):
             continue
-        cost = expected_cost(unit, words, len(plan.sentences), config)
+        cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
         fetch = 0 if isinstance(unit.spec, FolderSpec) else sum(size for _, size in unit.spec.files) / FETCH_BYTES
         if gpu in cost.seconds:
             works.append(replace(work, seconds=cost.seconds[gpu] + fetch, slot=SLOT))

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from jobs.mteb import Encoder, join, missing, published, run
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
-from qre.tasks.mteb import TABLE, official_rules, read_results
+from qre.tasks.mteb import TABLE, Rule, official_rules, read_results
 
 MTEB = pytest.mark.skipif(importlib.util.find_spec("mteb") is None, reason="the extra mteb is not installed")
 A, B, C = "a" * 40, "b" * 40, "c" * 40
@@ -252,9 +252,10 @@ def test_a_task_whose_data_cannot_be_had_is_reported(tmp_path, offline):
 
 @MTEB
 def test_tasks_by_name_have_the_splits_and_subsets_that_count():
-    from jobs.mteb import _task
+    from jobs.mteb import task_of
 
-    assert (_task("MSMARCO").eval_splits, _task("STS17").hf_subsets) == (["dev"], ["en-en"])
+    assert (task_of("MSMARCO").eval_splits, task_of("STS17").hf_subsets) == (["dev"], ["en-en"])
+    assert task_of("STS17", Rule(("test",), ("ko-ko",))).hf_subsets == ["ko-ko"]
 
 
 @MTEB

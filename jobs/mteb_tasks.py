@@ -1,0 +1,84 @@
+"""Which MTEB tasks an entry of the config means, by what rules they count, and what kind each is. Without the package of MTEB: by their names alone."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from jobs.config import MtebScores
+from qre.errors import UserError
+from qre.tasks.mteb import Rule, official_rules, rule_of
+
+INSTALL = 'it needs the package of MTEB, and so Python 3.11 or newer: pip install "encoder-map[mteb]"'
+
+
+class Chosen(NamedTuple):
+    """`names`: the tasks meant, None for all that the results hold. `rules`: what counts, by task; others get the rule of their file."""
+
+    names: tuple[str, ...] | None
+    rules: Mapping[str, Rule]
+
+
+def installed() -> bool:
+    """Whether the package of MTEB is there."""
+    return importlib.util.find_spec("mteb") is not None
+
+
+def chosen(entry: MtebScores, place: str) -> Chosen:
+    """The tasks that an entry means.
+
+    A benchmark's own splits and subsets stand before those of the English benchmarks.
+
+    Raises:
+        UserError: it names a benchmark, and the package of MTEB is not installed or does not know it.
+    """
+    if entry.benchmark is not None:
+        rules = _benchmark(entry.benchmark, f"{place}.benchmark")
+        return Chosen(tuple(rules), {**official_rules(), **rules})
+    if entry.tasks is None:
+        return Chosen(None, official_rules())
+    return by_name(entry.tasks)
+
+
+def by_name(names: tuple[str, ...]) -> Chosen:
+    """Tasks by their names; one that the package does not know gets the rule of its files."""
+    names, rules = tuple(dict.fromkeys(names)), official_rules()
+    others = {name: rule for name in names if name not in rules and (rule := _own_rule(name)) is not None}
+    return Chosen(names, {**rules, **others})
+
+
+@cache
+def kinds() -> dict[str, str]:
+    """Task -> its type as MTEB has it (STS, Retrieval, ...); {} where the package is not installed."""
+    if not installed():
+        return {}
+    import mteb
+
+    return {task.metadata.name: str(task.metadata.type) for task in mteb.get_tasks(exclude_superseded=False, exclude_private=False)}
+
+
+@cache
+def _benchmark(name: str, place: str) -> dict[str, Rule]:
+    if not installed():
+        raise UserError(f"{place}: {INSTALL}; or name its tasks instead")
+    import mteb
+
+    try:
+        tasks = mteb.get_benchmark(name).tasks
+    except KeyError as error:
+        raise UserError(f"{place}: {error.args[0]}") from None
+    rules: dict[str, Rule] = {}
+    for task in tasks:
+        rules.setdefault(task.metadata.name, rule_of(task))
+    return rules
+
+
+def _own_rule(name: str) -> Rule | None:
+    """The rule of a task without an English part, with all its splits and subsets; None where it is not known."""
+    if name not in kinds():
+        return None
+    import mteb
+
+    return rule_of(mteb.get_task(name))
