@@ -14,16 +14,28 @@ from typing import Annotated
 
 import typer
 
-from jobs.compare import compare
+from jobs.atlas.compare import compare
+from jobs.atlas.look import neighbours, rank
+from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
-from jobs.costs import expected_costs
-from jobs.dashboard import ADDRESS
-from jobs.encoders import app as encoders_app
-from jobs.look import neighbours, rank
-from jobs.place import place
-from jobs.plan import Plan, make_plan
-from jobs.report import console, counts, export, print_costs, print_failures, print_families, print_notes, print_simulation, print_standing, print_summary, standing
-from jobs.resolve import Resolved, record_unresolved, resolve
+from jobs.planning.costs import expected_costs
+from jobs.planning.encoders import app as encoders_app
+from jobs.planning.plan import Plan, make_plan
+from jobs.planning.resolve import Resolved, record_unresolved, resolve
+from jobs.report import (
+    console,
+    counts,
+    export,
+    print_costs,
+    print_failures,
+    print_families,
+    print_notes,
+    print_simulation,
+    print_standing,
+    print_summary,
+    standing,
+)
+from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
 from qre.errors import UserError
 from qre.store import CorruptArtefact, Store
@@ -172,7 +184,7 @@ def submit(
 
     Example: qre submit jobs/mine.yaml --address http://127.0.0.1:8265
     """
-    from jobs import submit as submission
+    from jobs.submission import submit as submission
 
     if (config is not None) + (follow is not None) + (stop is not None) != 1:
         raise UserError("give a CONFIG, or --follow JOB, or --stop JOB, one of them")
@@ -195,7 +207,7 @@ def evaluate(
 
     Example: qre evaluate jobs/mine.yaml --mteb --task STSBenchmark --dry-run
     """
-    from jobs.evaluate import evaluate as run_evaluation
+    from jobs.mteb.evaluate import evaluate as run_evaluation
 
     settings = load_config(config)
     store = Store(settings.store)
@@ -228,7 +240,7 @@ for looking in (place, neighbours, rank, compare):  # what people do with a fini
 
 
 def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, as_json: bool) -> None:
-    from jobs.simulate import COUNT, on_paper, passes_of, stand_in
+    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in
 
     if gpu not in (names := [one.name for one in GPUS]):
         raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
@@ -270,9 +282,9 @@ def _run_to_export(settings: SweepConfig, store: Store, resolved: Resolved, plan
 
 
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan) -> Plan:
-    from jobs.progress import Reporter
-    from jobs.sweep import Interrupted, SweepError
-    from jobs.sweep import sweep as run_sweep
+    from jobs.engine.progress import Reporter
+    from jobs.engine.sweep import Interrupted, SweepError
+    from jobs.engine.sweep import sweep as run_sweep
 
     try:
         with Reporter(console, store, settings.name) as reporter:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.chunks import texts_key
 from jobs.config import SweepConfig
-from jobs.plan import Plan, make_plan
-from jobs.resolve import resolve
+from jobs.planning.plan import Plan, make_plan
+from jobs.planning.resolve import resolve
+from jobs.workers.chunks import texts_key
 from qre.store import Store
 
 console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.hub_records import FULL, File, INFO, LISTED, ONLY_EXPANDED, READER, Refusal, Repo, Request, SORTS, STRANGER, number
+from tests.hub_records import FULL, INFO, LISTED, ONLY_EXPANDED, READER, SORTS, STRANGER, File, Refusal, Repo, Request, number
 from tests.hub_server import HubServer
 
 

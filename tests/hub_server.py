@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
-from tests.hub_records import API, DOWNLOAD, File, INFO, Refusal, Repo, Request
+from tests.hub_records import API, DOWNLOAD, INFO, File, Refusal, Repo, Request
 
 if TYPE_CHECKING:
     from tests.hub import FakeHub

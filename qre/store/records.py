@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from datetime import datetime, timezone
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError

@@ -23,8 +23,8 @@ from tests.faults.recorder import Recorder, objects
 PATIENCE = 300.0  # seconds for one step of a sweep, also on a machine that does much else
 RUN = "ray::Embedder.run"  # the title of an actor's process while it works on a pass
 OUT_OF_MEMORY = """
-import ray, ray.exceptions, jobs.loop
-from jobs.events import ChunkMade
+import ray, ray.exceptions, jobs.engine.loop
+from jobs.workers.events import ChunkMade
 real, killed = ray.get, []
 def get(reference, **options):
     event = real(reference, **options)
@@ -33,7 +33,7 @@ def get(reference, **options):
         killed.append(print(f'struck at {time.time()}', flush=True))
         raise ray.exceptions.OutOfMemoryError('Task was killed due to the node running low on memory.')
     return event
-jobs.loop.ray.get = get
+jobs.engine.loop.ray.get = get
 """
 
 

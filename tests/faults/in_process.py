@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 
 from jobs.config import SweepConfig
-from jobs.embed import Embedded, embed_pass
-from jobs.featurize import ToFeaturize, featurize_batch
-from jobs.plan import Plan, feature_folders, make_plan
-from jobs.progress import Reporter
-from jobs.reduce import reduction, write_atlas
-from jobs.resolve import resolve
-from jobs.sweep import sweep
+from jobs.engine.progress import Reporter
+from jobs.engine.sweep import sweep
+from jobs.planning.plan import Plan, feature_folders, make_plan
+from jobs.planning.resolve import resolve
+from jobs.workers.embed import Embedded, embed_pass
+from jobs.workers.featurize import ToFeaturize, featurize_batch
+from jobs.workers.reduce import reduction, write_atlas
 from qre.store import Store
 
 HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}  # 6 encoders

@@ -9,9 +9,9 @@ import pytest
 import ray
 
 from cluster.local import LocalCluster
-from jobs.local import SweepError
-from jobs.nodes import autoscaling
-from jobs.progress import Reporter
+from jobs.engine.local import SweepError
+from jobs.engine.nodes import autoscaling
+from jobs.engine.progress import Reporter
 from tests.conftest import save_tiny_bert
 from tests.faults.in_process import HASHED, PATIENCE, Case, until
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import jobs.resolve
+import jobs.planning.resolve
 from jobs.config import SweepConfig
-from jobs.plan import make_plan, method_folder
-from jobs.resolve import Memory, resolve
+from jobs.planning.plan import make_plan, method_folder
+from jobs.planning.resolve import Memory, resolve
 from qre.encoders.hub import HubModel
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401
@@ -24,7 +24,7 @@ IN_A_SHARD = 16
 def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     """A sweep over 1,101 encoders of the hub, half of them pinned, in whose store everything is done."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # what is made here need not survive a crash
-    monkeypatch.setattr(jobs.resolve, "registry_attributes", lambda name: {})  # mteb's registry takes its own time
+    monkeypatch.setattr(jobs.planning.resolve, "registry_attributes", lambda name: {})  # mteb's registry takes its own time
     names = [f"org{number % 40}/e{number}" for number in range(ENCODERS)]
     pinned = {name: f"{number:040x}" for number, name in enumerate(names) if number % 2}
     entries = [{"source": "hub", "id": name, "revision": pinned.get(name)} for name in names]

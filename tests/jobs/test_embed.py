@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.embed import Embedded
-from jobs.embed import embed_pass as embed_events
-from jobs.events import UnitResult
-from jobs.featurize import ToFeaturize, featurize_batch
-from jobs.plan import make_plan
-from jobs.resolve import resolve
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
+from jobs.workers.embed import Embedded
+from jobs.workers.embed import embed_pass as embed_events
+from jobs.workers.events import UnitResult
+from jobs.workers.featurize import ToFeaturize, featurize_batch
 from qre.encoders.passes import Pass
 from qre.features import FeatureMethod
 from qre.store import Store

@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from jobs.config import load_config
-from jobs.evaluate import coverage, lacking, split_prompts
-from jobs.own_results import ROOT
-from jobs.plan import make_plan
-from jobs.public_scores import public_scores
-from jobs.resolve import resolve
+from jobs.mteb.evaluate import coverage, lacking, split_prompts
+from jobs.mteb.own_results import ROOT
+from jobs.mteb.public_scores import public_scores
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
 from qre.store import Store
 from tests.checkpoints import make
 from tests.hub import FakeHub
@@ -98,7 +98,7 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
 
     def seen(names):
         scores, plan = public_scores(config, store, resolved.specs), make_plan(config, store, resolved)
-        from jobs.evaluate import _encoders
+        from jobs.mteb.evaluate import _encoders
 
         rows = {row.pop("task"): row for row in coverage(scores, plan, _encoders(resolved), names)}
         return rows, lacking(config, store, resolved, plan, scores, names)

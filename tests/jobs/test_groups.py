@@ -1,6 +1,6 @@
 """Near-copies are of one group, whatever their dimension, transform or name."""
 
-from jobs.groups import group_of
+from jobs.planning.groups import group_of
 from qre.encoders.catalogue import classical
 from qre.encoders.passes import parent_key
 from qre.encoders.spec import FolderSpec, HubSpec

@@ -12,8 +12,8 @@ import yaml
 
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.plan import make_plan
-from jobs.resolve import resolve
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
 from qre.store import Store
 from tests.checkpoints import KINDS, MARKER, make, make_odd
 from tests.hub import READER, FakeHub

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from jobs.atlas.compare import divergences
+from jobs.atlas.models import embed
 from jobs.cli import app
-from jobs.compare import divergences
 from jobs.config import load_config
-from jobs.models import embed
-from jobs.plan import make_plan
-from jobs.resolve import resolve
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
 from qre.atlas.build import build_atlas
 from qre.density import DensityOperator
 from qre.entropy import jensen_shannon, relative

@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("mteb", reason="the extra mteb is not installed")
 
-from jobs import mteb_actor
-from jobs.events import Loaded
-from jobs.mteb import Encoder
-from jobs.mteb_actor import Evaluation, run_tasks
-from jobs.own_results import known_failures, place_of, publish, record_failures
+from jobs.mteb import actor as mteb_actor
+from jobs.mteb.actor import Evaluation, run_tasks
+from jobs.mteb.own_results import known_failures, place_of, publish, record_failures
+from jobs.mteb.run import Encoder
+from jobs.workers.events import Loaded
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec
 from qre.store import Store

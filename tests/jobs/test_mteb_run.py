@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tqdm.auto import tqdm
 
-from jobs.mteb import Encoder, join, missing, published, run
+from jobs.mteb.run import Encoder, join, missing, published, run
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.tasks.mteb import TABLE, Rule, official_rules, read_results
@@ -208,7 +208,7 @@ def test_every_text_gets_the_one_prompt_unless_queries_and_documents_have_their_
 
 
 def test_texts_come_in_one_call_whatever_the_batches_of_mteb(offline):
-    from jobs.mteb import MtebEncoder
+    from jobs.mteb.run import MtebEncoder
 
     encoder = MtebEncoder(letters := Letters(), None, {})
     batches = [{"text": ["a", "b"], "title": ["x", "y"]}, {"text": ["c"], "title": ["z"]}]
@@ -252,7 +252,7 @@ def test_a_task_whose_data_cannot_be_had_is_reported(tmp_path, offline):
 
 @MTEB
 def test_tasks_by_name_have_the_splits_and_subsets_that_count():
-    from jobs.mteb import task_of
+    from jobs.mteb.run import task_of
 
     assert (task_of("MSMARCO").eval_splits, task_of("STS17").hf_subsets) == (["dev"], ["en-en"])
     assert task_of("STS17", Rule(("test",), ("ko-ko",))).hf_subsets == ["ko-ko"]

@@ -17,11 +17,11 @@ import ray
 from cluster.guard import command
 from cluster.local import LocalCluster
 from jobs.config import load_config
-from jobs.embed import Embedder
-from jobs.featurize import featurize
-from jobs.local import SweepError
-from jobs.nodes import autoscaling
-from jobs.progress import Reporter
+from jobs.engine.local import SweepError
+from jobs.engine.nodes import autoscaling
+from jobs.engine.progress import Reporter
+from jobs.workers.embed import Embedder
+from jobs.workers.featurize import featurize
 from qre.features import feature_row
 from qre.store import Store
 from tests.conftest import save_tiny_bert

@@ -14,10 +14,10 @@ import yaml
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from jobs.atlas.matrix import read_matrix
+from jobs.atlas.models import embed, spec_of
 from jobs.cli import app
 from jobs.config import FolderEntry
-from jobs.matrix import read_matrix
-from jobs.models import embed, spec_of
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.passes import EncodeSettings
 from qre.errors import UserError

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.featurize import ToFeaturize, featurize_batch
-from jobs.plan import feature_folders
-from jobs.plan import make_plan as plan_of
-from jobs.resolve import resolve
+from jobs.planning.plan import feature_folders
+from jobs.planning.plan import make_plan as plan_of
+from jobs.planning.resolve import resolve
+from jobs.workers.featurize import ToFeaturize, featurize_batch
 from qre.errors import UserError
 from qre.store import Failure, Store
 from tests.jobs.test_embed import embed_pass

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.own_results import ROOT, local_encoders, place_of
-from jobs.public_scores import COLUMNS, REPORT, public_scores
+from jobs.mteb.own_results import ROOT, local_encoders, place_of
+from jobs.mteb.public_scores import COLUMNS, REPORT, public_scores
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.store import Store
@@ -65,7 +65,7 @@ def test_without_an_entry_there_is_an_empty_table_and_nothing_heavy_is_imported(
     assert (list(found.table), list(found.report), found.notes, found.tasks) == (list(COLUMNS), list(REPORT), (), ())
     assert found.table.score.dtype == float
     code = (
-        "import sys; from jobs.config import SweepConfig; from jobs.public_scores import public_scores; from qre.store import Store\n"
+        "import sys; from jobs.config import SweepConfig; from jobs.mteb.public_scores import public_scores; from qre.store import Store\n"
         f"public_scores(SweepConfig.model_validate({config().model_dump(mode='json')!r}), Store('s'), [])\n"
         "print(sorted({'mteb', 'torch', 'ray'} & sys.modules.keys()))"
     )
@@ -212,7 +212,7 @@ def test_errors_name_the_entry(tmp_path):
 
 
 def test_a_benchmark_without_the_package_is_an_error_that_says_how_to_install_it(tmp_path, monkeypatch):
-    from jobs import mteb_tasks
+    from jobs.mteb import tasks as mteb_tasks
 
     monkeypatch.setattr(mteb_tasks, "installed", lambda: False)
     mteb_tasks._benchmark.cache_clear()

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from jobs.chunks import texts_key
 from jobs.config import SweepConfig
-from jobs.embed import embed_pass
-from jobs.events import ScoreResult, UnitResult
-from jobs.plan import make_plan, score_key
-from jobs.resolve import resolve
-from jobs.tasks import load_tasks
+from jobs.planning.plan import make_plan, score_key
+from jobs.planning.resolve import resolve
+from jobs.planning.tasks import load_tasks
+from jobs.workers.chunks import texts_key
+from jobs.workers.embed import embed_pass
+from jobs.workers.events import ScoreResult, UnitResult
 from qre.encoders.passes import Pass
 from qre.encoders.transforms import fit_transforms
 from qre.errors import UserError

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jobs.plan import PassWork
-from jobs.simulate import SLOT, on_paper, simulate, stand_in
+from jobs.planning.plan import PassWork
+from jobs.planning.simulate import SLOT, on_paper, simulate, stand_in
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.upload import prepare
+from jobs.submission.upload import prepare
 from qre.errors import UserError
 
 ENCODERS = [{"source": "catalogue", "name": "classical"}]

@@ -98,6 +98,7 @@ def test_a_layer_that_is_not_there_takes_no_other_with_it(tiny_encoder, sentence
 
 def test_nan_weights_name_the_sentence(tmp_path, sentences):
     import safetensors.torch
+
     from tests.conftest import save_tiny_bert
 
     path = tmp_path / "nan"

@@ -1,0 +1,177 @@
+"""`qre compare`: two encoders beside each other, from their embeddings and, where it stands, from the map."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from jobs.atlas.matrix import is_matrix, read_matrix
+from jobs.atlas.standing import AsJson, plain, plain_rows, print_table, stored_atlas
+from jobs.config import SweepConfig, load_config
+from jobs.report import Standing, console, standing
+from qre.atlas.neighbours import distances_to
+from qre.atlas.ranking import one_score_each
+from qre.atlas.standing import StandingAtlas
+from qre.density import DensityOperator, check_finite
+from qre.entropy import jensen_shannon, relative
+from qre.errors import EmbeddingError, UserError
+from qre.features import FeatureMethod, feature_row
+from qre.similarity import linear_cka
+from qre.store import Store
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name and E, (n, d)."""
+
+    name: str
+    embedding: np.ndarray
+
+
+def compare(
+    config: Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")],
+    a: Annotated[str, typer.Argument(help="an encoder of the config by its name, or a matrix (.npy, .safetensors, .parquet)", metavar="A")],
+    b: Annotated[str, typer.Argument(help="the other", metavar="B")],
+    k: Annotated[int, typer.Option("-k", min=1, help="neighbours whose overlap is counted")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two encoders: quantum relative entropy both ways, Jensen-Shannon divergence, linear CKA, distance on the map, neighbours in common, scores.
+
+    Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
+    """
+    settings = load_config(config)
+    store = Store(settings.store)
+    seen = standing(settings, store)
+    sides = [_side(one, seen, store, settings, config) for one in (a, b)]
+    atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
+    try:
+        found = divergences(sides[0].embedding, sides[1].embedding, settings.features)
+        on_map = None if atlas is None else map_relation(atlas, *sides, k)
+    except EmbeddingError as error:
+        raise UserError(str(error)) from None
+    scores = pd.DataFrame() if atlas is None else score_differences(atlas, *(side.name for side in sides))
+    if as_json:
+        told = {"a": sides[0].name, "b": sides[1].name, "sentences": len(sides[0].embedding), **found, "map": on_map, "scores": plain_rows(scores)}
+        print(json.dumps({**plain(told), "notes": [note] if note else []}))
+        return
+    _print(sides, found, on_map, scores, note)
+
+
+def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) -> dict:
+    """S(A‖B) and S(B‖A), Jensen-Shannon divergence (nats) and linear CKA of two embeddings (n, d), (n, d') of the same sentences.
+
+    Rows are normalised and centred as the method has it; the null space of the second argument is clipped at the method's ε. Where the method mixes
+    instead, its weight is no clipping, and the ε that a clipping has by default is taken.
+
+    Raises:
+        EmbeddingError: see DensityOperator.from_embedding.
+    """
+    epsilon = method.epsilon if method.perturbation == "clip" else FeatureMethod().epsilon
+    rho, sigma = (_operator(embedding, method, epsilon) for embedding in (first, second))
+    return {
+        "epsilon": epsilon, "relative_a_b": relative(rho, sigma, epsilon), "relative_b_a": relative(sigma, rho, epsilon),
+        "jensen_shannon": jensen_shannon(rho, sigma), "linear_cka": linear_cka(first, second),
+    }  # fmt: skip
+
+
+def map_relation(atlas: StandingAtlas, a: Side, b: Side, k: int) -> dict:
+    """How two encoders stand to each other among those of a map, which need not hold them.
+
+    Returns:
+        metric, distance; rank_of_b (1: no encoder of the map is nearer to A) and rank_of_a; of how many others; k, and how many of the k nearest
+        others, these two apart, they have in common.
+    """
+    metric = atlas.settings.metric
+    features = np.stack([_feature(atlas, side) for side in (a, b)])
+    between = float(distances_to(features[:1], features[1:], metric)[0, 0])
+    others = [i for i, name in enumerate(atlas.names) if name not in (a.name, b.name)]
+    distances = distances_to(features, atlas.features[others], metric)
+    near = [set(np.argsort(row, kind="stable")[:k].tolist()) for row in distances]
+    return {
+        "metric": metric, "distance": between, "rank_of_b": 1 + int((distances[0] < between).sum()), "rank_of_a": 1 + int((distances[1] < between).sum()),
+        "others": len(others), "k": min(k, len(others)), "neighbours_in_common": len(near[0] & near[1]),
+    }  # fmt: skip
+
+
+def score_differences(atlas: StandingAtlas, a: str, b: str) -> pd.DataFrame:
+    """task, metric, a, b, difference (a - b) of the tasks that both have a score on."""
+    scores = one_score_each(atlas.scores)
+    both = scores[scores["name"] == a].merge(scores[scores["name"] == b], on="task", suffixes=("", "_b"))
+    table = both[["task", "metric"]].assign(a=both["score"], b=both["score_b"])
+    return table.assign(difference=table["a"] - table["b"])
+
+
+def _side(given: str, seen: Standing, store: Store, settings: SweepConfig, config: Path) -> Side:
+    """An encoder of the config with its embedding from the store, or a matrix as it is."""
+    units = {unit.spec.name: unit for unit in seen.plan.units}
+    n = len(seen.plan.sentences)
+    if given not in units and is_matrix(given):
+        embedding = read_matrix(given)
+        if len(embedding) != n:
+            raise UserError(f"{given}: {len(embedding)} rows, and the sentence set of {config} has {n}: give the vector of each, in their order")
+        return Side(given, embedding)
+    if given not in units:
+        near = difflib.get_close_matches(given, units, n=3, cutoff=0.5)
+        raise UserError(f"{config}: no encoder {given!r}" + (f"; did you mean {', '.join(map(repr, near))}?" if near else f" among its {len(units)}"))
+    unit = units[given]
+    failure = seen.plan.failures.get(unit.key)
+    try:
+        return Side(given, store.embeddings.read(unit.key)[0])
+    except FileNotFoundError:
+        why = f"it failed: {failure.exception}: {failure.message}" if failure else f"qre sweep {config} makes it"
+        raise UserError(f"{given!r}: no embedding in {store.location}; {why}") from None
+
+
+def _atlas(settings: SweepConfig, store: Store, fingerprint: str) -> tuple[StandingAtlas | None, str]:
+    """The map of the config, or None and why there is none to compare on."""
+    try:
+        atlas = stored_atlas(settings, store)
+    except UserError as error:
+        return None, str(error)
+    if atlas.manifest.get("sentences") != fingerprint:
+        return None, f"the map in {store.location} is of other sentences, so it tells nothing here; qre sweep makes it again"
+    return atlas, ""
+
+
+def _operator(embedding: np.ndarray, method: FeatureMethod, epsilon: float) -> DensityOperator:
+    if method.center:
+        check_finite(embedding)
+        embedding = embedding - embedding.mean(axis=0, dtype=np.float64)
+    return DensityOperator.from_embedding(embedding, normalize=method.normalize, smallest=epsilon)
+
+
+def _feature(atlas: StandingAtlas, side: Side) -> np.ndarray:
+    """The feature vector of an encoder, from the map where it is on it."""
+    if side.name in atlas.names:
+        return atlas.features[atlas.names.index(side.name)]
+    return feature_row(side.embedding, atlas.method, side.name).feature
+
+
+def _print(sides: list[Side], found: dict, on_map: dict | None, scores: pd.DataFrame, note: str) -> None:
+    for letter, side in zip("AB", sides, strict=True):
+        console.print(f"{letter}: {side.name}, {side.embedding.shape[1]} dimensions", markup=False, highlight=False, soft_wrap=True)
+    rows = [
+        (f"relative entropy S(A‖B), nats (ε = {found['epsilon']:g})", f"{found['relative_a_b']:.4f}"),
+        ("relative entropy S(B‖A), nats", f"{found['relative_b_a']:.4f}"),
+        ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{found['jensen_shannon']:.4f}"),
+        ("linear CKA (1: the same)", f"{found['linear_cka']:.4f}"),
+    ]
+    if on_map is not None:
+        rows += [
+            (f"distance on the map ({on_map['metric']}), nats", f"{on_map['distance']:.4f}"),
+            ("B among the neighbours of A", f"{on_map['rank_of_b']:,} of {on_map['others'] + 1:,}"),
+            ("A among the neighbours of B", f"{on_map['rank_of_a']:,} of {on_map['others'] + 1:,}"),
+            (f"of the {on_map['k']} nearest others in common", f"{on_map['neighbours_in_common']}"),
+        ]
+    print_table("A and B", pd.DataFrame(rows, columns=["measure", "value"]), {"measure": "", "value": ""})
+    if len(scores):
+        print_table("scores of both", scores, {"task": "", "metric": "", "a": ".4f", "b": ".4f", "difference": "+.4f"})
+    if note:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)

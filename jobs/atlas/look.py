@@ -1,0 +1,99 @@
+"""`qre neighbours` and `qre rank`: who is near whom on a finished map, and who is best at a task."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain_rows, print_table
+from jobs.report import console
+from qre.atlas.standing import StandingAtlas
+from qre.errors import UserError
+
+RANKED = {
+    "rank": "d", "name": "", "family": "", "score": ".4f", "low": ".4f", "high": ".4f", "basis": "", "parameters": ",.0f", "dimension": ".0f",
+    "sentences/s": ",.0f", "device": "",
+}  # fmt: skip
+
+
+def neighbours(
+    name: Annotated[str, typer.Argument(help="an encoder of the map", metavar="NAME")],
+    atlas: AtlasPlace,
+    k: Annotated[int, typer.Option("-k", min=1, help="how many")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """List the encoders nearest to one on a finished map, by the distance that the map is made of.
+
+    Example: qre neighbours MiniLM/L6/mean --atlas results/demo
+    """
+    standing = open_atlas(atlas)
+    found = standing.neighbours(name, k)
+    if as_json:
+        print(json.dumps({"name": name, "metric": standing.settings.metric, "neighbours": plain_rows(found)}))
+        return
+    shown = found.assign(near_copy=["yes" if copy else "" for copy in found["near_copy"]])
+    columns = {"rank": "d", "neighbour": "", "family": "", "near_copy": "", "distance": ".4f"}
+    print_table(f"nearest to {name} ({standing.settings.metric} distance of feature vectors, nats)", shown, columns)
+    if found["near_copy"].any():
+        console.print("near copy: it differs from the encoder by a transform only", highlight=False)
+
+
+def rank(
+    atlas: AtlasPlace,
+    task: Annotated[str | None, typer.Option(help="name of a task; without it, the tasks that there are")] = None,
+    by: Annotated[Literal["score", "predicted"], typer.Option(help="the score, or its prediction where there is none; or the prediction of all")] = "score",
+    top: Annotated[int | None, typer.Option(min=1, help="how many at most")] = None,
+    max_parameters: Annotated[int | None, typer.Option(min=1, help="leave out larger encoders, and those of unknown size")] = None,
+    measured_only: Annotated[bool, typer.Option("--measured-only", help="leave out encoders whose score is predicted only")] = False,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print a table with all columns as CSV")] = False,
+) -> None:
+    """Rank the encoders of a finished map by their scores on a task, measured, or predicted where none was measured.
+
+    Example: qre rank --task STSBenchmark --atlas results/mine --max-parameters 50000000
+    """
+    if as_json and as_csv:
+        raise UserError("give --json or --csv, not both")
+    standing = open_atlas(atlas)
+    if task is None:
+        _tasks(standing, as_json, as_csv)
+        return
+    table = standing.rank(task, by, top, max_parameters, measured_only)
+    if as_json:
+        print(json.dumps({"task": task, "by": by, "encoders": plain_rows(table)}))
+    elif as_csv:
+        table.to_csv(sys.stdout, index=False)
+    else:
+        shown = table.rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"})
+        print_table(f"{task}, by {'score' if by == 'score' else 'predicted score'}", shown, RANKED)
+        unknown = int(standing.rank(task, by, None, None, measured_only)["parameters"].isna().sum()) if max_parameters else 0
+        _remarks(standing, task, by, len(table), unknown)
+
+
+def _tasks(standing: StandingAtlas, as_json: bool, as_csv: bool) -> None:
+    tasks = standing.tasks()
+    if as_json:
+        print(json.dumps({"tasks": plain_rows(tasks)}))
+    elif as_csv:
+        tasks.to_csv(sys.stdout, index=False)
+    elif len(tasks):
+        columns = {"task": "", "kind": "", "metric": "", "split": "", "measured": "d", "imported": "d", "predicted": "d"}
+        print_table("tasks, and of how many encoders each has a score; name one with --task", tasks, columns)
+    else:
+        console.print("this map was made without tasks, so it has no scores", highlight=False)
+
+
+def _remarks(standing: StandingAtlas, task: str, by: str, shown: int, unknown: int) -> None:
+    """What the table does not say of itself."""
+    told = standing.tasks().set_index("task").loc[task]
+    lines = [f"{shown} shown; of the map's {len(standing.names)} encoders {told['measured']} were measured, {told['imported']} have an imported score, "
+             f"{told['predicted']} are predicted only"]  # fmt: skip
+    if by == "predicted":
+        lines.append("each prediction was made without the encoder's own score, so that it can be compared with the others")
+    if unknown:
+        lines.append(f"{unknown} encoders of unknown size are left out")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)

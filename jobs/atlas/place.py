@@ -1,0 +1,204 @@
+"""`qre place`: new encoders on a finished map. They are embedded in this process; the map is only read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from jobs.atlas.models import Given, given, given_in
+from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain, plain_rows, print_table
+from jobs.report import console
+from qre.atlas.placement import Placement
+from qre.atlas.standing import StandingAtlas
+from qre.encoders.hub import HubProblem, printable
+from qre.encoders.passes import EncodeSettings
+from qre.errors import EmbeddingError, EncoderError, UserError
+
+COUNTED = 10  # times that a log is told how far an encoder is
+
+
+@dataclass
+class Outcome:
+    """What became of the encoders that were named.
+
+    Attributes:
+        placed: on the map.
+        failed: label -> why, and what to do.
+        input_only: whether all failures are the input's fault.
+    """
+
+    placed: list[Placement] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    input_only: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all are placed; 2 where nothing is, because the input is wrong; else 1."""
+        if not self.failed:
+            return 0
+        return 2 if not self.placed and self.input_only else 1
+
+
+def place(
+    atlas: AtlasPlace,
+    models: Annotated[list[str] | None, typer.Argument(
+        metavar="MODEL...", help="a hub id (owner/name or owner/name@revision), a sentence-transformers folder, or a matrix (.npy, .safetensors, .parquet)",
+    )] = None,
+    entry: Annotated[Path | None, typer.Option(help="also the encoders of a list file, with entries as in a config")] = None,
+    layer: Annotated[int | None, typer.Option(min=0, help="hidden state to read, with --pooling")] = None,
+    pooling: Annotated[str | None, typer.Option(help="cls, mean, max, weightedmean or lasttoken")] = None,
+    prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
+    prompt_name: Annotated[str | None, typer.Option(help="one of the encoder's own prompts")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=2, help="longer sentences are cut")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16")] = None,
+    truncate_dim: Annotated[int | None, typer.Option(min=1, help="the first K dimensions")] = None,
+    normalize: Annotated[bool, typer.Option("--normalize", help="unit length at the end")] = False,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")] = False,
+    token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
+    device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
+    k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
+    as_json: AsJson = False,
+    out: Annotated[Path | None, typer.Option(help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
+) -> None:
+    """Place encoders on a finished map: their coordinates, their neighbours, and their scores as the map predicts them. No encoder of the map moves.
+
+    A matrix has a row for each sentence of the map, in the order of its sentences.parquet. Exit code 1 where some encoders failed, which are named.
+
+    Example: qre place intfloat/e5-small ./my-encoder --atlas results/mine --out results/placed
+    """
+    options = {
+        "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "dtype": dtype,
+        "truncate_dim": truncate_dim, "normalize": normalize, "token_budget": token_budget,
+    }  # fmt: skip
+    wanted = given(models or [], options, trust_remote_code) + (given_in(entry) if entry is not None else [])
+    if not wanted:
+        raise UserError("place: name at least one MODEL, or a list of them with --entry")
+    standing = open_atlas(atlas)
+    _check_out(out, atlas)
+    _tell(standing, place_all(standing, wanted, device, k), out, as_json)
+
+
+def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto", k: int | None = None) -> Outcome:
+    """Embed encoders one after another and place each; one that fails does not stop the others.
+
+    Raises:
+        UserError: a file of the map is missing or damaged.
+    """
+    standing.check()
+    outcome, settings, sentences = Outcome(), EncodeSettings(), ()
+    if any(not isinstance(one.source, Path) for one in wanted):
+        settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
+    for one in wanted:
+        try:
+            name, embedding = one.embedding(sentences, settings, device, _progress())
+            outcome.placed.append(standing.place(embedding, name, k))
+            continue
+        except UserError as error:
+            why, input_only = str(error), True
+        except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
+            why, input_only = str(error), isinstance(one.source, Path)
+        except HubProblem as problem:
+            why, input_only = _hub_problem(problem), False
+        except EncoderError as error:
+            why, input_only = str(error), False
+        except Exception as error:  # whatever loading and encoding raises is this encoder's end, not that of the others
+            why, input_only = f"{type(error).__name__}: {printable(str(error), 400)}", False
+        outcome.failed[one.label] = why
+        outcome.input_only = outcome.input_only and input_only
+    return outcome
+
+
+def _hub_problem(problem: HubProblem) -> str:
+    return f"{problem}; and no folder of this name is here" if problem.reason == "missing" else str(problem)
+
+
+def _progress():
+    """Says how far an encoder is: now and then a line on stderr, which leaves the tables and the JSON on stdout alone."""
+    said = -1
+
+    def told(name: str, done: int, total: int) -> None:
+        nonlocal said
+        step = COUNTED * done // total
+        if step > said:
+            said = step
+            print(f"{printable(name)}: {done:,} of {total:,} sentences embedded", file=sys.stderr)
+
+    return told
+
+
+# ---- what is shown and written
+
+
+def _tell(standing: StandingAtlas, outcome: Outcome, out: Path | None, as_json: bool) -> None:
+    """Write and show what was placed, then name what failed, and end with the exit code."""
+    if outcome.exit_code == 2 and len(outcome.failed) == 1:
+        raise UserError(next(iter(outcome.failed.values())))
+    files = _write(standing, outcome.placed, out) if out is not None and outcome.placed else []
+    if as_json:
+        placed = [_record(one) for one in outcome.placed]
+        print(json.dumps({"atlas": standing.where, "sentences": standing.features.shape[1], "placed": placed, "failed": outcome.failed}))
+    else:
+        for one in outcome.placed:
+            _print(one)
+        for file in files:
+            console.print(str(file), markup=False, highlight=False, soft_wrap=True)
+    for label, why in outcome.failed.items():
+        print(f"qre: {why if why.startswith(label) else f'{label}: {why}'}", file=sys.stderr)
+    if outcome.failed:
+        raise typer.Exit(outcome.exit_code)
+
+
+
+def _print(one: Placement) -> None:
+    console.print(
+        f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for note in one.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    if one.warning:
+        console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
+    print_table("nearest on the map", one.neighbours, {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"})
+    if len(one.predicted):
+        title = "predicted scores, with their intervals"
+        title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below 0.05: unlike what is known)"
+        print_table(title, one.predicted, {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f"})
+
+
+def _record(one: Placement) -> dict:
+    """A placement in plain values, for machines."""
+    return {**plain(one.summary()), "neighbours": plain_rows(one.neighbours), "predicted": plain_rows(one.predicted)}
+
+
+def _check_out(out: Path | None, atlas: str) -> None:
+    if out is not None and (out.resolve() == Path(atlas).resolve() or (out / "manifest.json").exists()):
+        raise UserError(f"--out {out}: there is a map in this folder, and a map that stands is not written into; name another folder")
+    if out is not None and out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: not a folder")
+
+
+def _write(standing: StandingAtlas, placed: list[Placement], out: Path) -> list[Path]:
+    """The tables and the figure of the placed encoders; returns the files."""
+    from qre.atlas.placed_figure import placed_figure  # slow to import, and only needed here
+
+    summaries = [{**one.summary(), "notes": "; ".join(one.notes)} for one in placed]
+    tables = {
+        "placed": pd.DataFrame(summaries),
+        "predicted": pd.concat([one.predicted.assign(name=one.name, familiarity=one.familiarity) for one in placed]),
+        "neighbours": pd.concat([one.neighbours.assign(name=one.name) for one in placed]),
+    }  # fmt: skip
+    columns = {
+        "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "familiarity"],
+        "neighbours": ["name", "rank", "neighbour", "distance"],
+    }
+    files = {f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode() for name, table in tables.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in {**files, **placed_figure(standing.table, placed)}.items():
+        (out / name).write_bytes(content)
+    return [out / name for name in [*files, "place.png", "place.svg"]]

@@ -1,0 +1,76 @@
+"""The embed actors of a sweep: on a GPU each pass gets a fresh process, on CPU an idle one is used again."""
+
+from __future__ import annotations
+
+import time
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from jobs.engine.nodes import fitting
+from jobs.engine.schedule import Attempt
+from jobs.slots import ClusterSettings, Slot
+from jobs.workers.embed import Embedder
+
+LOOK_SECONDS = 2.0  # between looks at the nodes
+BACKPRESSURE = 16  # events of one actor that the driver has not yet taken; then the actor waits
+
+
+class Actors:
+    """Makes, hands out and kills embed actors, or actors of another kind that is made and run as they are.
+
+    None is held for later: where nothing is queued for its slot an actor ends with its pass, so that the cluster's demand falls to
+    zero while the last passes still run.
+    """
+
+    def __init__(self, store: str, settings: ClusterSettings, kind=Embedder):
+        self._store, self._settings, self._kind = store, settings, kind
+        self._idle: dict[str, list] = {}
+        self._all: set = set()
+        self._fitting: dict[str, tuple[float, int]] = {}
+
+    def width(self, slot: Slot) -> int:
+        """Most attempts of a slot at once: what the config says, for encoders without a GPU what the cluster holds."""
+        if self._settings.width is not None and (slot.gpus or not self._settings.uses_gpus):
+            return self._settings.width
+        when, count = self._fitting.get(slot.name, (0.0, 0))
+        if time.monotonic() - when > LOOK_SECONDS:  # the loop asks at every event
+            self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot)
+        return max(1, count)
+
+    def start(self, attempt: Attempt, *arguments) -> tuple[object, ray.ObjectRefGenerator]:
+        """An actor that runs the attempt's pass, and its events."""
+        actor = self._take(attempt)
+        run = actor.run.options(num_returns="streaming", _generator_backpressure_num_objects=BACKPRESSURE)
+        return actor, run.remote(attempt.work, *arguments)
+
+    def give(self, actor, slot: Slot) -> None:
+        """Take back an actor that is well."""
+        if slot.gpus:  # a fresh process is the only sure way to get GPU memory back
+            self.kill(actor)
+        else:
+            self._idle.setdefault(slot.name, []).append(actor)
+
+    def release_idle(self) -> None:
+        for actors in self._idle.values():
+            while actors:
+                self.kill(actors.pop())
+
+    def kill(self, actor) -> None:
+        self._all.discard(actor)
+        ray.kill(actor)
+
+    def kill_all(self) -> None:
+        for actor in list(self._all):
+            self.kill(actor)
+
+    def _take(self, attempt: Attempt):
+        slot = attempt.work.slot
+        if self._idle.get(slot.name):
+            return self._idle[slot.name].pop()
+        options = slot.asked()
+        if attempt.node is not None and not slot.labels:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
+        actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)
+        self._all.add(actor)
+        return actor

@@ -1,0 +1,93 @@
+"""What has ended in a round, and how: counts, and the failures in the store."""
+
+from __future__ import annotations
+
+from jobs.engine.local import SweepError
+from jobs.engine.metrics import Metrics
+from jobs.engine.progress import Reporter
+from jobs.planning.plan import PassWork, Plan, score_key
+from jobs.workers.events import ScoreResult, UnitResult
+from qre.store import Failure, Store
+
+IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
+
+
+class Ledger:
+    """The ends of units and scores.
+
+    Attributes:
+        finished, failed: embeddings with features, and scores, of one and of the other kind.
+        given_up: keys of units and scores that the machine failed too often; added to here, and tried again by the next sweep.
+    """
+
+    def __init__(self, store: Store, plan: Plan, reporter: Reporter, metrics: Metrics, given_up: set[str]):
+        self._store, self._tasks, self._reporter, self._metrics = store, plan.tasks, reporter, metrics
+        self._names = {unit.key: unit.spec.name for unit in plan.units}
+        self._recorded = store.failures.keys()
+        self.given_up = given_up
+        self.finished = self.failed = self._in_a_row = 0
+
+    def unit(self, result: UnitResult, attempts: int) -> None:
+        """A unit has ended in one step; whether it is finished by that, the caller knows."""
+        if result.status == "failed":
+            self.finished += 1
+            self._record(result.key, self._names[result.key], result, "permanent", attempts)
+        elif result.status == "done":
+            self._in_a_row = 0
+            self._clear(result.key)
+
+    def score(self, result: ScoreResult, attempts: int) -> None:
+        """A unit has ended on a task."""
+        self.finished += 1
+        key = score_key(result.task, result.key)
+        if result.status == "failed":
+            self._record(key, self._scored_name(result.task, result.key), result, "permanent", attempts)
+            return
+        self._in_a_row = 0
+        self._metrics.scores.inc()
+        self._metrics.seconds.observe(result.seconds, {"phase": "score"})
+        self._clear(key)
+
+    def pieces(self, work: PassWork) -> dict[str, str]:
+        """Key -> what people read, of the embeddings and scores of a pass."""
+        scores = {score_key(one.task, unit.key): self._scored_name(one.task, unit.key) for one in work.scorings for unit in one.units}
+        return {**{unit.key: unit.spec.name for unit in work.units}, **scores}
+
+    def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int) -> None:
+        """The machine has failed these too often: key -> what people read.
+
+        Raises:
+            SweepError: it has failed so many in a row that it is not the encoders.
+        """
+        self.withhold(pieces, UnitResult.failed("", error), attempts)
+        self._in_a_row += 1
+        if self._in_a_row >= IN_A_ROW:
+            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last: {in_short(error)}")
+
+    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int) -> None:
+        """These are not tried again in this sweep."""
+        for key, name in pieces.items():
+            self.finished += 1
+            self.given_up.add(key)
+            self._record(key, name, why, "transient", attempts)
+
+    def _clear(self, key: str) -> None:
+        if key in self._recorded:
+            self._store.failures.clear(key)
+            self._recorded.discard(key)
+
+    def _scored_name(self, task: str, unit: str) -> str:
+        return f"{self._names[unit]} on {self._tasks[task].name}"
+
+    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int) -> None:
+        self.failed += 1
+        self._metrics.failed.inc(tags={"kind": kind})
+        self._reporter.say(f"failed: {name}: {why.exception}: {why.message}")
+        self._recorded.add(key)
+        self._store.failures.write(Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts))
+
+
+def in_short(error: BaseException) -> str:
+    """An exception in one line. Where an actor could not even be made, the last line says why."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1 if 'creation task' in lines[0] else 0][:160]}"

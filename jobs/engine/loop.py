@@ -1,0 +1,290 @@
+"""The bounded loop of one round: passes on actors, feature shards in tasks, faults told apart, until nothing is left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import ray
+from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError, WorkerCrashedError
+
+from jobs.config import SweepConfig
+from jobs.engine.actors import Actors
+from jobs.engine.ledger import Ledger, in_short
+from jobs.engine.local import Interrupted, Stop, SweepError
+from jobs.engine.metrics import Metrics
+from jobs.engine.nodes import autoscaling
+from jobs.engine.progress import Reporter
+from jobs.engine.schedule import Attempt, Schedule
+from jobs.engine.shards import Shard, Shards
+from jobs.engine.watch import Watch
+from jobs.planning.plan import PassWork, Plan, feature_folders
+from jobs.workers.chunks import texts_key
+from jobs.workers.embed import StoreNotShared
+from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from qre.store import Store
+
+POLL_SECONDS = 0.5
+LOOK_SECONDS = 5.0  # between looks at the nodes
+QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
+
+
+@dataclass
+class Pass:
+    """An attempt on its actor. `told` are the keys of units and scores that it has ended, `failed` those of them that failed; `result` is of the unit
+    whose embedding comes next."""
+
+    attempt: Attempt
+    actor: object
+    told: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    result: UnitResult | None = None
+
+    @property
+    def left(self) -> PassWork:
+        return self.attempt.work.left(self.told, self.failed)
+
+
+class Loop:
+    """Everything that a plan leaves to embed, to featurize and to score.
+
+    Attributes:
+        ledger: what has ended, and how.
+    """
+
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: set[str]):
+        self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
+        self.units = {unit.key: unit for unit in plan.units}
+        self.actors = Actors(store.location, config.cluster)
+        self.schedule = Schedule(self.actors.width, config.cluster.attempts)
+        self.schedule.add(plan.passes)
+        self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
+        self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
+        self.whole: set[str] = set()  # keys of the chunks of passes that have ended well
+        self.live: dict = {}  # generator or reference -> Pass or Shard
+        self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
+        self.phase = "encoders and scores" if self.tasks else "encoders"
+        self.ledger = Ledger(store, plan, reporter, metrics, given_up)
+        self.watch = Watch(config.cluster)
+        self.heard = self.looked = time.monotonic()
+
+    def run(self) -> None:
+        """Until all is embedded and featurized, or has failed.
+
+        Raises:
+            Interrupted: a stop was asked for; what is in flight had its grace period.
+            SweepError: nothing goes on any more.
+        """
+        self.reporter.begin(self.phase, self.total)
+        if self.config.cluster.width is None and autoscaling():
+            self.reporter.say("cluster.width is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
+        try:
+            while self.schedule.queued or self.live or self.shards.waiting:
+                self._start_passes()
+                self._start_shards()
+                for reference in self._ready():
+                    self._take(reference)
+                self._watch()
+                self._report()
+                self._stop_if_asked()
+            self._remove_leftovers()
+        finally:
+            self.actors.kill_all()
+
+    def _start_passes(self) -> None:
+        if not self.stop.asked:
+            for attempt in self.schedule.next(time.monotonic()):
+                upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
+                tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
+                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks)
+                actor, events = self.actors.start(attempt, *arguments)
+                self.live[events] = Pass(attempt, actor)
+        if not self.schedule.queued:
+            self.actors.release_idle()  # their CPUs are wanted by the feature tasks
+
+    def _start_shards(self) -> None:
+        """A task when a shard's worth is there, or when no more will come; in the tail also when none has come for a while."""
+        tail = not self.schedule.queued and (not self.schedule.in_flight or self.shards.quiet > QUIET_SECONDS)
+        while not self.stop.overdue and (shard := self.shards.cut(last=tail)):
+            self.live[self.shards.start(shard)] = shard
+
+    def _remove_leftovers(self) -> None:
+        """Chunks of whole passes: the actors of a driver that was killed live on for seconds, and may write one late."""
+        for key in self.whole & self.store.chunks.counts().keys():
+            self.store.chunks.remove(key)
+
+    def _ready(self) -> list:
+        """Actors and tasks that have something to say; waits a moment where none has."""
+        if self.live:
+            return ray.wait(list(self.live), timeout=POLL_SECONDS, fetch_local=False)[0]
+        time.sleep(POLL_SECONDS)  # passes are pausing after a fault
+        return []
+
+    def _take(self, reference) -> None:
+        """What one actor or task has to say."""
+        call = self.live.get(reference)
+        if isinstance(call, Pass):
+            self._take_event(reference, call)
+        elif isinstance(call, Shard):
+            self._take_features(reference, call)
+
+    def _take_event(self, events: ray.ObjectRefGenerator, call: Pass) -> None:
+        attempt, now = call.attempt, time.monotonic()
+        try:
+            reference = next(events)
+            if call.result is not None:  # an embedding: it is handed on by reference, never fetched to the driver
+                self._shelve(call, reference)
+                return
+            event = ray.get(reference)
+        except StopIteration:
+            del self.live[events]
+            self._ended(call)
+        except RayError as error:
+            del self.live[events]
+            self.actors.kill(call.actor)
+            self._fault(call, error)
+        else:
+            self.heard = attempt.sign = now
+            if isinstance(event, UnitResult):
+                before = call.left.pieces
+                self.ledger.unit(event, attempt.number)
+                call.told.add(event.key)
+                call.failed |= {event.key} if event.status == "failed" else set()
+                self.ledger.finished += before - call.left.pieces - 1  # scores that will not be made
+                call.result = event if event.status == "done" else None
+            elif isinstance(event, ScoreResult):
+                self.ledger.score(event, attempt.number)
+                call.told.add((event.task, event.key))
+            else:
+                self._sign(attempt, event, now)
+
+    def _ended(self, call: Pass) -> None:
+        if call.left.pieces:  # what came in place of an embedding was the news of its death
+            self.actors.kill(call.actor)
+            self._fault(call, WorkerCrashedError())
+            return
+        work = call.attempt.work
+        self.whole |= {work.key, *(texts_key(work.key, scoring.task) for scoring in work.scorings)}
+        self.schedule.done(call.attempt)
+        self.actors.give(call.actor, call.attempt.work.slot)
+        self.reporter.ended(call.attempt, "done")
+
+    def _sign(self, attempt: Attempt, event: Started | Loaded | ChunkMade, now: float) -> None:
+        if isinstance(event, Started):
+            self.schedule.started(attempt, event.node, now)
+            self.reporter.started(attempt, event)
+        elif isinstance(event, Loaded):
+            self.metrics.seconds.observe(event.seconds, {"phase": "load"})
+            if attempt.work.slot.gpus and event.device == "cpu":
+                self.reporter.say_once(f"node {attempt.node[:8]} has a GPU by its own word, but torch sees none there: it encodes on the CPU")
+        else:
+            attempt.chunks, attempt.of = event.made, event.of
+            if event.sentences:
+                attempt.moved = True
+                self.metrics.sentences.inc(event.sentences)
+                self.metrics.seconds.observe(event.seconds, {"phase": "encode"})
+
+    def _shelve(self, call: Pass, reference: ray.ObjectRef) -> None:
+        """An embedded unit waits for its shard."""
+        result, call.result = call.result, None
+        self.metrics.seconds.observe(result.seconds, {"phase": "write"})
+        self.metrics.bytes.inc(result.bytes)
+        self.shards.add(self.units[result.key], reference, result.bytes)
+
+    def _take_features(self, reference: ray.ObjectRef, shard: Shard) -> None:
+        del self.live[reference]
+        again = self.shards.ended(shard)
+        try:
+            results = ray.get(reference)
+        except RayError as error:
+            cause = _cause(error)
+            if shard.number < self.config.cluster.attempts:
+                self.reporter.say(f"features of {len(shard.units)} encoders: {in_short(cause)}; trying again")
+                self.live[self.shards.start(again)] = again
+            else:
+                self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number)
+            return
+        self.heard = time.monotonic()
+        self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
+        for result in results:
+            self.ledger.unit(result, shard.number)
+            if result.status == "done":
+                self.metrics.done.inc()
+                self.ledger.finished += 1
+
+    def _fault(self, call: Pass, error: Exception) -> None:
+        """An attempt that did not end by itself: tried again with what it has left, or given up."""
+        attempt, left, cause = call.attempt, call.left, _cause(error)
+        self.reporter.ended(attempt, type(cause).__name__)
+        if isinstance(cause, StoreNotShared):
+            raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
+        if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
+            self.schedule.done(attempt)
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
+            return
+        self.metrics.lost.inc()
+        if not left.pieces:
+            self.schedule.done(attempt)
+            return
+        attempt.work = left
+        retry = self.schedule.again(attempt, time.monotonic())
+        if retry is not None:
+            kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
+            tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
+            self.reporter.say(f"{attempt.work.name}: {in_short(cause)}; {tries}")
+        else:
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
+
+    def _watch(self) -> None:
+        """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which nothing moves."""
+        now = time.monotonic()
+        if now - self.looked < LOOK_SECONDS:
+            return
+        self.looked = now
+        waiting = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
+        hopeless = self.watch.hopeless([*self.schedule.waiting_slots, *(call.attempt.work.slot for call in waiting)])
+        for name, why in hopeless.items():
+            self._withdraw(name, why, [call for call in waiting if call.attempt.work.slot.name == name])
+        for events, call in list(self.live.items()):
+            if isinstance(call, Pass) and self.watch.silent(call.attempt, now):
+                del self.live[events]
+                self.actors.kill(call.actor)
+                self.heard = now  # it is tried again: something moves
+                self._fault(call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended"))
+        self.watch.check(self.schedule.in_flight, self.heard, now)
+
+    def _withdraw(self, name: str, why: str, waiting: list[Pass]) -> None:
+        """Give up what waits for a slot that no node holds."""
+        works = self.schedule.withdraw(name)
+        for events, call in [(events, call) for events, call in self.live.items() if call in waiting]:
+            del self.live[events]
+            self.actors.kill(call.actor)
+            self.schedule.done(call.attempt)
+            works.append(call.attempt.work)
+        for work in works:
+            self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", "NoNodeHoldsIt", why), 0)
+
+    def _stop_if_asked(self) -> None:
+        """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
+        if not self.stop.asked:
+            return
+        for events, call in list(self.live.items()):
+            if isinstance(call, Pass) and call.attempt.started is None:
+                del self.live[events]
+                self.actors.kill(call.actor)
+        if not self.live or self.stop.overdue:
+            raise Interrupted(self.stop.signal)
+
+    def _report(self) -> None:
+        """An encoder is half done when it is embedded; chunks tell how far a long pass is."""
+        flying = self.schedule.in_flight
+        self.metrics.in_flight.set(len(flying))
+        embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
+        passes = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.of]
+        under_way = sum(sum(unit.key not in call.told for unit in call.attempt.work.units) * call.attempt.chunks / call.attempt.of for call in passes)
+        self.reporter.update(self.phase, self.ledger.finished + (embedded + under_way) / 2, self.total, flying, self.ledger.failed)
+
+
+def _cause(error: Exception) -> Exception:
+    """What a worker has raised; the error itself where that was Ray's."""
+    return error.cause if isinstance(error, RayTaskError) else error

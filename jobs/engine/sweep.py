@@ -1,0 +1,82 @@
+"""The sweep: plan, embed, featurize, reduce, and look again until nothing is left.
+
+Every round plans afresh from the store. What was cut off, or was found corrupt on reading, is absent then and is made again; what is there is not.
+"""
+
+from __future__ import annotations
+
+import time
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from jobs.config import SweepConfig
+from jobs.engine.local import Interrupted, Stop, SweepError, cluster
+from jobs.engine.loop import POLL_SECONDS, Loop
+from jobs.engine.metrics import Metrics
+from jobs.engine.nodes import largest
+from jobs.engine.progress import Reporter
+from jobs.planning.plan import Plan, feature_folders, make_plan
+from jobs.planning.resolve import FEWEST, Resolved
+from jobs.workers.reduce import reduce, reduction
+from qre.store import Store
+
+ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
+ROW_COPIES = 6  # of the feature matrix that the reducer is granted memory for
+
+
+def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter) -> Plan:
+    """Do all that a plan leaves to do; returns the last plan, in which nothing is left but failures.
+
+    Raises:
+        UserError: no cluster answers.
+        Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
+        SweepError: too few encoders succeeded for a map, or artefacts keep going bad.
+    """
+    left = sum(unit.key not in plan.failures for unit in plan.units)
+    if left < FEWEST:
+        raise SweepError(f"{left} encoders can be had, and a map needs at least {FEWEST}")
+    store.folder.remove_stale()
+    with cluster(config.cluster):
+        stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
+        try:
+            given_up: set[str] = set()
+            for _ in range(ROUNDS):
+                if plan.done:
+                    return plan
+                store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
+                if plan.passes or plan.to_featurize:
+                    Loop(config, store, plan, reporter, stop, metrics, given_up).run()
+                    plan = make_plan(config, store, resolved, given_up=given_up)
+                if not plan.passes and not plan.to_featurize and not plan.atlas_done:
+                    _reduce(config, store, plan, reporter, stop, metrics)
+                    plan = make_plan(config, store, resolved, given_up=given_up)
+        except RayError as error:
+            raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error
+        finally:
+            stop.restore()
+    if not plan.done:
+        raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")
+    return plan
+
+
+def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics) -> None:
+    """The atlas, made by one task: the driver sees no feature."""
+    if len(plan.on_map) < FEWEST:
+        raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
+    reporter.begin("atlas", 1)
+    began, threads = time.monotonic(), config.cluster.reduce_cpus
+    copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
+    memory = min(copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29, largest("memory") or 0)
+    reference = reduce.options(num_cpus=threads, memory=memory).remote(store.location, reduction(config, plan), threads)
+    while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
+        if stop.asked:
+            raise Interrupted(stop.signal)
+    try:
+        ray.get(reference)
+    except RayTaskError as error:
+        raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
+    except RayError as error:  # its machine failed it: the next round makes it again
+        reporter.say(f"atlas: {type(error).__name__}; trying again")
+    metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
+    reporter.update("atlas", 1, 1)

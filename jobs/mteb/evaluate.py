@@ -1,0 +1,223 @@
+"""`qre evaluate`: which scores there are, and MTEB's tasks run for the encoders that lack a result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from jobs.config import MtebScores, SweepConfig
+from jobs.mteb.actor import Evaluation
+from jobs.mteb.own_results import known_failures, local_encoders, read_own
+from jobs.mteb.public_scores import PublicScores
+from jobs.mteb.run import Encoder, published, task_of
+from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
+from jobs.planning.costs import slot_of, weight_bytes
+from jobs.planning.plan import Plan, make_plan
+from jobs.planning.resolve import Memory, Resolved
+from jobs.report import console
+from qre.encoders.spec import FolderSpec, HubSpec
+from qre.encoders.transformer import folder_prompts
+from qre.errors import UserError
+from qre.store import Store
+from qre.tasks.mteb import Rule
+
+PASSAGE = "passage"  # what many encoders call a document
+NOBODY = "no encoder here has results of its own: MTEB's tasks are run for whole encoders of the hub or of folders"
+
+
+def evaluate(
+    config: SweepConfig, path: Path, store: Store, resolved: Resolved, mteb: bool, names: Sequence[str], as_json: bool, dry_run: bool
+) -> int:  # fmt: skip
+    """Show the scores; with `mteb` run what lacks. Returns the exit code.
+
+    Args:
+        path: of the config, for what is said.
+        names: MTEB tasks in the place of those that the config names.
+
+    Raises:
+        UserError: results cannot be read, a task or benchmark is not known, or the package of MTEB is needed and not installed.
+    """
+    if mteb and not installed():
+        raise UserError(f"--mteb: {INSTALL}")
+    scores, plan = resolved.public, make_plan(config, store, resolved)
+    tasks = _to_run(config, scores, names) if mteb or names else {}
+    works = lacking(config, store, resolved, plan, scores, tasks)
+    rows = coverage(scores, plan, _encoders(resolved), tasks)
+    failed = {key: why for key, why in known_failures(store, _encoders(resolved)).items() if key in {(w.name, t) for w in works for t, _ in w.tasks}}
+    told = {
+        "tasks": rows, "notes": list(plan.notes), "report": scores.report.to_dict("records"),
+        "to_run": [{"encoder": w.name, "id": w.encoder.id, "revision": w.encoder.revision, "tasks": [name for name, _ in w.tasks]} for w in works],
+        "failed_before": [{"encoder": encoder, "task": task, "why": why} for (encoder, task), why in failed.items()],
+    }  # fmt: skip
+    if not as_json:
+        _print(told, resolved, mteb or bool(names))
+    code = 0
+    if mteb and not dry_run:
+        code, told["ran"] = _run(config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else _say)
+    if as_json:
+        print(json.dumps(told))
+    elif mteb:
+        _print_next(config, path, works, tasks, dry_run, scores)
+    return code
+
+
+def _encoders(resolved: Resolved) -> list[Encoder]:
+    return [*published(resolved.specs), *local_encoders(resolved.specs)]
+
+
+def _to_run(config: SweepConfig, scores: PublicScores, names: Sequence[str]) -> dict[str, Rule | None]:
+    """The tasks by name, with what counts of each.
+
+    Raises:
+        UserError: none are named, or one is not known.
+    """
+    if names:
+        found = {name: by_name((name,)).rules.get(name) for name in names}
+    else:
+        entries = [(f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)]
+        found = {}
+        for place, entry in entries:
+            wanted = chosen(entry, place)
+            for name in scores.tasks if wanted.names is None else wanted.names:
+                found.setdefault(name, wanted.rules.get(name))
+    if not found:
+        raise UserError("no MTEB task is named: add an entry {source: mteb, tasks: [...]} or {source: mteb, benchmark: ...} to tasks:, or give --task NAME")
+    if installed():
+        for name, rule in found.items():
+            task_of(name, rule)
+    return found
+
+
+def lacking(
+    config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, scores: PublicScores, tasks: dict[str, Rule | None]
+) -> list[Evaluation]:  # fmt: skip
+    """What is to run: of each encoder, once for an id and revision, the tasks that it has no score of."""
+    encoders = _encoders(resolved)
+    have = set(zip(scores.table.name, scores.table.task, strict=True))
+    if tasks and encoders:  # --task may name some that the config does not take in
+        own = read_own(store, encoders, set(tasks), {name: rule for name, rule in tasks.items() if rule}).table
+        made = set(zip(own.model, own.revision, own.task, strict=True))
+        have |= {(one.name, task) for one in encoders for task in tasks if (one.id, one.revision, task) in made}
+    specs = {spec.name: spec for spec in resolved.specs}
+    works = {}
+    prompts = _prompts(store, [specs[one.name] for one in encoders])
+    for encoder in encoders:
+        lacks = tuple((name, rule) for name, rule in tasks.items() if (encoder.name, name) not in have)
+        if lacks and (encoder.id, encoder.revision) not in works:
+            own, default = prompts[encoder.name]
+            spec = specs[encoder.name].model_copy(update={"prompt": "" if own else default})
+            slot = slot_of(spec, resolved.attributes.get(encoder.name, {}), config)
+            seconds = float(weight_bytes(spec) * len(lacks))
+            works[encoder.id, encoder.revision] = Evaluation(encoder, spec, tuple(own.items()), lacks, seconds, slot, isinstance(spec, HubSpec))
+    return sorted(works.values(), key=lambda work: (-work.seconds, work.key))
+
+
+def _prompts(store: Store, specs: Sequence[HubSpec | FolderSpec]) -> dict[str, tuple[dict[str, str], str]]:
+    """By encoder, its own prompts for query and document ({} where it names none), and its default prompt; whatever prompt the config gives it."""
+    places = {spec.name: (spec.id, spec.revision) for spec in specs if isinstance(spec, HubSpec)}
+    models = Memory(store).read_all(places.values())
+    found = {}
+    for spec in specs:
+        if isinstance(spec, FolderSpec):
+            found[spec.name] = split_prompts(*folder_prompts(spec.path))
+        else:
+            model = models.get(places[spec.name])
+            found[spec.name] = split_prompts(model.prompts, model.default_prompt) if model else ({}, spec.prompt)
+    return found
+
+
+def split_prompts(prompts: dict[str, str], default: str) -> tuple[dict[str, str], str]:
+    """({query and document: prompt}, default prompt); prompts that are empty count as not named."""
+    named = {"query": prompts.get("query"), "document": prompts.get("document") or prompts.get(PASSAGE)}
+    return {name: text for name, text in named.items() if text}, default
+
+
+def coverage(scores: PublicScores, plan: Plan, encoders: Sequence[Encoder], tasks: Iterable[str] = ()) -> list[dict]:
+    """A row (plain values) for each task: how many encoders have a score, measured by the sweep or imported, and how many have none.
+
+    Of the sweep's own tasks every encoder of it is to have a score; of MTEB's those that are whole (`encoders`).
+    """
+    by_task: dict[str, set] = {}
+    for task, key in plan.scored:
+        by_task.setdefault(task, set()).add(key)
+    rows = [
+        {"task": task.name, "kind": task.kind, "measured": len(by_task.get(key, ())), "imported": 0, "missing": len(plan.units) - len(by_task.get(key, ()))}
+        for key, task in plan.tasks.items()
+    ]  # fmt: skip
+    counts = scores.table.groupby("task").name.nunique()
+    for task in dict.fromkeys([*scores.tasks, *tasks]):
+        have = int(counts.get(task, 0))
+        rows.append({"task": task, "kind": kinds().get(task, ""), "measured": 0, "imported": have, "missing": len(encoders) - have})
+    return rows
+
+
+def _print(told: dict, resolved: Resolved, ran: bool) -> None:
+    for note in told["notes"]:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    for failure in resolved.unresolved:
+        console.print(f"cannot be had: {failure.encoder}: {failure.exception}", markup=False, highlight=False)
+    table = Table(title=f"scores of {len(resolved.specs)} encoders", title_justify="left")
+    for column in ("task", "kind", "measured", "imported", "missing"):
+        table.add_column(column, justify="left" if column in ("task", "kind") else "right")
+    for row in told["tasks"]:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    console.print(table if told["tasks"] else "the config names no tasks")
+    for row in told["failed_before"]:
+        console.print(f"failed before: {row['encoder']}: {row['task']}: {row['why']}", markup=False, highlight=False)
+    if ran:
+        count = sum(len(row["tasks"]) for row in told["to_run"])
+        console.print(f"{count} MTEB tasks to run, for {len(told['to_run'])} encoders", highlight=False)
+        for row in told["to_run"]:
+            more = f" and {len(row['tasks']) - 5} more" if len(row["tasks"]) > 5 else ""
+            console.print(f"  {row['encoder']}: {', '.join(row['tasks'][:5])}{more}", markup=False, highlight=False)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: Resolved, say: Callable[[str], None]) -> tuple[int, list[dict]]:
+    """(exit code, what has become of each encoder: plain values)."""
+    from ray.exceptions import RayError
+
+    from jobs.engine.local import Interrupted, Stop, SweepError, cluster
+    from jobs.mteb.evaluations import Evaluations
+
+    if not works:
+        say(NOBODY if not _encoders(resolved) else "nothing to run: every encoder has its results")
+        return int(bool(resolved.unresolved)), []
+    ended, code = [], 0
+    with cluster(config.cluster):
+        stop = Stop(config.cluster.grace_seconds)
+        loop = Evaluations(config, store, works, stop, say)
+        try:
+            loop.run()
+        except Interrupted as interrupted:
+            print(f"qre: {interrupted}; results that are made are kept, and the same command goes on from there", file=sys.stderr)
+            code = 128 + interrupted.signal
+        except KeyboardInterrupt:
+            print("qre: ended at once; results that are made are kept, and the same command goes on from there", file=sys.stderr)
+            code = 130
+        except (SweepError, RayError, OSError) as error:
+            print(f"qre: {error}; results that are made are kept", file=sys.stderr)
+            code = 1
+        finally:
+            stop.restore()
+    for key, one in loop.ended.items():
+        ended.append({"encoder": one.encoder, "key": key, "scores": one.scores, "failures": one.failures})
+    return code or int(bool(resolved.unresolved) or any(one.failures for one in loop.ended.values())), ended
+
+
+def _print_next(config: SweepConfig, path: Path, works: list[Evaluation], tasks: dict, dry_run: bool, scores: PublicScores) -> None:
+    if dry_run:
+        _say("nothing was run (--dry-run)")
+    elif works:
+        strange = [name for name in tasks if name not in scores.tasks]
+        if strange:
+            _say(f"to take them in, name {', '.join(strange)} in an mteb entry of tasks: in {path}")
+        _say(f"next: qre sweep {path} takes the scores in")

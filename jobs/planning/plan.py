@@ -1,0 +1,255 @@
+"""What a sweep has to do: resolved from the config and from what is in the store, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from jobs.config import SweepConfig
+from jobs.mteb.public_scores import PublicScores
+from jobs.planning.costs import cpu_seconds, slot_of
+from jobs.planning.groups import group_of
+from jobs.planning.resolve import Resolved
+from jobs.slots import Slot
+from qre.atlas.build import atlas_identity
+from qre.encoders.passes import parent_key, pass_key, unit_key
+from qre.encoders.spec import EncoderSpec, HubSpec
+from qre.features import FeatureMethod
+from qre.sentences import SentenceSet
+from qre.store import Failure, Store
+from qre.store.folder import content_key
+from qre.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One encoder on the sentence set."""
+
+    key: str
+    parent: str
+    spec: EncoderSpec
+    attributes: dict = field(default_factory=dict, compare=False)  # what is known before it is loaded; changes no number
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Encoders of one pass that lack their score on a task, by its fingerprint."""
+
+    task: str
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class PassWork:
+    """One pass to run: what is loaded once, for all the units that are read off it.
+
+    Attributes:
+        units: to embed.
+        seconds: expected cost on one CPU core, for ordering only.
+        slot: what it holds on a node.
+        fetched: a node must fetch its snapshot first.
+        scorings: what its encoders are scored on.
+    """
+
+    key: str
+    units: tuple[Unit, ...]
+    seconds: float
+    slot: Slot = Slot()
+    fetched: bool = False
+    scorings: tuple[Scoring, ...] = ()
+
+    @cached_property
+    def members(self) -> tuple[Unit, ...]:
+        """Every unit that has to do with it, once."""
+        return tuple({unit.key: unit for units in (self.units, *(scoring.units for scoring in self.scorings)) for unit in units}.values())
+
+    @property
+    def pieces(self) -> int:
+        """Embeddings and scores to make."""
+        return len(self.units) + sum(len(scoring.units) for scoring in self.scorings)
+
+    @property
+    def name(self) -> str:
+        """The first encoder's name, and how many more."""
+        more = f" (+{len(self.members) - 1})" if len(self.members) > 1 else ""
+        return f"{self.members[0].spec.name}{more}"
+
+    def left(self, told: Collection, failed: Collection[str]) -> PassWork:
+        """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed there are no scores."""
+        scorings = (
+            Scoring(one.task, tuple(unit for unit in one.units if unit.key not in failed and (one.task, unit.key) not in told))
+            for one in self.scorings
+        )  # fmt: skip
+        return replace(self, units=tuple(unit for unit in self.units if unit.key not in told), scorings=tuple(one for one in scorings if one.units))
+
+
+def score_key(task: str, unit: str) -> str:
+    """The key of a score, for its failures: sha256 (hex)."""
+    return content_key({"task": task, "unit": unit})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done and what is to do.
+
+    Attributes:
+        units: all of the config, in its order.
+        embedded, featured: keys of units whose embedding, or feature row, is in the store.
+        lacking: of units whose embedding is there, the folders of feature shards that they are not in.
+        scored: (task, unit key) of scores that are in the store; tasks by fingerprint, of this config only.
+        failures: by unit key or score_key; only those that will not be tried again now.
+        passes: to run, longest first.
+        atlas_done: the atlas in the store is the one of this config and these features and scores.
+        identity: of that atlas.
+        public: scores that others measured.
+        notes: what a person should know.
+    """
+
+    sentences: SentenceSet
+    units: tuple[Unit, ...]
+    embedded: frozenset[str]
+    featured: frozenset[str]
+    lacking: dict[str, tuple[str, ...]]
+    tasks: Mapping[str, Task]
+    scored: frozenset[tuple[str, str]]
+    failures: dict[str, Failure]
+    passes: tuple[PassWork, ...]
+    atlas_done: bool
+    identity: str = ""
+    public: PublicScores | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def to_featurize(self) -> tuple[Unit, ...]:
+        """Units whose embedding is there and whose features are not."""
+        return tuple(unit for unit in self.units if unit.key in self.lacking and unit.key not in self.failures)
+
+    @cached_property
+    def on_map(self) -> tuple[Unit, ...]:
+        """Units with features: those that the atlas shows."""
+        return tuple(unit for unit in self.units if unit.key in self.featured)
+
+    @property
+    def done(self) -> bool:
+        return not self.passes and not self.to_featurize and self.atlas_done
+
+
+def method_folder(config: SweepConfig, fingerprint: str) -> str:
+    """The folder of the sweep's own feature shards: one for each method and sentence set."""
+    return _folder(config.features, fingerprint)
+
+
+def feature_folders(config: SweepConfig, fingerprint: str) -> dict[str, FeatureMethod | None]:
+    """Folder -> what its shards hold: the sweep's own features; with tasks also what predictions are made of and compared with. None: the spectra."""
+    methods = [config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())]
+    return {_folder(method, fingerprint): method for method in methods} | ({spectra_folder(fingerprint): None} if config.tasks else {})
+
+
+def spectra_folder(fingerprint: str) -> str:
+    """The folder of leading eigenvalues and Gram sketches."""
+    return f"spectra-{fingerprint[:12]}"
+
+
+def _folder(method: FeatureMethod, fingerprint: str) -> str:
+    return f"{method.name}-{fingerprint[:12]}"
+
+
+def make_plan(
+    config: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool = False, given_up: Collection[str] = ()
+) -> Plan:
+    """What is left to do for a config, given the store.
+
+    Args:
+        config, store: see there.
+        resolved: the sentences, specs and tasks that the config names.
+        retry_failed: try encoders again that failed by their own fault.
+        given_up: keys of what the machine failed too often in this sweep: not to be tried again now.
+    """
+    sentences = resolved.sentences
+    units = [
+        Unit(unit_key(spec, sentences.fingerprint, config.encode), parent_key(spec), spec, resolved.attributes.get(spec.name, {}))
+        for spec in resolved.specs
+    ]
+    units, same = _distinct(units)
+    keys = {unit.key for unit in units}
+    embedded = frozenset(store.embeddings.keys() & keys)
+    held = {folder: store.features.keys(folder) for folder in feature_folders(config, sentences.fingerprint)}
+    featured = frozenset(keys.intersection(*held.values()))
+    scored = frozenset((task, key) for task, key in store.scores.pairs() if task in resolved.tasks and key in keys) if resolved.tasks else frozenset()
+    unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
+    failures = {
+        key: failure for key, failure in store.failures.read_all().items()
+        if (key in keys - featured or key in unscored) and (key in given_up or (failure.kind == "permanent" and not retry_failed))
+    }  # fmt: skip
+    todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
+    to_score = [pair for key, pair in unscored.items() if key not in failures and pair[1].key not in failures]
+    failures |= {failure.key: failure for failure in resolved.unresolved}
+    shown = [unit for unit in units if unit.key in featured]
+    manifest = store.atlases.manifest(config.name)
+    plan = Plan(
+        sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
+        lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
+        tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
+        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public,
+    )  # fmt: skip
+    identity = _identity(config, plan, shown)
+    return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)
+
+
+def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:
+    """The identity of the atlas of what is done."""
+    rows = shown_rows(shown, config)
+    prediction = {
+        "settings": config.prediction.model_dump(mode="json"), "public": plan.public.digest,
+        "tasks": {fingerprint: task.name for fingerprint, task in plan.tasks.items()},
+        "scored": content_key(sorted(plan.scored)),
+    } if config.tasks else None  # fmt: skip
+    return atlas_identity(rows, config.features, config.atlas, plan.sentences.fingerprint, prediction)
+
+
+def shown_rows(units: Iterable[Unit], config: SweepConfig) -> list[dict]:
+    """What the atlas knows of each encoder beside its features: one row (a dict of plain values) a unit."""
+    rows, units = [], list(units)
+    bases = {unit.spec.id: unit.attributes["base_model"] for unit in units if isinstance(unit.spec, HubSpec) and unit.attributes.get("base_model")}
+    for unit in units:
+        spec = unit.spec
+        layer, pooling = spec.readout or (None, None)
+        rows.append({
+            "key": unit.key, "name": spec.name, "family": spec.family, "source": spec.source, "parent": unit.parent,
+            "group": group_of(spec, unit.parent, bases, config.prediction.group_by),
+            "layer": layer, "pooling": pooling, "transforms": ",".join(spec.transforms),
+        })  # fmt: skip
+    return rows
+
+
+def _distinct(units: list[Unit]) -> tuple[list[Unit], list[str]]:
+    """Each key once; the config may name one encoder twice under two names."""
+    first: dict[str, Unit] = {}
+    notes = []
+    for unit in units:
+        if unit.key in first:
+            notes.append(f"{unit.spec.name!r} is the same encoder as {first[unit.key].spec.name!r}; it is left out")
+        else:
+            first[unit.key] = unit
+    return list(first.values()), notes
+
+
+def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resolved, config: SweepConfig) -> tuple[PassWork, ...]:
+    sentences = resolved.sentences
+    groups: dict[str, tuple[list[Unit], dict[str, list[Unit]]]] = {}
+
+    def group(unit: Unit) -> tuple[list[Unit], dict[str, list[Unit]]]:
+        return groups.setdefault(pass_key(unit.spec, sentences.fingerprint, config.encode), ([], {}))
+
+    for unit in units:
+        group(unit)[0].append(unit)
+    for task, unit in to_score:
+        group(unit)[1].setdefault(task, []).append(unit)
+    passes = []
+    for key, (embed, score) in groups.items():
+        work = PassWork(key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items()))
+        first, texts = work.members[0], sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
+        slot = slot_of(first.spec, first.attributes, config)
+        passes.append(replace(work, seconds=cpu_seconds(first.spec, texts), slot=slot, fetched=isinstance(first.spec, HubSpec)))
+    return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))

@@ -1,0 +1,297 @@
+"""From the entries of a config to encoder specs: sentences and tasks read, revisions pinned, prompts looked up, and why an encoder cannot be had.
+
+What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
+from jobs.mteb.public_scores import PublicScores, public_scores
+from jobs.planning.tasks import load_tasks
+from qre.encoders.catalogue import catalogue
+from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, HubQuery, printable, resolve_all, search
+from qre.encoders.registry import MISSING, available, registry_attributes
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.transformer import folder_prompts, folder_revision
+from qre.errors import EncoderError, UserError
+from qre.sentences import SentenceSet, builtin_set, read_sentences
+from qre.store import Failure, Store
+from qre.store.folder import content_key
+from qre.tasks.task import Task
+
+FEWEST = 4  # encoders: with fewer there is no map to draw
+
+
+@dataclass
+class Resolved:
+    """What a config names.
+
+    Attributes:
+        specs: in the order of the config.
+        attributes: by encoder name, what is known before it is loaded; they change no number.
+        tasks: what encoders are scored on, by fingerprint.
+        public: scores that others measured.
+        unresolved: encoders that cannot be had, with the reason.
+        notes: what a person should know.
+    """
+
+    sentences: SentenceSet
+    specs: list[EncoderSpec] = field(default_factory=list)
+    attributes: dict[str, dict] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    public: PublicScores | None = None
+    unresolved: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: Callable[[int, int], None] = lambda done, total: None) -> Resolved:
+    """Sentences and specs of a config. Reads sentence files and encoder folders, asks the hub, runs nothing.
+
+    Args:
+        store: where earlier answers of the hub are kept.
+        ask_hub: False to take the last known commit of a branch, and to ask nothing: for looking on from elsewhere.
+        progress: told how many encoders of the hub are answered, and of how many.
+
+    Raises:
+        UserError: naming the entry of the config.
+    """
+    resolved = Resolved(_sentences(config))
+    resolved.tasks, notes = load_tasks(config)
+    resolved.notes += (*resolved.sentences.notes, *notes)
+    wanted: list[tuple[str, HubEntry]] = []
+    memory = Memory(store)
+    for place, entry in _entries(config.encoders, "encoders"):
+        if isinstance(entry, CatalogueEntry):
+            _add_catalogue(resolved, place, entry)
+        elif isinstance(entry, FolderEntry):
+            _add_folder(resolved, place, entry)
+        elif isinstance(entry, HubEntry):
+            found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
+            wanted += [(place, one) for one in found]
+        else:
+            resolved.specs.append(entry)
+    _add_hub(resolved, wanted, memory, ask_hub, progress)
+    _check_names(resolved)
+    resolved.public = public_scores(config, store, resolved.specs)
+    resolved.notes += resolved.public.notes
+    return resolved
+
+
+def _entries(entries: tuple[Entry, ...], where: str):
+    """(place, entry) of every entry, lists opened."""
+    for number, entry in enumerate(entries):
+        if isinstance(entry, ListEntry):
+            yield from _entries(load_list(entry.path), f"{entry.path}: encoders")
+        else:
+            yield f"{where}[{number}]", entry
+
+
+def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> None:
+    listed, missing = catalogue(entry.name)
+    matching = [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
+    if not matching and not missing:
+        raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
+    resolved.specs += matching
+    resolved.notes += missing
+
+
+def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
+    path = Path(entry.path).expanduser().resolve()
+    try:
+        revision = folder_revision(path)
+        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
+        resolved.specs.append(FolderSpec(path=str(path), revision=revision, **values))
+    except EncoderError as error:  # the folder's fault, not the config's: the others go on
+        resolved.unresolved.append(_failure(entry, entry.name or path.name, "unusable folder", str(error)))
+    except UserError as error:
+        raise UserError(f"{place}.path: {error}") from None
+    except ValidationError as error:
+        raise UserError(explained(place, error)) from None
+
+
+def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
+    """An entry for each encoder that a query finds, or found last where the hub is not asked or does not answer."""
+    names = None if ask_hub else memory.read_query(entry.query)
+    if names is None and ask_hub:
+        try:
+            names = list(search(entry.query))
+            memory.write_query(entry.query, names)
+        except HubProblem as problem:
+            names = memory.read_query(entry.query)
+            if names is None:
+                raise UserError(f"{place}.query: {problem}") from None
+            resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
+    if names is None:
+        resolved.notes.append(f"{place}.query: the hub was not asked yet, so its encoders are not shown")
+    return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
+
+
+Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
+
+
+class Memory:
+    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
+
+    def __init__(self, store: Store):
+        self._folder = store.folder
+
+    def read_all(self, places: Iterable[Place]) -> dict[Place, HubModel]:
+        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out."""
+        places = list(places)
+        branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
+        told = self._folder.read_many(branches.values())
+        commits = {place: _commit(told.get(branches[place])) if place in branches else place[1] for place in places}
+        files = {place: self._name(place[0], commit) for place, commit in commits.items() if commit is not None}
+        contents = self._folder.read_many(files.values())
+        models = {place: _model(contents.get(file)) for place, file in files.items()}
+        return {place: model for place, model in models.items() if model is not None}
+
+    def write_all(self, models: dict[Place, HubModel]) -> None:
+        """Keep what the hub said of encoders."""
+        contents = {}
+        for (name, revision), model in models.items():
+            contents[self._name(name, model.revision)] = json.dumps(asdict(model)).encode()
+            if not COMMIT.fullmatch(revision or ""):
+                contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
+        self._folder.write_many(contents)
+
+    def read_query(self, query: HubQuery) -> list[str] | None:
+        """The names that a query found last."""
+        try:
+            return json.loads(self._folder.read(self._query_name(query)))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_query(self, query: HubQuery, names: list[str]) -> None:
+        self._folder.write(self._query_name(query), json.dumps(names).encode())
+
+    @staticmethod
+    def _query_name(query: HubQuery) -> str:
+        return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
+
+    @staticmethod
+    def _name(repository: str, part: str) -> str:
+        return f"hub/{_short(repository)}/{part}.json"
+
+    @classmethod
+    def _branch(cls, repository: str, revision: str | None) -> str:
+        return cls._name(repository, f"ref-{_short(revision or '')}")
+
+
+def _commit(content: bytes | None) -> str | None:
+    """The commit that a record of a branch names; None where it is absent or no such record."""
+    try:
+        commit = json.loads(content or b"")["commit"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
+
+
+def _model(content: bytes | None) -> HubModel | None:
+    """The model that a record of a commit describes; None where it is absent or no such record."""
+    try:
+        values = json.loads(content or b"")
+        return HubModel(**{**values, "files": tuple((file, size) for file, size in values["files"])})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _short(text: str) -> str:
+    """A folder-safe name for any text from outside."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _add_hub(
+    resolved: Resolved, wanted: list[tuple[str, HubEntry]], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]
+) -> None:
+    """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
+    places = dict.fromkeys((entry.id, entry.revision) for _, entry in wanted)
+    known = memory.read_all(place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or ""))
+    asked = [place for place in places if place not in known]
+    if ask_hub and asked:
+        trusted = frozenset(entry.id for _, entry in wanted if entry.trust_remote_code)
+        answers = resolve_all(asked, trusted, lambda done: progress(done, len(asked)))
+        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
+    if wanted and not available():
+        resolved.notes.append(MISSING)
+    for place, entry in wanted:
+        model = known.get((entry.id, entry.revision))
+        if isinstance(model, HubModel):
+            _add_model(resolved, place, entry, model)
+        elif isinstance(model, HubProblem):
+            resolved.unresolved.append(_failure(entry, entry.name or entry.id, model.reason, str(model), model.transient))
+        else:
+            resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
+
+
+def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
+    """Keep new answers; where the hub is out of reach, take the last ones."""
+    memory.write_all({place: answer for place, answer in answers.items() if isinstance(answer, HubModel)})
+    problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.transient}
+    last = memory.read_all(problems)
+    for place, model in last.items():
+        resolved.notes.append(f"{printable(place[0])}: {problems[place].reason}; its last known commit {model.revision[:8]} is used")
+    return {**answers, **last}
+
+
+def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:
+    told = {name: value for name, value in model.attributes.items() if value is not None}
+    own = registry_attributes(entry.id) | told  # the hub's own word goes first: it is of this very commit
+    family = own.get("base_model") or own.get("model_type") or entry.id.split("/")[0]
+    try:
+        values = entry.spec_values(entry.id, printable(str(family), 100), model.prompts, model.default_prompt)
+        spec = HubSpec(id=entry.id, revision=model.revision, trust_remote_code=entry.trust_remote_code, files=model.files, **values)
+    except UserError as error:
+        resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{place}.{error}"))
+    except ValidationError as error:
+        raise UserError(explained(place, error)) from None
+    else:
+        resolved.specs.append(spec)
+        resolved.attributes[spec.name] = own
+
+
+def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False) -> Failure:
+    return Failure(
+        key=content_key(entry.model_dump(mode="json")), encoder=printable(name, 200), kind="transient" if transient else "permanent",
+        exception=reason, message=message, remedy=REMEDY.get(reason, message),
+    )  # fmt: skip
+
+
+def record_unresolved(store: Store, resolved: Resolved) -> None:
+    """Write down the encoders that cannot be had, and clear those that now can."""
+    keys = {failure.key for failure in resolved.unresolved}
+    names = {spec.name for spec in resolved.specs}
+    for failure in resolved.unresolved:
+        store.failures.write(failure)
+    for key, failure in store.failures.read_all().items():
+        if failure.encoder in names and key not in keys and failure.remedy:
+            store.failures.clear(key)
+
+
+def _check_names(resolved: Resolved) -> None:
+    names = [spec.name for spec in resolved.specs]
+    seen: set[str] = set()
+    twice = next((name for name in names if name in seen or seen.add(name)), None)
+    if twice is not None:
+        raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
+    if len(names) + len(resolved.unresolved) < FEWEST:
+        raise UserError(f"encoders: {len(names)} in all, and a map needs at least {FEWEST}" + "".join(f"; {note}" for note in resolved.notes))
+
+
+def _sentences(config: SweepConfig) -> SentenceSet:
+    wanted = config.sentences
+    if isinstance(wanted, BuiltinSentences):
+        try:
+            return builtin_set(wanted.limit, wanted.seed)
+        except ValueError as error:
+            raise UserError(f"sentences.limit: {error}") from None
+    return read_sentences(wanted.path, wanted.column, wanted.limit, wanted.on_problem)

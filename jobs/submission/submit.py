@@ -1,0 +1,254 @@
+"""A sweep as a job of a Ray cluster: submitted, followed, stopped.
+
+The job is `qre sweep` on the cluster's head, in a copy of the working directory, with the Python of the cluster's image. Nothing of the submitter's
+environment goes along, because all who see the dashboard can read what a job is given: tokens of the hub and of buckets are the nodes' own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import secrets
+import shlex
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.config import SweepConfig, load_config
+from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
+from jobs.submission.upload import Upload, prepare
+from qre.errors import UserError
+from qre.store import Store
+
+if TYPE_CHECKING:
+    from ray.dashboard.modules.job.pydantic_models import JobDetails
+    from ray.job_submission import JobSubmissionClient
+
+MARGIN_SECONDS = 20  # beyond the sweep's own grace period, before Ray kills a stopped job
+QUIET_SECONDS = 30.0  # without a line of the log, after which the connection is made anew: a dead one says nothing either
+LOST_SECONDS = 300.0  # without any answer of the cluster, after which following ends
+PAUSE_SECONDS = 1.0
+
+
+class LostJob(Exception):
+    """The cluster does not answer any more, or does not know the job; the job may go on."""
+
+
+def check_config(settings: SweepConfig) -> None:
+    """What can be wrong with submitting a config on any cluster.
+
+    Raises:
+        UserError: naming the key and the mend.
+    """
+    if Store(settings.store).is_local and not os.path.isabs(settings.store):  # an address with credentials is refused as well
+        raise UserError(
+            f"store: {settings.store} is a relative folder, and the job would lose it with its copy of the working directory; "
+            "name a bucket (s3:// or gs://), or an absolute folder that all nodes share"
+        )
+    if settings.cluster.address not in (None, "auto"):
+        raise UserError(f"cluster.address: {settings.cluster.address}: a submitted sweep runs on the cluster that it is submitted to; leave it out")
+
+
+def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
+    """Refuse a folder of one machine as the store where there may be several.
+
+    Raises:
+        UserError: naming the mend.
+    """
+    if not Store(settings.store).is_local or settings.cluster.shared_store:
+        return
+    why = several_nodes(client)
+    if why:
+        raise UserError(
+            f"store: {settings.store} is a folder, and {why}; name a bucket (s3:// or gs://), "
+            "or say cluster.shared_store: true if every node sees the same folder there"
+        )
+
+
+def running(settings: SweepConfig, client: JobSubmissionClient) -> list[str]:
+    """Submission ids of jobs of the same sweep that have not ended."""
+    return [
+        job.submission_id for job in client.list_jobs()
+        if (job.metadata or {}).get("name") == settings.name and not job.status.is_terminal()
+    ]  # fmt: skip
+
+
+def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, retry_failed: bool) -> str:
+    """Upload, and start the job; returns its submission id, a fresh one each time.
+
+    Raises:
+        RuntimeError: the cluster refused it.
+    """
+    job = f"{settings.name}-{datetime.now(timezone.utc):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
+    command = ["python", "-m", "jobs.cli", "sweep", upload.config, "--no-export", *(["--retry-failed"] if retry_failed else [])]
+    wait = math.ceil(settings.cluster.grace_seconds) + MARGIN_SECONDS
+    return client.submit_job(
+        entrypoint=f"exec {shlex.join(command)}",  # no shell between Ray's SIGTERM and the sweep
+        submission_id=job,
+        entrypoint_num_cpus=0,  # a head runs drivers and may have no CPU for anything else
+        runtime_env={
+            "working_dir": upload.folder, "excludes": list(upload.excludes), "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(wait)},
+        },
+        metadata={"name": settings.name, "store": settings.store, "stop_seconds": str(wait)},
+    )  # fmt: skip
+
+
+def how_to(job: str, client: JobSubmissionClient) -> str:
+    """The commands on a job that runs, two lines."""
+    rest = f"{job} --address {client.get_address()}"
+    return f"follow it:  qre submit --follow {rest}\nstop it:    qre submit --stop {rest}"
+
+
+def find(client: JobSubmissionClient, job: str) -> JobDetails:
+    """What the cluster knows of a job.
+
+    Raises:
+        UserError: it knows no such job.
+    """
+    try:
+        return client.get_job_info(job)
+    except RuntimeError as error:
+        raise UserError(f"{client.get_address()} knows no job {job!r} ({str(error)[:80]})") from None
+
+
+def follow(client: JobSubmissionClient, job: str) -> JobDetails:
+    """Print a job's log until it has ended, over dropped connections too, each line once; returns how it ended.
+
+    Raises:
+        LostJob: no answer for LOST_SECONDS, or the job is not known any more.
+        KeyboardInterrupt: the job goes on.
+    """
+    return asyncio.run(_followed(client, job))
+
+
+async def _followed(client: JobSubmissionClient, job: str) -> JobDetails:
+    from ray.exceptions import AuthenticationError
+
+    shown, heard = 0, time.monotonic()  # characters of the log; the last answer
+    while True:
+        async with contextlib.aclosing(client.tail_job_logs(job)) as log:
+            position = 0  # each connection begins with the beginning of the log
+            while text := await _next(log):
+                print(text[max(0, shown - position) :], end="", flush=True)
+                position += len(text)
+                shown = max(shown, position)
+        try:
+            info = client.get_job_info(job)
+        except (OSError, RuntimeError, AuthenticationError) as error:
+            if "status code 404" in str(error) or time.monotonic() - heard > LOST_SECONDS:
+                raise LostJob(f"the cluster has lost the job, or does not answer: {error}") from None
+        else:
+            heard = time.monotonic()
+            if info.status.is_terminal():
+                with contextlib.suppress(OSError, RuntimeError):  # the node that has the log may be gone
+                    print(client.get_job_logs(job)[shown:], end="", flush=True)
+                return info
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _next(log: AsyncIterator[str]) -> str | None:
+    """The next piece of a log; None where the log, or the connection, has ended."""
+    import aiohttp
+
+    try:
+        return await asyncio.wait_for(anext(log), QUIET_SECONDS)
+    except (StopAsyncIteration, asyncio.TimeoutError, aiohttp.ClientError, OSError, RuntimeError):
+        return None
+
+
+def exit_code(info: JobDetails) -> int:
+    """The exit code of a job's sweep, as if it had run here: its own, 128 + signal when stopped or killed, 1 where Ray could not run it."""
+    if info.status == "STOPPED":
+        return 128 + signal.SIGTERM
+    if info.status == "SUCCEEDED":
+        return 0
+    code = info.driver_exit_code or 1
+    return code if code > 0 else 128 - code
+
+
+def stop(client: JobSubmissionClient, job: str) -> JobDetails:
+    """Ask a job to stop, and wait until it has; encoders in flight have their grace period.
+
+    Raises:
+        UserError: no such job.
+        LostJob: it did not stop in time.
+    """
+    info = find(client, job)
+    seconds = float((info.metadata or {}).get("stop_seconds", LOST_SECONDS)) + CONNECT_SECONDS
+    if not info.status.is_terminal():
+        client.stop_job(job)
+        print(f"stopping {job}: at most {seconds:.0f} s", file=sys.stderr)
+    deadline = time.monotonic() + seconds
+    while not info.status.is_terminal():
+        if time.monotonic() > deadline:
+            raise LostJob(f"job {job} has not stopped after {seconds:.0f} s")
+        time.sleep(PAUSE_SECONDS)
+        info = find(client, job)
+    return info
+
+
+def run(config: Path, address: str, working_dir: Path, wait: bool, retry_failed: bool) -> int:
+    """Check, upload and start a sweep, and follow it; returns the exit code.
+
+    Raises:
+        UserError: before anything is uploaded.
+    """
+    settings = load_config(config)
+    check_config(settings)
+    upload = prepare(config, settings, working_dir)
+    client = connect(address)
+    check_store(settings, client)
+    for note in upload.notes:
+        print(f"note: {note}", file=sys.stderr)
+    try:
+        for other in running(settings, client):
+            print(f"warning: job {other} of this sweep has not ended; both will do the same work, to the same result", file=sys.stderr)
+        job = submit(settings, upload, client, retry_failed)
+    except (RuntimeError, OSError) as error:
+        print(f"qre: the cluster did not take the job: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        return 1
+    told = f"job {job} on {client.get_address()}\n{how_to(job, client)}"
+    if wait:
+        return _to_the_end(client, job, told)
+    print(told)
+    return 0
+
+
+def run_follow(address: str, job: str) -> int:
+    """Follow a job that was submitted before; returns its exit code."""
+    client = connect(address)
+    find(client, job)
+    return _to_the_end(client, job, f"job {job} on {client.get_address()}")
+
+
+def run_stop(address: str, job: str) -> int:
+    """Stop a job; returns 0 when it has ended."""
+    try:
+        info = stop(connect(address), job)
+    except (LostJob, OSError, RuntimeError) as error:
+        print(f"qre: {error}", file=sys.stderr)
+        return 1
+    kept = "; what is done is kept, and submitted again the sweep goes on from there" if info.status == "STOPPED" else ""
+    print(f"job {job}: {info.status.lower()}{kept}")
+    return 0
+
+
+def _to_the_end(client: JobSubmissionClient, job: str, told: str) -> int:
+    try:
+        print(told, flush=True)  # from here on people know of the job, and of what Ctrl-C does
+        info = follow(client, job)
+    except KeyboardInterrupt:
+        print(f"\nthe job goes on\n{how_to(job, client)}", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except LostJob as error:
+        print(f"qre: {error}\n{how_to(job, client)}", file=sys.stderr)
+        return 1
+    if info.status == "FAILED" and info.driver_exit_code is None:  # Ray could not run it: the log has nothing of it
+        print(f"qre: {info.message}", file=sys.stderr)
+    return exit_code(info)

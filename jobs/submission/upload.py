@@ -1,0 +1,150 @@
+"""What a submitted sweep takes along: its working directory, and whether all that the config names is in it.
+
+A job runs on another machine, in a copy of the working directory: it sees nothing else of the submitter's, and what it writes into the copy is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
+from qre.encoders.transformer import OTHER_BACKENDS, READ_SUFFIXES
+from qre.errors import UserError
+from qre.tasks.spec import BuiltinTasks
+
+LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
+BYTES_PER_FILE = 300  # of the archive, for the name and its entry
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A working directory to be uploaded.
+
+    Attributes:
+        folder: absolute.
+        config: the config file, from the folder.
+        excludes: patterns as in .gitignore of what stays here, beside what .gitignore and .rayignore name.
+        notes: what a person should know.
+    """
+
+    folder: str
+    config: str
+    excludes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
+    """The upload of a sweep, checked; nothing is sent.
+
+    Raises:
+        UserError: a file that the config names would not be in it, or it is too large.
+    """
+    folder = Path(os.path.abspath(folder))
+    if not folder.is_dir():
+        raise UserError(f"--working-dir: no folder {folder}")
+    excludes = (*LEFT_OUT, *(_outputs(settings, folder)))
+    sizes = _sizes(folder, excludes)
+    _check_size(folder, sizes)
+    config_name = os.path.relpath(os.path.abspath(config), folder)
+    _check_there("config", config_name, folder, sizes)
+    notes = []
+    for place, name, elsewhere in _named(settings, folder):
+        if elsewhere and os.path.isabs(os.path.expanduser(name)):
+            notes.append(f"{place}: {name} is not uploaded; it must be there on every node, and where qre status and qre report are run")
+        else:
+            _check_there(place, name, folder, sizes)
+    return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes))
+
+
+def _outputs(settings: SweepConfig, folder: Path) -> list[str]:
+    """Patterns for what sweeps on this machine have made in the folder."""
+    inside = []
+    for output in filter(None, (settings.store if "://" not in settings.store else None, settings.export)):
+        name = os.path.relpath(folder / output, folder)
+        if name != os.curdir and not name.startswith(os.pardir):
+            inside.append(f"/{Path(name).as_posix()}/")
+    return inside
+
+
+def _sizes(folder: Path, excludes: tuple[str, ...]) -> dict[str, int]:
+    """Bytes of each file that is uploaded, by its name from the folder. Ray's own walk, so that nobody's rules differ from Ray's."""
+    from ray._private.ray_constants import get_runtime_env_default_excludes
+    from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
+
+    sizes = {}
+
+    def see(path: Path) -> None:
+        if path.is_file():
+            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+
+    try:
+        ignored = _get_excludes(folder, [*get_runtime_env_default_excludes(), *excludes])
+        _dir_travel(folder, [ignored], see, include_gitignore=True, logger=logging.getLogger("jobs.submission.upload"))
+    except OSError as error:
+        raise UserError(f"--working-dir: {folder} cannot be read: {error}") from None
+    return sizes
+
+
+def _check_size(folder: Path, sizes: dict[str, int]) -> None:
+    from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
+
+    total = sum(sizes.values()) + BYTES_PER_FILE * len(sizes)
+    if total >= DASHBOARD_CLIENT_MAX_SIZE:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+        raise UserError(
+            f"--working-dir: {folder} is {total / 2**20:.0f} MiB to upload, and Ray takes {DASHBOARD_CLIENT_MAX_SIZE / 2**20:.0f} MiB; the largest files are "
+            + ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
+            + "; name what the job does not need in a .rayignore, and put weights on the hub or where every node has them"
+        )
+
+
+def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
+    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included."""
+    if isinstance(settings.sentences, FileSentences):
+        yield "sentences.path", settings.sentences.path, False
+    for number, entry in enumerate(settings.encoders):
+        place = f"encoders[{number}].path"
+        if isinstance(entry, FolderEntry):
+            yield place, entry.path, True
+        elif isinstance(entry, ListEntry):
+            yield place, entry.path, False
+            inner = enumerate(load_list(folder / entry.path))
+            yield from ((f"{entry.path}: encoders[{row}].path", one.path, True) for row, one in inner if isinstance(one, FolderEntry))
+    for number, entry in enumerate(settings.tasks):
+        if isinstance(entry, MtebScores):
+            yield from ((f"tasks[{number}].results[{row}]", path, True) for row, path in enumerate(entry.results))
+        elif not isinstance(entry, BuiltinTasks):
+            yield from ((f"tasks[{number}].{field}", path, False) for field, path in entry.files().items())
+
+
+def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int]) -> None:
+    """UserError unless a file, or all of an encoder's folder, is in the upload."""
+    relative = Path(os.path.normpath(os.path.expanduser(name)))
+    if relative.is_absolute() or os.pardir in relative.parts:
+        raise UserError(
+            f"{place}: {name} is not in what is uploaded, the working directory {folder}; put it there and name it from there, "
+            "or name another --working-dir"
+        )
+    if not (folder / relative).exists():
+        raise UserError(f"{place}: there is no {name} in the working directory {folder}")
+    missing = next((file for file in _needed(folder, relative) if file not in sizes), None)
+    if missing is not None:
+        raise UserError(
+            f"{place}: {missing} would not be uploaded: a .gitignore or .rayignore names it, or one of {' '.join(LEFT_OUT)}, "
+            "or it is in a folder of results; put it elsewhere in the working directory"
+        )
+
+
+def _needed(folder: Path, relative: Path) -> Iterator[str]:
+    """The file itself; of an encoder's folder, what its revision is made of: a copy that lacks one of these is another encoder."""
+    if (folder / relative).is_file():
+        yield relative.as_posix()
+        return
+    for path in sorted((folder / relative).rglob("*")):
+        inner = path.relative_to(folder / relative)
+        if path.is_file() and path.suffix in READ_SUFFIXES and not set(OTHER_BACKENDS) & set(inner.parts):
+            yield (relative / inner).as_posix()

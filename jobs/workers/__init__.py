@@ -1,0 +1,1 @@
+"""What runs on the nodes: embedding, scores, features, the reducer."""

@@ -1,0 +1,193 @@
+"""The embed actor: loads one encoder, keeps its chunks, writes the embeddings of all units that are read off it, and scores them on the tasks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Union
+
+import numpy as np
+import ray
+
+from jobs.planning.plan import PassWork, Unit
+from jobs.workers.chunks import encode_chunks, measured
+from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from jobs.workers.faults import machines_fault
+from jobs.workers.featurize import encoder_facts
+from jobs.workers.score import Scorer
+from jobs.workers.worker import set_threads, versions
+from qre.density import check_finite
+from qre.encoders.passes import EncodeSettings, Pass, readout_name
+from qre.encoders.snapshots import prefetch
+from qre.encoders.spec import EncoderSpec, HubSpec
+from qre.encoders.transforms import apply_transforms
+from qre.errors import EncoderError
+from qre.sentences import SentenceSet
+from qre.store import Store
+from qre.tasks.task import Task
+
+
+@ray.remote(max_restarts=0, max_task_retries=0)
+class Embedder:
+    """Runs passes one after another. On a GPU the driver takes a fresh actor for each; on CPU one is used again, since imports are slow.
+
+    Ray restarts and retries nothing here: the driver tries again, with a fresh actor, so that one place knows how often.
+    """
+
+    def __init__(self, store: str, threads: int, gpus: int):
+        self._store, self._threads = Store(store), threads
+        self._device = {0: "cpu", 1: "auto"}.get(gpus, "spread")
+        self._sentences: SentenceSet | None = None
+
+    def run(
+        self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None,
+        tasks: Mapping[str, ray.ObjectRef] | None = None,
+    ) -> Iterator[Event | tuple[np.ndarray, dict]]:
+        """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with the encoder's facts, for
+        the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it.
+        `tasks` are references of tasks by fingerprint, each fetched when its turn comes.
+        """
+        set_threads(self._threads)
+        context = ray.get_runtime_context()
+        yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
+        if isinstance(upcoming, HubSpec):
+            prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
+        sentences = self._sentence_set(fingerprint)
+        for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
+            if isinstance(event, Embedded):
+                yield event.result
+                yield event.embedding, event.facts
+            else:
+                yield event
+
+    def _sentence_set(self, fingerprint: str) -> SentenceSet:
+        if self._sentences is None or self._sentences.fingerprint != fingerprint:
+            try:
+                table = self._store.sentences.read(fingerprint)
+            except FileNotFoundError:
+                raise StoreNotShared(f"node {socket.gethostname()} does not see the store {self._store.location}") from None
+            self._sentences = SentenceSet.from_table("stored", table)
+        return self._sentences
+
+
+class _Fetched(Mapping):
+    """Tasks behind references: one at a time is in this process."""
+
+    def __init__(self, references: Mapping[str, ray.ObjectRef]):
+        self._references = references
+
+    def __getitem__(self, fingerprint: str) -> Task:
+        return ray.get(self._references[fingerprint])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._references)
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+
+class StoreNotShared(Exception):
+    """A node looks at another folder than the driver."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A unit that is done, its embedding (n, d) float32, and what its encoder told of itself."""
+
+    result: UnitResult
+    embedding: np.ndarray
+    facts: dict
+
+
+Event = Union[Started, Loaded, ChunkMade, UnitResult, ScoreResult]
+
+
+def embed_pass(
+    store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto",
+    cache_bytes: int | None = None, tasks: Mapping[str, Task] | None = None,
+) -> Iterator[Event | Embedded]:  # fmt: skip
+    """Embed the sentences in chunks, write the embedding of each unit, then score the units on tasks; tells how far it is.
+
+    Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units as "failed"; what the
+    machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
+    """
+    started = time.monotonic()
+    readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
+    try:
+        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes)
+    except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
+        if machines_fault(error):
+            raise
+        yield from _all_failed(work, {unit.key: error for unit in work.members})
+        return
+    yield Loaded(time.monotonic() - started, loaded.record["device"])
+    try:
+        refused = _refused(work, loaded)
+        yield from _all_failed(work, refused)
+        work = work.left(refused, refused)
+        scorer = Scorer(store, work, loaded, sentences, settings, threads)
+        if work.units:
+            yield from _embed(store, work, loaded, sentences, settings, threads, scorer, started)
+        if work.scorings:
+            yield from scorer.run(tasks or {})
+    finally:
+        loaded.close()
+
+
+def _embed(
+    store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int, scorer: Scorer, started: float
+) -> Iterator[Event | Embedded]:  # fmt: skip
+    """The embeddings of all units; the scorer takes from the matrices what it needs of them."""
+    made = encode_chunks(store, work.key, loaded, {readout_name(unit.spec.readout) for unit in work.units})
+    matrices, done, seconds = yield from measured(made)
+    if isinstance(matrices, Exception):
+        scorer.skip(unit.key for unit in work.units)
+        yield from (UnitResult.failed(unit.key, matrices) for unit in work.units)
+        return
+    record = {
+        "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
+        "seconds": round(time.monotonic() - started, 3), "versions": versions(),
+    }  # fmt: skip
+    for unit in work.units:
+        written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record)
+        if isinstance(written, UnitResult):
+            scorer.skip([unit.key])
+        yield written
+    store.chunks.remove(work.key)
+    if done:
+        store.speeds.write(work.key, {"sentences": done, "seconds": round(seconds, 3), "device": loaded.record["device"], "threads": threads})
+    scorer.fit(matrices)
+
+
+def _all_failed(work: PassWork, why: Mapping[str, Exception]) -> Iterator[UnitResult | ScoreResult]:
+    """The end of the units in `why`, by key: as units where they were to be embedded, else on each of their tasks."""
+    embedded = {unit.key for unit in work.units}
+    yield from (UnitResult.failed(unit.key, why[unit.key]) for unit in work.units if unit.key in why)
+    for scoring in work.scorings:
+        lost = (unit.key for unit in scoring.units if unit.key in why and unit.key not in embedded)
+        yield from (ScoreResult.failed(scoring.task, key, why[key]) for key in lost)
+
+
+def _refused(work: PassWork, loaded: Pass) -> dict[str, EncoderError]:
+    """Why, by key, of the units whose readout the encoder does not have."""
+    why = {unit.key: loaded.refused.get(readout_name(unit.spec.readout)) for unit in work.members}
+    return {key: EncoderError(reason) for key, reason in why.items() if reason}
+
+
+def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> UnitResult | Embedded:
+    """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
+    began = time.monotonic()
+    try:
+        check_finite(matrix, unit.spec.name)
+        embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))  # as a reader of the store will have it
+    except Exception as error:
+        if machines_fault(error):
+            raise
+        return UnitResult.failed(unit.key, error)
+    spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
+    store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
+    result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
+    return Embedded(result, embedding, encoder_facts(record))

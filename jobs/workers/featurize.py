@@ -1,0 +1,139 @@
+"""The feature task: embeddings of a batch of units -> one shard in each folder of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from jobs.workers.events import UnitResult
+from jobs.workers.worker import set_threads
+from qre.errors import EmbeddingError
+from qre.features import FeatureMethod, FeatureRow, feature_rows
+from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
+from qre.store import CorruptArtefact, Store
+
+FACTS = {
+    "architecture": pa.string(), "model_type": pa.string(), "layers": pa.int64(), "hidden_size": pa.int64(), "vocabulary": pa.int64(),
+    "parameters": pa.int64(), "model_pooling": pa.string(), "model_max_tokens": pa.int64(), "modules": pa.string(), "prompt_names": pa.string(),
+}  # fmt: skip
+REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the store is the other way
+RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}  # not the seconds: equal content is to give equal bytes
+
+
+@dataclass(frozen=True)
+class ToFeaturize:
+    """A unit, and the folders whose shards it is not in; None for all."""
+
+    key: str
+    name: str
+    folders: Collection[str] | None = None
+
+
+@ray.remote(max_retries=0)
+def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, FeatureMethod | None], threads: int) -> list[UnitResult]:
+    """featurize_batch as a Ray task. `references` are of embeddings, by key, that an actor has just made; they spare a reading of the store."""
+    set_threads(threads)
+    return featurize_batch(Store(store), units, folders, lambda key: _by_reference(references.pop(key, None)))
+
+
+def featurize_batch(
+    store: Store, units: Sequence[ToFeaturize], folders: Mapping[str, FeatureMethod | None], at_hand: Callable[[str], tuple | None] = lambda key: None
+) -> list[UnitResult]:  # fmt: skip
+    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder.
+
+    Args:
+        folders: folder -> the method of the features in it; None: leading eigenvalues and Gram sketches.
+        at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else None.
+    """
+    results, batch = [], _Batch(folders)
+    for unit in units:
+        try:
+            batch.add(unit, *(at_hand(unit.key) or _from_store(store, unit.key)))
+            results.append(UnitResult(unit.key, "done"))
+        except (FileNotFoundError, CorruptArtefact) as error:
+            results.append(UnitResult(unit.key, "absent", message=str(error)))
+        except EmbeddingError as error:
+            results.append(UnitResult.failed(unit.key, error))
+    for folder, table in batch.tables():
+        store.features.write(folder, table)
+    return results
+
+
+@dataclass
+class _Batch:
+    """The rows of the shards that are being made, by folder."""
+
+    folders: Mapping[str, FeatureMethod | None]
+    rows: dict[str, list[tuple]] = field(default_factory=dict)
+
+    def add(self, unit: ToFeaturize, embedding: np.ndarray, facts: dict) -> None:
+        """All that a unit lacks, or an error and nothing of it."""
+        lacks = [folder for folder in self.folders if unit.folders is None or folder in unit.folders]
+        methods = {folder: self.folders[folder] for folder in lacks if self.folders[folder] is not None}
+        made = dict(zip(methods, feature_rows(embedding, list(methods.values()), unit.name), strict=True))
+        rows = {folder: made[folder] if folder in made else _spectra(embedding, unit.name) for folder in lacks}
+        for folder, row in rows.items():
+            self.rows.setdefault(folder, []).append((unit.key, row, facts))
+
+    def tables(self) -> list[tuple[str, pa.Table]]:
+        return [
+            (folder, shard_table(rows, self.folders[folder]) if self.folders[folder] is not None else _spectra_table(rows))
+            for folder, rows in self.rows.items()
+        ]  # fmt: skip
+
+
+def _spectra(embedding: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Leading eigenvalues and Gram sketch."""
+    return leading_eigenvalues(embedding, encoder=name), gram_sketch(embedding, sketch_rows(len(embedding)), name)
+
+
+def _spectra_table(rows: Sequence[tuple[str, tuple[np.ndarray, np.ndarray], dict]]) -> pa.Table:
+    """One row an encoder: key, spectrum (float64), sketch (float64): see qre.spectra."""
+    columns = zip(*(row for _, row, _ in rows), strict=True)
+    return pa.table({"key": [key for key, _, _ in rows], **{
+        name: pa.array(list(column), pa.list_(pa.float64())) for name, column in zip(("spectrum", "sketch"), columns, strict=True)
+    }})  # fmt: skip
+
+
+def _by_reference(reference: ray.ObjectRef | None) -> tuple[np.ndarray, dict] | None:
+    """What a reference holds; None where its node has gone: the store has it too."""
+    try:
+        return None if reference is None else ray.get(reference, timeout=REFERENCE_SECONDS)
+    except (RayError, GetTimeoutError):
+        return None
+
+
+def _from_store(store: Store, key: str) -> tuple[np.ndarray, dict]:
+    embedding, record = store.embeddings.read(key)
+    return embedding, encoder_facts(record)
+
+
+def encoder_facts(record: dict) -> dict:
+    """What the record of an embedding tells of the encoder that made it: columns of the map, null where it does not tell."""
+    own = record.get("attributes") or {}
+    columns = {name: own.get(name) for name in FACTS}
+    return {**columns, **{name: record.get(name) for name in RUN_FACTS}}
+
+
+def shard_table(rows: Sequence[tuple[str, FeatureRow, dict]], method: FeatureMethod) -> pa.Table:
+    """One row an encoder: key, feature (n float64), the spectral summary, what the encoder told of itself, and the method."""
+    count = len(rows)
+    facts = {name: pa.array([fact[name] for _, _, fact in rows], kind) for name, kind in {**FACTS, **RUN_FACTS}.items()}
+    return pa.table({
+        "key": [key for key, _, _ in rows],
+        "feature": pa.array([row.feature for _, row, _ in rows], pa.list_(pa.float64())),
+        "qre": [row.qre for _, row, _ in rows],
+        "entropy": [row.entropy for _, row, _ in rows],
+        "effective_rank": [row.effective_rank for _, row, _ in rows],
+        "dimension": [row.dimension for _, row, _ in rows],
+        **facts,
+        "direction": [method.direction] * count,
+        "perturbation": [method.perturbation] * count,
+        "epsilon": [method.epsilon] * count,
+        "unit_rows": [method.normalize] * count,
+    })  # fmt: skip

@@ -1,0 +1,142 @@
+"""The reducer: all feature rows and scores -> the atlas in the store. One task; the driver holds no matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import pandas as pd
+import ray
+
+from jobs.config import MtebScores, SweepConfig
+from jobs.mteb.public_scores import PublicScores
+from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
+from jobs.workers.worker import set_threads, versions
+from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
+from qre.atlas.scored import SCORES, Descriptions, ScoredPart, scored_part
+from qre.encoders.passes import pass_key
+from qre.store import CorruptArtefact, Store
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What an atlas is made of, all that is not in the store.
+
+    Attributes:
+        encoders: one row an encoder: key, name, family, parent, group, ...
+        attributes: what else is known of each, in the same order; they change with time (downloads) and are not part of the identity.
+        passes: key of the pass of each.
+        tasks: fingerprint -> name.
+        scored: (task, unit key) of scores in the store.
+        public: scores that others measured.
+    """
+
+    config: SweepConfig
+    fingerprint: str
+    identity: str
+    encoders: list[dict]
+    attributes: list[dict]
+    passes: list[str]
+    tasks: dict[str, str]
+    scored: list[tuple[str, str]]
+    public: PublicScores
+    failures: list[dict]
+
+
+def reduction(config: SweepConfig, plan: Plan) -> Reduction:
+    """The reduction that a plan leaves to do."""
+    shown, fingerprint = plan.on_map, plan.sentences.fingerprint
+    keys = [unit.key for unit in shown]
+    return Reduction(
+        config, fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
+        [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
+        {task: told.name for task, told in plan.tasks.items()},
+        [(task, key) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
+        [failure.model_dump(mode="json") for failure in plan.failures.values()],
+    )  # fmt: skip
+
+
+@ray.remote(max_retries=0)
+def reduce(location: str, wanted: Reduction, threads: int) -> bool:
+    """write_atlas as a Ray task."""
+    set_threads(threads)
+    return write_atlas(Store(location), wanted, threads)
+
+
+def write_atlas(store: Store, wanted: Reduction, threads: int = 1) -> bool:
+    """Build the atlas and write it; the manifest comes last.
+
+    Returns:
+        False where a row, a score or the sentences turned out absent or corrupt, so that the sweep makes it again; True when the atlas stands.
+    """
+    config, keys = wanted.config, [row["key"] for row in wanted.encoders]
+    try:
+        features = store.features.read(method_folder(config, wanted.fingerprint), keys)
+        sentences = store.sentences.read(wanted.fingerprint)
+        scores = _scores(store, wanted)
+        about = _descriptions(store, wanted, keys) if config.tasks else None
+    except (CorruptArtefact, KeyError, FileNotFoundError):
+        return False
+    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, wanted.attributes)
+    part = scored_part(atlas.table, scores, about, config.prediction) if about is not None else ScoredPart({})
+    methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
+    manifest = {
+        "schema": 1,
+        "name": config.name,
+        "identity": wanted.identity,
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "sentences": wanted.fingerprint,
+        "encode": config.encode.model_dump(mode="json"),
+        "features": config.features.model_dump(mode="json"),
+        "atlas": config.atlas.model_dump(mode="json"),
+        "prediction": {"settings": config.prediction.model_dump(mode="json"), "methods": methods} if part.predicts else None,
+        "headline": {**atlas.headline, **part.headline},
+        "notes": [*atlas.notes, *part.notes],
+        "speed": _speeds(store, wanted),
+        "failures": wanted.failures,
+        "versions": versions(),
+    }
+    files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
+    if any(isinstance(entry, MtebScores) for entry in config.tasks):
+        files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+    store.atlases.write(config.name, files, manifest)
+    return True
+
+
+def _scores(store: Store, wanted: Reduction) -> pd.DataFrame:
+    """All scores, columns SCORES: by task in the order of the config, then by encoder in the order of the map; those of others after them."""
+    names = {row["key"]: row["name"] for row in wanted.encoders}
+    records = store.scores.read(wanted.scored)
+    rows = [
+        {**record, "name": names[key], "task": wanted.tasks[task], "source": "measured"} for (task, key), record in records.items()
+    ]  # fmt: skip
+    own = pd.DataFrame(rows, columns=list(SCORES))
+    table = wanted.public.table
+    public = table.loc[table["name"].isin(set(names.values())) & ~table["task"].isin(set(own["task"])), list(SCORES)]
+    return pd.concat([own, public], ignore_index=True) if len(public) and len(own) else public.reset_index(drop=True) if len(public) else own
+
+
+def _descriptions(store: Store, wanted: Reduction, keys: list[str]) -> Descriptions:
+    """Every feature matrix, each read once, and the spectra."""
+    prediction = wanted.config.prediction
+    folder_of = {method: folder for folder, method in feature_folders(wanted.config, wanted.fingerprint).items()}
+    own = tuple(dict.fromkeys((wanted.config.features, *prediction.also)))
+    matrices = {method: _matrix(store, folder_of[method], keys) for method in dict.fromkeys((*own, *prediction.sensitivity))}
+    spectra = store.features.read(spectra_folder(wanted.fingerprint), keys)
+    return Descriptions(
+        {method: matrices[method] for method in own}, {method: matrices[method] for method in dict.fromkeys(prediction.sensitivity)},
+        feature_matrix(spectra, "spectrum"), feature_matrix(spectra, "sketch"),
+    )  # fmt: skip
+
+
+def _matrix(store: Store, folder: str, keys: list[str]):
+    return feature_matrix(store.features.read(folder, keys).select(["feature"]))
+
+
+def _speeds(store: Store, wanted: Reduction) -> dict[str, dict]:
+    """How fast each encoder was when it embedded the sentences; it changes with each run, so it is of the manifest."""
+    known = store.speeds.read(dict.fromkeys(wanted.passes))
+    return {
+        row["name"]: {"sentences_per_second": round(speed["sentences"] / speed["seconds"], 1), "device": speed["device"], "threads": speed["threads"]}
+        for row, key in zip(wanted.encoders, wanted.passes, strict=True) if (speed := known.get(key)) and speed["seconds"] > 0
+    }  # fmt: skip

@@ -1,0 +1,135 @@
+"""Scores of the units of a pass on tasks, by the encoder that is loaded anyway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+
+import numpy as np
+
+from jobs.planning.plan import PassWork, Scoring, Unit
+from jobs.workers.chunks import encode_chunks, texts_key
+from jobs.workers.events import ChunkMade, ScoreResult
+from jobs.workers.faults import machines_fault
+from jobs.workers.worker import set_threads, versions
+from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
+from qre.encoders.spec import EncoderSpec
+from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
+from qre.sentences import SentenceSet
+from qre.store import CorruptArtefact, Store
+from qre.tasks.task import Task
+
+
+class Scorer:
+    """Scores the units of one pass. Their transforms are fitted on the sentence set, as for the map: the encoder that is scored is the one on it.
+
+    The vectors of a task's texts are encoded in chunks that are kept until all its units have their score. They are scored in threads: while the next
+    task is encoded where a GPU does that, before it on a CPU.
+    """
+
+    def __init__(self, store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1):
+        self._store, self._work, self._loaded, self._sentences, self._settings, self._threads = store, work, loaded, sentences, settings, threads
+        self._fitted: dict[str, FittedTransforms] = {}
+        self._skipped: set[str] = set()
+
+    def skip(self, keys: Iterable[str]) -> None:
+        """Units that have failed: no task is scored for them."""
+        self._skipped |= set(keys)
+
+    def fit(self, matrices: Mapping[str, np.ndarray]) -> dict[str, Exception]:
+        """Fit transforms on the embeddings (n, d) of the sentence set, by readout, before any transform; returns why some cannot be."""
+        broken: dict[str, Exception] = {}
+        for unit in self._unfitted():
+            matrix = matrices.get(readout_name(unit.spec.readout))
+            if matrix is None:
+                continue
+            try:
+                self._fitted[unit.key] = fit_transforms(matrix, unit.spec.transforms)
+            except Exception as error:
+                if machines_fault(error):
+                    raise
+                broken[unit.key] = error
+        return broken
+
+    def run(self, tasks: Mapping[str, Task]) -> Iterator[ChunkMade | ScoreResult]:
+        """Every score that is not there, each written as soon as it is known."""
+        broken = yield from self._fit_the_rest()
+        pool = ThreadPoolExecutor(self._threads, initializer=set_threads, initargs=(1,))  # threads of the BLAS move the last bits of a score
+        scored: Iterator[ScoreResult] = iter(())
+        try:
+            for scoring in self._work.scorings:
+                units = [unit for unit in scoring.units if unit.key not in self._skipped]
+                yield from (ScoreResult.failed(scoring.task, unit.key, broken[unit.key]) for unit in units if unit.key in broken)
+                if units := [unit for unit in units if unit.key not in broken]:
+                    ahead = yield from self._begin(scoring, units, tasks[scoring.task], pool)
+                    yield from scored  # of the task before: a GPU has encoded this one's texts meanwhile
+                    scored = ahead
+                if self._loaded.record["device"] == "cpu":  # the CPUs that encode are those that score
+                    yield from scored
+            yield from scored
+        finally:
+            pool.shutdown(cancel_futures=True)
+            set_threads(self._threads)
+
+    def _unfitted(self) -> list[Unit]:
+        units = {unit.key: unit for scoring in self._work.scorings for unit in scoring.units if needs_fit(unit.spec.transforms)}
+        return [unit for unit in units.values() if unit.key not in self._skipped and unit.key not in self._fitted]
+
+    def _fit_the_rest(self) -> Generator[ChunkMade, None, dict[str, Exception]]:
+        """Transforms of units that were embedded earlier: on embeddings in the store, or made once more; returns why some could not be fitted."""
+        plain = {readout_name(unit.spec.readout): unit.spec.model_copy(update={"transforms": ()}) for unit in self._unfitted()}
+        stored = {name: self._stored(spec) for name, spec in plain.items()}
+        broken = self.fit({name: matrix for name, matrix in stored.items() if matrix is not None})
+        again = {name for name, matrix in stored.items() if matrix is None}
+        matrices = yield from encode_chunks(self._store, self._work.key, self._loaded, again)
+        if again:
+            self._store.chunks.remove(self._work.key)
+        if isinstance(matrices, Exception):
+            return broken | {unit.key: matrices for unit in self._unfitted()}
+        return broken | self.fit(matrices)
+
+    def _stored(self, spec: EncoderSpec) -> np.ndarray | None:
+        """The embedding (n, d) of the sentence set by an encoder, where the store has it."""
+        try:
+            return self._store.embeddings.read(unit_key(spec, self._sentences.fingerprint, self._settings))[0]
+        except (FileNotFoundError, CorruptArtefact):
+            return None
+
+    def _begin(
+        self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor
+    ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:  # fmt: skip
+        """Encode the texts of a task and begin to score the units; returns their results, as they come."""
+        key = texts_key(self._work.key, scoring.task)
+        wanted = {readout_name(unit.spec.readout) for unit in units}
+        try:
+            vectors = yield from encode_chunks(self._store, key, self._loaded.over(task.texts), wanted)
+        except Exception as error:
+            if machines_fault(error):
+                raise
+            vectors = error
+        if isinstance(vectors, Exception):
+            return iter([ScoreResult.failed(scoring.task, unit.key, vectors) for unit in units])
+        futures = [pool.submit(self._one, scoring, unit, task, vectors) for unit in units]
+        return self._results(futures, key)
+
+    def _results(self, futures: list[Future], key: str) -> Iterator[ScoreResult]:
+        for future in as_completed(futures):
+            yield future.result()
+        self._store.chunks.remove(key)
+
+    def _one(self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray]) -> ScoreResult:
+        began = time.monotonic()
+        try:
+            own = vectors[readout_name(unit.spec.readout)]
+            fitted = self._fitted.get(unit.key) or fit_transforms(own[:1], unit.spec.transforms)
+            score = task.score(fitted.apply(own))
+        except Exception as error:
+            if machines_fault(error):
+                raise
+            return ScoreResult.failed(scoring.task, unit.key, error)
+        # the task's name is not part of its identity, and may change
+        record = {name: value for name, value in asdict(score).items() if name != "task"}
+        self._store.scores.write(scoring.task, unit.key, {**record, "versions": versions()})
+        return ScoreResult(scoring.task, unit.key, "done", seconds=time.monotonic() - began)
