@@ -191,7 +191,7 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
 
 def _prediction_lines(headline: dict) -> list[str]:
     """How well scores are predicted: ours, the paper's protocol, and what any reviewer would compare with."""
-    from qre.atlas.report import label
+    from qre.atlas.report import counted, label
 
     if "spearman_ours" not in headline:
         return []
@@ -201,7 +201,8 @@ def _prediction_lines(headline: dict) -> list[str]:
         told[predictor] = "" if value is None else f"{label(predictor)} {value:.3f}"
     chance = f"; by chance 95 % are below {headline['spearman_ours_chance']:.2f}" if "spearman_ours_chance" in headline else ""
     return [
-        f"scores on {headline['predicted_tasks']} tasks predicted for {headline['predicted_encoders']} encoders, near-copies kept together; mean Spearman:",
+        f"scores on {counted(headline['predicted_tasks'], 'task')} predicted for {counted(headline['predicted_encoders'], 'encoder')}, near-copies kept "
+        "together; mean Spearman:",
         f"  {told['ours']} ({headline['spearman_ours_low']:.3f} to {headline['spearman_ours_high']:.3f} over repeats), {told['ours+cka']}, {told['paper']}",
         f"  baselines: {', '.join(told[name] for name in ('neighbours', 'dimension', 'spectrum', 'cka') if told[name])}{chance}",
         f"  intervals of {headline['coverage_nominal']:.0%} hold {headline['coverage']:.1%} of the true scores",

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conftest import save_tiny_bert  # noqa: E402
 
-COMPARED = ("features.parquet", "map.parquet", "neighbours.parquet", "map.csv", "map.png", "map.svg")
+COMPARED = ("features.parquet", "map.parquet", "neighbours.parquet", "scores.parquet", "sentences.parquet", "map.csv", "map.png", "map.svg")
+TASKS = ("builtin/sts", "builtin/retrieval")
 TAG = "QRE_KILL_TEST"  # in the environment of all processes of a sweep, Ray's included
 STARTUP_SECONDS = 6.0  # Ray is starting; kills in it find no work under way
 
@@ -39,6 +40,7 @@ class Sweep:
     Attributes:
         cluster: the config's section of that name.
         store: its store; default: a folder beside the config.
+        tasks: built-in tasks that the encoders are scored on.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Sweep:
     chunk_sentences: int = 32
     cluster: dict = field(default_factory=lambda: {"cpus": 2, "shard_units": 4})
     store: str = ""
+    tasks: tuple[str, ...] = ()
     tag: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Sweep:
         config = {
             "name": "kills", "store": self.store, "sentences": {"source": "builtin", "limit": self.sentences},
             "encoders": self.encoders, "encode": {"chunk_sentences": self.chunk_sentences}, "cluster": self.cluster,
+            "tasks": [{"source": "builtin", "include": list(self.tasks)}] if self.tasks else [], "prediction": {"repeats": 1, "permutations": 5},
         }  # fmt: skip
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
@@ -98,19 +102,20 @@ class Sweep:
     def finished(self) -> dict[str, tuple[int, int]]:
         """What stands in the store for good: name -> (inode, time of writing). A unit that is computed again gets others."""
         store = self.folder / "store"
-        files = [*store.glob("embeddings/*/*.safetensors"), *store.glob("features/*/*.parquet")]
+        files = [*store.glob("embeddings/*/*.safetensors"), *store.glob("features/*/*.parquet"), *store.glob("scores/*/*.json")]
         return {str(path.relative_to(store)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
     def chunks(self) -> int:
         return sum(1 for _ in (self.folder / "store").glob("chunks/*/*.safetensors"))
 
     def atlas(self) -> dict[str, bytes]:
-        return {name: (self.folder / "store/atlases/kills" / name).read_bytes() for name in COMPARED}
+        folder = self.folder / "store/atlases/kills"
+        return {name: (folder / name).read_bytes() for name in COMPARED if self.tasks or name != "scores.parquet"}
 
 
 def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: int) -> list[str]:
     """Kill, resume and compare; returns what went wrong, a line each. Prints a row a kill."""
-    undisturbed = Sweep(folder / "undisturbed", encoders, sentences)
+    undisturbed = Sweep(folder / "undisturbed", encoders, sentences, tasks=TASKS)
     began = time.monotonic()
     if undisturbed.start().wait() != 0:
         return [f"the undisturbed run failed: {(undisturbed.folder / 'log.txt').read_text()[-2000:]}"]
@@ -122,7 +127,7 @@ def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: in
     rng = random.Random(seed)
     while done < kills:
         life += 1
-        sweep = Sweep(folder / f"life{life}", encoders, sentences)
+        sweep = Sweep(folder / f"life{life}", encoders, sentences, tasks=TASKS)
         before: dict = {}
         while done < kills:
             process = sweep.start()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 LOOK_SECONDS = 0.03
-KEPT = ("embeddings", "features", "chunks")
-BEGUN = re.compile(r"^\[ *([\d.]+) s\] encoders 0/", re.MULTILINE)  # the first line of a run: seconds since it began
+KEPT = ("embeddings", "features", "scores", "chunks")
+BEGUN = re.compile(r"^\[ *([\d.]+) s\] encoders(?: and scores)? 0/", re.MULTILINE)  # the first line of a run: seconds since it began
 
 Versions = dict[str, tuple]
 

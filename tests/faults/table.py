@@ -27,7 +27,7 @@ from cluster.local import LocalCluster  # noqa: E402
 from tests.conftest import save_tiny_bert  # noqa: E402
 from tests.faults import faults  # noqa: E402
 from tests.faults.faults import Case, NotHere  # noqa: E402
-from tests.faults.kill_sweep import Sweep  # noqa: E402
+from tests.faults.kill_sweep import TASKS, Sweep  # noqa: E402
 from tests.faults.recorder import Recorder, versions  # noqa: E402
 
 FAULTS = {
@@ -75,8 +75,8 @@ class Row:
 HEADING = f"{'fault':<42} {'lost':>5} {'recomputed':>10} {'chunks kept':>11} {'seconds':>10}"
 
 
-def strike(name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: LocalCluster, expected: bytes) -> Row:
-    """Run one sweep with its fault, and judge it; `expected` is features.parquet of an undisturbed run."""
+def strike(name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: LocalCluster, expected: dict[str, bytes]) -> Row:
+    """Run one sweep with its fault, and judge it; `expected` are files of an undisturbed run's atlas."""
     with Recorder(sweep.folder / "log.txt", lambda: versions(sweep.store)) as recorder:
         case = Case(cluster, sweep, recorder)
         with case.after:
@@ -93,7 +93,7 @@ def strike(name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: Local
                     cluster.add_node()
 
 
-def judged(name: str, case: Case, code: int, expected: bytes) -> Row:
+def judged(name: str, case: Case, code: int, expected: dict[str, bytes]) -> Row:
     """The figures of a case that has ended, and what is wrong with them."""
     lost = case.standing - case.recorder.look().keys() - case.damaged
     again = case.recorder.again(case.damaged)
@@ -102,8 +102,7 @@ def judged(name: str, case: Case, code: int, expected: bytes) -> Row:
     problems = [f"{one} was lost" for one in sorted(lost)] + [f"{one} was not made again" for one in sorted(set(mended) - again)]
     if code != 0:
         return Row(name, len(lost), len(units), case.kept, None, (*problems, f"exit code {code}: {case.sweep.log()[-2000:]}"))
-    if case.store.atlases.read("kills", "features.parquet") != expected:
-        problems.append("features.parquet differs from the undisturbed run's")
+    problems += [f"{file} differs from the undisturbed run's" for file, content in expected.items() if case.store.atlases.read("kills", file) != content]
     if not case.twice:
         problems += [f"{one} was made again" for one in sorted(again - case.damaged)]
     if list(case.store.folder.names("chunks")):
@@ -145,15 +144,16 @@ def main() -> int:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         encoders, asked = encoders_for(folder), {"address": cluster.address, "gpus_per_encoder": 1, "shard_units": 4}
-        undisturbed = Sweep(folder / "undisturbed", encoders, arguments.sentences, cluster=asked)
+        undisturbed = Sweep(folder / "undisturbed", encoders, arguments.sentences, cluster=asked, tasks=TASKS[:1])
         if undisturbed.start().wait() != 0:
             print(f"the undisturbed run failed: {undisturbed.log()[-2000:]}")
             return 1
+        expected = {file: content for file, content in undisturbed.atlas().items() if file in ("features.parquet", "scores.parquet")}
         print(f"undisturbed: {time.monotonic() - began:.0f} s\n\n{HEADING}", flush=True)
         for number, (name, fault) in enumerate(FAULTS.items()):
             if re.search(arguments.only, name):
-                sweep = Sweep(folder / str(number), encoders, arguments.sentences, cluster=asked)
-                rows.append(strike(name, fault, sweep, cluster, undisturbed.atlas()["features.parquet"]))
+                sweep = Sweep(folder / str(number), encoders, arguments.sentences, cluster=asked, tasks=TASKS[:1])
+                rows.append(strike(name, fault, sweep, cluster, expected))
                 print(rows[-1], flush=True)
     wrong = sum(bool(row.problems) for row in rows)
     print(f"\n{len(rows)} faults in {time.monotonic() - began:.0f} s; " + (f"{wrong} went WRONG" if wrong else "no unit lost, no number changed"))

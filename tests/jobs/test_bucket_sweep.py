@@ -24,6 +24,7 @@ def config(folder: Path, name: str, tiny_encoder: Path, **values) -> Path:
     transformer = {"source": "folder", "path": str(tiny_encoder), "family": "tiny", "pooling": "mean"}
     content = {
         "name": "t", "sentences": {"source": "builtin", "limit": 600}, "encode": {"token_budget": 256, "chunk_sentences": 20},
+        "tasks": [{"source": "builtin", "include": ["builtin/sts", "builtin/retrieval"]}], "prediction": {"repeats": 1, "permutations": 5},
         "encoders": [
             {"source": "catalogue", "name": "classical", "include": ["hash/word*", "lsa/word1-2/*", "projection/*d128*"]},
             *({**transformer, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)),
@@ -56,7 +57,7 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
     assert second.returncode == 0, second.stderr
     assert "map of" in second.stdout
     assert before <= store.embeddings.keys()
-    for file in ("features.parquet", "map.parquet", "map.csv", "neighbours.parquet", "map.png", "map.svg"):
+    for file in ("features.parquet", "map.parquet", "map.csv", "neighbours.parquet", "scores.parquet", "map.png", "map.svg"):
         assert store.atlases.read("t", file) == Store(tmp_path / "store").atlases.read("t", file), file
     assert sum(store.chunks.counts().values()) <= 1  # an actor of the killed driver may write its last one late
     again = subprocess.run([*SWEEP, str(remote)], cwd=ROOT, capture_output=True, text=True, check=False)  # needs no cluster any more

@@ -298,7 +298,7 @@ def test_a_killed_node_costs_no_more_than_the_chunk_in_flight(cluster, tmp_path)
     asked = {"address": cluster.address, "gpus_per_encoder": 1, "shard_units": 4}
     cli = Sweep(tmp_path / "struck", [*tiny_encoders(tmp_path / "tiny"), HASHED], 2000, chunk_sentences=8, cluster=asked)
     expected = without_ray(load_config(cli.folder / "config.yaml"), tmp_path / "undisturbed")
-    row = strike("node killed", faults.node_killed, cli, cluster, expected)
+    row = strike("node killed", faults.node_killed, cli, cluster, {"features.parquet": expected})
     assert row.problems == ()
     assert (row.lost, row.again) == (0, 0)
     assert row.kept > 3

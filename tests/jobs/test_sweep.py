@@ -58,7 +58,8 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
     assert "map of 19 encoders in 4 families on 400 sentences" in first.stdout
     assert re.search(r"of its own family|of their own family|own family \(chance", first.stdout)
     out = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"map.png", "map.svg", "map.csv", "map.parquet", "neighbours.csv", "neighbours.parquet", "features.parquet", "manifest.json"} == out
+    tables = {f"{table}.{end}" for table in ("map", "neighbours") for end in ("csv", "parquet")}
+    assert {"map.png", "map.svg", "features.parquet", "sentences.parquet", "manifest.json", *tables} == out
     assert (tmp_path / "out/map.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     marks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     second = case.qre("sweep")
@@ -76,6 +77,45 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
     kept = [path for path in marks if "embeddings" in path.parts]
     assert len(kept) == 19
     assert all(path.stat().st_mtime_ns == marks[path] for path in kept)
+
+
+def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
+    """From tasks in the config to a report, and a new encoder placed by it; a score that is damaged is made again, a task that is added is scored alone."""
+    include = ["hash/*", "projection/*d128*", "lsa/*/d32", "sif/w2/d100"]
+    case = Case(
+        tmp_path, {**CLASSICAL, "include": include}, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)),
+        tasks=[{"source": "builtin", "include": ["builtin/sts"]}], prediction={"repeats": 1, "permutations": 5, "sensitivity": [{"epsilon": 1e-3}]},
+        sentences={"source": "builtin", "limit": 500},
+    )  # fmt: skip
+    first = case.qre("sweep")
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert re.search(r"scores on 1 task predicted for 44 encoders.*\n  ours [-\d.]+ .*the paper's protocol [-\d.]+\n  baselines: nearest neighbours", first.stdout)
+    assert "intervals of 90% hold" in first.stdout
+    out = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"report.md", "scores.csv", "predictions.parquet", "predictor.safetensors", "spearman.png", "predicted.svg", "quality_map.png", "epsilon.png"} <= out
+    scores = (tmp_path / "out/scores.csv").read_text()
+    assert len(scores.splitlines()) == 45 and "tiny/L2,builtin/sts,sts,cosine_spearman,built-in," in scores
+    placed = subprocess.run(
+        [sys.executable, "-c", "from jobs.cli import main; main()", "place", folder_encoder["path"], "--layer", "1", "--pooling", "mean", "--atlas", str(tmp_path / "out"), "--json"],
+        capture_output=True, text=True, cwd=ROOT, timeout=240,
+    )  # fmt: skip
+    assert placed.returncode == 0, placed.stderr
+    assert "tiny/L1" in placed.stdout
+    damaged = sorted((tmp_path / "store/scores").rglob("*.json"))[7]
+    damaged.write_bytes(damaged.read_bytes().replace(b'"score":', b'"score":1'))
+    (tmp_path / "store/atlases/t/report.md").unlink()
+    again = case.qre("sweep")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "out/scores.csv").read_text() == scores
+    config = yaml.safe_load(case.config.read_text())
+    config["tasks"][0]["include"].append("builtin/retrieval")
+    case.config.write_text(yaml.safe_dump(config))
+    marks = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*") if path.parts[-3] in ("embeddings", "features", "scores")}
+    more = case.qre("sweep")
+    assert "scores on 2 tasks predicted for 44 encoders" in more.stdout, more.stderr
+    assert {path: path.stat().st_mtime_ns for path in marks} == marks
+    status = json.loads(case.qre("status", "--json").stdout)
+    assert (status["scored"], status["to_score"], status["atlas_done"]) == (88, 0, True)
 
 
 def test_bad_encoders_end_as_recorded_failures(tmp_path, folder_encoder):
