@@ -68,15 +68,30 @@ def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, s
     began, threads = time.monotonic(), config.cluster.reduce_cpus
     copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
     memory = min(copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29, largest("memory") or 0)
-    reference = reduce.options(num_cpus=threads, memory=memory).remote(store.location, reduction(config, plan), threads)
-    while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
-        if stop.asked:
-            raise Interrupted(stop.signal)
+    options = {"num_cpus": threads, "memory": memory, "num_returns": "streaming"}
     try:
-        ray.get(reference)
+        _follow(reduce.options(**options).remote(store.location, reduction(config, plan), threads), reporter, stop)
     except RayTaskError as error:
         raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
     except RayError as error:  # its machine failed it: the next round makes it again
         reporter.say(f"atlas: {type(error).__name__}; trying again")
     metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
     reporter.update("atlas", 1, 1)
+
+
+def _follow(events: ray.ObjectRefGenerator, reporter: Reporter, stop: Stop) -> None:
+    """Tell what the reducer tells, until it ends."""
+    stage = None
+    while True:
+        if stop.asked:
+            raise Interrupted(stop.signal)
+        if not ray.wait([events], timeout=POLL_SECONDS, fetch_local=False)[0]:
+            continue
+        try:
+            name, done, total = ray.get(next(events))
+        except StopIteration:
+            return
+        if name != stage:
+            stage = name
+            reporter.begin(f"atlas: {name}", total)
+        reporter.update(f"atlas: {name}", done, total)

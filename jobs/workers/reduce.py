@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -13,7 +16,7 @@ from jobs.mteb.public_scores import PublicScores
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
 from jobs.workers.worker import set_threads, versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
-from qre.atlas.scored import SCORES, Descriptions, ScoredPart, scored_part
+from qre.atlas.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.encoders.passes import pass_key
 from qre.store import CorruptArtefact, Store
 
@@ -57,19 +60,25 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
 
 
 @ray.remote(max_retries=0)
-def reduce(location: str, wanted: Reduction, threads: int) -> bool:
-    """write_atlas as a Ray task."""
-    set_threads(threads)
-    return write_atlas(Store(location), wanted, threads)
+def reduce(location: str, wanted: Reduction, threads: int) -> Iterator[tuple[str, int, int]]:
+    """write_atlas as a Ray task that yields how far it is: what is being made, how much of it is done, and of how much."""
+    told: queue.SimpleQueue = queue.SimpleQueue()
+    with ThreadPoolExecutor(1, initializer=set_threads, initargs=(threads,)) as pool:
+        work = pool.submit(write_atlas, Store(location), wanted, threads, lambda *event: told.put(event))
+        work.add_done_callback(lambda _: told.put(None))
+        while (event := told.get()) is not None:
+            yield event
+        work.result()
 
 
-def write_atlas(store: Store, wanted: Reduction, threads: int = 1) -> bool:
-    """Build the atlas and write it; the manifest comes last.
+def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Progress = lambda stage, done, total: None) -> bool:
+    """Build the atlas and write it; the manifest comes last. `progress` as of `reduce`.
 
     Returns:
         False where a row, a score or the sentences turned out absent or corrupt, so that the sweep makes it again; True when the atlas stands.
     """
     config, keys = wanted.config, [row["key"] for row in wanted.encoders]
+    progress("features read", 0, 1)
     try:
         features = store.features.read(method_folder(config, wanted.fingerprint), keys)
         sentences = store.sentences.read(wanted.fingerprint)
@@ -77,8 +86,9 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1) -> bool:
         about = _descriptions(store, wanted, keys) if config.tasks else None
     except (CorruptArtefact, KeyError, FileNotFoundError):
         return False
+    progress("layout and figures", 0, 1)
     atlas = build_atlas(wanted.encoders, features, config.atlas, threads, wanted.attributes)
-    part = scored_part(atlas.table, scores, about, config.prediction) if about is not None else ScoredPart({})
+    part = scored_part(atlas.table, scores, about, config.prediction, progress) if about is not None else ScoredPart({})
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
         "schema": 1,

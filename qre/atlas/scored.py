@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from qre.atlas.prediction.sensitivity import sensitivity
 from qre.errors import UserError
 from qre.features import FeatureMethod
 
+Progress = Callable[[str, int, int], None]
 SCORES = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source")
 
 
@@ -46,12 +47,15 @@ class Descriptions:
     sketches: np.ndarray
 
 
-def scored_part(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings) -> ScoredPart:
+def scored_part(
+    table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings, progress: Progress = lambda stage, done, total: None
+) -> ScoredPart:  # fmt: skip
     """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
 
     Args:
         table: the map, one row an encoder: name, family, group, x, y, dimension and, where known, parameters.
         scores: columns SCORES, one row for an encoder and task.
+        progress: told what is being made, how much of it is done, and of how much.
 
     Returns:
         scores.parquet, .csv; and report.md, predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
@@ -64,10 +68,11 @@ def scored_part(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, 
     pairs = near_copies(next(iter(data.features.values())), data.groups)
     data = replace(data, groups=joined(data.groups, pairs)) if pairs else data
     try:
-        report = evaluate(data, settings)
+        report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
         return ScoredPart(files, notes=(str(error),))
-    curve = sensitivity(about.compared, data, settings) if about.compared else pd.DataFrame()
+    curve = sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at)) if about.compared else pd.DataFrame()
+    progress("report and figures", 0, 1)
     notes = report.notes if not pairs else (*report.notes, _together(data, pairs))
     told, headline = _told(replace(report, notes=notes), table.assign(group=data.groups), scores, curve)
     predictor = fit(data, settings, sketches=False)

@@ -75,7 +75,7 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
     featurize_batch(store, [ToFeaturize(unit.key, unit.spec.name) for unit in plan.to_featurize], folders)
     plan = make_plan(config, store, resolve(config, store))
     write_atlas(store, reduction(config, plan))
-    return store.atlases.read("t", "features.parquet")
+    return store.atlases.read(config.name, "features.parquet")
 
 
 def until(condition: Callable, what: str):

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from jobs.config import load_config
 from jobs.mteb.evaluate import coverage, lacking, split_prompts
@@ -22,26 +21,13 @@ from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from qre.store import Store
 from tests.checkpoints import make
-from tests.hub import FakeHub
+from tests.jobs.conftest import write_config
 
 PROJECT = Path(__file__).resolve().parents[2]
 HAS_MTEB = importlib.util.find_spec("mteb") is not None
 MTEB = pytest.mark.skipif(not HAS_MTEB, reason="the extra mteb is not installed")
 SIMPLE = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
 DATA_SETS = {"BIOSSES": "biosses-sts", "STSBenchmark": "stsbenchmark-sts"}
-
-
-@pytest.fixture
-def hub():
-    with FakeHub() as fake:
-        yield fake
-
-
-def write(folder: Path, encoders: list, **values) -> Path:
-    path = folder / "config.yaml"
-    config = {"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": 60}, "encoders": encoders, **values}
-    path.write_text(yaml.safe_dump({"cluster": {"cpus": 2}, **config}))
-    return path
 
 
 def command(*words) -> list[str]:
@@ -92,7 +78,7 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
     folder = {"source": "folder", "path": str(tiny_encoder)}
     encoders = [SIMPLE, {**folder, "name": "own", "prompt": "odd: "}, {**folder, "name": "same"}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
     tasks = [{"source": "mteb", "tasks": ["BIOSSES", "STS12"]}, {"source": "builtin", "include": ["builtin/sts"]}]
-    config = load_config(write(tmp_path, encoders, tasks=tasks))
+    config = load_config(write_config(tmp_path, encoders, tasks=tasks))
     store = Store(config.store)
     resolved = resolve(config, store)
 
@@ -120,7 +106,7 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
 
 
 def test_the_table_writes_nothing_and_needs_no_mteb(tmp_path):
-    config = write(tmp_path, [SIMPLE], tasks=[{"source": "mteb", "tasks": ["STS12"]}])
+    config = write_config(tmp_path, [SIMPLE], tasks=[{"source": "mteb", "tasks": ["STS12"]}])
     told = evaluate(None, tmp_path, config, "--json")
     assert told.returncode == 0, told.stderr
     told = json.loads(told.stdout)
@@ -133,7 +119,7 @@ def test_the_table_writes_nothing_and_needs_no_mteb(tmp_path):
 
 @pytest.mark.skipif(HAS_MTEB, reason="mteb is installed")
 def test_without_the_package_running_is_refused_in_one_line(tmp_path):
-    told = evaluate(None, tmp_path, write(tmp_path, [SIMPLE]), "--mteb", "--task", "STS12")
+    told = evaluate(None, tmp_path, write_config(tmp_path, [SIMPLE]), "--mteb", "--task", "STS12")
     assert told.returncode == 2
     assert "Python 3.11" in told.stderr
     assert len(told.stderr.strip().splitlines()) == 1
@@ -141,7 +127,7 @@ def test_without_the_package_running_is_refused_in_one_line(tmp_path):
 
 @MTEB
 def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
-    plain, named = write(tmp_path, [SIMPLE]), ["--mteb", "--task", "STS1"]
+    plain, named = write_config(tmp_path, [SIMPLE]), ["--mteb", "--task", "STS1"]
     assert "Did you mean: 'STS17'" in (told := evaluate(None, tmp_path, plain, *named)).stderr
     assert told.returncode == 2
     told = evaluate(None, tmp_path, plain, "--mteb")
@@ -166,7 +152,7 @@ def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
     hub.add("odd/nan", folder=make_odd("nan", tmp_path / "made" / "nan"))
     keep_data(tmp_path / "home", "BIOSSES")
     encoders = [SIMPLE, *({"source": "hub", "id": name} for name in ("tiny/bert", "tiny/prompts", "odd/nan"))]
-    config = write(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
+    config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
     dry = evaluate(hub, tmp_path, config, "--mteb", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "3 MTEB tasks to run, for 3 encoders" in dry.stdout
@@ -206,7 +192,7 @@ def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     hub.slow("tiny/2", 1000.0)  # its weights never come
     hub.slow("tiny/1", 1000.0)
     encoders = [SIMPLE, *({"source": "hub", "id": f"tiny/{number}"} for number in range(3))]
-    config = write(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
+    config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     made, end = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json", time.monotonic() + 200
     while not made.exists() and time.monotonic() < end and process.poll() is None:
@@ -227,7 +213,7 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
     commit = hub.add("tiny/bert", folder=make("bert", tmp_path / "made"))
     keep_data(tmp_path / "home", "BIOSSES")
     hub.slow("tiny/bert", 1000.0)
-    config = write(tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
+    config = write_config(tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def actors():

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from jobs.cli import app
 from jobs.config import load_config
@@ -16,23 +15,11 @@ from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from qre.store import Store
 from tests.checkpoints import KINDS, MARKER, make, make_odd
-from tests.hub import READER, FakeHub
+from tests.hub import READER
+from tests.jobs.conftest import write_config
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert", "hidden_size": 384}', "model.safetensors": 90_000_000}
-
-
-@pytest.fixture
-def hub():
-    with FakeHub() as fake:
-        yield fake
-
-
-def write(folder: Path, encoders: list, **values) -> Path:
-    path = folder / "config.yaml"
-    config = {"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": 120}, "encoders": encoders, **values}
-    path.write_text(yaml.safe_dump({"cluster": {"cpus": 2}, **config}))
-    return path
 
 
 def qre(hub, folder: Path, *words: str, **environment) -> subprocess.CompletedProcess:
@@ -53,7 +40,7 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     encoders += [{"source": "hub", "id": "tiny/bert", "revision": "nobranch", "name": "wrong revision"}]
     encoders += [{"source": "hub", "id": "tiny/prompts", "prompt_name": "nothing", "name": "wrong prompt"}]
     encoders += [{"source": "hub", "id": "../../x", "name": "climbs"}, {"source": "hub", "id": "<script>alert(1)</script>"}]
-    config = write(tmp_path, encoders)
+    config = write_config(tmp_path, encoders)
 
     planned = json.loads(qre(hub, tmp_path, "plan", config, "--json").stdout)
     assert planned["to_embed"] == len(KINDS) + 1  # odd/nan looks good until it runs
@@ -83,7 +70,7 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     # pinned lists resolve without a request, and everything is done already
     found = qre(hub, tmp_path, "encoders", "search", "--author", "tiny", "--limit", "50", "--out", str(tmp_path / "tiny.yaml"))
     assert found.returncode == 0, found.stderr
-    config = write(tmp_path, [{"source": "list", "path": str(tmp_path / "tiny.yaml")}])
+    config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "tiny.yaml")}])
     drawn = qre(hub, tmp_path, "sweep", config)  # the same encoders by their commits: nothing is embedded again
     assert (drawn.returncode, "encoders 0/" in drawn.stdout) == (0, False), drawn.stdout + drawn.stderr
     hub.requests.clear()
@@ -97,7 +84,7 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
 def test_a_token_is_used_and_appears_nowhere(hub, tmp_path):
     hub.add("org/gated", folder=make("bert", tmp_path / "made"), gated="manual")
     lsa = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
-    config = write(tmp_path, [lsa, {"source": "hub", "id": "org/gated"}])
+    config = write_config(tmp_path, [lsa, {"source": "hub", "id": "org/gated"}])
     result = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
     assert result.returncode == 0, result.stderr
     assert "map of 7 encoders" in result.stdout
@@ -113,7 +100,7 @@ def test_a_moved_branch_is_a_new_unit_and_a_hub_that_is_gone_leaves_the_last(hub
     hub.adopt(monkeypatch, tmp_path / "home")
     for name in "abcd":
         hub.add(f"org/{name}", files=FILES, tags=["sentence-transformers"])
-    config = load_config(write(tmp_path, [{"source": "hub", "query": {"author": "org", "sort": "likes"}}]))
+    config = load_config(write_config(tmp_path, [{"source": "hub", "query": {"author": "org", "sort": "likes"}}]))
     store = Store(config.store)
 
     def keys(**options):
@@ -140,7 +127,7 @@ def test_a_plan_of_1101_encoders(hub, tmp_path, monkeypatch):
     for number in range(1101):
         hub.add(f"org{number % 40}/e{number}", files=FILES, safetensors_parameters={"F32": 22_000_000 * (1 + number % 20)})
     (tmp_path / "list.csv").write_text("id,max_tokens\n" + "".join(f"org{number % 40}/e{number},256\n" for number in range(1101)))
-    config = write(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}], sentences={"source": "builtin", "limit": 10_000})
+    config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}], sentences={"source": "builtin", "limit": 10_000})
     start = time.monotonic()
     result = qre(hub, tmp_path, "plan", config, "--json")
     seconds = time.monotonic() - start
@@ -159,6 +146,6 @@ def test_lists_say_what_is_wrong(tmp_path):
     from typer.testing import CliRunner
 
     (tmp_path / "list.csv").write_text("id,revison\na/b,main\n")
-    config = write(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}])
+    config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}])
     result = CliRunner().invoke(app, ["plan", str(config)])
     assert "list.csv: encoders[0].revison: unknown key; did you mean revision?" in str(result.exception)

@@ -21,7 +21,7 @@ from jobs.engine.local import SweepError
 from jobs.engine.nodes import autoscaling
 from jobs.engine.progress import Reporter
 from jobs.workers.embed import Embedder
-from jobs.workers.featurize import featurize
+from jobs.workers.featurize import ToFeaturize, featurize
 from qre.features import feature_row
 from qre.store import Store
 from tests.conftest import save_tiny_bert
@@ -214,8 +214,8 @@ def test_an_embedding_whose_node_has_gone_is_read_from_the_store(cluster, tmp_pa
                 work, plan.sentences.fingerprint, case.config.encode
             )
         cluster.kill(node)
-        units = [(key, key) for key in references]
-        made = featurize.options(num_cpus=1).remote(case.store.location, units, dict(references), case.config.features, "m", 1)
+        units = [ToFeaturize(key, key) for key in references]
+        made = featurize.options(num_cpus=1).remote(case.store.location, units, dict(references), {"m": case.config.features}, 1)
         assert {result.status for result in ray.get(made, timeout=PATIENCE)} == {"done"}
         for reference in references.values():
             with pytest.raises(ray.exceptions.RayError):

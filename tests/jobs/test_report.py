@@ -78,7 +78,7 @@ def test_the_map_is_copied(swept):
     result = swept.qre("report")
     assert result.exit_code == 0, result.output
     assert "map of 12 encoders" in result.output
-    assert len(swept.files()) == 7
+    assert len(swept.files()) == 8
     assert swept.qre("report", "--out", str(swept.folder / "copy")).exit_code == 0
     assert swept.files("copy") == swept.files()
 

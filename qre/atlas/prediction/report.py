@@ -6,8 +6,9 @@ chosen from the training part of a fold alone.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,19 +45,24 @@ class PredictionReport:
 
 
 def evaluate(
-    data: PredictionData, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS, schemes: Collection[str] = SCHEMES
+    data: PredictionData, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS, schemes: Collection[str] = SCHEMES,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PredictionReport:  # fmt: skip
     """Measure predictors on every task that can be predicted.
 
     Args:
         predictors: "ours" and any others.
         schemes: "grouped" and any others.
+        progress: told how many folds are done, and of how many.
 
     Raises:
         UserError: no task can be: too few groups of encoders with scores, or constant scores.
     """
     usable, notes = data.predictable(settings.folds)
-    runs = [out_of_fold(data, block, scheme, settings, predictors) for block in usable for scheme in schemes]
+    total, done = len(usable) * len(schemes) * settings.repeats * settings.folds, itertools.count(1)
+    runs = [
+        out_of_fold(data, block, scheme, settings, predictors, lambda: progress(next(done), total)) for block in usable for scheme in schemes
+    ]  # fmt: skip
     tables = (_metrics(runs, data), _null(runs, data), _coverage(runs, data, settings.coverage), _predictions(runs, data), _choices(runs, data))
     return PredictionReport(*tables, notes=(*notes, *_near_copies(data)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,9 +59,10 @@ class Runs:
 
 
 def out_of_fold(
-    data: PredictionData, block: Block, scheme: str, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS
+    data: PredictionData, block: Block, scheme: str, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS,
+    told: Callable[[], None] = lambda: None,
 ) -> Runs:  # fmt: skip
-    """Predict every encoder of a block out of fold, `repeats` times."""
+    """Predict every encoder of a block out of fold, `repeats` times; `told` is called after each fold."""
     y = data.scores[np.ix_(block.rows, block.columns)]
     rng = np.random.default_rng([settings.seed, 1])
     scores = np.hstack([y, *(y[rng.permutation(len(y))] for _ in range(settings.permutations))])
@@ -79,6 +80,7 @@ def out_of_fold(
                 if name == "ours":
                     half[test] = width[:, : y.shape[1]]
                 runs.chosen.extend((repeat, number, name, task, chosen[task]) for task in range(y.shape[1]))
+            told()
         runs.folds.append(fold)
         runs.expected.append(expected)
         runs.half.append(half)

@@ -1,0 +1,22 @@
+"""What tests of the command share: a fake hub, and a config in a file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.hub import FakeHub
+
+
+@pytest.fixture
+def hub():
+    with FakeHub() as fake:
+        yield fake
+
+
+def write_config(folder: Path, encoders: list, limit: int = 120, **values) -> Path:
+    """A config on built-in sentences, with its store beside it."""
+    path = folder / "config.yaml"
+    config = {"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": limit}, "encoders": encoders, **values}
+    path.write_text(yaml.safe_dump({"cluster": {"cpus": 2}, **config}))
+    return path
