@@ -75,7 +75,8 @@ class Scores:
 
     def pairs(self) -> set[tuple[str, str]]:
         """(task, unit key) of every score: one listing for all."""
-        return {tuple(name.removesuffix(".json").split("/")[1:]) for name in self._folder.names("scores")}
+        found = (tuple(name.removesuffix(".json").split("/")[1:]) for name in self._folder.names("scores"))
+        return {pair for pair in found if len(pair) == 2}
 
     def write(self, task: str, key: str, record: dict) -> None:
         """Write a score with all that belongs to it: plain values without NaN."""

@@ -32,10 +32,10 @@ class Case:
         said: all that it has printed.
     """
 
-    def __init__(self, folder: Path, encoders: list[dict], cluster: dict, sentences: int = 400):
+    def __init__(self, folder: Path, encoders: list[dict], cluster: dict, sentences: int = 400, tasks: tuple[str, ...] = ()):
         self.config = SweepConfig.model_validate({
             "name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": sentences},
-            "encoders": encoders, "cluster": {"shard_units": 16, **cluster},
+            "encoders": encoders, "cluster": {"shard_units": 16, **cluster}, "tasks": [{"source": "builtin", "include": list(tasks)}] if tasks else [],
         })  # fmt: skip
         self.store = Store(self.config.store)
         self.said = io.StringIO()

@@ -91,9 +91,11 @@ class Disturbing(Reporter):
 
 
 def test_nodes_come_with_the_work_and_go_with_its_tail(cluster, folders, tmp_path):
-    case = Case(tmp_path, [*folders, HASHED], {"address": cluster.address, "gpus_per_encoder": 1, "width": 2})
+    asked = {"address": cluster.address, "gpus_per_encoder": 1, "width": 2}
+    case = Case(tmp_path, [*folders, HASHED], asked, tasks=("builtin/sts", "builtin/retrieval"))
     assert cluster.workers == []
-    assert len(case.sweep(lambda *arguments: Disturbing(cluster, *arguments)).on_map) == 8
+    plan = case.sweep(lambda *arguments: Disturbing(cluster, *arguments))
+    assert (len(plan.on_map), len(plan.scored), plan.done) == (8, 16, True)
     until(lambda: not cluster.workers, "nodes are left")
     told, rows = case.reporter, case.rows()
     assert told.scaled == {True}
