@@ -69,7 +69,7 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
     plan = make_plan(config, store, resolve(config, store))
     store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     for work in plan.passes:
-        assert [event for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu") if isinstance(event, Embedded)]
+        assert [event for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu", tasks=plan.tasks) if isinstance(event, Embedded)]
     plan = make_plan(config, store, resolve(config, store))
     folders = feature_folders(config, plan.sentences.fingerprint)
     featurize_batch(store, [ToFeaturize(unit.key, unit.spec.name) for unit in plan.to_featurize], folders)

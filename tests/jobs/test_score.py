@@ -1,6 +1,9 @@
 """Scores beside the embedding, without Ray: each is that of its encoder on the map, made once, kept, and made again where it is damaged."""
 
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from jobs.config import SweepConfig
@@ -11,9 +14,12 @@ from jobs.workers.chunks import texts_key
 from jobs.workers.embed import embed_pass
 from jobs.workers.events import ScoreResult, UnitResult
 from qre.encoders.passes import Pass
+from qre.encoders.transformer import folder_revision
 from qre.encoders.transforms import fit_transforms
 from qre.errors import UserError
 from qre.store import CorruptArtefact, Failure, Store
+from tests.faults.in_process import without_ray
+from tests.jobs.test_public_scores import put
 
 STS = [("the cat runs .", "a dog runs .", 1.0), ("the old boat", "one new boat", 3.0), ("a judge sings", "the judge sings at night", 4.5),
        ("in the city", "under the river", 0.5), ("a red cat sees the dog", "the dog sees a red cat", 3.5)]  # fmt: skip
@@ -169,3 +175,46 @@ def test_two_tasks_of_one_name_and_a_missing_file_are_told(case):
         load_tasks(case.model_copy(update={"tasks": (case.tasks[0].model_copy(update={"path": "nowhere.csv"}),)}))
     tasks, notes = load_tasks(case.model_copy(update={"tasks": (case.tasks[0], case.tasks[0].model_copy(update={"name": "again"}))}))
     assert len(tasks) == 1 and notes == ["task 'again' is the same as 'sts'; it is left out"]
+
+
+def test_scores_that_others_measured_are_in_the_atlas_beside_ours(tmp_path, tiny_encoder):
+    """Imported by id and revision, in the table with their source; the report says what did not join; new ones make the atlas anew."""
+    (tmp_path / "pairs.csv").write_text("sentence1,sentence2,label\n" + "\n".join(f"{a},{b},{int(s > 2)}" for a, b, s in STS))
+    encoders = [{"source": "folder", "path": str(tiny_encoder), "name": "tiny"}, {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}]
+    tasks = [{"source": "file", "kind": "pairs", "name": "pairs", "path": str(tmp_path / "pairs.csv")}, {"source": "mteb", "results": [str(tmp_path / "results")]}]
+    config = SweepConfig.model_validate({
+        "name": "t", "store": str(tmp_path / "store"), "sentences": {"source": "builtin", "limit": 200}, "encoders": encoders, "tasks": tasks,
+    })  # fmt: skip
+    revision = folder_revision(tiny_encoder)[:40]
+    put(tmp_path / "results", f"local/{tiny_encoder.name}", revision, "STS12", 0.625)
+    put(tmp_path / "results", "org/unknown", "a" * 40, "STS12", 0.5)
+    without_ray(config, tmp_path / "made")
+    store = Store(tmp_path / "made")
+    table = pd.read_csv(io.BytesIO(store.atlases.read("t", "scores.csv")))
+    assert dict(table.groupby("source").size()) == {"imported": 1, "measured": 13}
+    imported = table[table.source == "imported"].iloc[0]
+    assert (imported["name"], imported.task, imported.score, np.isnan(imported.low)) == ("tiny", "STS12", 0.625, True)
+    assert "results without encoder" in store.atlases.read("t", "scores_report.csv").decode()
+    assert planned(config, store).atlas_done
+    put(tmp_path / "results", f"local/{tiny_encoder.name}", revision, "STS13", 0.5)
+    assert not planned(config, store).atlas_done
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_scores_are_the_same_beside_a_gpu_and_on_more_threads(case, tmp_path, monkeypatch, threads):
+    """Where a GPU encodes, one task is scored while the texts of the next are encoded; here the device is a CPU that says it is a GPU."""
+    undisturbed, store = Store(tmp_path / "undisturbed"), Store(case.store)
+    finish(case, undisturbed)
+    made = Pass.__init__
+
+    def claims(self, *arguments, **keywords):
+        made(self, *arguments, **keywords)
+        self.record["device"] = "cuda"
+
+    monkeypatch.setattr(Pass, "__init__", claims)
+    plan = planned(case, store)
+    for work in plan.passes:
+        list(embed_pass(store, work, plan.sentences, case.encode, threads, tasks=plan.tasks))
+    pairs = undisturbed.scores.pairs()
+    assert store.scores.pairs() == pairs and not store.chunks.counts()
+    assert {pair: store.scores.read([pair])[pair]["score"] for pair in pairs} == {pair: undisturbed.scores.read([pair])[pair]["score"] for pair in pairs}
