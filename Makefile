@@ -21,6 +21,7 @@ faults: .venv/installed
 bench: .venv/installed
 	$(BIN)/python tests/benchmarks/features.py
 	$(BIN)/python tests/benchmarks/encoding.py
+	$(BIN)/python tests/benchmarks/protocol.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
