@@ -19,7 +19,6 @@ from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.watch import Watch
 from jobs.planning.plan import PassWork, Plan, feature_folders
-from jobs.workers.chunks import texts_key
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from qre.store import Store
@@ -31,12 +30,12 @@ QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are 
 
 @dataclass
 class Pass:
-    """An attempt on its actor. `told` are the keys of units and scores that it has ended, `failed` those of them that failed; `result` is of the unit
+    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `result` is of the unit
     whose embedding comes next."""
 
     attempt: Attempt
     actor: object
-    told: set[str] = field(default_factory=set)
+    told: set[str | tuple[str, str]] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     result: UnitResult | None = None
 
@@ -60,7 +59,6 @@ class Loop:
         self.schedule.add(plan.passes)
         self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
         self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
-        self.whole: set[str] = set()  # keys of the chunks of passes that have ended well
         self.live: dict = {}  # generator or reference -> Pass or Shard
         self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
         self.phase = "encoders and scores" if self.tasks else "encoders"
@@ -87,7 +85,6 @@ class Loop:
                 self._watch()
                 self._report()
                 self._stop_if_asked()
-            self._remove_leftovers()
         finally:
             self.actors.kill_all()
 
@@ -107,11 +104,6 @@ class Loop:
         tail = not self.schedule.queued and (not self.schedule.in_flight or self.shards.quiet > QUIET_SECONDS)
         while not self.stop.overdue and (shard := self.shards.cut(last=tail)):
             self.live[self.shards.start(shard)] = shard
-
-    def _remove_leftovers(self) -> None:
-        """Chunks of whole passes: the actors of a driver that was killed live on for seconds, and may write one late."""
-        for key in self.whole & self.store.chunks.counts().keys():
-            self.store.chunks.remove(key)
 
     def _ready(self) -> list:
         """Actors and tasks that have something to say; waits a moment where none has."""
@@ -163,8 +155,6 @@ class Loop:
             self.actors.kill(call.actor)
             self._fault(call, WorkerCrashedError())
             return
-        work = call.attempt.work
-        self.whole |= {work.key, *(texts_key(work.key, scoring.task) for scoring in work.scorings)}
         self.schedule.done(call.attempt)
         self.actors.give(call.actor, call.attempt.work.slot)
         self.reporter.ended(call.attempt, "done")

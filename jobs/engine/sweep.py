@@ -18,7 +18,9 @@ from jobs.engine.nodes import largest
 from jobs.engine.progress import Reporter
 from jobs.planning.plan import Plan, feature_folders, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
+from jobs.workers.chunks import texts_key
 from jobs.workers.reduce import reduce, reduction
+from qre.encoders.passes import pass_key
 from qre.store import Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
@@ -48,6 +50,8 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if plan.passes or plan.to_featurize:
                     Loop(config, store, plan, reporter, stop, metrics, given_up).run()
                     plan = make_plan(config, store, resolved, given_up=given_up)
+                if not plan.passes:
+                    _remove_leftovers(config, store, plan)
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
                     _reduce(config, store, plan, reporter, stop, metrics)
                     plan = make_plan(config, store, resolved, given_up=given_up)
@@ -58,6 +62,18 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     if not plan.done:
         raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")
     return plan
+
+
+def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
+    """Chunks of passes that are whole: a sweep that was killed may have come no more to remove them, and its actors live on for seconds and write one late."""
+    kept = store.chunks.counts().keys()
+    if not kept:
+        return
+    failed = {unit.key: plan.failed(unit) for unit in plan.units}
+    passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
+    whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}  # of what failed they spare work where it is tried again
+    for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
+        store.chunks.remove(key)
 
 
 def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics) -> None:

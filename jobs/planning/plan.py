@@ -130,6 +130,10 @@ class Plan:
         """Units with features: those that the atlas shows."""
         return tuple(unit for unit in self.units if unit.key in self.featured)
 
+    def failed(self, unit: Unit) -> bool:
+        """A unit, or one of its scores, has failed and will not be tried again now."""
+        return not self.failures.keys().isdisjoint((unit.key, *(score_key(task, unit.key) for task in self.tasks)))
+
     @property
     def done(self) -> bool:
         return not self.passes and not self.to_featurize and self.atlas_done

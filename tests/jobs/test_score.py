@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from jobs.config import SweepConfig
+from jobs.engine.sweep import _remove_leftovers
 from jobs.planning.plan import make_plan, score_key
 from jobs.planning.resolve import resolve
 from jobs.planning.tasks import load_tasks
@@ -218,3 +219,17 @@ def test_scores_are_the_same_beside_a_gpu_and_on_more_threads(case, tmp_path, mo
     pairs = undisturbed.scores.pairs()
     assert store.scores.pairs() == pairs and not store.chunks.counts()
     assert {pair: store.scores.read([pair])[pair]["score"] for pair in pairs} == {pair: undisturbed.scores.read([pair])[pair]["score"] for pair in pairs}
+
+
+def test_chunks_of_whole_passes_are_swept_up_and_those_of_failed_ones_kept(case):
+    """A sweep that is killed between the last score of a pass and the removal of its chunks has nothing left to do there."""
+    store = Store(case.store)
+    plan = finish(case, store)
+    work = transformer(plan)
+    classical = next(one for one in plan.passes if one is not work)
+    for key in (work.key, texts_key(work.key, list(plan.tasks)[0]), classical.key, "f" * 64):
+        store.chunks.write(key, 0, np.arange(2), {"default": np.zeros((2, 3), np.float32)})
+    store.failures.write(Failure(key=score_key(list(plan.tasks)[1], classical.units[0].key), encoder="x", kind="permanent", exception="E", message=""))
+    store.folder.remove(store.scores.name(list(plan.tasks)[1], classical.units[0].key))
+    _remove_leftovers(case, store, planned(case, store))
+    assert set(store.chunks.counts()) == {classical.key, "f" * 64}
