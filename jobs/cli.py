@@ -18,8 +18,8 @@ from jobs.atlas.compare import compare
 from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
-from jobs.planning.costs import expected_costs
 from jobs.planning.encoders import app as encoders_app
+from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
 from jobs.report import (

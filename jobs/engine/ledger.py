@@ -5,7 +5,8 @@ from __future__ import annotations
 from jobs.engine.local import SweepError
 from jobs.engine.metrics import Metrics
 from jobs.engine.progress import Reporter
-from jobs.planning.plan import PassWork, Plan, score_key
+from jobs.planning.passes import PassWork, score_key
+from jobs.planning.plan import Plan
 from jobs.workers.events import ScoreResult, UnitResult
 from qre.store import Failure, Store
 

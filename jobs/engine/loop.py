@@ -18,7 +18,8 @@ from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.watch import Watch
-from jobs.planning.plan import PassWork, Plan, feature_folders
+from jobs.planning.passes import PassWork
+from jobs.planning.plan import Plan, feature_folders
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from qre.store import Store

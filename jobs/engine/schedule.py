@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from jobs.planning.plan import PassWork
+from jobs.planning.passes import PassWork
 from jobs.slots import Slot
 
 PAUSE_SECONDS = 1.0  # before another try; doubled with each

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import ray
 
 from jobs.config import SweepConfig
-from jobs.planning.plan import Unit
+from jobs.planning.passes import Unit
 from jobs.workers.featurize import ToFeaturize, featurize
 from qre.features import FeatureMethod
 

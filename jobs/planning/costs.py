@@ -1,17 +1,13 @@
-"""What passes are expected to cost: for their order, for the slot that holds them, and for `qre plan`. By the model of qre/encoders/cost.py."""
+"""What passes are expected to cost: for their order, and for the slot that holds them. By the model of qre/encoders/cost.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jobs.config import SweepConfig
 from jobs.slots import Slot
-from qre.encoders.cost import GPUS, Estimate, estimate
+from qre.encoders.cost import Estimate, estimate
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
-
-if TYPE_CHECKING:  # the plan stands on this
-    from jobs.planning.plan import PassWork, Plan
 
 
 def cpu_seconds(spec: EncoderSpec, texts: int) -> float:
@@ -39,42 +35,3 @@ def weight_bytes(spec: FolderSpec | HubSpec) -> int:
     if isinstance(spec, HubSpec):
         return sum(size for name, size in spec.files if name.endswith(".safetensors"))
     return sum(file.stat().st_size for file in Path(spec.path).rglob("*.safetensors"))
-
-
-class Words:
-    """How many words each pass of a plan encodes: of the sentences, and of the texts of its tasks."""
-
-    def __init__(self, plan: Plan):
-        self._sentences = _words(plan.sentences.texts)
-        self._tasks = {fingerprint: _words(task.texts) for fingerprint, task in plan.tasks.items()}
-
-    def of(self, work: PassWork) -> int:
-        return (self._sentences if work.units else 0) + sum(self._tasks[scoring.task] for scoring in work.scorings)
-
-
-def _words(texts: tuple[str, ...]) -> int:
-    return sum(len(text.split()) for text in texts)
-
-
-def expected_costs(plan: Plan, config: SweepConfig) -> dict:
-    """What the transformers that are still to run will cost, summed: plain values."""
-    words = Words(plan)
-    gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
-    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
-    each = []
-    for work in plan.passes:
-        unit = work.members[0]
-        if isinstance(unit.spec, ClassicalSpec):
-            continue
-        cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
-        total["passes"] += 1
-        total["parameters"] += cost.parameters
-        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
-        each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
-        total["download"] += download
-        total["stored"] += cost.stored * len(work.units)
-        total["memory"] = max(total["memory"], cost.memory)
-        for name, seconds in cost.seconds.items():
-            gpus[name]["fits"] += 1
-            gpus[name]["hours"] += seconds / 3600
-    return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}

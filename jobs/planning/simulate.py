@@ -10,8 +10,10 @@ import numpy as np
 
 from jobs.config import SweepConfig
 from jobs.engine.schedule import Attempt, Schedule
-from jobs.planning.costs import Words, expected_cost
-from jobs.planning.plan import PassWork, Plan
+from jobs.planning.costs import expected_cost
+from jobs.planning.estimates import Words
+from jobs.planning.passes import PassWork
+from jobs.planning.plan import Plan
 from jobs.slots import Slot
 from qre.encoders.cost import BYTES, START_SECONDS, estimate
 from qre.encoders.spec import ClassicalSpec, FolderSpec

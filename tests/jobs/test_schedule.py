@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.engine.schedule import LONGEST_PAUSE, Schedule
-from jobs.planning.plan import PassWork
+from jobs.planning.passes import PassWork
 from jobs.slots import Slot
 
 GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jobs.planning.plan import PassWork
+from jobs.planning.passes import PassWork
 from jobs.planning.simulate import SLOT, on_paper, simulate, stand_in
 
 

@@ -1,0 +1,49 @@
+"""What a plan will cost, for `qre plan`: by the model of qre/encoders/cost.py."""
+
+from __future__ import annotations
+
+from jobs.config import SweepConfig
+from jobs.planning.costs import expected_cost
+from jobs.planning.passes import PassWork
+from jobs.planning.plan import Plan
+from qre.encoders.cost import GPUS
+from qre.encoders.spec import ClassicalSpec, HubSpec
+
+
+class Words:
+    """How many words each pass of a plan encodes: of the sentences, and of the texts of its tasks."""
+
+    def __init__(self, plan: Plan):
+        self._sentences = _words(plan.sentences.texts)
+        self._tasks = {fingerprint: _words(task.texts) for fingerprint, task in plan.tasks.items()}
+
+    def of(self, work: PassWork) -> int:
+        return (self._sentences if work.units else 0) + sum(self._tasks[scoring.task] for scoring in work.scorings)
+
+
+def _words(texts: tuple[str, ...]) -> int:
+    return sum(len(text.split()) for text in texts)
+
+
+def expected_costs(plan: Plan, config: SweepConfig) -> dict:
+    """What the transformers that are still to run will cost, summed: plain values."""
+    words = Words(plan)
+    gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
+    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
+    each = []
+    for work in plan.passes:
+        unit = work.members[0]
+        if isinstance(unit.spec, ClassicalSpec):
+            continue
+        cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
+        total["passes"] += 1
+        total["parameters"] += cost.parameters
+        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
+        total["download"] += download
+        total["stored"] += cost.stored * len(work.units)
+        total["memory"] = max(total["memory"], cost.memory)
+        for name, seconds in cost.seconds.items():
+            gpus[name]["fits"] += 1
+            gpus[name]["hours"] += seconds / 3600
+    return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}
