@@ -111,9 +111,11 @@ class Features:
         self._folder = folder
 
     def write(self, method: str, rows: pa.Table) -> str:
-        """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its name."""
+        """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its name. One that stands is left alone:
+        it holds the same (a corrupt one would be in quarantine), and was made by a task that failed at another folder."""
         name = f"features/{method}/{hashlib.sha256(''.join(rows['key'].to_pylist()).encode()).hexdigest()[:32]}.parquet"
-        self._folder.write(name, _sealed_table(rows))
+        if not self._folder.exists(name):
+            self._folder.write(name, _sealed_table(rows))
         return name
 
     def keys(self, method: str) -> set[str]:
