@@ -57,7 +57,7 @@ class Damaging(Reporter):
 
     Attributes:
         ports: where the nodes tell their metrics.
-        in_flight: values of that metric while the sweep ran.
+        in_flight: values of that metric when the first pass had ended.
         scaled: whether nodes were thought to come.
     """
 
@@ -68,7 +68,8 @@ class Damaging(Reporter):
     def ended(self, attempt, outcome):
         super().ended(attempt, outcome)
         self.ports = tuple(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics" for node in ray.nodes() if node["Alive"])
-        self.in_flight |= set(metrics(self.ports, "qre_units_in_flight"))
+        if not self.in_flight:  # the driver tells its metrics every few seconds, and the whole sweep may be over by then: it is held up once
+            self.in_flight = until(lambda: set(metrics(self.ports, "qre_units_in_flight")), "no metric of encoders in flight")
         self.scaled.add(autoscaling())
         for unit in attempt.work.units:
             flip(self._store.folder.path(self._store.embeddings.name(unit.key)))
