@@ -104,11 +104,13 @@ class Scorer:
         key = texts_key(self._work.key, scoring.task)
         wanted = {readout_name(unit.spec.readout) for unit in units}
         try:
-            vectors = yield from encode_chunks(self._store, key, self._loaded.over(task.texts), wanted)
-        except Exception as error:
+            texts = self._loaded.over(task.texts)
+        except Exception as error:  # a classical encoder may be fitted only now
             if machines_fault(error):
                 raise
             vectors = error
+        else:
+            vectors = yield from encode_chunks(self._store, key, texts, wanted)
         if isinstance(vectors, Exception):
             return iter([ScoreResult.failed(scoring.task, unit.key, vectors) for unit in units])
         futures = [pool.submit(self._one, scoring, unit, task, vectors) for unit in units]

@@ -234,3 +234,19 @@ def test_chunks_of_whole_passes_are_swept_up_and_those_of_failed_ones_kept(case)
     store.folder.remove(store.scores.name(list(plan.tasks)[1], classical.units[0].key))
     _remove_leftovers(case, store, planned(case, store))
     assert set(store.chunks.counts()) == {classical.key, "f" * 64}
+
+
+def test_a_store_that_refuses_is_not_the_encoders_fault(case, monkeypatch):
+    store = Store(case.store)
+    plan = planned(case, store)
+    work, write = transformer(plan), store.chunks.write
+
+    def refused(key, *arguments):
+        if key != work.key:  # the chunks of a task's texts
+            raise PermissionError(13, "Permission denied")
+        write(key, *arguments)
+
+    monkeypatch.setattr(store.chunks, "write", refused)
+    with pytest.raises(PermissionError):
+        run(case, store, plan, work)
+    assert not store.scores.pairs() and len(store.embeddings.keys()) == 4
