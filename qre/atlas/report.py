@@ -1,4 +1,4 @@
-"""What a person reads of the predictions: one page from top to bottom, the tables behind it, and the few numbers that a summary needs."""
+"""What a person reads of the predictions: one page from top to bottom, and the few numbers that a summary needs."""
 
 from __future__ import annotations
 
@@ -83,31 +83,23 @@ def headline(report: PredictionReport) -> dict:
     return {name: value for name, value in plain.items() if np.isfinite(value)}
 
 
-def report_files(
+def report_page(
     report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str] = (), groups: str = "parent"
-) -> dict[str, bytes]:
-    """The page and its tables.
+) -> bytes:
+    """The page: Markdown, UTF-8. The tables behind it are written by qre.atlas.scored.
 
     Args:
         table: the map, one row an encoder: name, family, ...
         scores: name, task, kind, metric, score, low, high.
         figures: names of the files beside the page; the PNGs of FIGURES are shown.
         groups: column of the map whose encoders stayed together in a fold.
-
-    Returns:
-        report.md (UTF-8), scores.csv, predictions.csv and prediction_metrics.csv, the tables as they came.
     """
     parts = [
         ["# Predicted scores"], _what(report, table, groups), *_shown(figures, "spearman"), _headline_table(report),
         *_shown(figures, "predicted"), _task_table(report, scores), _intervals(report), _chance(report), *_shown(figures, "quality_map", "epsilon"),
         _glossary(report), _notes(report),
     ]  # fmt: skip
-    return {
-        "report.md": ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode(),
-        "scores.csv": scores.to_csv(index=False).encode(),
-        "predictions.csv": report.predictions.to_csv(index=False).encode(),
-        "prediction_metrics.csv": report.metrics.to_csv(index=False).encode(),
-    }
+    return ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode()
 
 
 # ---- the parts of the page, each as lines

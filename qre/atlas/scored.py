@@ -99,16 +99,16 @@ def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
 def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame) -> tuple[dict[str, bytes], dict]:
     """Page, tables and figures; and the headline."""
     from qre.atlas.prediction_figures import prediction_figures  # slow to import
-    from qre.atlas.report import headline, report_files
+    from qre.atlas.report import headline, report_page
 
     figures = prediction_figures(report, table, scores, curve)
-    page = report_files(report, table, scores, tuple(figures), groups="group")
+    page = report_page(report, table, scores, tuple(figures), groups="group")
     tables = {
         **table_files("predictions", report.predictions), **table_files("prediction_metrics", report.metrics),
         **table_files("prediction_null", report.null), **table_files("prediction_coverage", report.coverage),
         **(table_files("sensitivity", curve) if len(curve) else {}),
     }  # fmt: skip
-    return {"report.md": page["report.md"], **tables, **figures}, headline(report)
+    return {"report.md": page, **tables, **figures}, headline(report)
 
 
 def _predicted(predictor, data: PredictionData) -> pd.DataFrame:

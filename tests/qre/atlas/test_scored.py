@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qre.atlas.build import table_files
 from qre.atlas.prediction import PredictionSettings
 from qre.atlas.prediction.file import read_predictor
 from qre.atlas.prediction.folds import joined
-from qre.atlas.scored import SCORES, Descriptions, scored_part
+from qre.atlas.scored import SCORES, Descriptions, _told, scored_part
 from qre.features import FeatureMethod
 from tests.qre.atlas.test_predict import made
 
@@ -57,6 +58,16 @@ def test_tables_figures_and_a_predictor_that_predicts_the_unmeasured():
     curve = read(part, "sensitivity")
     assert list(curve["epsilon"]) == [1e-6, 1e-3] * 2 and set(curve["predictor"]) == {"ours", "paper"}
     assert curve["spearman"].nunique() == 2  # the same features at both ε give the same numbers
+
+
+def test_the_tables_are_the_ones_given(evaluated):
+    files, _ = _told(evaluated.report, evaluated.table.assign(group=evaluated.table["parent"]), evaluated.scores, pd.DataFrame())
+    files |= table_files("scores", evaluated.scores)
+    given = (("scores", evaluated.scores), ("predictions", evaluated.report.predictions), ("prediction_metrics", evaluated.report.metrics))
+    for name, table in given:
+        read = pd.read_csv(io.BytesIO(files[f"{name}.csv"]))
+        pd.testing.assert_frame_equal(read, table.reset_index(drop=True), check_dtype=False, rtol=1e-12)
+        pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(files[f"{name}.parquet"])), table.reset_index(drop=True), check_dtype=False)
 
 
 def test_near_copies_of_different_groups_are_kept_together():
