@@ -37,7 +37,7 @@ from jobs.report import (
 )
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
-from qre.errors import UserError
+from qre.errors import PlaceError, UserError, place_error
 from qre.store import CorruptArtefact, Store
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app = typer.Typer(
 app.add_typer(encoders_app, name="encoders")
 ConfigFile = Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
+AllowSmaller = Annotated[bool, typer.Option(help="replace a finished map also by one that lacks encoders because something could not be had here now")]
 RetryFailed = Annotated[bool, typer.Option(help="try encoders again that failed by their own fault")]
 
 
@@ -58,6 +59,11 @@ def main() -> None:
         raise SystemExit(2) from None
     except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad, and is out of the way
         print(f"qre: {error}; run the same command again", file=sys.stderr)
+        raise SystemExit(1) from None
+    except (PlaceError, OSError) as error:
+        if (fault := place_error(error)) is None:
+            raise
+        print(f"qre: {fault}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -108,6 +114,7 @@ def plan(
 def sweep(
     config: ConfigFile,
     retry_failed: RetryFailed = False,
+    allow_smaller: AllowSmaller = False,
     no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
 ) -> None:
     """Embed, featurize and draw the map; takes up where an earlier run of the same config stopped.
@@ -121,7 +128,7 @@ def sweep(
     print_notes(planned)
     record_unresolved(store, resolved)
     target = None if no_export else settings.export
-    planned = _run_to_export(settings, store, resolved, planned, target)
+    planned = _run_to_export(settings, store, resolved, planned, target, allow_smaller)
     print_failures(planned)
     print_summary(settings, store, planned, target)
     if no_export:
@@ -177,6 +184,7 @@ def submit(
     working_dir: Annotated[Path, typer.Option(help="uploaded, without what .gitignore names; the config's paths start here")] = Path("."),
     wait: Annotated[bool, typer.Option(help="follow the log, and end with the sweep's exit code")] = True,
     retry_failed: RetryFailed = False,
+    allow_smaller: AllowSmaller = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
 ) -> None:
@@ -189,7 +197,8 @@ def submit(
     if (config is not None) + (follow is not None) + (stop is not None) != 1:
         raise UserError("give a CONFIG, or --follow JOB, or --stop JOB, one of them")
     if config is not None:
-        code = submission.run(config, address, working_dir, wait, retry_failed)
+        options = [option for option, given in (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller)) if given]
+        code = submission.run(config, address, working_dir, wait, options)
     else:
         code = submission.run_follow(address, follow) if follow is not None else submission.run_stop(address, stop)
     raise typer.Exit(code)
@@ -264,12 +273,14 @@ def _resolve(settings: SweepConfig, store: Store) -> Resolved:
     return resolve(settings, store, progress=told)
 
 
-def _run_to_export(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, again: bool = True) -> Plan:
+def _run_to_export(
+    settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, allow_smaller: bool, again: bool = True
+) -> Plan:
     """Run what is left, and copy the atlas; once more where a file of it turns out to be corrupt."""
     if planned.done:
         console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
     else:
-        planned = _run(settings, store, resolved, planned)
+        planned = _run(settings, store, resolved, planned, allow_smaller)
     try:
         if target:
             export(settings, store, Path(target))
@@ -277,26 +288,27 @@ def _run_to_export(settings: SweepConfig, store: Store, resolved: Resolved, plan
         print(f"qre: {error}", file=sys.stderr)
         if not again:
             raise typer.Exit(1) from None
-        return _run_to_export(settings, store, resolved, make_plan(settings, store, resolved), target, again=False)
+        return _run_to_export(settings, store, resolved, make_plan(settings, store, resolved), target, allow_smaller, again=False)
     return planned
 
 
-def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan) -> Plan:
+def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
     from jobs.engine.progress import Reporter
     from jobs.engine.sweep import Interrupted, SweepError
     from jobs.engine.sweep import sweep as run_sweep
 
     try:
         with Reporter(console, store, settings.name) as reporter:
-            return run_sweep(settings, store, resolved, planned, reporter)
+            return run_sweep(settings, store, resolved, planned, reporter, allow_smaller)
     except Interrupted as stop:
         print(f"qre: {stop}; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(128 + stop.signal) from None
     except KeyboardInterrupt:
         print("qre: ended at once; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    except (SweepError, OSError) as error:
-        print(f"qre: {error}; what is done is kept", file=sys.stderr)
+    except (SweepError, PlaceError, OSError) as error:
+        print_failures(planned)
+        print(f"qre: {place_error(error) or error}; what is done is kept", file=sys.stderr)
         raise typer.Exit(1) from None
 
 

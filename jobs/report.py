@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from rich.table import Table
 
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import resolve
+from jobs.planning.resolve import abridged, resolve
 from jobs.workers.chunks import texts_key
-from qre.store import Store
+from qre.store import Failure, Store
 
 console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
 
@@ -162,11 +163,22 @@ def print_failures(plan: Plan) -> None:
     table = Table(title="failed", title_justify="left")
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
-    for failure in plan.failures.values():
+    for failure, names in _alike(plan.failures.values()):
         again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
         why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
-        table.add_row(escape(failure.encoder), escape(why), escape(failure.remedy or again))
+        table.add_row(escape(names), escape(why), escape(failure.remedy or again))
     console.print(table)
+
+
+def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
+    """Each failure with its encoder's name; those that one fault of the machine or of the hub has made once, with the names of all."""
+    groups: dict[tuple, list[Failure]] = {}
+    for failure in failures:
+        one = (failure.exception, failure.remedy or failure.message) if failure.kind == "transient" else failure.key
+        groups.setdefault(one, []).append(failure)
+    for alike in groups.values():
+        names = abridged([failure.encoder for failure in alike])
+        yield alike[0], f"{len(alike)} encoders: {names}" if len(alike) > 1 else names
 
 
 def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None) -> None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+from collections.abc import Iterator
+
 
 class UserError(Exception):
     """The config, the input or the command is wrong: exit code 2, no traceback."""
+
+
+class PlaceError(Exception):
+    """A fault of the place: this machine's disk, its rights, its token, its network. Never an encoder's: nothing is recorded against one, and
+    what is done is kept. Exit code 1."""
 
 
 class EncoderError(Exception):
@@ -43,3 +53,66 @@ class ZeroRowError(EmbeddingError):
 
 class ConstantEmbeddingError(EmbeddingError):
     """Every sentence has the same direction: the encoder tells no two sentences apart."""
+
+
+MENDS = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EDQUOT: "make room, or ask for a larger quota",
+    errno.EROFS: "it is mounted read-only; name a place that can be written",
+    errno.EACCES: "give this user the right, or name a place of its own",
+    errno.EPERM: "give this user the right, or name a place of its own",
+    errno.ESTALE: "the file system has gone away behind the mount; mount it again",
+    errno.EIO: "the disk or the network behind it fails; look at the machine's log",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "the machine has no open files left; close other programs",
+    errno.ENOMEM: "free memory on this machine",
+    errno.ENOLCK: "this file system gives no locks; name a local folder",
+    errno.ENOTCONN: "the mount is not connected; mount it again",
+    errno.EHOSTDOWN: "the server behind the mount is down",
+    errno.EAGAIN: "the machine has no processes or threads left (ulimit -u)",
+}
+WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN}
+_RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
+
+
+def place_error(error: BaseException, what: str = "") -> PlaceError | None:
+    """The fault of the place behind an exception, however libraries have wrapped it; None where there is none.
+
+    Args:
+        error: with its causes. An EncoderError is what we have judged already, so it is none.
+        what: that cannot be used, e.g. "the hub's cache /shared/hub"; default: the file that the error names, or the disk that it is on.
+    """
+    if isinstance(error, PlaceError):
+        return error
+    if isinstance(error, (EncoderError, UserError)):
+        return None
+    for one in _chain(error):
+        number = one.errno if isinstance(one, OSError) else None
+        if number is None and (told := _RUST_ERROR.search(str(one))):
+            number = int(told[1])
+        if number in MENDS:
+            place = what or _place(one, number) or f"{type(one).__name__}: {one}"
+            return PlaceError(f"{place}: {os.strerror(number)}; {MENDS[number]}")
+    return None
+
+
+def _place(error: BaseException, number: int) -> str:
+    """The file that an error names; where the whole disk is at fault, its mount point, which is the same for all files."""
+    if not isinstance(error, OSError) or not error.filename:
+        return ""
+    file = os.path.abspath(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else ""
+    if number not in WHOLE_DISK:
+        return file
+    while file != os.path.dirname(file) and not os.path.ismount(file):
+        file = os.path.dirname(file)
+    return file
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it was raised from."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)

@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: threads of the tests must not fight with those of the workers
 
+import subprocess
+
 import pytest
 
 from qre.sentences import builtin_set
@@ -31,6 +33,25 @@ def finished_atlas(tmp_path_factory):
     from tests.finished import finished
 
     return finished(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def bound_by_rights():
+    """What stands before a command so that it keeps to the rights of files, which root does not; and `closed(folder)`, that takes the right to write away."""
+    prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"] if os.geteuid() == 0 else []
+    if prefix and subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("root keeps to the rights of files only where setpriv can take that power from it")
+    changed = []
+
+    def closed(folder):
+        for path in [folder, *folder.rglob("*")]:
+            if not path.is_symlink():
+                changed.append((path, path.stat().st_mode))
+                path.chmod(path.stat().st_mode & 0o555)
+
+    yield prefix, closed
+    for path, mode in reversed(changed):
+        path.chmod(mode)
 
 
 def save_tiny_bert(path, seed: int, layers: int = 2, **keywords) -> None:

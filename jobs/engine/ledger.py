@@ -8,6 +8,7 @@ from jobs.engine.progress import Reporter
 from jobs.planning.passes import PassWork, score_key
 from jobs.planning.plan import Plan
 from jobs.workers.events import ScoreResult, UnitResult
+from jobs.workers.faults import places_fault
 from qre.store import Failure, Store
 
 IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
@@ -18,10 +19,10 @@ class Ledger:
 
     Attributes:
         finished, failed: embeddings with features, and scores, of one and of the other kind.
-        given_up: keys of units and scores that the machine failed too often; added to here, and tried again by the next sweep.
+        given_up: units and scores that the machine failed too often, by key; added to here, and tried again by the next sweep.
     """
 
-    def __init__(self, store: Store, plan: Plan, reporter: Reporter, metrics: Metrics, given_up: set[str]):
+    def __init__(self, store: Store, plan: Plan, reporter: Reporter, metrics: Metrics, given_up: dict[str, Failure]):
         self._store, self._tasks, self._reporter, self._metrics = store, plan.tasks, reporter, metrics
         self._names = {unit.key: unit.spec.name for unit in plan.units}
         self._recorded = store.failures.keys()
@@ -55,22 +56,21 @@ class Ledger:
         return {**{unit.key: unit.spec.name for unit in work.units}, **scores}
 
     def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int) -> None:
-        """The machine has failed these too often: key -> what people read.
+        """The machine has failed these too often: key -> what people read. Of a fault of the place nothing is recorded against them.
 
         Raises:
             SweepError: it has failed so many in a row that it is not the encoders.
         """
-        self.withhold(pieces, UnitResult.failed("", error), attempts)
+        self.withhold(pieces, UnitResult.failed("", error), attempts, recorded=not places_fault(error))
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW:
             raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last: {in_short(error)}")
 
-    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int) -> None:
+    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int, recorded: bool = True) -> None:
         """These are not tried again in this sweep."""
         for key, name in pieces.items():
             self.finished += 1
-            self.given_up.add(key)
-            self._record(key, name, why, "transient", attempts)
+            self.given_up[key] = self._record(key, name, why, "transient", attempts, recorded)
 
     def _clear(self, key: str) -> None:
         if key in self._recorded:
@@ -80,12 +80,15 @@ class Ledger:
     def _scored_name(self, task: str, unit: str) -> str:
         return f"{self._names[unit]} on {self._tasks[task].name}"
 
-    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int) -> None:
+    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int, recorded: bool = True) -> Failure:
         self.failed += 1
         self._metrics.failed.inc(tags={"kind": kind})
-        self._reporter.say(f"failed: {name}: {why.exception}: {why.message}")
-        self._recorded.add(key)
-        self._store.failures.write(Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts))
+        failure = Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts)
+        if recorded:
+            self._reporter.say(f"failed: {name}: {why.exception}: {why.message}")
+            self._recorded.add(key)
+            self._store.failures.write(failure)
+        return failure
 
 
 def in_short(error: BaseException) -> str:

@@ -9,14 +9,17 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
 from jobs.config import ClusterSettings
-from qre.errors import UserError
+from qre.errors import PlaceError, UserError, place_error
 
 CONNECT_SECONDS = 10.0
+PAUSES = (15.0,)  # seconds before another try of a local Ray that did not start
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a submitted job
 OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
 
@@ -39,11 +42,12 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
 
     Raises:
         UserError: the address does not answer.
+        PlaceError: a Ray cannot be started on this machine.
     """
     quiet = {"log_to_driver": False, "logging_level": "error"}
     address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
     if address is None:
-        ray.init(address="local", num_cpus=settings.cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        _start(num_cpus=settings.cpus, **quiet)
     else:
         _check_answers(address)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
@@ -55,6 +59,44 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(**options) -> None:
+    """Start a local Ray; on a busy machine it is given a second try, after a pause.
+
+    Raises:
+        PlaceError: it does not start; with Ray's last word and what to do.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
+            return
+        except Exception as error:  # Ray raises a bare Exception too
+            ray.shutdown()
+            why = error
+        if pause is not None:
+            print(f"Ray does not start here ({_last_line(why)}); trying once more in {pause:g} s", file=sys.stderr)
+            time.sleep(pause)
+    raise PlaceError(f"Ray does not start on this machine: {_last_line(why)}; {_mend(why)}") from why
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1][:200]}" if lines else type(error).__name__
+
+
+def _mend(error: Exception) -> str:
+    """What a person can do where a local Ray does not start."""
+    place = Path(get_default_ray_temp_dir())
+    if not Path("/dev/shm").is_dir():
+        return "it needs shared memory: mount a tmpfs on /dev/shm (Docker: --shm-size=1g)"
+    if "path length" in str(error):
+        return "set RAY_TMPDIR to a folder with a short name"
+    if (fault := place_error(error)) is not None:
+        return f"{fault}, or set RAY_TMPDIR to a folder of your own"
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        return f"{place} cannot be written: set RAY_TMPDIR to a folder of your own"
+    return f"end other programs or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
 
 
 def _check_answers(address: str) -> None:

@@ -22,7 +22,9 @@ from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan, feature_folders
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
-from qre.store import Store
+from jobs.workers.faults import place_in_words, places_fault
+from qre.errors import place_error
+from qre.store import Failure, Store
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
@@ -52,7 +54,7 @@ class Loop:
         ledger: what has ended, and how.
     """
 
-    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: set[str]):
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure]):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
         self.actors = Actors(store.location, config.cluster)
@@ -222,7 +224,10 @@ class Loop:
         if retry is not None:
             kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
             tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
-            self.reporter.say(f"{attempt.work.name}: {in_short(cause)}; {tries}")
+            if places_fault(cause):  # others will meet it too: told once, by no encoder's name
+                self.reporter.say_once(f"{place_in_words(cause)}; trying again")
+            else:
+                self.reporter.say(f"{attempt.work.name}: {in_short(cause)}; {tries}")
         else:
             self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
 
@@ -277,5 +282,5 @@ class Loop:
 
 
 def _cause(error: Exception) -> Exception:
-    """What a worker has raised; the error itself where that was Ray's."""
-    return error.cause if isinstance(error, RayTaskError) else error
+    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's."""
+    return place_error(error.cause) or error.cause if isinstance(error, RayTaskError) else error

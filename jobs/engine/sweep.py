@@ -16,24 +16,28 @@ from jobs.engine.loop import POLL_SECONDS, Loop
 from jobs.engine.metrics import Metrics
 from jobs.engine.nodes import largest
 from jobs.engine.progress import Reporter
+from jobs.engine.smaller import check_not_smaller
 from jobs.planning.plan import Plan, feature_folders, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
 from jobs.workers.chunks import texts_key
 from jobs.workers.reduce import reduce, reduction
 from qre.encoders.passes import pass_key
-from qre.store import Store
+from qre.store import Failure, Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
 ROW_COPIES = 6  # of the feature matrix that the reducer is granted memory for
 
 
-def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter) -> Plan:
+def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter, allow_smaller: bool = False) -> Plan:
     """Do all that a plan leaves to do; returns the last plan, in which nothing is left but failures.
+
+    Args:
+        allow_smaller: replace a finished atlas also by one that lacks encoders because something could not be asked or done here now.
 
     Raises:
         UserError: no cluster answers.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
-        SweepError: too few encoders succeeded for a map, or artefacts keep going bad.
+        SweepError: too few encoders succeeded for a map, or it would lack some of the finished one's, or artefacts keep going bad.
     """
     left = sum(unit.key not in plan.failures for unit in plan.units)
     if left < FEWEST:
@@ -42,7 +46,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         try:
-            given_up: set[str] = set()
+            given_up: dict[str, Failure] = {}
             for _ in range(ROUNDS):
                 if plan.done:
                     return plan
@@ -53,6 +57,8 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if not plan.passes:
                     _remove_leftovers(config, store, plan)
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
+                    if not allow_smaller:
+                        check_not_smaller(config, store, plan)
                     _reduce(config, store, plan, reporter, stop, metrics)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:

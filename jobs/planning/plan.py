@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
@@ -36,6 +37,7 @@ class Plan:
         atlas_done: the atlas in the store is the one of this config and these features and scores.
         identity: of that atlas.
         public: scores that others measured.
+        incomplete: why the config names more encoders than were found here.
         notes: what a person should know.
     """
 
@@ -51,6 +53,7 @@ class Plan:
     atlas_done: bool
     identity: str = ""
     public: PublicScores | None = None
+    incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @cached_property
@@ -93,7 +96,7 @@ def _folder(method: FeatureMethod, fingerprint: str) -> str:
 
 
 def make_plan(
-    config: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool = False, given_up: Collection[str] = ()
+    config: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool = False, given_up: Mapping[str, Failure] = MappingProxyType({})
 ) -> Plan:
     """What is left to do for a config, given the store.
 
@@ -101,7 +104,7 @@ def make_plan(
         config, store: see there.
         resolved: the sentences, specs and tasks that the config names.
         retry_failed: try encoders again that failed by their own fault.
-        given_up: keys of what the machine failed too often in this sweep: not to be tried again now.
+        given_up: what the machine failed too often in this sweep, by key: not to be tried again now.
     """
     sentences = resolved.sentences
     units = [
@@ -116,19 +119,19 @@ def make_plan(
     scored = frozenset((task, key) for task, key in store.scores.pairs() if task in resolved.tasks and key in keys) if resolved.tasks else frozenset()
     unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
     failures = {
-        key: failure for key, failure in store.failures.read_all().items()
+        key: failure for key, failure in {**store.failures.read_all(), **given_up}.items()
         if (key in keys - featured or key in unscored) and (key in given_up or (failure.kind == "permanent" and not retry_failed))
     }  # fmt: skip
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
     to_score = [pair for key, pair in unscored.items() if key not in failures and pair[1].key not in failures]
-    failures |= {failure.key: failure for failure in resolved.unresolved}
+    failures |= {failure.key: failure for failure in (*resolved.unresolved, *resolved.unasked)}
     shown = [unit for unit in units if unit.key in featured]
     manifest = store.atlases.manifest(config.name)
     plan = Plan(
         sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
         lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
         tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
-        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public,
+        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)),
     )  # fmt: skip
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,11 +18,11 @@ from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, Hu
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
-from qre.encoders.hub import COMMIT, REMEDY, HubModel, HubProblem, HubQuery, printable, resolve_all, search
+from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, HubQuery, printable, resolve_all, search
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.encoders.transformer import folder_prompts, folder_revision
-from qre.errors import EncoderError, UserError
+from qre.errors import EncoderError, UserError, place_error
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -41,6 +41,8 @@ class Resolved:
         tasks: what encoders are scored on, by fingerprint.
         public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
+        unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of theirs.
+        incomplete: why the config names more than was found here: an encoder that was left out or could not be asked for.
         notes: what a person should know.
     """
 
@@ -50,6 +52,8 @@ class Resolved:
     tasks: dict[str, Task] = field(default_factory=dict)
     public: PublicScores | None = None
     unresolved: list[Failure] = field(default_factory=list)
+    unasked: list[Failure] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -102,6 +106,7 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> Non
         raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
     resolved.specs += matching
     resolved.notes += missing
+    resolved.incomplete += missing
 
 
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
@@ -124,11 +129,13 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     if names is None and ask_hub:
         try:
             names = list(search(entry.query))
-            memory.write_query(entry.query, names)
+            _kept(resolved, lambda: memory.write_query(entry.query, names))
         except HubProblem as problem:
             names = memory.read_query(entry.query)
             if names is None:
-                raise UserError(f"{place}.query: {problem}") from None
+                resolved.unasked.append(_failure(entry, f"the encoders of {place}.query", problem.reason, str(problem), transient=True))
+                resolved.incomplete.append(str(problem))
+                return []
             resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
     if names is None:
         resolved.notes.append(f"{place}.query: the hub was not asked yet, so its encoders are not shown")
@@ -228,19 +235,35 @@ def _add_hub(
         if isinstance(model, HubModel):
             _add_model(resolved, place, entry, model)
         elif isinstance(model, HubProblem):
-            resolved.unresolved.append(_failure(entry, entry.name or entry.id, model.reason, str(model), model.transient))
+            failure = _failure(entry, entry.name or entry.id, model.reason, str(model), model.transient)
+            (resolved.unasked if model.transient else resolved.unresolved).append(failure)
+            resolved.incomplete += [str(model)] if model.transient else []
         else:
             resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
 
 
 def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
-    """Keep new answers; where the hub is out of reach, take the last ones."""
-    memory.write_all({place: answer for place, answer in answers.items() if isinstance(answer, HubModel)})
-    problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.transient}
+    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
+    _kept(resolved, lambda: memory.write_all({place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}))
+    problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.reason in WITHHELD}
     last = memory.read_all(problems)
-    for place, model in last.items():
-        resolved.notes.append(f"{printable(place[0])}: {problems[place].reason}; its last known commit {model.revision[:8]} is used")
+    for reason in dict.fromkeys(problems[place].reason for place in last):
+        held = [f"{printable(place[0])} {model.revision[:8]}" for place, model in last.items() if problems[place].reason == reason]
+        resolved.notes.append(f"{reason}: {REMEDY[reason]}. Meanwhile the last known commit is used of {len(held)} of the hub's encoders: {abridged(held)}")
     return {**answers, **last}
+
+
+def _kept(resolved: Resolved, write: Callable[[], None]) -> None:
+    """Keep an answer of the hub in the store; one that cannot be written is no reason to stop looking."""
+    try:
+        write()
+    except OSError as error:
+        resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
+
+
+def abridged(names: Sequence[str], shown: int = 3) -> str:
+    """The first names of many, and how many more."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:
@@ -283,7 +306,7 @@ def _check_names(resolved: Resolved) -> None:
     twice = next((name for name in names if name in seen or seen.add(name)), None)
     if twice is not None:
         raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
-    if len(names) + len(resolved.unresolved) < FEWEST:
+    if len(names) + len(resolved.unresolved) + len(resolved.unasked) < FEWEST:
         raise UserError(f"encoders: {len(names)} in all, and a map needs at least {FEWEST}" + "".join(f"; {note}" for note in resolved.notes))
 
 

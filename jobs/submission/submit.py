@@ -15,7 +15,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,14 +79,17 @@ def running(settings: SweepConfig, client: JobSubmissionClient) -> list[str]:
     ]  # fmt: skip
 
 
-def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, retry_failed: bool) -> str:
+def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, options: Sequence[str]) -> str:
     """Upload, and start the job; returns its submission id, a fresh one each time.
+
+    Args:
+        options: of `qre sweep`.
 
     Raises:
         RuntimeError: the cluster refused it.
     """
     job = f"{settings.name}-{datetime.now(timezone.utc):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
-    command = ["python", "-m", "jobs.cli", "sweep", upload.config, "--no-export", *(["--retry-failed"] if retry_failed else [])]
+    command = ["python", "-m", "jobs.cli", "sweep", upload.config, "--no-export", *options]
     wait = math.ceil(settings.cluster.grace_seconds) + MARGIN_SECONDS
     return client.submit_job(
         entrypoint=f"exec {shlex.join(command)}",  # no shell between Ray's SIGTERM and the sweep
@@ -193,7 +196,7 @@ def stop(client: JobSubmissionClient, job: str) -> JobDetails:
     return info
 
 
-def run(config: Path, address: str, working_dir: Path, wait: bool, retry_failed: bool) -> int:
+def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequence[str] = ()) -> int:
     """Check, upload and start a sweep, and follow it; returns the exit code.
 
     Raises:
@@ -209,7 +212,7 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, retry_failed:
     try:
         for other in running(settings, client):
             print(f"warning: job {other} of this sweep has not ended; both will do the same work, to the same result", file=sys.stderr)
-        job = submit(settings, upload, client, retry_failed)
+        job = submit(settings, upload, client, options)
     except (RuntimeError, OSError) as error:
         print(f"qre: the cluster did not take the job: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import EncoderSpec, HubSpec
 from qre.encoders.transforms import apply_transforms
-from qre.errors import EncoderError
+from qre.errors import EncoderError, place_error
 from qre.sentences import SentenceSet
 from qre.store import Store
 from qre.tasks.task import Task
@@ -55,13 +55,18 @@ class Embedder:
         yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
-        sentences = self._sentence_set(fingerprint)
-        for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
-            if isinstance(event, Embedded):
-                yield event.result
-                yield event.embedding, event.facts
-            else:
-                yield event
+        try:
+            sentences = self._sentence_set(fingerprint)
+            for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
+                if isinstance(event, Embedded):
+                    yield event.result
+                    yield event.embedding, event.facts
+                else:
+                    yield event
+        except Exception as error:  # what stands behind an exception is lost on its way to the driver
+            if (fault := place_error(error)) is None:
+                raise
+            raise fault from error
 
     def _sentence_set(self, fingerprint: str) -> SentenceSet:
         if self._sentences is None or self._sentences.fingerprint != fingerprint:

@@ -1,13 +1,12 @@
-"""Whose fault an exception is: the encoder's, or the machine's."""
+"""Whose fault an exception is: the encoder's, the machine's, or the place's."""
 
 from __future__ import annotations
 
-import errno
-
 from qre.encoders.hub import HubProblem
+from qre.errors import EncoderError, PlaceError, place_error
 
-MACHINE_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 BROKEN_DEVICE = ("CUDA error", "CUDA driver", "No CUDA GPUs are available", "NCCL error", "CUBLAS_STATUS_", "cuDNN error")
+NO_MORE = ("can't start new thread", "can't allocate memory")  # Python's threads, torch's memory on a CPU: both are a RuntimeError
 
 
 def machines_fault(error: Exception) -> bool:
@@ -17,7 +16,19 @@ def machines_fault(error: Exception) -> bool:
     """
     if isinstance(error, HubProblem):
         return error.transient
-    if isinstance(error, (MemoryError, TimeoutError)) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNO):
+    if isinstance(error, EncoderError):
+        return False
+    if isinstance(error, (MemoryError, TimeoutError)) or place_error(error) is not None:
         return True
     text = str(error)
-    return any(sign in text for sign in BROKEN_DEVICE) and "device-side assert" not in text
+    return any(sign in text for sign in (*BROKEN_DEVICE, *NO_MORE)) and "device-side assert" not in text
+
+
+def places_fault(error: BaseException) -> bool:
+    """Whether a fault of the machine is one of the place (disk, rights, token, network), which says nothing of the encoder that met it."""
+    return error.transient if isinstance(error, HubProblem) else isinstance(error, PlaceError)
+
+
+def place_in_words(error: BaseException) -> str:
+    """A fault of the place as it is told, whichever encoder met it."""
+    return f"hub: {error.reason}; {error.remedy}" if isinstance(error, HubProblem) else str(error)

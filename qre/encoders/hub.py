@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from qre.encoders.spec import stated_prompts
-from qre.errors import EncoderError
+from qre.errors import EncoderError, place_error
 
 T = TypeVar("T")
 
@@ -28,14 +29,16 @@ IGNORE = tuple(f"{place}{backend}/*" for place in ("", "*/") for backend in OTHE
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 ATTEMPTS = 6  # of one request that the hub's load or the network failed
+NEVER = -1.0  # in the place of a pause: asked again, the hub would answer the same
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds; doubled each time, with full jitter so that many nodes do not come back together
 PARALLEL = 16  # requests at once while resolving
 
 Reason = Literal[
     "gated", "missing", "revision missing", "disabled", "remote code", "pickle only", "not sentence-transformers", "bad name",
-    "offline", "rate limited", "hub error",
+    "offline", "access refused", "rate limited", "hub error",
 ]  # fmt: skip
-TRANSIENT: frozenset[str] = frozenset({"offline", "rate limited", "hub error"})
+TRANSIENT: frozenset[str] = frozenset({"offline", "access refused", "rate limited", "hub error"})  # of this place or this hour, not of the encoder
+WITHHELD = TRANSIENT | {"gated", "missing", "revision missing", "disabled"}  # the hub does not give us what it gave once: what it said then still holds
 REMEDY: dict[str, str] = {
     "gated": "ask for access on its page on the hub, and log in with `hf auth login` or HF_TOKEN",
     "missing": "check the name; a private encoder needs HF_TOKEN or `hf auth login`",
@@ -46,6 +49,7 @@ REMEDY: dict[str, str] = {
     "not sentence-transformers": "it has no modules.json: save it once with SentenceTransformer.save() and name the folder",
     "bad name": "write it as owner/name",
     "offline": "run where the hub can be reached, or fetch it before",
+    "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf auth login`; then run the same command again",
     "rate limited": "run the same command again later; with HF_TOKEN the limit is higher",
     "hub error": "run the same command again later",
 }
@@ -67,6 +71,10 @@ class HubProblem(EncoderError):
     @property
     def transient(self) -> bool:
         return self.reason in TRANSIENT
+
+    @property
+    def remedy(self) -> str:
+        return REMEDY[self.reason]
 
     def __reduce__(self):
         return type(self), (self.repository, self.reason, self.detail)
@@ -204,7 +212,7 @@ def retried(repository: str, request: Callable[[], T]) -> T:
             problem, wait = _problem(repository, error)
             if problem is None:
                 raise
-            if not problem.transient or problem.reason == "offline" or attempt == ATTEMPTS:
+            if problem.reason not in ("rate limited", "hub error") or wait == NEVER or attempt == ATTEMPTS:
                 raise problem from error
         time.sleep(wait if wait is not None else random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
     raise AssertionError("the last attempt returns or raises")
@@ -216,8 +224,9 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
 
     if isinstance(error, errors.GatedRepoError):  # before its parent, RepositoryNotFoundError
         return HubProblem(repository, "gated"), None
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return HubProblem(repository, "missing"), None
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
+    if isinstance(error, errors.RepositoryNotFoundError):  # the hub answers a token that has expired so too
+        return HubProblem(repository, "access refused" if status == 401 and _token_is_refused() else "missing"), None
     if isinstance(error, errors.RevisionNotFoundError):
         return HubProblem(repository, "revision missing"), None
     if isinstance(error, errors.DisabledRepoError):
@@ -226,17 +235,38 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
         return HubProblem(repository, "bad name"), None
     if isinstance(error, errors.OfflineModeIsEnabled):
         return HubProblem(repository, "offline"), None
-    if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
-        status = error.response.status_code
+    if status is not None:
         if status == 429:
             asked = error.response.headers.get("Retry-After", "")
             return HubProblem(repository, "rate limited"), min(float(asked), LONGEST_WAIT) if asked.replace(".", "", 1).isdigit() else None
-        if status >= 500:
-            return HubProblem(repository, "hub error", f"status {status}"), None
-        return HubProblem(repository, "missing", f"status {status}"), None
+        if status in (401, 403, 407):
+            return HubProblem(repository, "access refused", f"status {status}"), None
+        # the hub says of what it does not have that it has it not: any other refusal is not its word
+        return HubProblem(repository, "hub error", f"status {status}"), None if status >= 500 else NEVER
+    if place_error(error) is not None:  # the disk of this machine, not the hub
+        return None, None
     if isinstance(error, (OSError, ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in ("httpx2", "httpcore2"):
         return HubProblem(repository, "hub error", type(error).__name__), None
     return None, None
+
+
+def _token_is_refused() -> bool:
+    """Whether the hub does not take the token of this process at all; asked once a token."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return token is not None and _refuses(token)
+
+
+@cache
+def _refuses(token: str) -> bool:
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().whoami(token=token)
+    except Exception:  # refused; or no answer now, and then nothing is said of the encoder either
+        return True
+    return False
 
 
 def _check_files(repository: str, info, sizes: dict[str, int], trusted: bool) -> None:

@@ -1,23 +1,21 @@
 """Snapshots of encoders on this node: fetched once, however many actors ask; kept within a bound; never removed while in use.
 
-The cache is the hub client's own, so what other programs fetched is found. Beside it stands a lock file a snapshot: who fetches holds it
-exclusively, who uses the snapshot holds it shared, and who makes room takes it exclusively without waiting. The kernel lets go of a lock when its
-process dies, however it dies.
+The cache is the hub client's own, so what other programs fetched is found. A snapshot has a lock (locks.py): who fetches holds it exclusively, who
+uses the snapshot holds it shared, and who makes room takes it exclusively without waiting. A cache that can only be read gives what it holds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from qre.encoders.hub import ALLOW, IGNORE, retried
-from qre.errors import EncoderError
+from qre.encoders.locks import last_used, locked, touch
+from qre.errors import EncoderError, place_error
 
 TRIES = 3  # of a download whose content came broken
 POLL_SECONDS = 0.2
@@ -68,14 +66,15 @@ def acquire(
 
     Raises:
         HubProblem: it cannot be had.
+        PlaceError: it is not here, and the cache cannot be written.
         EncoderError: its content came broken, again and again.
     """
-    with _locked(repository, revision) as lock:
+    with locked(cache_folder(), repository, revision) as lock:
         for _ in range(TRIES):
             fcntl.flock(lock, fcntl.LOCK_SH)  # many may use it at once
             path = _here(repository, revision, code)
             if path is not None and not _broken(path, files):
-                os.utime(lock)  # when it was last used
+                touch(lock)
                 return Snapshot(path, os.dup(lock))
             fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches, when nobody uses what is left of it
             if bound is not None:
@@ -113,18 +112,20 @@ def make_room(bytes_kept: int) -> list[str]:
     except CacheNotFound:
         return []
     revisions = [(repo, revision) for repo in report.repos if repo.repo_type == "model" for revision in repo.revisions]
-    revisions.sort(key=lambda pair: _last_used(pair[0].repo_id, pair[1]))
+    revisions.sort(key=lambda pair: last_used(cache_folder(), pair[0].repo_id, pair[1].commit_hash) or pair[1].last_modified)
     size, removed = report.size_on_disk, []
     for repo, revision in revisions:
         if size <= bytes_kept:
             break
-        with _locked(repo.repo_id, revision.commit_hash) as lock:
+        with locked(cache_folder(), repo.repo_id, revision.commit_hash) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # in use
                 continue
             strategy = report.delete_revisions(revision.commit_hash)
             strategy.execute()
+            if revision.snapshot_path.exists():  # another user's: the client only warns
+                continue
             size -= strategy.expected_freed_size
             removed.append(f"{repo.repo_id}@{revision.commit_hash}")
     return removed
@@ -137,6 +138,17 @@ def _download(repository: str, revision: str, code: bool, **options) -> Path:
     return Path(snapshot_download(
         repository, revision=revision, allow_patterns=allowed, ignore_patterns=list(IGNORE), cache_dir=cache_folder(), max_workers=4, **options
     ))  # fmt: skip
+
+
+def _written(repository: str, revision: str, code: bool) -> Path:
+    """_download into the cache; a disk that does not take it is told as such."""
+    try:
+        return _download(repository, revision, code)
+    except Exception as error:
+        fault = place_error(error, f"the hub's cache {cache_folder()}")
+        if fault is None:
+            raise
+        raise type(fault)(f"{fault} (HF_HOME or HF_HUB_CACHE names another)") from error
 
 
 def _here(repository: str, revision: str, code: bool) -> Path | None:
@@ -152,7 +164,7 @@ def _here(repository: str, revision: str, code: bool) -> Path | None:
 def _fetch(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> None:
     broken = ""
     for _ in range(TRIES):
-        path = retried(repository, lambda: _download(repository, revision, code))
+        path = retried(repository, lambda: _written(repository, revision, code))
         broken = _broken(path, files)
         if not broken:
             return
@@ -175,23 +187,3 @@ def _discard(file: Path) -> None:
     if file.is_symlink():
         file.resolve().unlink(missing_ok=True)
     file.unlink(missing_ok=True)
-
-
-def _lock_path(repository: str, revision: str) -> Path:
-    folder = cache_folder() / ".qre-locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{hashlib.sha256(repository.encode()).hexdigest()[:32]}-{revision}"
-
-
-@contextlib.contextmanager
-def _locked(repository: str, revision: str) -> Iterator[int]:
-    descriptor = os.open(_lock_path(repository, revision), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _last_used(repository: str, revision) -> float:
-    path = _lock_path(repository, revision.commit_hash)
-    return path.stat().st_mtime if path.exists() else revision.last_modified

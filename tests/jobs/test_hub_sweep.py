@@ -114,7 +114,8 @@ def test_a_moved_branch_is_a_new_unit_and_a_hub_that_is_gone_leaves_the_last(hub
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client waits 23 s for a listing
     resolved = resolve(config, store)
     assert [unit.key for unit in make_plan(config, store, resolved).units] == second
-    assert len([note for note in resolved.notes if "its last known commit" in note]) == 4
+    told = [note for note in resolved.notes if "the last known commit is used" in note]  # once, not for each
+    assert len(told) == 1 and "of 4 of the hub's encoders: org/a" in told[0] and "and 1 more" in told[0]
     assert "what it found last is used" in " ".join(resolved.notes)
     hub.requests.clear()
     assert keys(ask_hub=False) == second

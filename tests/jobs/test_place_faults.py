@@ -1,0 +1,221 @@
+"""Faults of the place (token, network, disk, rights, Ray): told once, recorded against no encoder, and a finished map stands."""
+
+import errno
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from jobs.config import load_config
+from jobs.engine import local
+from jobs.engine.local import SweepError, cluster
+from jobs.engine.smaller import check_not_smaller
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
+from jobs.slots import ClusterSettings
+from jobs.workers.faults import machines_fault, places_fault
+from qre.encoders import hub as hub_module
+from qre.encoders.hub import HubProblem
+from qre.errors import EncoderError, PlaceError, place_error
+from qre.store import Failure, Store
+from tests.checkpoints import make
+from tests.hub import READER
+from tests.jobs.conftest import write_config
+from tests.jobs.test_hub_sweep import FILES, qre
+
+ROOT = Path(__file__).resolve().parents[2]
+HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
+
+
+def atlas_encoders(store: Store) -> int:
+    return store.atlases.manifest("t")["headline"]["encoders"]
+
+
+@pytest.mark.cluster
+def test_a_token_that_has_expired_costs_no_map(hub, tmp_path):
+    """The map of before stands, exported too; no encoder is blamed; what the token opened is not called missing."""
+    for name in ("a", "b"):
+        hub.add(f"org/{name}", folder=make("bert", tmp_path / "made" / name, seed=ord(name)))
+    hub.add("org/private", folder=make("bert", tmp_path / "made" / "private"), private=True)
+    config = write_config(tmp_path, [HASHED, *({"source": "hub", "id": f"org/{name}"} for name in ("a", "b", "private"))], export=str(tmp_path / "out"))
+    first = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
+    assert first.returncode == 0, first.stderr
+    store = Store(tmp_path / "store")
+    manifest = (tmp_path / "out" / "manifest.json").read_bytes()
+    hub.tokens.pop(READER)
+
+    again = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)  # what was once asked is known: nothing is missing
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("access refused") == 1 and "HF_TOKEN" in again.stdout and READER not in again.stdout + again.stderr
+    assert "9 encoders on the map" in again.stdout
+
+    store.folder.remove_folder("hub")  # a store whose memory of the hub is gone
+    lost = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
+    assert lost.returncode == 1
+    assert "would lack 3 of its encoders (org/a, org/b, org/private)" in lost.stderr and "--allow-smaller" in lost.stderr
+    assert "3 encoders: org/a" in " ".join(lost.stdout.split()) and "check the name" not in lost.stdout
+    assert store.failures.read_all() == {}
+    assert (atlas_encoders(store), (tmp_path / "out" / "manifest.json").read_bytes()) == (9, manifest)
+
+    smaller = qre(hub, tmp_path, "sweep", config, "--allow-smaller", HF_TOKEN=READER)
+    assert smaller.returncode == 1 and atlas_encoders(store) == 6  # asked for, so made; three were not asked, so not all is done
+
+
+def test_what_a_refusal_means(hub, tmp_path, monkeypatch):
+    """The hub answers a bad token, a private repository and a proxy alike with 4xx; only its own word that it has none makes an encoder missing."""
+    hub.adopt(monkeypatch, tmp_path / "home")
+    hub.add("org/a", files=FILES)
+
+    def reason(name: str = "org/a", token: str = "") -> str:
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(HubProblem) as told:
+            hub_module.resolve(name)
+        return told.value.reason
+
+    assert reason(token="hf_expired") == "access refused"
+    assert reason(token="hf_expired", name="org/none") == "access refused"  # with such a token nothing is said of it
+    assert reason(token=READER, name="org/none") == "missing"
+    assert reason(name="org/none") == "missing"
+    for status, expected in ((401, "access refused"), (403, "access refused"), (407, "access refused"), (404, "hub error"), (451, "hub error")):
+        hub.fail("org/a", status=status, where="api")
+        assert reason() == expected, status
+
+
+def test_without_a_hub_nothing_is_recorded_and_the_rest_goes_on(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
+    hub.adopt(monkeypatch, tmp_path / "home")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub.fail("*", status=503, times=1000, where="any")
+    entries = [{"source": "hub", "id": "org/a"}, {"source": "hub", "id": "org/b"}, {"source": "hub", "query": {"author": "org"}}]
+    config = load_config(write_config(tmp_path, [HASHED, *entries]))
+    resolved = resolve(config, Store(config.store))
+    assert [failure.exception for failure in resolved.unasked] == ["hub error"] * 3 and not resolved.unresolved
+    plan = make_plan(config, Store(config.store), resolved)
+    assert len(plan.units) == 6 and {failure.kind for failure in plan.failures.values()} == {"transient"}
+
+
+def test_which_maps_are_too_small(tmp_path):
+    """Encoders that the config names no more, and those that failed by their own fault, may go; what was only hindered may not."""
+    config = load_config(write_config(tmp_path, [HASHED]))
+    store = Store(config.store)
+    plan = make_plan(config, store, resolve(config, store))
+    unit = plan.units[0]
+
+    def refused(names: list[str], failures: dict, incomplete: tuple = ()) -> bool:
+        store.atlases.write("t", {"map.parquet": pd.DataFrame({"name": names}).to_parquet()}, {"identity": "x"})
+        try:
+            check_not_smaller(config, store, replace(plan, failures=failures, incomplete=incomplete))
+        except SweepError:
+            return True
+        return False
+
+    name = unit.spec.name
+    hindered = {unit.key: Failure(key=unit.key, encoder=name, kind="transient", exception="PlaceError", message="m")}
+    own = {unit.key: Failure(key=unit.key, encoder=name, kind="permanent", exception="EncoderError", message="m")}
+    assert refused([name], hindered)
+    assert refused([name], {}, ("the hub is offline",))
+    assert refused(["gone from a catalogue that is not installed"], {}, ("not installed",))
+    assert not refused([name], own)
+    assert not refused([name], own, ("the hub is offline",))
+    assert not refused([name], {})
+    assert not refused(["no more in the config"], hindered)
+    store.atlases.write("t", {}, {"identity": "x"})
+    check_not_smaller(config, Store(tmp_path / "empty"), plan)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE, errno.EIO])
+def test_errors_of_the_disk_are_the_places_however_they_are_wrapped(number):
+    try:
+        try:
+            raise OSError(number, "x", "/some/file")
+        except OSError as inner:
+            raise ValueError("the library says it in its own way") from inner
+    except ValueError as error:
+        wrapped = error
+    for error in (OSError(number, "x", "/some/file"), wrapped, RuntimeError(f"cannot open (os error {number})")):
+        fault = place_error(error)
+        assert machines_fault(error) and places_fault(fault) and os.strerror(number) in str(fault)
+    assert str(place_error(wrapped)).startswith("/some/file: " if number in (errno.EACCES, errno.EMFILE) else "/: ")
+
+
+def test_errors_that_are_the_encoders_own():
+    for error in (FileNotFoundError(errno.ENOENT, "x", "config.json"), OSError("weights are not there"), ValueError("x"), EncoderError("x")):
+        assert place_error(error) is None and not machines_fault(error)
+    assert machines_fault(RuntimeError("can't start new thread")) and machines_fault(RuntimeError("DefaultCPUAllocator: can't allocate memory: 9"))
+
+
+@pytest.mark.parametrize("command", ["plan", "sweep"])
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path, bound_by_rights, command):
+    """Planning only looks, so it goes on."""
+    prefix, closed = bound_by_rights
+    config = write_config(tmp_path, [HASHED])
+    (tmp_path / "store").mkdir()
+    closed(tmp_path / "store")
+    result = subprocess.run([*prefix, sys.executable, "-m", "jobs.cli", command, str(config)], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert "Traceback" not in result.stderr
+    if command == "plan":
+        assert result.returncode == 0, result.stderr
+    else:
+        said = [line for line in result.stderr.splitlines() if line.startswith("qre:")]
+        assert result.returncode == 1 and len(said) == 1, result.stderr
+        assert str(tmp_path / "store") in said[0] and "Permission denied; give this user the right" in said[0]
+
+
+@pytest.mark.cluster
+def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_by_rights):
+    """What a read-only hub cache holds is used; what it lacks is told once, with the way out; nothing is recorded, and the others are mapped."""
+    prefix, closed = bound_by_rights
+    for name in ("here", "there", "elsewhere"):
+        hub.add(f"org/{name}", folder=make("bert", tmp_path / "made" / name, seed=len(name)))
+    assert qre(hub, tmp_path, "sweep", write_config(tmp_path, [HASHED, {"source": "hub", "id": "org/here"}])).returncode == 0
+    closed(tmp_path / "home")
+    ids = [{"source": "hub", "id": f"org/{name}"} for name in ("here", "there", "elsewhere")]
+    config = write_config(tmp_path, [HASHED, *ids], store=str(tmp_path / "another"))
+    command = [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)]
+    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **hub.environment(tmp_path / "home")}, capture_output=True, text=True, timeout=250)
+    assert result.returncode == 1, result.stderr
+    assert "map of 7 encoders" in result.stdout, result.stdout + result.stderr
+    table = " ".join(result.stdout.split())
+    assert "2 encoders: org/there, org/elsewhere" in table or "2 encoders: org/elsewhere, org/there" in table
+    assert result.stdout.count("; trying again") == 1 and "HF_HOME" in result.stdout
+    assert Store(tmp_path / "another").failures.read_all() == {}
+
+
+def test_a_ray_that_does_not_start_is_one_line(tmp_path):
+    """A folder whose name is too long for Ray's sockets, and one that is no folder: Ray itself answers with a page of traceback."""
+    config = write_config(tmp_path, [HASHED])
+    (tmp_path / "file").write_text("")
+    for place, mend in ((tmp_path / ("long" * 30), "short name"), (tmp_path / "file" / "ray", "RAY_TMPDIR")):
+        script = "from jobs.engine import local; local.PAUSES = (0.1,); from jobs.cli import main; main()"
+        environment = {**os.environ, "RAY_TMPDIR": str(place)}
+        command = [sys.executable, "-c", script, "sweep", str(config)]
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+        assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
+        said = [line for line in result.stderr.splitlines() if line.startswith("qre:")]
+        assert len(said) == 1 and "Ray does not start on this machine" in said[0] and mend in said[0]
+        assert "trying once more" in result.stderr
+
+
+def test_a_second_try_is_enough_where_ray_starts_then(monkeypatch):
+    tries, start = [], local.ray.init
+
+    def busy(**options):
+        tries.append(options)
+        if len(tries) == 1:
+            raise Exception("The current node timed out during startup.")
+        return start(**options)
+
+    monkeypatch.setattr(local.ray, "init", busy)
+    monkeypatch.setattr(local, "PAUSES", (0.1,))
+    with cluster(ClusterSettings(cpus=1)):
+        assert local.ray.is_initialized()
+    assert len(tries) == 2
+
+
+def test_a_fault_of_the_place_travels_between_processes():
+    assert str(pickle.loads(pickle.dumps(PlaceError("x")))) == "x"
