@@ -201,6 +201,24 @@ def test_a_ray_that_does_not_start_is_one_line(tmp_path):
         assert "trying once more" in result.stderr
 
 
+def test_a_machine_without_shared_memory_is_one_line(tmp_path):
+    """A /dev of its own for the command, with what a program needs, but for /dev/shm."""
+    dev = tmp_path / "dev"
+    dev.mkdir()
+    devices = "for d in null zero random urandom; do touch $DEV/$d && mount --bind /dev/$d $DEV/$d || exit 99; done"
+    around = f"mount -t tmpfs none $DEV && {devices}; mount --move $DEV /dev && ln -s /proc/self/fd /dev/fd || exit 99; exec "
+    script = "from jobs.engine import local; local.PAUSES = (); from jobs.cli import main; main()"
+    command = [sys.executable, "-W", "ignore", "-c", script, "sweep", str(write_config(tmp_path, [HASHED]))]
+    result = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'{around} "$@"', "sh", *command], cwd=ROOT, env={**os.environ, "DEV": str(dev)},
+        capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    if result.returncode == 99 or "unshare" in result.stderr:
+        pytest.skip("only root can give a command a /dev of its own")
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1, result.stderr
+    assert "mount a tmpfs on /dev/shm (Docker: --shm-size=1g)" in result.stderr
+
+
 def test_a_second_try_is_enough_where_ray_starts_then(monkeypatch):
     tries, start = [], local.ray.init
 
