@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import resolve
 from jobs.workers.chunks import texts_key
+from qre.encoders.passes import pass_key
 from qre.store import Store
 
 console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
@@ -30,12 +31,14 @@ class Standing:
         here: the store is there, seen from this machine.
         chunks: by encoder, how many chunks of its pass are kept; only of passes that are not whole.
         progress: the last sign of life, or None.
+        warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
 
     plan: Plan
     here: bool
     chunks: dict[str, int]
     progress: dict | None
+    warned: dict[str, list[str]] = field(default_factory=dict)
 
 
 def standing(settings: SweepConfig, store: Store) -> Standing:
@@ -48,12 +51,16 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     kept = store.chunks.counts()
     chunks = {work.members[0].spec.name: kept[work.key] + sum(kept[texts_key(work.key, one.task)] for one in work.scorings) for work in plan.passes}
     here = not store.is_local or Path(store.location).is_dir()
-    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
+    of_pass: dict[str, str] = {}
+    for unit in plan.units:
+        of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
+    warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
+    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name), warned)
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress}))
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -66,6 +73,7 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         )
         console.print(f"last sign of life: {told}", markup=False)
     print_failures(seen.plan)
+    print_warnings(seen.warned)
     console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
 
 
@@ -164,8 +172,20 @@ def print_failures(plan: Plan) -> None:
         table.add_column(heading, overflow="fold")
     for failure in plan.failures.values():
         again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
-        why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
+        why = f"{failure.exception}: {failure.message}" if failure.message else failure.exception
         table.add_row(escape(failure.encoder), escape(why), escape(failure.remedy or again))
+    console.print(table)
+
+
+def print_warnings(warned: dict[str, list[str]]) -> None:
+    """What libraries warned of while encoders were loaded; none of it is known to change a number."""
+    if not warned:
+        return
+    table = Table(title="warned while loading", title_justify="left")
+    for heading in ("encoder", "what"):
+        table.add_column(heading, overflow="fold")
+    for name, said in warned.items():
+        table.add_row(escape(name), escape("\n".join(said)))
     console.print(table)
 
 

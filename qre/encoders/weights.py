@@ -94,13 +94,15 @@ class Watch:
         """Why what was loaded is not what the files hold; "" where nothing speaks against it yet (see `lacking`)."""
         mismatched = sorted(name for loading in self.loadings for name in loading.mismatched)
         if mismatched:
-            return f"{_named(mismatched, 'weight')} in the file of another shape than in the model: its config is of another model"
+            count, names = _counted(mismatched, "weight")
+            return f"{count} of another shape in the file than in the model{names}: its config is of another model"
         harmful = sorted(name for loading in self.loadings for name in _judged(loading)[0])
         harmful += sorted(name for weights in self.picked if len(weights.left) < len(weights) for name in weights.left)
         if harmful and (lacking := self.lacking()):
             return lacking_message(lacking, harmful)
         if harmful:
-            return f"{_named(harmful, 'key')} in the file that the model has no place for, which may change its numbers{_mend(harmful)}"
+            count, names = _counted(harmful, "key")
+            return f"{count} of the file without a place in the model{names}, which may change its numbers{_mend(harmful)}"
         return ""
 
     def lacking(self) -> dict[str, object]:
@@ -113,7 +115,8 @@ class Watch:
     def notes(self) -> list[str]:
         """What was left out by the config's own word."""
         beyond = sorted(name for loading in self.loadings for name in _judged(loading)[1])
-        return [f"{_named(beyond, 'key')} in the file that are of layers beyond those of its config; they are not used"] if beyond else []
+        count, names = _counted(beyond, "key")
+        return [f"{count} of the file of layers beyond those of its config, not used{names}"] if beyond else []
 
 
 @contextmanager
@@ -175,9 +178,11 @@ def poison(lacking: dict[str, object]) -> None:
 
 def lacking_message(lacking: Collection[str], left_over: Collection[str]) -> str:
     """That weights are not in the file, with the keys that were left over."""
-    lacks = _named(sorted(lacking), "weight")
-    left = f"; {_named(sorted(left_over), 'key')} in the file that were left over" if left_over else "; no key of the file was left over"
-    return f"{lacks} of the model that are not in the file, and would be drawn at random{left}{_mend(left_over)}"
+    count, names = _counted(sorted(lacking), "weight")
+    over, keys = _counted(sorted(left_over), "key")
+    left = f"{over} of the file {'was' if len(left_over) == 1 else 'were'} left over{keys}"
+    verb = "is" if len(lacking) == 1 else "are"
+    return f"{count} of the model {verb} not in the file{names} and would be drawn at random; {left}{_mend(left_over)}"
 
 
 def _judged(loading: Loading) -> tuple[list[str], list[str]]:
@@ -201,11 +206,11 @@ def _root(model, parts: list[str]) -> int:
     return 1 if prefix and parts[0] == prefix and hasattr(model, prefix) else 0
 
 
-def _named(names: Collection[str], noun: str) -> str:
-    """Such as "there are 7 weights (a, b, c, ...)"."""
+def _counted(names: Collection[str], noun: str) -> tuple[str, str]:
+    """Such as ("7 weights", " (a, b, c, ...)"): how many, and the first names."""
     names = list(names)
     more = ", ..." if len(names) > SHOWN else ""
-    return f"there {'is 1' if len(names) == 1 else f'are {len(names):,}'} {noun}{'' if len(names) == 1 else 's'} ({', '.join(names[:SHOWN])}{more})"
+    return f"{len(names):,} {noun}{'' if len(names) == 1 else 's'}", f" ({', '.join(names[:SHOWN])}{more})" if names else ""
 
 
 def _mend(left_over: Collection[str]) -> str:
