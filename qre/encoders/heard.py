@@ -27,7 +27,7 @@ OTHER_THAN_STATED = re.compile(
 HARMLESS = re.compile(
     r"\A(?!.*(ignor|silently|random|newly)).*(deprecated|will be removed)|was created with Sentence Transformers version|have been renamed|has been renamed"
     r"|(flash.?att|xformers|triton|apex|fused|kernel|sdpa|nested.?tensor).*(install|available|falling back|not support|instead)|enable_nested_tensor"
-    r"|option adds dropout after all but last recurrent layer|is not writable|Using a slow image processor|slower than with|prefix-space"
+    r"|option adds dropout after all but last recurrent layer|is not writable|image.?processor|slower than with|prefix-space"
     r"|fast tokenizer, using the `__call__` method is faster|A new version of the following files was downloaded",
     re.I | re.S,
 )  # fmt: skip

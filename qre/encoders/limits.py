@@ -13,8 +13,8 @@ RELATIVE = re.compile(r"relative|distance|rotary", re.I)
 
 
 def token_limit(model) -> int | None:
-    """Most tokens of a sentence that the model reads; None where there is no limit (static embeddings say infinity, some tokenizers 1e30)."""
-    limit = model.max_seq_length
+    """Most tokens of a sentence that a model, or its first module, reads; None where there is no limit (static embeddings say infinity, some tokenizers 1e30)."""
+    limit = getattr(model, "max_seq_length", None)
     return int(limit) if limit is not None and limit < 1e9 else None
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from qre.errors import EncoderError
 
 FEW_KNOWN = 0.5  # share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
+FEWEST = 50  # tokens that tell whether a vocabulary is a wrong one
 MANY_UNKNOWN = 0.1  # share that people are told of
 
 
@@ -22,26 +23,27 @@ class Tokens:
     """Tokenizes as the encoder does, and compares.
 
     Attributes:
+        module: the one that takes text.
         counted: `lengths` are of tokens, and not a guess from words.
-        unknown_share: of the sentences' tokens, how many are the unknown token; None where there is no such token.
+        unknown_share: of the first sentences' tokens, how many are the unknown token; None where there is no such token.
     """
 
     def __init__(self, model, folder: Path, prompt: str, pad_token: str | None = None):
         """EncoderError where sentences of different lengths could not be put into one batch: there is no token to pad with."""
-        self._module, place = input_module(model, folder)
+        self.module, place = input_module(model, folder)
         self._prompt = prompt
-        self._tokenizer = tokenizer = getattr(self._module, "tokenizer", None)
+        self._tokenizer = tokenizer = getattr(self.module, "tokenizer", None)
         self.unknown_share: float | None = None
         self._stated: dict = {}
         self._file, self.counted = None, True
         if not callable(tokenizer):  # static embeddings and words have a tokenizer of another kind, and no padding to save
             self._tokenizer, self.counted = None, False
             if pad_token is not None:
-                raise EncoderError(f"pad_token: its first module ({type(self._module).__name__}) pads with no token; leave pad_token out")
+                raise EncoderError(f"pad_token: its first module ({type(self.module).__name__}) pads with no token; leave pad_token out")
             return
         _set_pad_token(tokenizer, pad_token)
         if (place / "tokenizer.json").is_file():
-            self._file = _from_file(place / "tokenizer.json", bool(getattr(self._module, "do_lower_case", False)))
+            self._file = _from_file(place / "tokenizer.json", bool(getattr(self.module, "do_lower_case", False)))
             self._stated = _mapping(place / "tokenizer_config.json")
 
     def lengths(self, sentences: Sequence[str]) -> np.ndarray:
@@ -56,7 +58,8 @@ class Tokens:
         ids = self._tokenizer(texts, add_special_tokens=True, return_attention_mask=False, return_token_type_ids=False, verbose=False)["input_ids"]
         if self._file is not None:
             self._compare(ids, texts, sentences)
-        self._count_unknown(ids)
+        if self.unknown_share is None:
+            self._count_unknown(ids)
         return np.array([len(one) for one in ids])
 
     def warnings(self) -> list[str]:
@@ -96,9 +99,10 @@ class Tokens:
         words = [np.array([token for token in one if token not in kept]) for one in ids]
         silent = sum(not len(one) for one in words)  # nothing is left of the sentence: a vocabulary that is not there
         lost = sum(int((one == unknown).sum()) for one in words) + silent
-        share = lost / max(1, sum(map(len, words)) + silent)
+        count = sum(map(len, words)) + silent
+        share = lost / max(1, count)
         self.unknown_share = None if unknown is None and not silent else share
-        if self._file is None and share > FEW_KNOWN:
+        if self._file is None and share > FEW_KNOWN and count >= FEWEST:
             raise EncoderError(
                 f"{share:.0%} of the tokens of the sentences are unknown to its vocabulary, made by {type(self._tokenizer).__name__} without a "
                 "tokenizer.json to compare with: the vocabulary is of another model, or not there; save the tokenizer again as tokenizer.json"

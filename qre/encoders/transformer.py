@@ -127,7 +127,7 @@ class TransformerPass:
         self._reader = Reader(self._model, readouts)
         self.refused = self._reader.refused
         self._tokens = Tokens(self._model, folder, spec.prompt, spec.pad_token)
-        self._positions = position_limit(self._model[0])
+        self._positions = position_limit(self._tokens.module)
         lengths, cut = self._token_lengths()
         self.batches = token_budget_batches(lengths, token_budget)
         self.record = {
@@ -205,7 +205,7 @@ class TransformerPass:
 
     def _token_lengths(self) -> tuple[np.ndarray, float]:
         """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut; EncoderError as Tokens.lengths."""
-        lengths, limit = self._tokens.lengths(self._sentences), token_limit(self._model)
+        lengths, limit = self._tokens.lengths(self._sentences), token_limit(self._tokens.module)
         whole = limit is None or not self._tokens.counted
         cut = lengths if whole else np.minimum(lengths, limit)
         check_lengths(cut, self._sentences, self._positions, self._spec.max_tokens)
