@@ -53,9 +53,10 @@ def checked(folder: Path) -> Iterator[Seen]:
             raise _explained(error, watch) from error
     if problem := watch.problem():
         raise EncoderError(problem)
-    if heard.harmful:
-        raise EncoderError(f"a library warned while loading of what may change its numbers: {' | '.join(heard.harmful[:3])}")
     lacking = watch.lacking()
+    if heard.harmful:
+        also = f"{lacking_message(lacking, watch.left_over())}; " if lacking else ""
+        raise EncoderError(f"{also}a library warned while loading of what may change its numbers: {' | '.join(heard.harmful[:3])}")
     poison(lacking)
     seen.lacking, seen.left_over, seen.warnings = list(lacking), watch.left_over(), [*watch.notes(), *heard.shown]
 

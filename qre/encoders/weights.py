@@ -46,7 +46,8 @@ class Loading:
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
         given = {id(tensor) for name, tensor in tensors.items() if name not in self.missing}
         wanted = (name for name in sorted(self.missing) if name in tensors and (name in parameters or name in self.told))
-        return {name: tensors[name] for name in wanted if id(tensors[name]) not in given and not CONSTANTS.search(name)}
+        lacks = {name: tensors[name] for name in wanted if id(tensors[name]) not in given and not CONSTANTS.search(name)}
+        return {name: tensor for name, tensor in {id(tensor): (name, tensor) for name, tensor in lacks.items()}.values()}
 
 
 class _Weights(dict):
