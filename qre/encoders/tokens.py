@@ -35,6 +35,7 @@ class Tokens:
         self._tokenizer = tokenizer = getattr(self.module, "tokenizer", None)
         self.unknown_share: float | None = None
         self._stated: dict = {}
+        self._said: list[str] | None = None
         self._file, self.counted = None, True
         if not callable(tokenizer):  # static embeddings and words have a tokenizer of another kind, and no padding to save
             self._tokenizer, self.counted = None, False
@@ -58,14 +59,28 @@ class Tokens:
         ids = self._tokenizer(texts, add_special_tokens=True, return_attention_mask=False, return_token_type_ids=False, verbose=False)["input_ids"]
         if self._file is not None:
             self._compare(ids, texts, sentences)
+        if self._said is None:
+            self._said = self._not_as_stated(ids[0]) if len(ids) else []
         if self.unknown_share is None:
             self._count_unknown(ids)
         return np.array([len(one) for one in ids])
 
     def warnings(self) -> list[str]:
+        """What people should know of how the first sentences were read."""
+        said = list(self._said or ())
         if self.unknown_share is None or self.unknown_share <= MANY_UNKNOWN:
-            return []
-        return [f"{self.unknown_share:.0%} of the tokens of the sentences are unknown to its vocabulary"]
+            return said
+        return [*said, f"{self.unknown_share:.0%} of the tokens of the sentences are unknown to its vocabulary"]
+
+    def _not_as_stated(self, ids: list[int]) -> list[str]:
+        """Tokens at the ends that tokenizer_config.json states and a sentence lacks, or has against its word."""
+        said = []
+        for name, place in (("bos", 0), ("eos", -1)):
+            token, stated = getattr(self._tokenizer, f"{name}_token_id", None), self._stated.get(f"add_{name}_token")
+            if isinstance(stated, bool) and token is not None and ids and (ids[place] == token) != stated:
+                how = "without" if stated else "with"
+                said.append(f"tokenizer_config.json states add_{name}_token: {str(stated).lower()}, and its sentences are read {how} that token")
+        return said
 
     def _compare(self, ids: list[list[int]], texts: Sequence[str], sentences: Sequence[str]) -> None:
         expected = [encoding.ids for encoding in self._file.encode_batch_fast(texts)]
