@@ -43,6 +43,8 @@ def checked(folder: Path) -> Iterator[Seen]:
         EncoderError: a file is a pointer or missing; weights are of another shape, or have no place in the model; a warning says that something else
             was taken than what the files say. Weights that are not in the files do not fail here: see Seen.lacking.
     """
+    if not (folder / "modules.json").is_file():  # sentence-transformers would give it mean pooling, without a word
+        raise EncoderError("it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()")
     check_whole(folder)
     seen = Seen()
     with watched() as watch:
