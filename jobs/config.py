@@ -71,6 +71,7 @@ class _ModelEntry(_Record):
     prompt: str | None = Field(None, description="put before every sentence; default: the encoder's own default prompt")
     prompt_name: str | None = Field(None, description="one of the encoder's own prompts")
     max_tokens: int | None = Field(None, ge=2)
+    pad_token: str | None = Field(None, min_length=1, max_length=100, description="where its tokenizer has none: a token of its vocabulary to pad with")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     truncate_dim: int | None = Field(None, ge=1, description="the first K dimensions; the same as the transform truncate:K")
     normalize: bool = Field(False, description="unit length at the end; the same as the transform normalize")
@@ -106,10 +107,12 @@ class _ModelEntry(_Record):
         prompt = default_prompt if self.prompt is None else self.prompt
         transforms = ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ()) + self.transforms + (("normalize",) if self.normalize else ())
         own = [f"L{self.layer}" if self.layer is not None else "", self.pooling or "", f"prompt:{self.prompt_name}" if self.prompt_name else ""]
-        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", "" if self.dtype == "float32" else self.dtype, *transforms]
+        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", f"pad:{self.pad_token}" if self.pad_token else ""]
+        own += ["" if self.dtype == "float32" else self.dtype, *transforms]
         return {
             "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
             "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
+            "pad_token": self.pad_token,
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
         }  # fmt: skip
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
 from jobs.workers.chunks import texts_key
+from qre.encoders.passes import pass_key
 from qre.store import Failure, Store
 
 console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
@@ -31,12 +32,14 @@ class Standing:
         here: the store is there, seen from this machine.
         chunks: by encoder, how many chunks of its pass are kept; only of passes that are not whole.
         progress: the last sign of life, or None.
+        warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
 
     plan: Plan
     here: bool
     chunks: dict[str, int]
     progress: dict | None
+    warned: dict[str, list[str]] = field(default_factory=dict)
 
 
 def standing(settings: SweepConfig, store: Store) -> Standing:
@@ -49,12 +52,16 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     kept = store.chunks.counts()
     chunks = {work.members[0].spec.name: kept[work.key] + sum(kept[texts_key(work.key, one.task)] for one in work.scorings) for work in plan.passes}
     here = not store.is_local or Path(store.location).is_dir()
-    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name))
+    of_pass: dict[str, str] = {}
+    for unit in plan.units:
+        of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
+    warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
+    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name), warned)
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress}))
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -67,6 +74,7 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         )
         console.print(f"last sign of life: {told}", markup=False)
     print_failures(seen.plan)
+    print_warnings(seen.warned)
     console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
 
 
@@ -165,8 +173,7 @@ def print_failures(plan: Plan) -> None:
         table.add_column(heading, overflow="fold")
     for failure, names in _alike(plan.failures.values()):
         again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
-        why = failure.exception if failure.remedy else f"{failure.exception}: {failure.message}"
-        table.add_row(escape(names), escape(why), escape(failure.remedy or again))
+        table.add_row(escape(names), escape(_why(failure, alone=names == failure.encoder)), escape(failure.remedy or again))
     console.print(table)
 
 
@@ -179,6 +186,26 @@ def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
     for alike in groups.values():
         names = abridged([failure.encoder for failure in alike])
         yield alike[0], f"{len(alike)} encoders: {names}" if len(alike) > 1 else names
+
+
+def _why(failure: Failure, alone: bool) -> str:
+    """The reason and the message, neither said twice; of several encoders what is common to them."""
+    message = failure.message.removesuffix(f"; {failure.remedy}")
+    if not message or (failure.remedy and not alone):
+        return failure.exception
+    return message if failure.exception in message else f"{failure.exception}: {message}"
+
+
+def print_warnings(warned: dict[str, list[str]]) -> None:
+    """What libraries warned of while encoders were loaded; none of it is known to change a number."""
+    if not warned:
+        return
+    table = Table(title="warned while loading", title_justify="left")
+    for heading in ("encoder", "what"):
+        table.add_column(heading, overflow="fold")
+    for name, said in warned.items():
+        table.add_row(escape(name), escape("\n".join(said)))
+    console.print(table)
 
 
 def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None) -> None:

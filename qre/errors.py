@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class UserError(Exception):
@@ -34,6 +34,14 @@ class EmbeddingError(EncoderError):
         place = f"encoder {encoder!r}: " if encoder else ""
         where = f" (row {', '.join(map(str, rows))})" if rows else ""
         super().__init__(f"{place}{problem}{where}")
+
+    def naming(self, sentences: Sequence[str]) -> EmbeddingError:
+        """The same error with the sentence of its first row named, and what can be done; as it is where it has no rows, or they are not these sentences'."""
+        if not self.rows or self.rows[0] >= len(sentences):
+            return self
+        more = f" and of {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
+        named = f"{self.problem}: sentence {self.rows[0]} ({sentences[self.rows[0]][:60]!r}){more}; leave it out, or this encoder"
+        return type(self)(named, self.encoder, self.rows)
 
     def __reduce__(self):  # Ray sends exceptions between processes; the default would lose the attributes
         return type(self), (self.problem, self.encoder, self.rows)

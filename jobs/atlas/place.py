@@ -102,7 +102,7 @@ def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto"
         except UserError as error:
             why, input_only = str(error), True
         except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
-            why, input_only = str(error), isinstance(one.source, Path)
+            why, input_only = str(error.naming(standing.sentences)), isinstance(one.source, Path)
         except HubProblem as problem:
             why, input_only = _hub_problem(problem), False
         except EncoderError as error:

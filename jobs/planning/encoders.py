@@ -104,7 +104,7 @@ def _folder(path: Path) -> dict:
 
     revision, (prompts, default) = folder_revision(path), folder_prompts(path)
     spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision)
-    return {"path": str(path), "revision": revision, "prompts": prompts, "default_prompt": default, **model_attributes(load(spec, str(path), "cpu"))}
+    return {"path": str(path), "revision": revision, "prompts": prompts, "default_prompt": default, **model_attributes(load(spec, str(path), "cpu")[0])}
 
 
 def _row(answer: HubModel | HubProblem) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -24,7 +24,7 @@ from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import EncoderSpec, HubSpec
 from qre.encoders.transforms import apply_transforms
-from qre.errors import EncoderError, place_error
+from qre.errors import EmbeddingError, EncoderError, place_error
 from qre.sentences import SentenceSet
 from qre.store import Store
 from qre.tasks.task import Task
@@ -128,6 +128,8 @@ def embed_pass(
             raise
         yield from _all_failed(work, {unit.key: error for unit in work.members})
         return
+    if warned := loaded.record.get("warnings"):
+        store.notices.write(work.key, warned)
     yield Loaded(time.monotonic() - started, loaded.record["device"])
     try:
         refused = _refused(work, loaded)
@@ -157,7 +159,7 @@ def _embed(
         "seconds": round(time.monotonic() - started, 3), "versions": versions(),
     }  # fmt: skip
     for unit in work.units:
-        written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record)
+        written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record, sentences.texts)
         if isinstance(written, UnitResult):
             scorer.skip([unit.key])
         yield written
@@ -182,7 +184,7 @@ def _refused(work: PassWork, loaded: Pass) -> dict[str, EncoderError]:
     return {key: EncoderError(reason) for key, reason in why.items() if reason}
 
 
-def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> UnitResult | Embedded:
+def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict, sentences: Sequence[str]) -> UnitResult | Embedded:
     """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
     began = time.monotonic()
     try:
@@ -191,7 +193,7 @@ def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict) -> U
     except Exception as error:
         if machines_fault(error):
             raise
-        return UnitResult.failed(unit.key, error)
+        return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
     spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)

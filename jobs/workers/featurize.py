@@ -58,7 +58,7 @@ def featurize_batch(
         except (FileNotFoundError, CorruptArtefact) as error:
             results.append(UnitResult(unit.key, "absent", message=str(error)))
         except EmbeddingError as error:
-            results.append(UnitResult.failed(unit.key, error))
+            results.append(UnitResult.failed(unit.key, error.naming(_sentences_of(store, unit.key))))
     for folder, table in batch.tables():
         store.features.write(folder, table)
     return results
@@ -111,6 +111,14 @@ def _by_reference(reference: ray.ObjectRef | None) -> tuple[np.ndarray, dict] | 
 def _from_store(store: Store, key: str) -> tuple[np.ndarray, dict]:
     embedding, record = store.embeddings.read(key)
     return embedding, encoder_facts(record)
+
+
+def _sentences_of(store: Store, key: str) -> list[str]:
+    """The sentences that the rows of an embedding are of; none where the store does not tell."""
+    try:
+        return store.sentences.read(store.embeddings.read(key)[1]["sentences"])["text"].to_pylist()
+    except (FileNotFoundError, CorruptArtefact, KeyError):
+        return []
 
 
 def encoder_facts(record: dict) -> dict:

@@ -87,7 +87,10 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     except (CorruptArtefact, KeyError, FileNotFoundError):
         return False
     progress("layout and figures", 0, 1)
-    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, wanted.attributes)
+    notices = store.notices.read(wanted.passes)
+    warned = [notices.get(key) for key in wanted.passes]
+    attributes = [known | ({"warnings": " | ".join(said)} if said else {}) for known, said in zip(wanted.attributes, warned, strict=True)]
+    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes)
     part = scored_part(atlas.table, scores, about, config.prediction, progress) if about is not None else ScoredPart({})
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
@@ -101,7 +104,7 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
         "atlas": config.atlas.model_dump(mode="json"),
         "prediction": {"settings": config.prediction.model_dump(mode="json"), "methods": methods} if part.predicts else None,
         "headline": {**atlas.headline, **part.headline},
-        "notes": [*atlas.notes, *part.notes],
+        "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
         "speed": _speeds(store, wanted),
         "failures": wanted.failures,
         "versions": versions(),
@@ -141,6 +144,11 @@ def _descriptions(store: Store, wanted: Reduction, keys: list[str]) -> Descripti
 
 def _matrix(store: Store, folder: str, keys: list[str]):
     return feature_matrix(store.features.read(folder, keys).select(["feature"]))
+
+
+def _warned_note(warned: list[list[str] | None]) -> list[str]:
+    count = sum(bool(said) for said in warned)
+    return [f"libraries warned while {count} of the encoders {'was' if count == 1 else 'were'} loaded: column warnings of the map"] if count else []
 
 
 def _speeds(store: Store, wanted: Reduction) -> dict[str, dict]:

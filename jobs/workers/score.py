@@ -17,6 +17,7 @@ from jobs.workers.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.spec import EncoderSpec
 from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
+from qre.errors import EmbeddingError
 from qre.sentences import SentenceSet
 from qre.store import CorruptArtefact, Store
 from qre.tasks.task import Task
@@ -130,7 +131,7 @@ class Scorer:
         except Exception as error:
             if machines_fault(error):
                 raise
-            return ScoreResult.failed(scoring.task, unit.key, error)
+            return ScoreResult.failed(scoring.task, unit.key, error.naming(task.texts) if isinstance(error, EmbeddingError) else error)
         # the task's name is not part of its identity, and may change
         record = {name: value for name, value in asdict(score).items() if name != "task"}
         self._store.scores.write(scoring.task, unit.key, {**record, "versions": versions()})

@@ -97,7 +97,7 @@ def report_page(
     parts = [
         ["# Predicted scores"], _what(report, table, groups), *_shown(figures, "spearman"), _headline_table(report),
         *_shown(figures, "predicted"), _task_table(report, scores), _intervals(report), _chance(report), *_shown(figures, "quality_map", "epsilon"),
-        _glossary(report), _notes(report),
+        _glossary(report), _notes(report), _warned(table),
     ]  # fmt: skip
     return ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode()
 
@@ -200,6 +200,13 @@ def _glossary(report: PredictionReport) -> list[str]:
 
 def _notes(report: PredictionReport) -> list[str]:
     return ["## Notes", "", *(f"- {_escaped(note)}" for note in report.notes)] if report.notes else []
+
+
+def _warned(table: pd.DataFrame) -> list[str]:
+    """What libraries warned of while encoders were loaded."""
+    told = table.dropna(subset="warnings") if "warnings" in table else table[:0]
+    lines = [f"- {_escaped(row['name'])}: {_escaped(row['warnings'])}" for _, row in told.iterrows()]
+    return ["## Warned while loading", "", "None of it is known to change a number.", "", *lines] if lines else []
 
 
 def _shown(figures: Sequence[str], *stems: str) -> list[list[str]]:

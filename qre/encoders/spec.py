@@ -124,6 +124,7 @@ class ModelSpec(_Spec):
     pooling: Literal[POOLINGS] | None = None
     prompt: str = Field("", description="put before every sentence")
     max_tokens: int | None = Field(None, ge=2, description="longer sentences are cut; None: the encoder's own limit")
+    pad_token: str | None = Field(None, min_length=1, description="a token of its vocabulary to pad with; None: its own")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
 
@@ -134,7 +135,8 @@ class ModelSpec(_Spec):
         return self
 
     def pass_identity(self) -> dict:
-        return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"})
+        set_only = set() if self.pad_token is None else {"pad_token"}
+        return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property
     def readout(self) -> tuple:

@@ -10,13 +10,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qre.encoders.hub import OTHER_BACKENDS, READ_SUFFIXES
+from qre.encoders.limits import check_lengths, position_limit, set_token_limit, token_limit
+from qre.encoders.loading import Seen, checked
+from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire
 from qre.encoders.spec import HubSpec, ModelSpec, stated_prompts
+from qre.encoders.tokens import Tokens
 from qre.errors import EncoderError, UserError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 
@@ -94,7 +102,11 @@ class TransformerPass:
     Attributes:
         batches: row indices (b,) of each batch, fixed by the sentences and the budget.
         refused: readouts that this encoder does not have -> why; the others are read all the same.
-        record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, attributes, batches that had to be halved.
+        record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, share of unknown tokens, attributes, what
+            libraries warned of, batches that had to be halved.
+
+    Raises:
+        EncoderError: it is not the encoder that its files hold (see loading.checked, tokens.Tokens), or a sentence is longer than it can be.
     """
 
     def __init__(
@@ -103,11 +115,19 @@ class TransformerPass:
     ):  # fmt: skip
         self._spec, self._sentences = spec, sentences
         self._snapshot = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code) if isinstance(spec, HubSpec) else None
-        self._model = load(spec, str(self._snapshot.path) if self._snapshot else spec.path, device)
-        self.refused = self._refused(readouts)
-        self._readouts = [readout for readout in readouts if readout not in self.refused]
-        if any(readout and readout[0] != "last" for readout in self._readouts):  # its own pipeline needs no hidden states
-            self._model[0].auto_model.config.output_hidden_states = True
+        try:
+            self._load(Path(self._snapshot.path if self._snapshot else spec.path), readouts, token_budget, device)
+        except BaseException:
+            self.close()  # what cannot be loaded must not keep its snapshot from making room
+            raise
+
+    def _load(self, folder: Path, readouts: Sequence[tuple], token_budget: int, device: str) -> None:
+        spec = self._spec
+        self._model, self._seen = load(spec, str(folder), device)
+        self._reader = Reader(self._model, readouts)
+        self.refused = self._reader.refused
+        self._tokens = Tokens(self._model, folder, spec.prompt, spec.pad_token)
+        self._positions = position_limit(self._tokens.module)
         lengths, cut = self._token_lengths()
         self.batches = token_budget_batches(lengths, token_budget)
         self.record = {
@@ -116,9 +136,13 @@ class TransformerPass:
             "prompt": spec.prompt,
             "tokens": int(lengths.sum()),
             "truncated_share": cut,
+            "unknown_share": self._tokens.unknown_share,
             "halved_batches": 0,
+            "warnings": [*self._seen.warnings, *self._tokens.warnings()],
             "attributes": model_attributes(self._model),
         }
+        if self._seen.lacking and self._reader.readouts:
+            self._probe()
 
     def close(self) -> None:
         """Let go of the snapshot: from now on it may be removed to make room."""
@@ -141,10 +165,18 @@ class TransformerPass:
         """
         vectors = self._encode_halving(rows)
         finite = [np.isfinite(matrix).all(axis=1) for matrix in vectors.values()]
+        lacking = self._seen.why_lacking()  # these are NaN: a vector that shows it has taken part of them
+        if lacking and any(np.isnan(matrix).any() for matrix in vectors.values()):
+            raise EncoderError(lacking)
         if finite and not any(rows_finite.all() for rows_finite in finite):
             row = int(rows[np.flatnonzero(~finite[0])[0]])
             raise EncoderError(f"NaN or Inf in the embedding of sentence {row} ({self._sentences[row][:60]!r})")
         return vectors
+
+    def _probe(self) -> None:
+        """Fail now, and not after hours, where a weight that is not in the files is used: on the longest and the shortest sentences."""
+        for batch in (self.batches[0], self.batches[-1]):
+            self.encode(batch[:4])
 
     def _encode_halving(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         """A batch that does not fit into the device's memory is encoded in halves."""
@@ -168,67 +200,26 @@ class TransformerPass:
 
         with torch.inference_mode():
             features = self._model.preprocess([self._sentences[row] for row in rows], prompt=self._spec.prompt or None)
-            read = self._read(batch_to_device(features, self._model.device))
+            read = self._reader.read(batch_to_device(features, self._model.device))
             return {readout: tensor.float().cpu().numpy() for readout, tensor in read.items()}
 
-    def _read(self, features: dict) -> dict[tuple, object]:
-        """The sentence vectors of every readout, as tensors (b, d)."""
-        from sentence_transformers.sentence_transformer.modules import Pooling
-
-        first, *rest = list(self._model)
-        features = first(features)
-        layers = features.pop("all_layer_embeddings", None)
-        vectors = {}
-        for readout in self._readouts:
-            state, modules = dict(features), rest
-            if readout:
-                layer, pooling = readout
-                # a model's pooled output, if it has one, is of its last layer: cls must be taken from the layer that is asked for
-                state.pop("cls_token_embeddings", None)
-                if layer == "last":
-                    modules = [Pooling(module.embedding_dimension, pooling) if isinstance(module, Pooling) else module for module in rest]
-                else:
-                    state["token_embeddings"] = layers[layer]
-                    modules = [Pooling(layers[layer].shape[-1], pooling)]
-            for module in modules:
-                state = module(state)
-            vectors[readout] = state["sentence_embedding"] if readout else state["sentence_embedding"][:, : self._model.truncate_dim]
-        return vectors
-
-    def _refused(self, readouts: Sequence[tuple]) -> dict[tuple, str]:
-        layers = getattr(getattr(self._model[0], "config", None), "num_hidden_layers", None)
-        pooled = any(type(module).__name__ == "Pooling" for module in self._model)
-        refused = {}
-        for readout in filter(None, readouts):
-            if readout[0] == "last":
-                if not pooled:
-                    refused[readout] = "another pooling is asked for; this encoder has no pooling module"
-            elif layers is None or readout[0] > layers:
-                has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
-                refused[readout] = f"layer {readout[0]} is asked for; this encoder has {has}"
-        return refused
-
     def _token_lengths(self) -> tuple[np.ndarray, float]:
-        """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut."""
-        prompt, limit = self._spec.prompt, token_limit(self._model)
-        tokenizer = getattr(self._model, "tokenizer", None)
-        if not callable(tokenizer):  # static embeddings have a tokenizer of another kind, and no padding to save
-            return np.array([len(sentence.split()) + 2 for sentence in self._sentences]), 0.0
-        tokens = tokenizer([prompt + sentence for sentence in self._sentences], add_special_tokens=True, verbose=False)["input_ids"]
-        lengths = np.array([len(ids) for ids in tokens])
-        if limit is None:
-            return lengths, 0.0
-        return np.minimum(lengths, limit), float(np.mean(lengths > limit))
+        """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut; EncoderError as Tokens.lengths."""
+        lengths, limit = self._tokens.lengths(self._sentences), token_limit(self._tokens.module)
+        whole = limit is None or not self._tokens.counted
+        cut = lengths if whole else np.minimum(lengths, limit)
+        check_lengths(cut, self._sentences, self._positions, self._spec.max_tokens)
+        return cut, 0.0 if whole else float(np.mean(lengths > limit))
 
 
-def load(spec: ModelSpec, path: str, device: str = "auto"):
-    """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine.
+def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTransformer, Seen]:
+    """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine, and what loading it showed.
 
     Args:
         device: of torch; "auto" for the GPU where there is one; "spread" over all GPUs that this process sees, layer by layer.
 
     Raises:
-        EncoderError: its code lies in another repository, or it does not fit into the GPUs.
+        EncoderError: its code lies in another repository, it is not what its files hold (see loading.checked), or it does not fit into the GPUs.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -240,25 +231,20 @@ def load(spec: ModelSpec, path: str, device: str = "auto"):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     placed = {"device_map": "auto"} if device == "spread" else {}
     torch.manual_seed(0)  # weights that a checkpoint lacks are drawn at random; at least it is the same encoder each time
-    model = SentenceTransformer(
-        path, device=None if placed else device, trust_remote_code=trusted, local_files_only=True,
-        # the dtype must be said: unset, a float16 checkpoint would encode in float16
-        model_kwargs={"dtype": spec.dtype, "use_safetensors": True, **placed},
-    ).eval()  # fmt: skip
+    with checked(Path(path)) as seen:
+        model = SentenceTransformer(
+            path, device=None if placed else device, trust_remote_code=trusted, local_files_only=True,
+            # the dtype must be said: unset, a float16 checkpoint would encode in float16
+            model_kwargs={"dtype": spec.dtype, "use_safetensors": True, **placed},
+        ).eval()  # fmt: skip
     if placed and torch.cuda.is_available():
         _check_on_gpus(model)
     if spec.max_tokens is not None:
-        model.max_seq_length = spec.max_tokens
+        set_token_limit(model, spec.max_tokens)
     wrong = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.is_floating_point()} - {spec.dtype}
     if wrong:
         model.to(getattr(torch, spec.dtype))  # modules after the transformer load in the dtype of their file
-    return model
-
-
-def token_limit(model) -> int | None:
-    """Most tokens of a sentence that the model reads; None where there is no limit (static embeddings say infinity, some tokenizers 1e30)."""
-    limit = model.max_seq_length
-    return int(limit) if limit is not None and limit < 1e9 else None
+    return model, seen
 
 
 def model_attributes(model) -> dict:

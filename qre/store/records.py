@@ -129,6 +129,27 @@ class Speeds:
         return found
 
 
+class Notices:
+    """notices/<pass key>.json: what libraries warned of while an encoder was loaded; only where they did."""
+
+    def __init__(self, folder: Files):
+        self._folder = folder
+
+    def write(self, pass_key: str, warnings: list[str]) -> None:
+        self._folder.write(f"notices/{pass_key}.json", canonical_json({"warnings": warnings}).encode())
+
+    def read(self, pass_keys: Iterable[str]) -> dict[str, list[str]]:
+        """What was warned of, by pass: one listing, and what it found; a record that cannot be read counts as absent."""
+        names = {f"notices/{key}.json": key for key in pass_keys}
+        found = {}
+        for name, content in self._folder.read_many(name for name in self._folder.names("notices") if name in names).items():
+            try:
+                found[names[name]] = [str(text) for text in json.loads(content)["warnings"]]
+            except (ValueError, KeyError, TypeError):
+                continue
+        return found
+
+
 def _digest(record: dict) -> str:
     return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 

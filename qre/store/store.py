@@ -8,7 +8,7 @@ from qre.store.address import parse
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
 from qre.store.folder import Folder
-from qre.store.records import Atlases, Failures, Progress, Scores, Speeds
+from qre.store.records import Atlases, Failures, Notices, Progress, Scores, Speeds
 
 
 class Store:
@@ -33,6 +33,7 @@ class Store:
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
         self.speeds = Speeds(self.folder)
+        self.notices = Notices(self.folder)
         self.failures = Failures(self.folder)
         self.progress = Progress(self.folder)
         self.atlases = Atlases(self.folder)

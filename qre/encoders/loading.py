@@ -1,0 +1,71 @@
+"""Loading an encoder so that it is the one that its files hold, or saying why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qre.encoders.heard import listening
+from qre.encoders.pointers import check_whole
+from qre.encoders.weights import lacking_message, poison, watched
+from qre.errors import EncoderError
+
+# of torch and safetensors, where weights do not fit; of a tokenizer or a config that is not there
+UNFIT = ("Error(s) in loading state_dict", "size mismatch", "ignore_mismatched_sizes", "automatic conversion of the weights")
+
+
+@dataclass
+class Seen:
+    """What loading showed, once it is over.
+
+    Attributes:
+        lacking: names of weights that the files do not hold; they are NaN, so that no vector can take part of one unseen.
+        left_over: names in the files that found no place.
+        warnings: what people should know; it changes no number, as far as is known.
+    """
+
+    lacking: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def why_lacking(self) -> str:
+        """That weights are not in the file; "" where all are."""
+        return lacking_message(self.lacking, self.left_over) if self.lacking else ""
+
+
+@contextmanager
+def checked(folder: Path) -> Iterator[Seen]:
+    """A model is loaded from this folder meanwhile: by any library, in any number of parts.
+
+    Raises:
+        EncoderError: a file is a pointer or missing; weights are of another shape, or have no place in the model; a warning says that something else
+            was taken than what the files say. Weights that are not in the files do not fail here: see Seen.lacking.
+    """
+    if not (folder / "modules.json").is_file():  # sentence-transformers would give it mean pooling, without a word
+        raise EncoderError("it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()")
+    check_whole(folder)
+    seen = Seen()
+    with watched() as watch:
+        try:
+            with listening(str(folder), str(folder.resolve())) as heard:
+                yield seen
+        except Exception as error:
+            raise _explained(error, watch) from error
+    if problem := watch.problem():
+        raise EncoderError(problem)
+    lacking = watch.lacking()
+    if heard.harmful:
+        also = f"{lacking_message(lacking, watch.left_over())}; " if lacking else ""
+        raise EncoderError(f"{also}a library warned while loading of what may change its numbers: {' | '.join(heard.harmful[:3])}")
+    poison(lacking)
+    seen.lacking, seen.left_over, seen.warnings = list(lacking), watch.left_over(), [*watch.notes(), *heard.shown]
+
+
+def _explained(error: Exception, watch) -> Exception:
+    """An error of loading weights as one that names them; any other as it is."""
+    if isinstance(error, EncoderError) or not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
+        return error
+    told = watch.problem() or (lacking_message(watch.lacking(), watch.left_over()) if watch.lacking() else "")
+    return EncoderError(told or str(error))
