@@ -13,12 +13,12 @@ from qre.encoders.named_code import VOCABULARY, Named, named_code, refusal
 
 MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
 MOST_OTHERS = 100  # JSON files outside of modules that are looked through; no loader reads a config there
-NO_TEXT = "it maps texts to one vector each, which this does not"
+NO_VECTOR = "and the map is of encoders that give one vector a text: leave it out"
 REMEDY: dict[str, str] = {
-    CROSS: f"leave it out: {NO_TEXT}; it scores pairs of texts",
-    SPARSE: f"leave it out: {NO_TEXT}; it weighs the words of a vocabulary",
-    MULTI: f"leave it out: {NO_TEXT}; it gives a vector for each token",
-    OTHER: f"leave it out: {NO_TEXT}",
+    CROSS: f"it scores pairs of texts, {NO_VECTOR}",
+    SPARSE: f"it weighs the words of a vocabulary, {NO_VECTOR}",
+    MULTI: f"it gives a vector for each token, {NO_VECTOR}",
+    OTHER: f"it is of another kind, {NO_VECTOR}",
     "adapter": "merge it into its base with merge_and_unload(), save the whole with SentenceTransformer.save(), and name that folder or repository",
     "remote code": "on the hub give trust_remote_code: true with a 40-digit revision for this one encoder, after reading its code; or, where transformers "
     "knows its model type, native: true for transformers' own class",

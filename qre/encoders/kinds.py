@@ -59,8 +59,8 @@ def kind_problem(modules: tuple[Module, ...], documents: Mapping[str, object], n
         names: of all files.
         tags: of the hub, with its task.
     """
-    stated = _mapping(documents, "config_sentence_transformers.json").get("model_type")
-    if stated not in (None, "SentenceTransformer"):
+    stated = _mapping(documents, "config_sentence_transformers.json").get("model_type", "SentenceTransformer")
+    if stated != "SentenceTransformer":  # sentence-transformers would convert it, to mean pooling
         return MODEL_TYPES.get(str(stated), OTHER), f"config_sentence_transformers.json: model_type is {stated}"
     for module in modules:
         kind = next((kind for package, kind in PACKAGES.items() if module.type.startswith(package) and module.name not in SHIPPED), None)
