@@ -31,6 +31,7 @@ REMEDY: dict[str, str] = {
     "pickle only": "ask its authors for safetensors, or save it again as such; pickles are never loaded",
     "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
     "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
+    "git lfs": "fetch the files themselves with `git lfs pull`",
     "broken config": "mend the file, or save the encoder again with SentenceTransformer.save()",
 }
 
@@ -137,12 +138,20 @@ def parsed(name: str, size: int, read: Callable[[str], bytes], strict: bool = Tr
     """The content of a JSON file; None where it is none and need not be (`strict`)."""
     if size > MOST_BYTES:
         raise Unfit("broken config", f"{name}: {size:,} bytes are no config")
+    content = read(name)
+    check_no_pointer(name, content)
     try:
-        return json.loads(read(name).decode("utf-8"))
+        return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         if strict:
             raise Unfit("broken config", f"{name}: not JSON: {error}") from None
         return None
+
+
+def check_no_pointer(name: str, content: bytes) -> None:
+    """Unfit where the content of a file is what Git LFS puts in its place."""
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise Unfit("git lfs", f"{name} is a pointer of Git LFS, not the file")
 
 
 def _modules(document: Callable[[str], object]) -> tuple[Module, ...]:

@@ -8,12 +8,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from qre.encoders.contents import counts, is_pickle
-from qre.encoders.examine import REMEDY, Found, Unfit, check_code, examine, parsed
+from qre.encoders.contents import counts
+from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, examine, parsed
 from qre.encoders.spec import stated_prompts
 from qre.errors import EncoderError, UserError
-
-POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class FolderProblem(EncoderError):
@@ -87,8 +85,8 @@ def _checked(path: Path, **trust) -> tuple[dict[str, int], Found]:
         found = examine(files, lambda name: (path / name).read_bytes())
         check_code(found.code, found.python, found.bodies, **trust)
         for name, size in files.items():
-            if size < 1024 and (counts(name, found.modules) or is_pickle(name)) and (path / name).read_bytes().startswith(POINTER):
-                raise Unfit("git lfs", f"{name} is a pointer of Git LFS, not the file: fetch it with `git lfs pull`")
+            if size < 1024 and counts(name, found.modules):
+                check_no_pointer(name, (path / name).read_bytes())
     except Unfit as problem:
         raise FolderProblem(str(path), problem.reason, problem.detail) from None
     except OSError as error:

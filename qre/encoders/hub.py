@@ -35,7 +35,7 @@ PARALLEL = 16  # requests at once while resolving
 Reason = Literal[
     "gated", "missing", "revision missing", "disabled", "bad name", "offline", "rate limited", "hub error",
     "cross-encoder", "sparse encoder", "multi-vector encoder", "not a sentence encoder", "adapter", "remote code", "second repository",
-    "unknown module", "not native", "wrong code_revision", "pickle only", "no weights", "not sentence-transformers", "broken config",
+    "unknown module", "not native", "wrong code_revision", "pickle only", "no weights", "not sentence-transformers", "git lfs", "broken config",
 ]  # fmt: skip
 TRANSIENT: frozenset[str] = frozenset({"offline", "rate limited", "hub error"})
 REMEDY: dict[str, str] = {
