@@ -43,12 +43,17 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: no such folder")
-    files, found = _checked(path, native=native)
-    digest = hashlib.sha256()
-    for name in sorted(files, key=lambda name: Path(name)):
-        if counts(name, found.modules):
-            digest.update(f"{name}\0{files[name]}\0".encode())
-            _update(digest, path, name)
+    try:
+        files, found = _checked(path, native=native)
+        digest = hashlib.sha256()
+        for name in sorted(files, key=lambda name: Path(name)):
+            if counts(name, found.modules):
+                digest.update(f"{name}\0{files[name]}\0".encode())
+                for block in _blocks(path / name):
+                    digest.update(block)
+    except OSError as error:
+        where = f"{Path(error.filename).relative_to(path)}: " if error.filename and Path(error.filename).is_relative_to(path) else ""
+        raise FolderProblem(str(path), "unusable folder", f"{where}cannot be read: {error.strerror}") from None
     return digest.hexdigest()
 
 
@@ -75,6 +80,7 @@ def check_folder(path: str | Path, **trust) -> Found:
 
     Raises:
         FolderProblem: as `folder_revision`.
+        OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
     """
     return _checked(Path(path), **trust)[1]
 
@@ -82,15 +88,13 @@ def check_folder(path: str | Path, **trust) -> Found:
 def _checked(path: Path, **trust) -> tuple[dict[str, int], Found]:
     try:
         files = file_sizes(path)
-        found = examine(files, lambda name: (path / name).read_bytes())
+        found = examine(files, lambda name: b"".join(_blocks(path / name)))
         check_code(found.code, found.python, found.bodies, **trust)
         for name, size in files.items():
             if size < 1024 and counts(name, found.modules):
-                check_no_pointer(name, (path / name).read_bytes())
+                check_no_pointer(name, b"".join(_blocks(path / name)))
     except Unfit as problem:
         raise FolderProblem(str(path), problem.reason, problem.detail) from None
-    except OSError as error:
-        raise FolderProblem(str(path), "unusable folder", f"{error.filename or path}: cannot be read: {error.strerror}") from None
     return files, found
 
 
@@ -127,10 +131,11 @@ def _names(top: Path, folder: Path, above: tuple[str, ...]) -> Iterator[str]:
                 yield Path(entry.path).relative_to(top).as_posix()
 
 
-def _update(digest, path: Path, name: str) -> None:
+def _blocks(file: Path) -> Iterator[bytes]:
+    """The content of a file; its errors name it, which those of reading do not by themselves."""
     try:
-        with open(path / name, "rb") as stream:
+        with open(file, "rb") as stream:
             while block := stream.read(2**22):
-                digest.update(block)
+                yield block
     except OSError as error:
-        raise FolderProblem(str(path), "unusable folder", f"{name}: cannot be read: {error.strerror}") from None
+        raise OSError(error.errno, error.strerror, str(file)) from None
