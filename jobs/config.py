@@ -16,9 +16,9 @@ from jobs.slots import ClusterSettings
 from qre.atlas.prediction.data import PredictionSettings
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
-from qre.encoders.hub import COMMIT, HubQuery
+from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
 from qre.encoders.passes import EncodeSettings
-from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec
+from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
 from qre.tasks.spec import BuiltinTasks, ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
@@ -77,6 +77,7 @@ class _ModelEntry(_Record):
     normalize: bool = Field(False, description="unit length at the end; the same as the transform normalize")
     transforms: tuple[str, ...] = ()
     token_budget: int | None = Field(None, ge=16, description="of this encoder; default: encode.token_budget")
+    native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own; no code of it runs")
 
     @field_validator("name", "family")
     @classmethod
@@ -108,11 +109,11 @@ class _ModelEntry(_Record):
         transforms = ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ()) + self.transforms + (("normalize",) if self.normalize else ())
         own = [f"L{self.layer}" if self.layer is not None else "", self.pooling or "", f"prompt:{self.prompt_name}" if self.prompt_name else ""]
         own += [f"{self.max_tokens} tokens" if self.max_tokens else "", f"pad:{self.pad_token}" if self.pad_token else ""]
-        own += ["" if self.dtype == "float32" else self.dtype, *transforms]
+        own += ["" if self.dtype == "float32" else self.dtype, "native" if self.native else "", *transforms]
         return {
             "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
             "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
-            "pad_token": self.pad_token,
+            "pad_token": self.pad_token, "native": self.native,
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
         }  # fmt: skip
 
@@ -132,6 +133,15 @@ class HubEntry(_ModelEntry):
     query: HubQuery | None = None
     revision: str | None = Field(None, max_length=200, description="branch, tag or commit; it is pinned to a commit before anything is keyed")
     trust_remote_code: bool = False
+    code_revision: dict[str, str] = Field({}, description="owner/name -> commit of second repositories whose code it runs, beside trust_remote_code")
+
+    @field_validator("code_revision")
+    @classmethod
+    def _commits(cls, value: dict[str, str]) -> dict[str, str]:
+        for repository, commit in value.items():
+            if not REPOSITORY.fullmatch(repository) or not COMMIT.fullmatch(commit):
+                raise ValueError(f"{repository}: {commit}: give owner/name and a 40-digit commit, so that it is the code you have read")
+        return dict(sorted(value.items()))
 
     @model_validator(mode="after")
     def _one_or_many(self):
@@ -141,7 +151,23 @@ class HubEntry(_ModelEntry):
             raise ValueError("name, revision and trust_remote_code are of one encoder: they go with id")
         if self.trust_remote_code and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError("trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the code you have read")
+        if self.native and self.trust_remote_code:
+            raise ValueError("native takes transformers' own class, trust_remote_code the encoder's: give one of them")
+        if self.code_revision and not self.trust_remote_code:
+            raise ValueError("code_revision pins code that is run: it goes with trust_remote_code: true")
         return self
+
+    def spec_of(self, model: HubModel, family: str) -> HubSpec:
+        """The spec that this entry makes of an encoder that the hub described; the trust is this entry's own.
+
+        Raises:
+            HubProblem: it names code that this entry does not let run.
+            UserError: no prompt of that name.
+        """
+        files = model.checked(trusted=self.trust_remote_code, native=self.native, code_revision=self.code_revision)
+        values = self.spec_values(model.repository, family, model.prompts, model.default_prompt)
+        trust = {"trust_remote_code": self.trust_remote_code, "code_revision": tuple(self.code_revision.items())}
+        return HubSpec(id=model.repository, revision=model.revision, files=files, **trust, **values)
 
 
 class ListEntry(_Record):

@@ -79,7 +79,7 @@ MENDS = {
     errno.EHOSTDOWN: "the server behind the mount is down",
     errno.EAGAIN: "the machine has no processes or threads left (ulimit -u)",
 }
-WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN}
+WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
 
 

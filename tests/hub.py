@@ -26,11 +26,13 @@ class FakeHub:
         url, cdn_url: the endpoint, and the origin that large files are served from.
         requests: (method, path with its query) of every request, in order, each with its `headers`.
         repos: id -> Repo; `repos.pop(id)` deletes a repo.
+        renamed: old id -> id: what is asked under the old one is answered with a redirect (307), as the hub does.
     """
 
     def __init__(self, page: int = 1000, tokens: Mapping[str, str] | None = None):
         self.page, self.tokens = page, dict(tokens or {READER: "reader", STRANGER: "stranger"})
         self.repos: dict[str, Repo] = {}
+        self.renamed: dict[str, str] = {}
         self.requests: list[Request] = []
         self._faults: list[dict] = []
         self._cuts: list[dict] = []

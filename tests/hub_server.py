@@ -79,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         download, api = DOWNLOAD.fullmatch(path), API.fullmatch(path)
         match = download or api
         self._stumble(match["repo"] if match else "", "resolve" if download else "api")
+        if match and match["repo"] in self.hub.renamed:
+            place = self.path.replace(f"/{match['repo']}", f"/{self.hub.renamed[match['repo']]}", 1)
+            return self._send(307, {"Location": f"{self.hub.url}{place}"}, b"")
         bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.token = bearer or None
         if self.token and self.token not in self.hub.tokens:

@@ -17,8 +17,8 @@ from qre.density import check_finite
 from qre.encoders.catalogue import catalogue
 from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
-from qre.encoders.transformer import folder_prompts, folder_revision
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
+from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EncoderError, UserError
 
@@ -119,14 +119,12 @@ def spec_of(entry: Entry) -> EncoderSpec:
         return entry
     if isinstance(entry, FolderEntry):
         path = Path(entry.path).expanduser().resolve()
-        revision = folder_revision(path)
+        revision = folder_revision(path, entry.native)
         return FolderSpec(path=str(path), revision=revision, **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)))
-    trusted = frozenset([entry.id] if entry.trust_remote_code else [])
-    model = resolve_all([(entry.id, entry.revision)], trusted)[0]
+    model = resolve_all([(entry.id, entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
-    values = entry.spec_values(entry.id, entry.id, model.prompts, model.default_prompt)
-    return HubSpec(id=entry.id, revision=model.revision, trust_remote_code=entry.trust_remote_code, files=model.files, **values)
+    return entry.spec_of(model, model.repository)
 
 
 def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> np.ndarray:

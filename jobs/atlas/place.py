@@ -60,6 +60,7 @@ def place(
     truncate_dim: Annotated[int | None, typer.Option(min=1, help="the first K dimensions")] = None,
     normalize: Annotated[bool, typer.Option("--normalize", help="unit length at the end")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")] = False,
+    native: Annotated[bool, typer.Option("--native", help="transformers' own class, where the encoder also names code of its own")] = False,
     token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
     k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
@@ -74,7 +75,7 @@ def place(
     """
     options = {
         "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "dtype": dtype,
-        "truncate_dim": truncate_dim, "normalize": normalize, "token_budget": token_budget,
+        "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
     }  # fmt: skip
     wanted = given(models or [], options, trust_remote_code) + (given_in(entry) if entry is not None else [])
     if not wanted:

@@ -18,10 +18,11 @@ from jobs.mteb.run import Encoder, published, task_of
 from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
 from jobs.planning.costs import slot_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import Memory, Resolved
+from jobs.planning.memory import Memory
+from jobs.planning.resolve import Resolved
 from jobs.report import console
 from qre.encoders.spec import FolderSpec, HubSpec
-from qre.encoders.transformer import folder_prompts
+from qre.encoders.folders import folder_prompts
 from qre.errors import UserError
 from qre.store import Store
 from qre.tasks.mteb import Rule

@@ -16,7 +16,8 @@ from rich.table import Table
 from qre.encoders.catalogue import CATALOGUES, catalogue
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
-from qre.encoders.transformer import folder_prompts, folder_revision, load, model_attributes
+from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
 
 app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
@@ -51,7 +52,7 @@ def search(
     for answer in found:
         table.add_row(*_row(answer))
     console.print(table)
-    good = [answer for answer in found if isinstance(answer, HubModel)]
+    good = [answer for answer in found if isinstance(answer, HubModel) and not _problem(answer)]
     console.print(f"{len(good)} of {len(found)} can be had", highlight=False)
     if out is not None:
         entries = [{"source": "hub", "id": model.repository, "revision": model.revision} for model in good]
@@ -94,7 +95,7 @@ def show(encoder: Annotated[str, typer.Argument(help="a folder, a name of a cata
             model = resolve(encoder)
         except HubProblem as problem:
             raise UserError(str(problem)) from None
-        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "prompts": model.prompts,
+        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "code": [str(named) for named in model.code], "prompts": model.prompts,
                 "default_prompt": model.default_prompt, **model.attributes}  # fmt: skip
     print(json.dumps(told, indent=1))
 
@@ -115,5 +116,14 @@ def _row(answer: HubModel | HubProblem) -> list[str]:
     count, downloads = known["parameters"], known["downloads"]
     return [
         name, answer.revision[:8], f"{count:,}" if count is not None else "", f"{answer.bytes / 1e6:.0f}",
-        f"{downloads:,}" if downloads is not None else "", escape(known["licence"] or ""), "",
+        f"{downloads:,}" if downloads is not None else "", escape(known["licence"] or ""), _problem(answer),
     ]  # fmt: skip
+
+
+def _problem(model: HubModel) -> str:
+    """Why it cannot be had without a word of trust; "" where it can."""
+    try:
+        model.checked()
+    except HubProblem as problem:
+        return problem.reason
+    return ""

@@ -5,24 +5,27 @@ What the hub said of a commit never changes, so it is kept in the store: a catal
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from huggingface_hub import is_offline_mode
 from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from jobs.mteb.public_scores import PublicScores, public_scores
+from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
-from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, HubQuery, printable, resolve_all, search
+from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
+from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
+from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
-from qre.encoders.transformer import folder_prompts, folder_revision
-from qre.errors import EncoderError, UserError, place_error
+from qre.errors import EncoderError, PlaceError, UserError, place_error
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -71,7 +74,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
     resolved = Resolved(_sentences(config))
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
-    wanted: list[tuple[str, HubEntry]] = []
+    wanted: list[Wanted] = []
     memory = Memory(store)
     for place, entry in _entries(config.encoders, "encoders"):
         if isinstance(entry, CatalogueEntry):
@@ -80,7 +83,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
             _add_folder(resolved, place, entry)
         elif isinstance(entry, HubEntry):
             found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
-            wanted += [(place, one) for one in found]
+            wanted += [Wanted(place, one, entry.query is not None) for one in found]
         else:
             resolved.specs.append(entry)
     _add_hub(resolved, wanted, memory, ask_hub, progress)
@@ -112,11 +115,14 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> Non
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
     path = Path(entry.path).expanduser().resolve()
     try:
-        revision = folder_revision(path)
+        revision = folder_revision(path, entry.native)
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
         resolved.specs.append(FolderSpec(path=str(path), revision=revision, **values))
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
-        resolved.unresolved.append(_failure(entry, entry.name or path.name, "unusable folder", str(error)))
+        resolved.unresolved.append(_failure(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error)))
+    except PlaceError as error:
+        resolved.unasked.append(_failure(entry, entry.name or path.name, "PlaceError", str(error), transient=True))
+        resolved.incomplete.append(str(error))
     except UserError as error:
         raise UserError(f"{place}.path: {error}") from None
     except ValidationError as error:
@@ -142,109 +148,66 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
 
 
-Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
+@dataclass(frozen=True)
+class Wanted:
+    """An encoder of the hub that the config asks for.
+
+    Attributes:
+        place: of its entry in the config.
+        queried: whether a query found it: what is no sentence encoder is then left out, and is no failure.
+    """
+
+    place: str
+    entry: HubEntry
+    queried: bool = False
+
+    @property
+    def key(self) -> Place:
+        return self.entry.id, self.entry.revision
 
 
-class Memory:
-    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
-
-    def __init__(self, store: Store):
-        self._folder = store.folder
-
-    def read_all(self, places: Iterable[Place]) -> dict[Place, HubModel]:
-        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out."""
-        places = list(places)
-        branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
-        told = self._folder.read_many(branches.values())
-        commits = {place: _commit(told.get(branches[place])) if place in branches else place[1] for place in places}
-        files = {place: self._name(place[0], commit) for place, commit in commits.items() if commit is not None}
-        contents = self._folder.read_many(files.values())
-        models = {place: _model(contents.get(file)) for place, file in files.items()}
-        return {place: model for place, model in models.items() if model is not None}
-
-    def write_all(self, models: dict[Place, HubModel]) -> None:
-        """Keep what the hub said of encoders."""
-        contents = {}
-        for (name, revision), model in models.items():
-            contents[self._name(name, model.revision)] = json.dumps(asdict(model)).encode()
-            if not COMMIT.fullmatch(revision or ""):
-                contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
-        self._folder.write_many(contents)
-
-    def read_query(self, query: HubQuery) -> list[str] | None:
-        """The names that a query found last."""
-        try:
-            return json.loads(self._folder.read(self._query_name(query)))
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def write_query(self, query: HubQuery, names: list[str]) -> None:
-        self._folder.write(self._query_name(query), json.dumps(names).encode())
-
-    @staticmethod
-    def _query_name(query: HubQuery) -> str:
-        return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
-
-    @staticmethod
-    def _name(repository: str, part: str) -> str:
-        return f"hub/{_short(repository)}/{part}.json"
-
-    @classmethod
-    def _branch(cls, repository: str, revision: str | None) -> str:
-        return cls._name(repository, f"ref-{_short(revision or '')}")
-
-
-def _commit(content: bytes | None) -> str | None:
-    """The commit that a record of a branch names; None where it is absent or no such record."""
-    try:
-        commit = json.loads(content or b"")["commit"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
-
-
-def _model(content: bytes | None) -> HubModel | None:
-    """The model that a record of a commit describes; None where it is absent or no such record."""
-    try:
-        values = json.loads(content or b"")
-        return HubModel(**{**values, "files": tuple((file, size) for file, size in values["files"])})
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _short(text: str) -> str:
-    """A folder-safe name for any text from outside."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _add_hub(
-    resolved: Resolved, wanted: list[tuple[str, HubEntry]], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]
-) -> None:
+def _add_hub(resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
-    places = dict.fromkeys((entry.id, entry.revision) for _, entry in wanted)
-    known = memory.read_all(place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or ""))
+    places = dict.fromkeys(one.key for one in wanted)
+    known = memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
     asked = [place for place in places if place not in known]
     if ask_hub and asked:
-        trusted = frozenset(entry.id for _, entry in wanted if entry.trust_remote_code)
-        answers = resolve_all(asked, trusted, lambda done: progress(done, len(asked)))
+        answers = resolve_all(asked, lambda done: progress(done, len(asked)))
         known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
     if wanted and not available():
         resolved.notes.append(MISSING)
-    for place, entry in wanted:
-        model = known.get((entry.id, entry.revision))
-        if isinstance(model, HubModel):
-            _add_model(resolved, place, entry, model)
-        elif isinstance(model, HubProblem):
-            failure = _failure(entry, entry.name or entry.id, model.reason, str(model), model.transient)
-            (resolved.unasked if model.transient else resolved.unresolved).append(failure)
-            resolved.incomplete += [str(model)] if model.transient else []
-        else:
-            resolved.notes.append(f"{printable(entry.id)}: not resolved yet")
+    renamed = {model.repository for one in wanted if isinstance(model := known.get(one.key), HubModel) and model.repository != one.entry.id}
+    left_out: Counter[str] = Counter()
+    for one in wanted:
+        model = known.get(one.key)
+        try:
+            if isinstance(model, HubProblem):
+                raise model
+            if isinstance(model, HubModel):
+                _add_model(resolved, one, model, model.repository in renamed)
+            else:
+                resolved.notes.append(f"{printable(one.entry.id)}: not resolved yet")
+        except HubProblem as problem:
+            if one.queried and problem.reason in KINDS:
+                left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
+            else:
+                name = one.entry.name or one.entry.id
+                failure = _failure(one.entry, name, problem.reason, str(problem), problem.transient)
+                (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
+                resolved.incomplete += [str(problem)] if problem.transient else []
+    resolved.notes += [f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders" for reason, count in left_out.items()]
 
 
 def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
-    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
-    _kept(resolved, lambda: memory.write_all({place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}))
+    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known.
+
+    What the cache of this node told is not kept: others may have fetched parts of a snapshot only.
+    """
+    models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
+    if is_offline_mode() and models:
+        resolved.notes.append(f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, as they are there")
+    elif models:
+        _kept(resolved, lambda: memory.write_all(models))
     problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.reason in WITHHELD}
     last = memory.read_all(problems)
     for reason in dict.fromkeys(problems[place].reason for place in last):
@@ -266,18 +229,31 @@ def abridged(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def _add_model(resolved: Resolved, place: str, entry: HubEntry, model: HubModel) -> None:
-    told = {name: value for name, value in model.attributes.items() if value is not None}
-    own = registry_attributes(entry.id) | told  # the hub's own word goes first: it is of this very commit
-    family = own.get("base_model") or own.get("model_type") or entry.id.split("/")[0]
+def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool) -> None:
+    """Add the spec of one encoder, under the name that the hub knows it by now.
+
+    Args:
+        renamed: whether some entry of the config knows it by an older name.
+
+    Raises:
+        HubProblem: it names code that this entry does not let run.
+    """
+    entry, name = one.entry, model.repository
+    told = {key: value for key, value in model.attributes.items() if value is not None}
+    own = registry_attributes(entry.id) | registry_attributes(name) | told  # the hub's own word goes first: it is of this very commit
+    family = own.get("base_model") or own.get("model_type") or name.split("/")[0]
+    if entry.id != name:
+        resolved.notes.append(f"{printable(entry.id)} is {printable(name)} on the hub now, and is taken under that name")
     try:
-        values = entry.spec_values(entry.id, printable(str(family), 100), model.prompts, model.default_prompt)
-        spec = HubSpec(id=entry.id, revision=model.revision, trust_remote_code=entry.trust_remote_code, files=model.files, **values)
+        spec = entry.spec_of(model, printable(str(family), 100))
     except UserError as error:
-        resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{place}.{error}"))
+        resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{one.place}.{error}"))
     except ValidationError as error:
-        raise UserError(explained(place, error)) from None
+        raise UserError(explained(one.place, error)) from None
     else:
+        if renamed and any(other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs):
+            resolved.notes.append(f"{printable(entry.id)!r} is the same encoder as {spec.name!r}; it is left out")
+            return
         resolved.specs.append(spec)
         resolved.attributes[spec.name] = own
 

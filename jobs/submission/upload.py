@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
-from qre.encoders.transformer import OTHER_BACKENDS, READ_SUFFIXES
+from qre.encoders.contents import counts
+from qre.encoders.folders import file_sizes
 from qre.errors import UserError
 from qre.tasks.spec import BuiltinTasks
 
@@ -144,7 +145,6 @@ def _needed(folder: Path, relative: Path) -> Iterator[str]:
     if (folder / relative).is_file():
         yield relative.as_posix()
         return
-    for path in sorted((folder / relative).rglob("*")):
-        inner = path.relative_to(folder / relative)
-        if path.is_file() and path.suffix in READ_SUFFIXES and not set(OTHER_BACKENDS) & set(inner.parts):
-            yield (relative / inner).as_posix()
+    for name in sorted(file_sizes(folder / relative)):
+        if counts(name):
+            yield (relative / name).as_posix()

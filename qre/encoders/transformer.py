@@ -6,74 +6,23 @@ classical encoders never needs them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qre.encoders.hub import OTHER_BACKENDS, READ_SUFFIXES
+from qre.encoders.borrowed import looked_through
 from qre.encoders.limits import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.loading import Seen, checked
 from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire
-from qre.encoders.spec import HubSpec, ModelSpec, stated_prompts
+from qre.encoders.spec import HubSpec, ModelSpec
 from qre.encoders.tokens import Tokens
-from qre.errors import EncoderError, UserError
+from qre.errors import EncoderError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-
-
-def folder_revision(path: str | Path) -> str:
-    """sha256 (hex) over the names and contents of all that loading the folder can read.
-
-    Raises:
-        UserError: no folder there.
-        EncoderError: not a sentence-transformers folder (no modules.json), weights only as pickles, or code of its own.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        raise UserError(f"{path}: no such folder")
-    if not (path / "modules.json").is_file():
-        raise EncoderError(f"{path}: not a sentence-transformers folder (it has no modules.json); save it with SentenceTransformer.save()")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not set(OTHER_BACKENDS) & set(file.relative_to(path).parts))
-    safe = {file.parent for file in files if file.suffix == ".safetensors"}
-    for file in files:
-        if file.suffix in PICKLE_SUFFIXES and file.parent not in safe:
-            raise EncoderError(f"{file}: weights as a pickle, which is never loaded; save the encoder again as safetensors")
-        if file.name == "config.json" and "auto_map" in _read_json(file):
-            # without its code, transformers may take a class of its own for it, silently: another encoder
-            raise EncoderError(f"{file}: asks for code of its own (auto_map), which is not run from a folder; name it on the hub, with its commit")
-    digest = hashlib.sha256()
-    for file in files:
-        if file.suffix in READ_SUFFIXES:
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-            with open(file, "rb") as stream:
-                while block := stream.read(2**22):
-                    digest.update(block)
-    return digest.hexdigest()
-
-
-def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
-    """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names none."""
-    file = Path(path) / "config_sentence_transformers.json"
-    return stated_prompts(_read_json(file) if file.is_file() else {})
-
-
-def _read_json(file: Path) -> dict:
-    """The mapping in a config file of an encoder; EncoderError where it is none."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise EncoderError(f"{file}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise EncoderError(f"{file}: a config is a mapping, not {type(value).__name__}")
-    return value
 
 
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -212,6 +161,7 @@ class TransformerPass:
         return cut, 0.0 if whole else float(np.mean(lengths > limit))
 
 
+@looked_through
 def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTransformer, Seen]:
     """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine, and what loading it showed.
 
@@ -219,14 +169,13 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
         device: of torch; "auto" for the GPU where there is one; "spread" over all GPUs that this process sees, layer by layer.
 
     Raises:
-        EncoderError: its code lies in another repository, it is not what its files hold (see loading.checked), or it does not fit into the GPUs.
+        EncoderError: its files name code that the spec does not let run, or are no sentence encoder; it is not what its files hold (see
+            loading.checked), or it does not fit into the GPUs.
     """
     import torch
     from sentence_transformers import SentenceTransformer
 
     trusted = isinstance(spec, HubSpec) and spec.trust_remote_code
-    if trusted:
-        _check_own_code(Path(path))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     placed = {"device_map": "auto"} if device == "spread" else {}
@@ -271,11 +220,3 @@ def _check_on_gpus(model) -> None:
     places = {str(place) for place in (getattr(model[0].auto_model, "hf_device_map", None) or {}).values()}
     if places & {"cpu", "disk"}:
         raise EncoderError(f"does not fit into {len(places - {'cpu', 'disk'})} GPUs together: give its slot more of them, or larger ones")
-
-
-def _check_own_code(path: Path) -> None:
-    """Trusted code is the code at the pinned commit; code that a config takes from another repository is not."""
-    for file in path.rglob("config.json"):
-        for target in (_read_json(file).get("auto_map") or {}).values():
-            if any("--" in part for part in (target if isinstance(target, list) else [target]) if part):
-                raise EncoderError(f"its code lies in another repository ({target}), which no commit pins; it is not run")

@@ -11,7 +11,8 @@ import pytest
 import jobs.planning.resolve
 from jobs.config import SweepConfig
 from jobs.planning.plan import make_plan, method_folder
-from jobs.planning.resolve import Memory, resolve
+from jobs.planning.memory import Memory
+from jobs.planning.resolve import resolve
 from qre.encoders.hub import HubModel
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401

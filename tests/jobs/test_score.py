@@ -16,7 +16,7 @@ from jobs.workers.chunks import texts_key
 from jobs.workers.embed import embed_pass
 from jobs.workers.events import ScoreResult, UnitResult
 from qre.encoders.passes import Pass
-from qre.encoders.transformer import folder_revision
+from qre.encoders.folders import folder_revision
 from qre.encoders.transforms import fit_transforms
 from qre.errors import UserError
 from qre.store import CorruptArtefact, Failure, Store

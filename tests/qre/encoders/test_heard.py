@@ -45,9 +45,7 @@ def test_what_changes_no_number_is_kept_each_time_and_not_printed(dense, sentenc
 @pytest.mark.parametrize(
     ("file", "values", "message"),
     [
-        ("2_Dense/config.json", {"activation_function": "mine.Activation"}, "is not trusted, falling back to the default activation function"),
         ("2_Dense/config.json", {"scaling": 2.0}, r"Ignoring unrecognized Dense config key\(s\) \['scaling'\]"),
-        ("config_sentence_transformers.json", {"model_type": "SparseEncoder"}, "Converting SparseEncoder model the encoder's folder to SentenceTransformer"),
     ],
 )
 def test_what_can_change_a_number_fails(dense, sentences, file, values, message):

@@ -57,7 +57,7 @@ def test_a_moved_branch_is_another_commit(hub):
 def test_reasons(hub, options, files, reason):
     hub.add("org/odd", files=files, **options)
     with pytest.raises(HubProblem, match="org/odd: " + reason) as caught:
-        resolve("org/odd")
+        resolve("org/odd").checked()
     assert caught.value.reason == reason
     assert not caught.value.transient
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as Ray sends it

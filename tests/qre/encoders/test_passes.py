@@ -7,7 +7,7 @@ from qre.encoders import passes
 from qre.encoders.classical import embed_classical
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import ClassicalSpec, FolderSpec
-from qre.encoders.transformer import folder_revision
+from qre.encoders.folders import folder_revision
 from qre.errors import EncoderError
 
 OTHERS = ["the red cat sings in the night .", "a dog", "the farmer likes the old boat under the river . " * 3, "a dog", "!"]

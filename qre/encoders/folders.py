@@ -1,0 +1,144 @@
+"""Encoders in folders on this machine: what they are, what their key holds, and that they may be loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from qre.encoders.contents import counts
+from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, examine, parsed
+from qre.encoders.spec import stated_prompts
+from qre.errors import EncoderError, UserError, place_error
+
+
+class FolderProblem(EncoderError):
+    """Why the encoder in a folder cannot be taken.
+
+    Attributes:
+        reason: as of encoders of the hub.
+    """
+
+    def __init__(self, path: str, reason: str, detail: str):
+        self.path, self.reason, self.detail = path, reason, detail
+        remedy = REMEDY.get(reason)
+        super().__init__(f"{path}: {reason} ({detail})" + (f"; {remedy}" if remedy else ""))
+
+    def __reduce__(self):
+        return type(self), (self.path, self.reason, self.detail)
+
+
+def folder_revision(path: str | Path, native: bool = False) -> str:
+    """sha256 (hex) over the names and contents of all files of a folder that can change a number.
+
+    Args:
+        native: take transformers' own class where the folder names code.
+
+    Raises:
+        UserError: no folder there.
+        PlaceError: this machine does not let it be read.
+        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read; with the reason.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder")
+    try:
+        files, found = _checked(path, native=native)
+        digest = hashlib.sha256()
+        for name in sorted(files, key=lambda name: Path(name)):
+            if counts(name, found.modules):
+                digest.update(f"{name}\0{files[name]}\0".encode())
+                for block in _blocks(path / name):
+                    digest.update(block)
+    except OSError as error:
+        if (fault := place_error(error)) is not None:  # this machine's; the encoder may be read elsewhere, or tomorrow
+            raise fault from None
+        where = f"{Path(error.filename).relative_to(path)}: " if error.filename and Path(error.filename).is_relative_to(path) else ""
+        raise FolderProblem(str(path), "unusable folder", f"{where}cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
+    """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names none."""
+    path, name = Path(path), "config_sentence_transformers.json"
+    file = path / name
+    if not file.is_file():
+        return {}, ""
+    try:
+        stated = parsed(name, file.stat().st_size, lambda _: file.read_bytes())
+    except Unfit as problem:
+        raise FolderProblem(str(path), problem.reason, problem.detail) from None
+    if not isinstance(stated, dict):
+        raise EncoderError(f"{file}: a config is a mapping, not {type(stated).__name__}")
+    return stated_prompts(stated)
+
+
+def check_folder(path: str | Path, **trust) -> Found:
+    """Look through a folder, or a snapshot, before it is loaded: what was found when it was planned may have changed.
+
+    Args:
+        trust: options of `check_code`.
+
+    Raises:
+        FolderProblem: as `folder_revision`.
+        OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
+    """
+    return _checked(Path(path), **trust)[1]
+
+
+def _checked(path: Path, **trust) -> tuple[dict[str, int], Found]:
+    try:
+        files = file_sizes(path)
+        found = examine(files, lambda name: b"".join(_blocks(path / name)))
+        check_code(found.code, found.python, found.bodies, **trust)
+        for name, size in files.items():
+            if size < 1024 and counts(name, found.modules):
+                check_no_pointer(name, b"".join(_blocks(path / name)))
+    except Unfit as problem:
+        raise FolderProblem(str(path), problem.reason, problem.detail) from None
+    return files, found
+
+
+def file_sizes(path: Path) -> dict[str, int]:
+    """Bytes of every file below a folder, by its name with "/"; links are followed, since loading follows them.
+
+    Raises:
+        Unfit: a file that counts is a link to nothing.
+        OSError: a folder cannot be listed.
+    """
+    sizes = {}
+    for name in _names(path, path, ()):
+        try:
+            told = (path / name).stat()
+        except FileNotFoundError:
+            if counts(name):
+                raise Unfit("unusable folder", f"{name} is a link to nothing") from None
+            continue
+        if stat.S_ISREG(told.st_mode):
+            sizes[name] = told.st_size
+    return sizes
+
+
+def _names(top: Path, folder: Path, above: tuple[str, ...]) -> Iterator[str]:
+    """Names below a folder; a link back to a folder above is not followed again."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _names(top, Path(entry.path), (*above, real))
+            else:
+                yield Path(entry.path).relative_to(top).as_posix()
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    """The content of a file; its errors name it, which those of reading do not by themselves."""
+    try:
+        with open(file, "rb") as stream:
+            while block := stream.read(2**22):
+                yield block
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
