@@ -39,9 +39,9 @@ class EmbeddingError(EncoderError):
         """The same error with the sentence of its first row named, and what can be done; as it is where it has no rows, or they are not these sentences'."""
         if not self.rows or self.rows[0] >= len(sentences):
             return self
-        more = f" and of {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
+        more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
         named = f"{self.problem}: sentence {self.rows[0]} ({sentences[self.rows[0]][:60]!r}){more}; leave it out, or this encoder"
-        return type(self)(named, self.encoder, self.rows)
+        return type(self)(named, self.encoder)
 
     def __reduce__(self):  # Ray sends exceptions between processes; the default would lose the attributes
         return type(self), (self.problem, self.encoder, self.rows)

@@ -56,6 +56,7 @@ def place(
     prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
     prompt_name: Annotated[str | None, typer.Option(help="one of the encoder's own prompts")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=2, help="longer sentences are cut")] = None,
+    pad_token: Annotated[str | None, typer.Option(help="where its tokenizer has none: a token of its vocabulary to pad with")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16")] = None,
     truncate_dim: Annotated[int | None, typer.Option(min=1, help="the first K dimensions")] = None,
     normalize: Annotated[bool, typer.Option("--normalize", help="unit length at the end")] = False,
@@ -74,8 +75,8 @@ def place(
     Example: qre place intfloat/e5-small ./my-encoder --atlas results/mine --out results/placed
     """
     options = {
-        "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "dtype": dtype,
-        "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
+        "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "pad_token": pad_token,
+        "dtype": dtype, "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
     }  # fmt: skip
     wanted = given(models or [], options, trust_remote_code) + (given_in(entry) if entry is not None else [])
     if not wanted:

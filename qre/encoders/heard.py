@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,12 +89,16 @@ def listening(*places: str) -> Iterator[Heard]:
 
 
 class _Kept(logging.Handler):
+    """Keeps what this thread says: another may be fetching the next encoder, whose troubles are not of this one."""
+
     def __init__(self):
         super().__init__(logging.WARNING)
         self.texts: list[str] = []
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
+        if record.thread == self._thread:
+            self.texts.append(record.getMessage())
 
 
 def _plain(text: str, places: tuple[str, ...]) -> str:

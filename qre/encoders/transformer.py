@@ -136,6 +136,12 @@ class TransformerPass:
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
                 raise EncoderError(f"sentence {int(rows[0])} alone does not fit into the memory of this device") from error
+        except IndexError as error:
+            text = self._sentences[int(rows[0])][:60]
+            raise EncoderError(
+                f"in a batch that begins with sentence {int(rows[0])} ({text!r}) a token or a position lies beyond the tables of the model ({error}): "
+                "its tokenizer and its weights do not belong together"
+            ) from error
         # outside the except block: the error holds the tensors of the failed batch alive
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -179,7 +185,7 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     placed = {"device_map": "auto"} if device == "spread" else {}
-    torch.manual_seed(0)  # weights that a checkpoint lacks are drawn at random; at least it is the same encoder each time
+    torch.manual_seed(0)  # what code of its own draws at random is at least the same each time
     with checked(Path(path)) as seen:
         model = SentenceTransformer(
             path, device=None if placed else device, trust_remote_code=trusted, local_files_only=True,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import warnings
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_words_that_tell_of_another_encoder_than_stated(text):
         "flash_attn is not installed, falling back to eager attention",
         "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers greater than 1",
         "This is a friendly note that no list knows",
-        "A new version of the following files was downloaded from org/name: modeling.py. Make sure to double-check they do not contain any added malicious code.",
+        "A new version of the following files was downloaded from org/name: modeling.py. Make sure that they cannot do harm.",
     ],
 )
 def test_words_that_are_shown(text):
@@ -120,6 +121,9 @@ def test_python_warnings_and_loggers_are_heard_and_put_back(capfd):
         warnings.warn("old, ignored in the next version", DeprecationWarning, stacklevel=1)
         logger.warning("another %s", "note")
         logger.info("not this")
+        other = threading.Thread(target=logger.warning, args=("could not fetch the next encoder",))
+        other.start()
+        other.join()
         library.setLevel(logging.ERROR)
         library.setLevel(logging.WARNING)
     assert sorted(heard.shown) == ["a note", "another note", "old, ignored in the next version"]

