@@ -111,6 +111,7 @@ class _ModelEntry(_Record):
             "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
             "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
+            "prompts": tuple(sorted(prompts.items())), "default_prompt": default_prompt,
         }  # fmt: skip
 
 

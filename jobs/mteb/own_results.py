@@ -25,8 +25,8 @@ LOCAL = "local"
 
 
 def local_encoders(specs: Iterable[EncoderSpec]) -> list[Encoder]:
-    """The encoders of local folders that are whole, neither cut nor transformed."""
-    whole = (spec for spec in specs if isinstance(spec, FolderSpec) and not (spec.readout or spec.transforms or spec.max_tokens))
+    """The encoders of local folders with nothing that makes them another encoder than the folder's own."""
+    whole = (spec for spec in specs if isinstance(spec, FolderSpec) and not spec.departures)
     return [Encoder(spec.name, f"{LOCAL}/{_safe(Path(spec.path).name)}", spec.revision[:40]) for spec in whole]
 
 

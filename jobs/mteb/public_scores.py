@@ -19,7 +19,7 @@ from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.own_results import local_encoders, read_own
 from jobs.mteb.run import REPORT_OF_JOIN, Encoder, join, published
 from jobs.mteb.tasks import Chosen, chosen, kinds
-from qre.encoders.spec import EncoderSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.errors import UserError
 from qre.store import Store
 from qre.store.folder import content_key
@@ -31,6 +31,7 @@ TYPES = {column: float if column in ("score", "low", "high", "n") else str for c
 TABLES = (".csv", ".parquet")
 REPORT_FILE = "scores_report.csv"
 FIRST_NEW = (1, 11)  # the version of mteb from which on files name their main score
+NOT_PUBLISHED = "not as published"
 SAME = 1e-6  # wide tables have six digits
 
 
@@ -70,7 +71,7 @@ class Source(NamedTuple):
 def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -> PublicScores:
     """The scores of all `tasks:` entries of source mteb, for the encoders that they belong to.
 
-    They belong to encoders as published: of the hub or a local folder, whole, neither cut nor transformed. Where several places have one encoder
+    They belong to encoders as published: of the hub or a local folder, with nothing of a person's own (see ModelSpec.departures). Where several places have one encoder
     and task, a result of the encoder's own commit goes first, then the order of the config; results measured here come after those it names.
 
     Args:
@@ -98,7 +99,7 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
     taken, twice = _first(together, {encoder.name: number for number, encoder in enumerate([*public, *local])})
     table = _table(taken)
     tasks = _meant(entries, table)
-    report += twice + _old(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs, [*public, *local])
+    report += twice + _old(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs)
     told = pd.DataFrame(list(dict.fromkeys(report)), columns=REPORT)
     return PublicScores(table, told, _notes(table, told, [*public, *local]), tasks)
 
@@ -233,16 +234,25 @@ def _lonely(encoders: list[Encoder], table: pd.DataFrame, tasks: tuple[str, ...]
     return rows + [("", "task without results", "", "", task, "", "no encoder has a score", "") for task in tasks if task not in set(table.task)]
 
 
-def _parts(specs: list[EncoderSpec], whole: list[Encoder]) -> list[tuple]:
-    names = {encoder.name for encoder in whole}
-    detail = "not an encoder as published: classical, or a layer, pooling, transform or limit of its own"
-    return [("", "encoder without results", spec.name, "", "", "", detail, "") for spec in specs if spec.name not in names]
+def _parts(specs: list[EncoderSpec]) -> list[tuple]:
+    """A row for each encoder that is none as published, with what makes it another."""
+    rows = []
+    for spec in specs:
+        if isinstance(spec, ClassicalSpec):
+            rows.append(("", "encoder without results", spec.name, "", "", "", "classical: nobody has published it", ""))
+        elif spec.departures:
+            own = ", ".join(f"{field} {value!r}" for field, value in spec.departures.items())
+            rows.append(("", NOT_PUBLISHED, spec.name, getattr(spec, "id", ""), "", "", f"of its own: {own}", "no public score taken"))
+    return rows
 
 
 def _notes(table: pd.DataFrame, report: pd.DataFrame, encoders: list[Encoder]) -> tuple[str, ...]:
     lone = len(encoders) - table.name.nunique()
     without = f"; {lone} without results" if lone else ""
     notes = [f"MTEB: {table.name.nunique()} encoders × {table.task.nunique()} tasks joined, {len(table)} scores{without}; see {REPORT_FILE}"]
+    other = int((report.kind == NOT_PUBLISHED).sum())
+    if other:
+        notes.append(f"MTEB: {other} encoders are not as published (prompt, dtype or more of their own), so public scores are not theirs; see {REPORT_FILE}")
     matches = table.match.value_counts()
     far = [f"{matches[match]} {of}" for match, of in (("other", "of another commit"), ("unrecorded", "of an unrecorded revision")) if match in matches]
     if far:

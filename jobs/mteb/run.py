@@ -43,9 +43,8 @@ class Joined(NamedTuple):
 
 
 def published(specs: Iterable[EncoderSpec]) -> list[Encoder]:
-    """The specs that a public score belongs to: from the hub, whole, neither cut nor transformed."""
-    whole = (spec for spec in specs if isinstance(spec, HubSpec) and not (spec.readout or spec.transforms or spec.max_tokens))
-    return [Encoder(spec.name, spec.id, spec.revision) for spec in whole]
+    """The specs that a public score belongs to: of the hub, with nothing that makes them another encoder (a prompt, dtype, limit, layer, transform)."""
+    return [Encoder(spec.name, spec.id, spec.revision) for spec in specs if isinstance(spec, HubSpec) and not spec.departures]
 
 
 def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["exact", "any"] = "any") -> Joined:

@@ -92,7 +92,7 @@ def _retrieval(spec: RetrievalFile) -> Task:
         qrels[query][document] = int(relevance)
     if not any(relevance > 0 for relevances in qrels.values() for relevance in relevances.values()):
         raise UserError(f"{spec.qrels}: no document is relevant for any query")
-    return RetrievalTask(spec.name, spec.split, corpus, asked, qrels, spec.ignore_identical_ids)
+    return RetrievalTask(spec.name, spec.split, corpus, asked, qrels, spec.ignore_identical_ids, spec.query_prompt, spec.document_prompt)
 
 
 _READ = {STSFile: _sts, PairsFile: _pairs, ClassificationFile: _classification, ClusteringFile: _clustering, RetrievalFile: _retrieval}

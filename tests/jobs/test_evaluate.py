@@ -74,9 +74,9 @@ def test_empty_prompts_count_as_not_named():
 
 
 def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
-    """Two specs of one folder are one encoder for MTEB; what has a score is not run; a layer is no encoder as published."""
+    """What has a score is not run; two names of one encoder are run once; a layer, or a prompt of a person's own, is no encoder as published."""
     folder = {"source": "folder", "path": str(tiny_encoder)}
-    encoders = [SIMPLE, {**folder, "name": "own", "prompt": "odd: "}, {**folder, "name": "same"}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
+    encoders = [SIMPLE, {**folder, "name": "own"}, {**folder, "name": "same"}, {**folder, "name": "odd", "prompt": "odd: "}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
     tasks = [{"source": "mteb", "tasks": ["BIOSSES", "STS12"]}, {"source": "builtin", "include": ["builtin/sts"]}]
     config = load_config(write_config(tmp_path, encoders, tasks=tasks))
     store = Store(config.store)
@@ -95,7 +95,7 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
     assert rows["builtin/sts"]["missing"] == len(resolved.specs)
     (work,) = works
     assert (work.name, [name for name, _ in work.tasks]) == ("own", ["BIOSSES", "STS12"])
-    assert (work.spec.prompt, work.prompts) == ("", ())  # the config's prompt is not the encoder's own
+    assert (work.spec.prompt, work.prompts) == ("", ())
     place = work.encoder.id.replace("/", "__")
     store.folder.write(f"{ROOT}/{place}/{work.encoder.revision}/BIOSSES.json", json.dumps(result(0.5, "BIOSSES")).encode())
     rows, (work,) = seen({"BIOSSES": None, "STS12": None})

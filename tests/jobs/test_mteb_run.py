@@ -96,7 +96,7 @@ def test_a_public_score_belongs_to_an_encoder_as_published_and_to_nothing_cut_ou
     one = {"name": "one", "family": "f", "id": "org/one", "revision": A}
     specs = [
         HubSpec(**one), HubSpec(**one, layer=3, pooling="mean"), HubSpec(**one, pooling="cls"), HubSpec(**one, transforms=("center",)),
-        HubSpec(**one, max_tokens=16), FolderSpec(name="f", family="f", path="/f", revision="0"), ClassicalSpec(name="c", family="f", kind="lsa"),
+        HubSpec(**one, max_tokens=16), HubSpec(**one, prompt="query: "), HubSpec(**one, dtype="float16"), FolderSpec(name="f", family="f", path="/f", revision="0"), ClassicalSpec(name="c", family="f", kind="lsa"),
     ]  # fmt: skip
     assert published(specs) == [Encoder("one", "org/one", A)]
 
