@@ -132,6 +132,11 @@ class Pass:
                 vectors.setdefault(name, np.empty((len(texts), part.shape[1]), np.float32))[rows] = part
         return vectors
 
+    @property
+    def similarity(self) -> str:
+        """How the encoder itself compares two vectors: cosine, dot, euclidean or manhattan."""
+        return getattr(self._run, "similarity", "cosine")
+
     def close(self) -> None:
         """Let go of what the pass holds on this node."""
         self._run.close()
@@ -143,6 +148,11 @@ class _TransformerPass(TransformerPass):
     def __init__(self, *args, token_budget: int, **keywords):
         super().__init__(*args, token_budget=token_budget, **keywords)
         self._token_budget = token_budget
+
+    @property
+    def similarity(self) -> str:
+        name = self._model.similarity_fn_name
+        return str(getattr(name, "value", name) or "cosine")
 
     def over(self, texts: Sequence[str], prompt: str | None = None) -> _TransformerPass:
         other = copy.copy(self)  # the same model and record

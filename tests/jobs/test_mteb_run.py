@@ -121,12 +121,13 @@ class Letters:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, texts):
+    def __call__(self, texts, prompt=None):
+        texts = [(prompt or "") + text for text in texts]
         self.calls.append(texts)
         return np.array([[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz: "] for text in texts], dtype=np.float32) + 0.01
 
 
-def hostile(texts):
+def hostile(texts, prompt=None):
     raise ValueError("a\x1b[31m\nb")
 
 
@@ -203,8 +204,6 @@ def test_every_text_gets_the_one_prompt_unless_queries_and_documents_have_their_
     assert meta["experiment_kwargs"] == {"prompts": {"query": "query: ", "document": "passage: "}}
     with pytest.raises(UserError, match="other prompts"):
         run(told, "org/one", B, mocks("MockSTSTask"), tmp_path)
-    with pytest.raises(UserError, match="not passage"):
-        run(told, "org/one", C, [], tmp_path, prompts={"passage": "passage: "})
 
 
 def test_texts_come_in_one_call_whatever_the_batches_of_mteb(offline):
