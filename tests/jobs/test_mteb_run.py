@@ -209,7 +209,7 @@ def test_every_text_gets_the_one_prompt_unless_queries_and_documents_have_their_
 def test_texts_come_in_one_call_whatever_the_batches_of_mteb(offline):
     from jobs.mteb.run import MtebEncoder
 
-    encoder = MtebEncoder(letters := Letters(), None, {})
+    encoder = MtebEncoder(letters := Letters(), None, {}, None, "cosine")
     batches = [{"text": ["a", "b"], "title": ["x", "y"]}, {"text": ["c"], "title": ["z"]}]
     vectors = encoder.encode(batches, task_metadata=None, hf_split="test", hf_subset="default")
     assert letters.calls == [["a", "b", "c"]]
