@@ -150,7 +150,7 @@ def read_text(path: str | Path) -> str:
             raise UserError(f"{path}: {what}, not text; unpack it, or save it in the format of its ending")
     encoding = next((encoding for mark, encoding in MARKS.items() if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode(encoding)
+        text = raw.decode(encoding).lstrip("\ufeff")  # some tools write the mark twice
     except UnicodeDecodeError as error:
         if not encoding.startswith("utf-8"):
             raise UserError(f"{path}: not whole as {encoding.upper()} (at byte {error.start}); save it again as UTF-8") from None
