@@ -23,7 +23,9 @@ from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.errors import UserError
 from qre.store import Store
 from qre.store.folder import content_key
+from qre.tables import ending
 from qre.tasks.mteb import Scores, read_results, read_table
+from qre.tasks.mteb.main_score import OTHER_LANGUAGES
 
 COLUMNS = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source", "match", "file")
 REPORT = ("results", "kind", "encoder", "model", "task", "file", "detail", "done")
@@ -99,7 +101,7 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
     taken, twice = _first(together, {encoder.name: number for number, encoder in enumerate([*public, *local])})
     table = _table(taken)
     tasks = _meant(entries, table)
-    report += twice + _old(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs)
+    report += twice + _old(taken) + _averaged(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs)
     told = pd.DataFrame(list(dict.fromkeys(report)), columns=REPORT)
     return PublicScores(table, told, _notes(table, told, [*public, *local]), tasks)
 
@@ -110,13 +112,13 @@ def _sources(entries: list[tuple[str, MtebScores]], store: Store, encoders: list
     models = {encoder.id for encoder in encoders}
     for place, entry, wanted in means:
         for number, path in enumerate(entry.results):
-            if path.endswith(TABLES):
+            if ending(path) in TABLES:
                 read = _table_reader(Path(path), wanted)
             else:
                 read = _folder_reader(Path(path), wanted, models)
             yield Source(path, f"{place}.results[{number}]", wanted, entry.revisions, read)
     for place, entry, wanted in means:
-        yield Source("store", place, wanted, entry.revisions, lambda wanted=wanted: read_own(store, encoders, wanted.names, wanted.rules))
+        yield Source("store", place, wanted, entry.revisions, lambda wanted=wanted: read_own(store, encoders, *wanted))
 
 
 def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
@@ -129,7 +131,7 @@ def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
 
 def _folder_reader(path: Path, wanted: Chosen, models: Collection[str]) -> Callable[[], Scores]:
     def read() -> Scores:
-        found = read_results(path, wanted.names, models, wanted.rules)
+        found = read_results(path, wanted.names, models, wanted.rules, languages=wanted.languages)
         return Scores(*(frame.assign(file=[str(path / file) for file in frame.file]) for frame in found))
 
     return read
@@ -192,8 +194,9 @@ def _odd(source: Source, found: Scores, models: set[str]) -> list[tuple]:
     for row in found.report.itertuples():
         about = row.model or next((model for part in Path(row.file).parts if (model := _model(part))), "")
         if not about or about.casefold() in models:
-            rows.append((source.label, "odd result", "", row.model, row.task, row.file, row.what, row.done))
-    if source.label == "store" or source.label.endswith(TABLES):
+            kind = "other languages" if row.done == OTHER_LANGUAGES else "odd result"
+            rows.append((source.label, kind, "", row.model, row.task, row.file, row.what, row.done))
+    if source.label == "store" or ending(source.label) in TABLES:
         return rows
     others = [model for model in _models_in(Path(source.label)) if model.casefold() not in models]
     return rows + [(source.label, "results without encoder", "", model, "", "", "", "not read") for model in others]
@@ -220,6 +223,12 @@ def _old(taken: pd.DataFrame) -> list[tuple]:
             detail = f"{len(versions)} scores of mteb {', '.join(sorted(set(versions)))}, whose files do not name the main score"
             rows.append((results, "old format", encoder, model, "", "", detail, "taken by the rule"))
     return rows
+
+
+def _averaged(taken: pd.DataFrame) -> list[tuple]:
+    """Of each task in several subsets, or in another than the only one, which are averaged."""
+    rows = taken[~taken["subset"].isin(["", "default"])].drop_duplicates(["results", "task", "split", "subset"])
+    return [(row.results, "subsets", "", "", row.task, "", f"{row.split}: {row.subset}".replace("|", ", "), "averaged") for row in rows.itertuples()]
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -257,5 +266,8 @@ def _notes(table: pd.DataFrame, report: pd.DataFrame, encoders: list[Encoder]) -
     far = [f"{matches[match]} {of}" for match, of in (("other", "of another commit"), ("unrecorded", "of an unrecorded revision")) if match in matches]
     if far:
         notes.append(f"MTEB: of the scores, {' and '.join(far)}; revisions: exact leaves them out")
+    others = report[report.kind == "other languages"].task.nunique()
+    if others:
+        notes.append(f"MTEB: {others} tasks have results in other languages too, which do not count; languages: [all], or a list, takes them in; see {REPORT_FILE}")
     differ = int((report.kind == "another score").sum())
     return (*notes, *([f"MTEB: {differ} scores differ between the results; see {REPORT_FILE}"] if differ else ()))
