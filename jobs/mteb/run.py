@@ -113,12 +113,12 @@ def missing(table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[st
 class MtebEncoder:
     """A callable as an encoder for `mteb`: its EncoderProtocol.
 
-    The callable is given texts and what is put before each. That is looked up in `prompts` as MTEB's own wrapper of sentence-transformers does: by
+    The callable is given texts, and what is put before each where that is not left to it. It is looked up in `prompts` as MTEB's own wrapper of sentence-transformers does: by
     task and side, task, type of the task and side, type, side; then as `encode_query` and `encode_document` do; and where nothing is found it is
     `default`, None for the callable's own.
     """
 
-    def __init__(self, encode: Callable[[list[str], str | None], np.ndarray], meta, prompts: Mapping[str, str], default: str | None, similarity: str):
+    def __init__(self, encode: Callable[..., np.ndarray], meta, prompts: Mapping[str, str], default: str | None, similarity: str):
         self._encode, self.mteb_model_meta, self.prompts, self._default, self._similarity = encode, meta, prompts, default, similarity
         self._known = _known(prompts)
 
@@ -139,7 +139,8 @@ class MtebEncoder:
             NonFiniteError: it gave NaN or Inf.
         """
         texts = [text for batch in inputs for text in batch["text"]]
-        vectors = np.asarray(self._encode(texts, self.prompt_of(task_metadata, prompt_type)), dtype=np.float32)
+        prompt = self.prompt_of(task_metadata, prompt_type) if self.prompts else self._default
+        vectors = np.asarray(self._encode(texts) if prompt is None else self._encode(texts, prompt), dtype=np.float32)
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise ShapeError(f"{len(texts)} texts gave an array of shape {vectors.shape}", self.mteb_model_meta.name)
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[:10]
@@ -176,7 +177,7 @@ def _known(prompts: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    encode: Callable[[list[str], str | None], np.ndarray],
+    encode: Callable[..., np.ndarray],
     name: str,
     revision: str,
     tasks: Collection,
@@ -192,7 +193,7 @@ def run(
     rules of `read_results`. A task that fails (its data cannot be had, the encoder raises) is a row of the report and stops no other.
 
     Args:
-        encode: n texts, and what is put before each (None: its own way), to an (n, d) array.
+        encode: n texts, and what is put before each where `prompts` or `default` say it, to an (n, d) array.
         name: the id on the hub, or another name of the form [owner/]name.
         revision: its commit, or another name of a revision.
         tasks: names of MTEB tasks (with the splits and subsets of `official_rules`), or task objects of `mteb`, taken as they are.
