@@ -115,6 +115,7 @@ class _ModelEntry(_Record):
             "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
             "pad_token": self.pad_token, "native": self.native,
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
+            "prompts": tuple(sorted(prompts.items())), "default_prompt": default_prompt,
         }  # fmt: skip
 
 
@@ -185,9 +186,16 @@ class MtebScores(_Record):
     tasks: tuple[str, ...] | None = Field(None, min_length=1, description="names of MTEB tasks; default: those of the benchmark, else all that the results hold")
     benchmark: str | None = Field(None, description='a benchmark of the mteb package, e.g. "MTEB(eng, v2)"')
     revisions: Literal["exact", "any"] = Field("any", description="exact: only results of the encoder's own commit")
+    languages: tuple[Annotated[str, Field(pattern=r"^([a-z]{3}|all)$")], ...] = Field(
+        ("eng",), min_length=1, description="three-letter codes: of a task with several languages the mean over the subsets in these counts; [all] for every one"
+    )
 
     @model_validator(mode="after")
     def _one_list(self):
+        if "all" in self.languages and len(self.languages) > 1:
+            raise ValueError("languages: all stands alone")
+        if self.benchmark is not None and "languages" in self.model_fields_set:
+            raise ValueError("a benchmark says itself which languages count: give languages with tasks, or with neither")
         if self.tasks is not None and self.benchmark is not None:
             raise ValueError("give tasks or a benchmark, not both")
         if not self.results and self.tasks is None and self.benchmark is None:

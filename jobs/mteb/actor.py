@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
@@ -14,7 +14,7 @@ from typing import Union
 import numpy as np
 import ray
 
-from jobs.mteb.own_results import fetch_meta, publish
+from jobs.mteb.own_results import ROOT, fetch_meta, place_of, publish
 from jobs.mteb.run import Encoder, run, task_of
 from jobs.slots import Slot
 from jobs.workers.embed import StoreNotShared
@@ -38,8 +38,8 @@ class Evaluation:
     """The MTEB tasks that one encoder lacks.
 
     Attributes:
-        spec: the encoder, with the one prompt that every text gets; "" where `prompts` tell queries and documents apart.
-        prompts: (query or document, its prompt) pairs.
+        spec: the encoder.
+        prompts: (name, text) pairs: MTEB's registry's, else the encoder's own; see run.MtebEncoder.
         tasks: (name, what counts of it) pairs.
         seconds: for ordering only.
         slot: what it holds on a node.
@@ -53,6 +53,8 @@ class Evaluation:
     seconds: float
     slot: Slot = Slot()
     fetched: bool = False
+    default: str | None = None  # where no prompt is found; None: that of the spec
+    refusal: str = ""  # why it is not to be run, where MTEB measures it in another way
 
     @property
     def key(self) -> str:
@@ -143,21 +145,26 @@ class _Encode:
         self._loaded = loaded
         self.fault: Exception | None = None
 
-    def __call__(self, texts: list[str]) -> np.ndarray:
+    @property
+    def similarity(self) -> str:
+        return self._loaded.similarity
+
+    def __call__(self, texts: list[str], prompt: str | None = None) -> np.ndarray:
         try:
-            return self._loaded.encode_texts(texts)[OWN]
+            return self._loaded.encode_texts(texts, prompt)[OWN]
         except Exception as error:
             if machines_fault(error):
                 self.fault = error
             raise
 
 
-def _run_one(store: Store, work: Evaluation, task, encode: Callable, folder: Path) -> TaskEnded:
+def _run_one(store: Store, work: Evaluation, task, encode: _Encode, folder: Path) -> TaskEnded:
     began, name = time.monotonic(), task.metadata.name
     try:
-        scores = run(encode, work.encoder.id, work.encoder.revision, [task], folder, dict(work.prompts))
-    except UserError as error:  # results of other prompts stand in the store
-        return TaskEnded(name, why=str(error))
+        told = {"default": work.default, "similarity": encode.similarity}
+        scores = run(encode, work.encoder.id, work.encoder.revision, [task], folder, dict(work.prompts), **told)
+    except UserError:
+        return TaskEnded(name, why=f"{ROOT}/{place_of(work.encoder)} in the store has results with other prompts; remove it, and all of them are made anew")
     if encode.fault is not None:
         raise encode.fault
     if not publish(store, work.encoder, folder, name):

@@ -14,20 +14,18 @@ from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.actor import Evaluation
 from jobs.mteb.own_results import known_failures, local_encoders, read_own
 from jobs.mteb.public_scores import PublicScores
+from jobs.mteb.registry import Stated, stated
 from jobs.mteb.run import Encoder, published, task_of
 from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
 from jobs.planning.costs import slot_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.memory import Memory
 from jobs.planning.resolve import Resolved
 from jobs.report import console
 from qre.encoders.spec import FolderSpec, HubSpec
-from qre.encoders.folders import folder_prompts
 from qre.errors import UserError
 from qre.store import Store
 from qre.tasks.mteb import Rule
 
-PASSAGE = "passage"  # what many encoders call a document
 NOBODY = "no encoder here has results of its own: MTEB's tasks are run for whole encoders of the hub or of folders"
 
 
@@ -48,11 +46,14 @@ def evaluate(
     scores, plan = resolved.public, make_plan(config, store, resolved)
     tasks = _to_run(config, scores, names) if mteb or names else {}
     works = lacking(config, store, resolved, plan, scores, tasks)
+    refused = {work.name: work.refusal for work in works if work.refusal}
+    works = [work for work in works if not work.refusal]
     rows = coverage(scores, plan, _encoders(resolved), tasks)
     failed = {key: why for key, why in known_failures(store, _encoders(resolved)).items() if key in {(w.name, t) for w in works for t, _ in w.tasks}}
     told = {
         "tasks": rows, "notes": list(plan.notes), "report": scores.report.to_dict("records"),
         "to_run": [{"encoder": w.name, "id": w.encoder.id, "revision": w.encoder.revision, "tasks": [name for name, _ in w.tasks]} for w in works],
+        "refused": [{"encoder": encoder, "why": why} for encoder, why in refused.items()],
         "failed_before": [{"encoder": encoder, "task": task, "why": why} for (encoder, task), why in failed.items()],
     }  # fmt: skip
     if not as_json:
@@ -60,6 +61,7 @@ def evaluate(
     code = 0
     if mteb and not dry_run:
         code, told["ran"] = _run(config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else _say)
+        code = code or int(bool(refused))
     if as_json:
         print(json.dumps(told))
     elif mteb:
@@ -97,7 +99,7 @@ def _to_run(config: SweepConfig, scores: PublicScores, names: Sequence[str]) -> 
 def lacking(
     config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, scores: PublicScores, tasks: dict[str, Rule | None]
 ) -> list[Evaluation]:  # fmt: skip
-    """What is to run: of each encoder, once for an id and revision, the tasks that it has no score of."""
+    """What is to run: of each encoder, once for an id and revision, the tasks that it has no score of; those with a `refusal` are not to run."""
     encoders = _encoders(resolved)
     have = set(zip(scores.table.name, scores.table.task, strict=True))
     if tasks and encoders:  # --task may name some that the config does not take in
@@ -106,36 +108,28 @@ def lacking(
         have |= {(one.name, task) for one in encoders for task in tasks if (one.id, one.revision, task) in made}
     specs = {spec.name: spec for spec in resolved.specs}
     works = {}
-    prompts = _prompts(store, [specs[one.name] for one in encoders])
     for encoder in encoders:
         lacks = tuple((name, rule) for name, rule in tasks.items() if (encoder.name, name) not in have)
         if lacks and (encoder.id, encoder.revision) not in works:
-            own, default = prompts[encoder.name]
-            spec = specs[encoder.name].model_copy(update={"prompt": "" if own else default})
+            spec = specs[encoder.name]
+            prompts, default, refusal = prompts_of(spec)
             slot = slot_of(spec, resolved.attributes.get(encoder.name, {}), config)
             seconds = float(weight_bytes(spec) * len(lacks))
-            works[encoder.id, encoder.revision] = Evaluation(encoder, spec, tuple(own.items()), lacks, seconds, slot, isinstance(spec, HubSpec))
+            told = (tuple(prompts.items()), lacks, seconds, slot, isinstance(spec, HubSpec), default, refusal)
+            works[encoder.id, encoder.revision] = Evaluation(encoder, spec, *told)
     return sorted(works.values(), key=lambda work: (-work.seconds, work.key))
 
 
-def _prompts(store: Store, specs: Sequence[HubSpec | FolderSpec]) -> dict[str, tuple[dict[str, str], str]]:
-    """By encoder, its own prompts for query and document ({} where it names none), and its default prompt; whatever prompt the config gives it."""
-    places = {spec.name: (spec.id, spec.revision) for spec in specs if isinstance(spec, HubSpec)}
-    models = Memory(store).read_all(places.values())
-    found = {}
-    for spec in specs:
-        if isinstance(spec, FolderSpec):
-            found[spec.name] = split_prompts(*folder_prompts(spec.path))
-        else:
-            model = models.get(places[spec.name])
-            found[spec.name] = split_prompts(model.prompts, model.default_prompt) if model else ({}, spec.prompt)
-    return found
+def prompts_of(spec: HubSpec | FolderSpec) -> tuple[dict[str, str], str, str]:
+    """(prompts, default, refusal): what MTEB puts before texts by name, and where none is named; and why the encoder cannot be measured as MTEB does, or "".
 
-
-def split_prompts(prompts: dict[str, str], default: str) -> tuple[dict[str, str], str]:
-    """({query and document: prompt}, default prompt); prompts that are empty count as not named."""
-    named = {"query": prompts.get("query"), "document": prompts.get("document") or prompts.get(PASSAGE)}
-    return {name: text for name, text in named.items() if text}, default
+    The registry's prompts take the place of all the encoder's own. sentence-transformers has the sides "query" and "document", empty where no file states them.
+    """
+    known = stated(spec.id) if isinstance(spec, HubSpec) and installed() else Stated()
+    if known.prompts is None:
+        return {"query": "", "document": "", **dict(spec.prompts)}, spec.default_prompt, known.refusal
+    default = next((known.prompts.get(name, "") for name, text in spec.prompts if spec.default_prompt and text == spec.default_prompt), "")
+    return dict(known.prompts), default, known.refusal
 
 
 def coverage(scores: PublicScores, plan: Plan, encoders: Sequence[Encoder], tasks: Iterable[str] = ()) -> list[dict]:
@@ -168,6 +162,8 @@ def _print(told: dict, resolved: Resolved, ran: bool) -> None:
     for row in told["tasks"]:
         table.add_row(*(escape(str(value)) for value in row.values()))
     console.print(table if told["tasks"] else "the config names no tasks")
+    for row in told["refused"]:
+        console.print(f"not run: {row['encoder']}: {row['why']}", markup=False, highlight=False)
     for row in told["failed_before"]:
         console.print(f"failed before: {row['encoder']}: {row['task']}: {row['why']}", markup=False, highlight=False)
     if ran:
@@ -190,8 +186,8 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
     from jobs.mteb.evaluations import Evaluations
 
     if not works:
-        say(NOBODY if not _encoders(resolved) else "nothing to run: every encoder has its results")
-        return int(bool(resolved.unresolved)), []
+        say(NOBODY if not _encoders(resolved) else "nothing to run: every encoder that can be measured here has its results")
+        return int(bool(resolved.unresolved or resolved.unasked)), []
     ended, code = [], 0
     with cluster(config.cluster):
         stop = Stop(config.cluster.grace_seconds)
@@ -211,7 +207,7 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
             stop.restore()
     for key, one in loop.ended.items():
         ended.append({"encoder": one.encoder, "key": key, "scores": one.scores, "failures": one.failures})
-    return code or int(bool(resolved.unresolved) or any(one.failures for one in loop.ended.values())), ended
+    return code or int(bool(resolved.unresolved or resolved.unasked) or any(one.failures for one in loop.ended.values())), ended
 
 
 def _print_next(config: SweepConfig, path: Path, works: list[Evaluation], tasks: dict, dry_run: bool, scores: PublicScores) -> None:

@@ -18,6 +18,7 @@ from jobs.mteb.run import Encoder
 from qre.encoders.spec import EncoderSpec, FolderSpec
 from qre.store import Folder, Store
 from qre.tasks.mteb import META, REPORT, TABLE, Rule, Scores, read_results
+from qre.tasks.mteb.rules import ENGLISH
 
 ROOT = "mteb"
 FAILURES = "mteb_failures"
@@ -25,8 +26,8 @@ LOCAL = "local"
 
 
 def local_encoders(specs: Iterable[EncoderSpec]) -> list[Encoder]:
-    """The encoders of local folders that are whole, neither cut nor transformed."""
-    whole = (spec for spec in specs if isinstance(spec, FolderSpec) and not (spec.readout or spec.transforms or spec.max_tokens))
+    """The encoders of local folders with nothing that makes them another encoder than the folder's own."""
+    whole = (spec for spec in specs if isinstance(spec, FolderSpec) and not spec.departures)
     return [Encoder(spec.name, f"{LOCAL}/{_safe(Path(spec.path).name)}", spec.revision[:40]) for spec in whole]
 
 
@@ -40,7 +41,7 @@ def place_of(encoder: Encoder) -> str:
     return f"{encoder.id.replace('/', '__')}/{encoder.revision}"
 
 
-def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str] | None, rules: Mapping[str, Rule]) -> Scores:
+def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str] | None, rules: Mapping[str, Rule], languages: tuple[str, ...] = ENGLISH) -> Scores:
     """The results in the store of these encoders, in whatever revision; `file` is their name in the store.
 
     Of a bucket the files that are asked for are fetched first, many at once.
@@ -52,12 +53,12 @@ def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str]
     if not any(not name.endswith(f"/{META}") for name in names):
         return Scores(pd.DataFrame(columns=TABLE).astype({"score": float}), pd.DataFrame(columns=REPORT))
     if isinstance(store.folder, Folder):
-        return _named(read_results(store.folder.path(ROOT), tasks, models, rules))
+        return _named(read_results(store.folder.path(ROOT), tasks, models, rules, languages=languages))
     with tempfile.TemporaryDirectory(prefix="qre-mteb-") as folder:
         copy = Folder(folder)
         for name, content in store.folder.read_many(names).items():
             copy.write(name, content)
-        return _named(read_results(copy.path(ROOT), tasks, models, rules))
+        return _named(read_results(copy.path(ROOT), tasks, models, rules, languages=languages))
 
 
 def _named(scores: Scores) -> Scores:

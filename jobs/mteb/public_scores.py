@@ -19,11 +19,13 @@ from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.own_results import local_encoders, read_own
 from jobs.mteb.run import REPORT_OF_JOIN, Encoder, join, published
 from jobs.mteb.tasks import Chosen, chosen, kinds
-from qre.encoders.spec import EncoderSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.errors import UserError
 from qre.store import Store
 from qre.store.folder import content_key
+from qre.tables import ending
 from qre.tasks.mteb import Scores, read_results, read_table
+from qre.tasks.mteb.main_score import OTHER_LANGUAGES
 
 COLUMNS = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source", "match", "file")
 REPORT = ("results", "kind", "encoder", "model", "task", "file", "detail", "done")
@@ -31,6 +33,7 @@ TYPES = {column: float if column in ("score", "low", "high", "n") else str for c
 TABLES = (".csv", ".parquet")
 REPORT_FILE = "scores_report.csv"
 FIRST_NEW = (1, 11)  # the version of mteb from which on files name their main score
+NOT_PUBLISHED = "not as published"
 SAME = 1e-6  # wide tables have six digits
 
 
@@ -70,7 +73,7 @@ class Source(NamedTuple):
 def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -> PublicScores:
     """The scores of all `tasks:` entries of source mteb, for the encoders that they belong to.
 
-    They belong to encoders as published: of the hub or a local folder, whole, neither cut nor transformed. Where several places have one encoder
+    They belong to encoders as published: of the hub or a local folder, with nothing of a person's own (see ModelSpec.departures). Where several places have one encoder
     and task, a result of the encoder's own commit goes first, then the order of the config; results measured here come after those it names.
 
     Args:
@@ -98,7 +101,7 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
     taken, twice = _first(together, {encoder.name: number for number, encoder in enumerate([*public, *local])})
     table = _table(taken)
     tasks = _meant(entries, table)
-    report += twice + _old(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs, [*public, *local])
+    report += twice + _old(taken) + _averaged(taken) + _lonely([*public, *local], table, tasks, alone) + _parts(specs)
     told = pd.DataFrame(list(dict.fromkeys(report)), columns=REPORT)
     return PublicScores(table, told, _notes(table, told, [*public, *local]), tasks)
 
@@ -109,13 +112,13 @@ def _sources(entries: list[tuple[str, MtebScores]], store: Store, encoders: list
     models = {encoder.id for encoder in encoders}
     for place, entry, wanted in means:
         for number, path in enumerate(entry.results):
-            if path.endswith(TABLES):
+            if ending(path) in TABLES:
                 read = _table_reader(Path(path), wanted)
             else:
                 read = _folder_reader(Path(path), wanted, models)
             yield Source(path, f"{place}.results[{number}]", wanted, entry.revisions, read)
     for place, entry, wanted in means:
-        yield Source("store", place, wanted, entry.revisions, lambda wanted=wanted: read_own(store, encoders, wanted.names, wanted.rules))
+        yield Source("store", place, wanted, entry.revisions, lambda wanted=wanted: read_own(store, encoders, *wanted))
 
 
 def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
@@ -128,7 +131,7 @@ def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
 
 def _folder_reader(path: Path, wanted: Chosen, models: Collection[str]) -> Callable[[], Scores]:
     def read() -> Scores:
-        found = read_results(path, wanted.names, models, wanted.rules)
+        found = read_results(path, wanted.names, models, wanted.rules, languages=wanted.languages)
         return Scores(*(frame.assign(file=[str(path / file) for file in frame.file]) for frame in found))
 
     return read
@@ -191,8 +194,9 @@ def _odd(source: Source, found: Scores, models: set[str]) -> list[tuple]:
     for row in found.report.itertuples():
         about = row.model or next((model for part in Path(row.file).parts if (model := _model(part))), "")
         if not about or about.casefold() in models:
-            rows.append((source.label, "odd result", "", row.model, row.task, row.file, row.what, row.done))
-    if source.label == "store" or source.label.endswith(TABLES):
+            kind = "other languages" if row.done == OTHER_LANGUAGES else "odd result"
+            rows.append((source.label, kind, "", row.model, row.task, row.file, row.what, row.done))
+    if source.label == "store" or ending(source.label) in TABLES:
         return rows
     others = [model for model in _models_in(Path(source.label)) if model.casefold() not in models]
     return rows + [(source.label, "results without encoder", "", model, "", "", "", "not read") for model in others]
@@ -221,6 +225,12 @@ def _old(taken: pd.DataFrame) -> list[tuple]:
     return rows
 
 
+def _averaged(taken: pd.DataFrame) -> list[tuple]:
+    """Of each task in several subsets, or in another than the only one, which are averaged."""
+    rows = taken[~taken["subset"].isin(["", "default"])].drop_duplicates(["results", "task", "split", "subset"])
+    return [(row.results, "subsets", "", "", row.task, "", f"{row.split}: {row.subset}".replace("|", ", "), "averaged") for row in rows.itertuples()]
+
+
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in text.split("-")[-1].split(".")[:2])
 
@@ -233,19 +243,31 @@ def _lonely(encoders: list[Encoder], table: pd.DataFrame, tasks: tuple[str, ...]
     return rows + [("", "task without results", "", "", task, "", "no encoder has a score", "") for task in tasks if task not in set(table.task)]
 
 
-def _parts(specs: list[EncoderSpec], whole: list[Encoder]) -> list[tuple]:
-    names = {encoder.name for encoder in whole}
-    detail = "not an encoder as published: classical, or a layer, pooling, transform or limit of its own"
-    return [("", "encoder without results", spec.name, "", "", "", detail, "") for spec in specs if spec.name not in names]
+def _parts(specs: list[EncoderSpec]) -> list[tuple]:
+    """A row for each encoder that is none as published, with what makes it another."""
+    rows = []
+    for spec in specs:
+        if isinstance(spec, ClassicalSpec):
+            rows.append(("", "encoder without results", spec.name, "", "", "", "classical: nobody has published it", ""))
+        elif spec.departures:
+            own = ", ".join(f"{field} {value!r}" for field, value in spec.departures.items())
+            rows.append(("", NOT_PUBLISHED, spec.name, getattr(spec, "id", ""), "", "", f"of its own: {own}", "no public score taken"))
+    return rows
 
 
 def _notes(table: pd.DataFrame, report: pd.DataFrame, encoders: list[Encoder]) -> tuple[str, ...]:
     lone = len(encoders) - table.name.nunique()
     without = f"; {lone} without results" if lone else ""
     notes = [f"MTEB: {table.name.nunique()} encoders × {table.task.nunique()} tasks joined, {len(table)} scores{without}; see {REPORT_FILE}"]
+    other = int((report.kind == NOT_PUBLISHED).sum())
+    if other:
+        notes.append(f"MTEB: {other} encoders are not as published (prompt, dtype or more of their own), so public scores are not theirs; see {REPORT_FILE}")
     matches = table.match.value_counts()
     far = [f"{matches[match]} {of}" for match, of in (("other", "of another commit"), ("unrecorded", "of an unrecorded revision")) if match in matches]
     if far:
         notes.append(f"MTEB: of the scores, {' and '.join(far)}; revisions: exact leaves them out")
+    others = report[report.kind == "other languages"].task.nunique()
+    if others:
+        notes.append(f"MTEB: {others} tasks have results in other languages too, which do not count; languages: [all], or a list, takes them in; see {REPORT_FILE}")
     differ = int((report.kind == "another score").sum())
     return (*notes, *([f"MTEB: {differ} scores differ between the results; see {REPORT_FILE}"] if differ else ()))

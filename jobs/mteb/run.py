@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from qre.tasks.mteb import COMMIT, META, REPORT, TABLE, Rule, Scores, best, offi
 
 MATCHES = ("other", "unrecorded", "exact")  # of revisions, from worst to best
 REPORT_OF_JOIN = ("kind", "encoder", "model", "detail")
+SIDES = {"query": ("query",), "document": ("document", "passage", "corpus")}  # where encode_query and encode_document look
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]{0,120}")  # of a name that becomes a folder
 
 
@@ -43,9 +45,8 @@ class Joined(NamedTuple):
 
 
 def published(specs: Iterable[EncoderSpec]) -> list[Encoder]:
-    """The specs that a public score belongs to: from the hub, whole, neither cut nor transformed."""
-    whole = (spec for spec in specs if isinstance(spec, HubSpec) and not (spec.readout or spec.transforms or spec.max_tokens))
-    return [Encoder(spec.name, spec.id, spec.revision) for spec in whole]
+    """The specs that a public score belongs to: of the hub, with nothing that makes them another encoder (a prompt, dtype, limit, layer, transform)."""
+    return [Encoder(spec.name, spec.id, spec.revision) for spec in specs if isinstance(spec, HubSpec) and not spec.departures]
 
 
 def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["exact", "any"] = "any") -> Joined:
@@ -110,14 +111,25 @@ def missing(table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[st
 
 
 class MtebEncoder:
-    """A callable as an encoder for `mteb`: its EncoderProtocol, with cosine similarity.
+    """A callable as an encoder for `mteb`: its EncoderProtocol.
 
-    The callable has the one prompt of its spec in it, which every text gets, queries and documents alike. An encoder that wants them told apart
-    gets `prompts` for "query" and "document", put before the texts that `mteb` marks so; its callable must then add none of its own.
+    The callable is given texts, and what is put before each where that is not left to it. It is looked up in `prompts` as MTEB's own wrapper of sentence-transformers does: by
+    task and side, task, type of the task and side, type, side; then as `encode_query` and `encode_document` do; and where nothing is found it is
+    `default`, None for the callable's own.
     """
 
-    def __init__(self, encode: Callable[[list[str]], np.ndarray], meta, prompts: Mapping[str, str]):
-        self._encode, self.mteb_model_meta, self.prompts = encode, meta, prompts
+    def __init__(self, encode: Callable[..., np.ndarray], meta, prompts: Mapping[str, str], default: str | None, similarity: str):
+        self._encode, self.mteb_model_meta, self.prompts, self._default, self._similarity = encode, meta, prompts, default, similarity
+        self._known = _known(prompts)
+
+    def prompt_of(self, task_metadata, prompt_type) -> str | None:
+        """What is put before the texts of one side of a task."""
+        from mteb.models.abs_encoder import get_prompt_name
+
+        if (name := get_prompt_name(self._known, task_metadata, prompt_type)) is not None:
+            return self._known[name]
+        sides = SIDES[prompt_type.value] if prompt_type else ()
+        return next((self.prompts[name] for name in sides if name in self.prompts), self._default)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
         """(n, d) float32 for n texts; the batches of `inputs` are joined, as the callable makes better ones (by length).
@@ -126,9 +138,9 @@ class MtebEncoder:
             ShapeError: the callable gave another number of rows, or no matrix.
             NonFiniteError: it gave NaN or Inf.
         """
-        prompt = self.prompts.get(prompt_type.value, "") if prompt_type else ""
-        texts = [prompt + text for batch in inputs for text in batch["text"]]
-        vectors = np.asarray(self._encode(texts), dtype=np.float32)
+        texts = [text for batch in inputs for text in batch["text"]]
+        prompt = self.prompt_of(task_metadata, prompt_type) if self.prompts else self._default
+        vectors = np.asarray(self._encode(texts) if prompt is None else self._encode(texts, prompt), dtype=np.float32)
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise ShapeError(f"{len(texts)} texts gave an array of shape {vectors.shape}", self.mteb_model_meta.name)
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[:10]
@@ -137,24 +149,43 @@ class MtebEncoder:
         return vectors
 
     def similarity(self, embeddings1, embeddings2):
-        from mteb.similarity_functions import cos_sim
+        from sentence_transformers import SimilarityFunction
 
-        return cos_sim(embeddings1, embeddings2)
+        return SimilarityFunction.to_similarity_fn(self._similarity)(embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1, embeddings2):
-        from mteb.similarity_functions import pairwise_cos_sim
+        from sentence_transformers import SimilarityFunction
 
-        return pairwise_cos_sim(embeddings1, embeddings2)
+        return SimilarityFunction.to_similarity_pairwise_fn(self._similarity)(embeddings1, embeddings2)
+
+
+def _known(prompts: Mapping[str, str]) -> dict[str, str]:
+    """The prompts whose names `mteb` knows: of tasks, types of tasks and sides."""
+    import logging
+
+    from mteb.models.abs_encoder import AbsEncoder
+
+    logger = logging.getLogger("mteb.models.abs_encoder")
+    with warnings.catch_warnings():  # of the others; which prompts there are is recorded
+        warnings.simplefilter("ignore")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return AbsEncoder.validate_task_to_prompt_name(dict(prompts), raise_for_invalid_keys=False)[0] or {}
+        finally:
+            logger.setLevel(level)
 
 
 def run(
-    encode: Callable[[list[str]], np.ndarray],
+    encode: Callable[..., np.ndarray],
     name: str,
     revision: str,
     tasks: Collection,
     folder: str | Path,
-    prompts: Mapping[Literal["query", "document"], str] | None = None,
+    prompts: Mapping[str, str] | None = None,
     progress: Callable[[str, int, int], None] = lambda task, done, total: None,
+    default: str | None = None,
+    similarity: str = "cosine",
 ) -> Scores:
     """Run MTEB tasks for one encoder; tasks whose result is in the folder already are not run again.
 
@@ -162,23 +193,23 @@ def run(
     rules of `read_results`. A task that fails (its data cannot be had, the encoder raises) is a row of the report and stops no other.
 
     Args:
-        encode: n texts to an (n, d) array.
+        encode: n texts, and what is put before each where `prompts` or `default` say it, to an (n, d) array.
         name: the id on the hub, or another name of the form [owner/]name.
         revision: its commit, or another name of a revision.
         tasks: names of MTEB tasks (with the splits and subsets of `official_rules`), or task objects of `mteb`, taken as they are.
-        prompts: put before queries and documents; see MtebEncoder. They are recorded in model_meta.json.
+        prompts, default: by task, type of task or side; see MtebEncoder. They are recorded in model_meta.json.
+        similarity: how vectors are compared: cosine, dot, euclidean or manhattan.
         progress: told the task that is begun, how many are done, and of how many.
 
     Raises:
-        UserError: mteb is not installed, a task is unknown, the name or revision cannot be a folder, a prompt is for something else, or the folder
-            holds results of this encoder with other prompts.
+        UserError: mteb is not installed, a task is unknown, the name or revision cannot be a folder, or the folder holds results of this encoder
+            with other prompts.
     """
     if importlib.util.find_spec("mteb") is None:
         raise UserError('running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install "encoder-map[mteb]"')
-    if unknown := sorted({*(prompts or {})} - {"query", "document"}):
-        raise UserError(f"prompts of MTEB are for query and document, not {', '.join(unknown)}")
     tasks = [task_of(task) if isinstance(task, str) else task for task in tasks]
-    encoder = MtebEncoder(encode, _meta(name, revision, prompts or {}), prompts or {})
+    told = {prompt: text for prompt, text in (prompts or {}).items() if text}
+    encoder = MtebEncoder(encode, _meta(name, revision, told, similarity), prompts or {}, default, similarity)
     place = _place(folder, name, revision)
     _write_meta(place, encoder)
     wanted, rules = {task.metadata.name for task in tasks}, {task.metadata.name: rule_of(task) for task in tasks}
@@ -224,11 +255,12 @@ def _evaluate(encoder: MtebEncoder, task, place: Folder) -> str:
     return ""
 
 
-def _meta(name: str, revision: str, prompts: Mapping[str, str]):
+def _meta(name: str, revision: str, prompts: Mapping[str, str], similarity: str):
     from mteb.models import ModelMeta
     from mteb.models.model_meta import ScoringFunction
 
-    told = {"name": name, "revision": revision, "modalities": ["text"], "similarity_fn_name": ScoringFunction.COSINE}
+    compared = {"cosine": ScoringFunction.COSINE, "dot": ScoringFunction.DOT_PRODUCT}.get(similarity)
+    told = {"name": name, "revision": revision, "modalities": ["text"], "similarity_fn_name": compared}
     return ModelMeta.create_empty({**told, "experiment_kwargs": {"prompts": dict(prompts)} if prompts else None})
 
 
@@ -250,7 +282,7 @@ def _write_meta(place: Folder, encoder: MtebEncoder) -> None:
         known = json.loads(place.read(META)).get("experiment_kwargs")
     except (FileNotFoundError, ValueError, AttributeError):  # none, or none that mteb wrote
         return place.write(META, json.dumps(told, default=str, indent=4).encode())
-    if (known or {}).get("prompts", {}) != dict(encoder.prompts):
+    if (known or {}).get("prompts", {}) != (told["experiment_kwargs"] or {}).get("prompts", {}):
         raise UserError(f"{place.root}: results of {told['name']} with other prompts are here; give another folder")
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jobs.config import MtebScores
 from qre.errors import UserError
 from qre.tasks.mteb import Rule, official_rules, rule_of
+from qre.tasks.mteb.rules import ENGLISH
 
 INSTALL = 'it needs the package of MTEB, and so Python 3.11 or newer: pip install "encoder-map[mteb]"'
 
@@ -19,6 +20,7 @@ class Chosen(NamedTuple):
 
     names: tuple[str, ...] | None
     rules: Mapping[str, Rule]
+    languages: tuple[str, ...] = ENGLISH
 
 
 def installed() -> bool:
@@ -38,15 +40,15 @@ def chosen(entry: MtebScores, place: str) -> Chosen:
         rules = _benchmark(entry.benchmark, f"{place}.benchmark")
         return Chosen(tuple(rules), {**official_rules(), **rules})
     if entry.tasks is None:
-        return Chosen(None, official_rules())
-    return by_name(entry.tasks)
+        return Chosen(None, official_rules(entry.languages), entry.languages)
+    return by_name(entry.tasks, entry.languages)
 
 
-def by_name(names: tuple[str, ...]) -> Chosen:
-    """Tasks by their names; one that the package does not know gets the rule of its files."""
-    names, rules = tuple(dict.fromkeys(names)), official_rules()
+def by_name(names: tuple[str, ...], languages: tuple[str, ...] = ENGLISH) -> Chosen:
+    """Tasks by their names; one that the package does not know, or not in these languages, gets the rule of its files."""
+    names, rules = tuple(dict.fromkeys(names)), official_rules(languages)
     others = {name: rule for name in names if name not in rules and (rule := _own_rule(name)) is not None}
-    return Chosen(names, {**rules, **others})
+    return Chosen(names, {**rules, **others}, languages)
 
 
 @cache

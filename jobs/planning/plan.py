@@ -12,6 +12,7 @@ from jobs.mteb.public_scores import PublicScores
 from jobs.planning.costs import cpu_seconds, slot_of
 from jobs.planning.groups import group_of
 from jobs.planning.passes import PassWork, Scoring, Unit, score_key
+from jobs.planning.prompts import score_file
 from jobs.planning.resolve import Resolved
 from qre.atlas.build import atlas_identity
 from qre.encoders.passes import parent_key, pass_key, unit_key
@@ -31,7 +32,7 @@ class Plan:
         units: all of the config, in its order.
         embedded, featured: keys of units whose embedding, or feature row, is in the store.
         lacking: of units whose embedding is there, the folders of feature shards that they are not in.
-        scored: (task, unit key) of scores that are in the store; tasks by fingerprint, of this config only.
+        scored: (task, unit key) of scores that are in the store -> the name there; tasks by fingerprint, of this config only.
         failures: by unit key or score_key; only those that will not be tried again now.
         passes: to run, longest first.
         atlas_done: the atlas in the store is the one of this config and these features and scores.
@@ -47,7 +48,7 @@ class Plan:
     featured: frozenset[str]
     lacking: dict[str, tuple[str, ...]]
     tasks: Mapping[str, Task]
-    scored: frozenset[tuple[str, str]]
+    scored: Mapping[tuple[str, str], str]
     failures: dict[str, Failure]
     passes: tuple[PassWork, ...]
     atlas_done: bool
@@ -116,7 +117,8 @@ def make_plan(
     embedded = frozenset(store.embeddings.keys() & keys)
     held = {folder: store.features.keys(folder) for folder in feature_folders(config, sentences.fingerprint)}
     featured = frozenset(keys.intersection(*held.values()))
-    scored = frozenset((task, key) for task, key in store.scores.pairs() if task in resolved.tasks and key in keys) if resolved.tasks else frozenset()
+    kept = store.scores.pairs() if resolved.tasks else set()
+    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept}
     unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
     failures = {
         key: failure for key, failure in {**store.failures.read_all(), **given_up}.items()
@@ -143,7 +145,7 @@ def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:
     prediction = {
         "settings": config.prediction.model_dump(mode="json"), "public": plan.public.digest,
         "tasks": {fingerprint: task.name for fingerprint, task in plan.tasks.items()},
-        "scored": content_key(sorted(plan.scored)),
+        "scored": content_key(sorted((task, name) for (task, _), name in plan.scored.items())),
     } if config.tasks else None  # fmt: skip
     return atlas_identity(rows, config.features, config.atlas, plan.sentences.fingerprint, prediction)
 

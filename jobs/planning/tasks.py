@@ -27,6 +27,7 @@ def load_tasks(config: SweepConfig) -> tuple[dict[str, Task], list[str]]:
         if task.name in places:
             raise UserError(f"{place}: a task is named {task.name!r} already ({places[task.name]}); names are what people read, so give it another")
         places[task.name] = place
+        notes += task.notes
         if task.fingerprint in tasks:
             notes.append(f"task {task.name!r} is the same as {tasks[task.fingerprint].name!r}; it is left out")
         tasks.setdefault(task.fingerprint, task)

@@ -17,9 +17,10 @@ from qre.store.folder import content_key
 Result = TypeVar("Result")
 
 
-def texts_key(pass_key: str, task: str) -> str:
-    """The key of the chunks of a task's texts by one pass: sha256 (hex)."""
-    return content_key({"pass": pass_key, "task": task})
+def texts_key(pass_key: str, task: str, prompt: str | None = None, side: str = "") -> str:
+    """The key of the chunks of a task's texts (or of those of one side) by one pass: sha256 (hex); with the prompt, where it is not the pass's own."""
+    content = {"pass": pass_key, "task": task}
+    return content_key(content if prompt is None else {**content, "prompt": prompt, "side": side})
 
 
 def encode_chunks(

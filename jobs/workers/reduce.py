@@ -30,7 +30,7 @@ class Reduction:
         attributes: what else is known of each, in the same order; they change with time (downloads) and are not part of the identity.
         passes: key of the pass of each.
         tasks: fingerprint -> name.
-        scored: (task, unit key) of scores in the store.
+        scored: (task, unit key, name in the store) of scores that are there.
         public: scores that others measured.
     """
 
@@ -41,7 +41,7 @@ class Reduction:
     attributes: list[dict]
     passes: list[str]
     tasks: dict[str, str]
-    scored: list[tuple[str, str]]
+    scored: list[tuple[str, str, str]]
     public: PublicScores
     failures: list[dict]
 
@@ -54,7 +54,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         config, fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
-        [(task, key) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
+        [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
         [failure.model_dump(mode="json") for failure in plan.failures.values()],
     )  # fmt: skip
 
@@ -119,10 +119,8 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
 def _scores(store: Store, wanted: Reduction) -> pd.DataFrame:
     """All scores, columns SCORES: by task in the order of the config, then by encoder in the order of the map; those of others after them."""
     names = {row["key"]: row["name"] for row in wanted.encoders}
-    records = store.scores.read(wanted.scored)
-    rows = [
-        {**record, "name": names[key], "task": wanted.tasks[task], "source": "measured"} for (task, key), record in records.items()
-    ]  # fmt: skip
+    records = store.scores.read((task, name) for task, _, name in wanted.scored)
+    rows = [{**records[task, name], "name": names[key], "task": wanted.tasks[task], "source": "measured"} for task, key, name in wanted.scored]
     own = pd.DataFrame(rows, columns=list(SCORES))
     table = wanted.public.table
     public = table.loc[table["name"].isin(set(names.values())) & ~table["task"].isin(set(own["task"])), list(SCORES)]

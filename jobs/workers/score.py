@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 
 import numpy as np
 
 from jobs.planning.passes import PassWork, Scoring, Unit
+from jobs.planning.prompts import prompts_of, score_file
 from jobs.workers.chunks import encode_chunks, texts_key
 from jobs.workers.events import ChunkMade, ScoreResult
 from jobs.workers.faults import machines_fault
 from jobs.workers.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
-from qre.encoders.spec import EncoderSpec
+from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
-from qre.errors import EmbeddingError
+from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
 from qre.store import CorruptArtefact, Store
 from qre.tasks.task import Task
@@ -102,27 +103,40 @@ class Scorer:
         self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor
     ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:  # fmt: skip
         """Encode the texts of a task and begin to score the units; returns their results, as they come."""
-        key = texts_key(self._work.key, scoring.task)
-        wanted = {readout_name(unit.spec.readout) for unit in units}
+        own = units[0].spec.prompt if isinstance(units[0].spec, ModelSpec) else ""
         try:
-            texts = self._loaded.over(task.texts)
+            prompts = prompts_of(task, units[0].spec)  # of one pass: all of them have the same
+        except EncoderError as error:
+            return iter([ScoreResult.failed(scoring.task, unit.key, error) for unit in units])
+        if prompts[0] != prompts[1]:
+            task = task.apart()
+        parts, keys = [], []
+        for side, texts, prompt in _sides(task, prompts):
+            keys.append(texts_key(self._work.key, scoring.task, *(() if prompts == (own, own) else (prompt, side))))
+            part = yield from self._encode(keys[-1], texts, None if prompt == own else prompt, {readout_name(unit.spec.readout) for unit in units})
+            if isinstance(part, Exception):
+                return iter([ScoreResult.failed(scoring.task, unit.key, part) for unit in units])
+            parts.append(part)
+        vectors = parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        futures = [pool.submit(self._one, scoring, unit, task, vectors, prompts) for unit in units]
+        return self._results(futures, keys)
+
+    def _encode(self, key: str, texts: Sequence[str], prompt: str | None, wanted: set[str]) -> Generator[ChunkMade, None, Mapping[str, np.ndarray] | Exception]:
+        try:
+            loaded = self._loaded.over(texts, prompt)
         except Exception as error:  # a classical encoder may be fitted only now
             if machines_fault(error):
                 raise
-            vectors = error
-        else:
-            vectors = yield from encode_chunks(self._store, key, texts, wanted)
-        if isinstance(vectors, Exception):
-            return iter([ScoreResult.failed(scoring.task, unit.key, vectors) for unit in units])
-        futures = [pool.submit(self._one, scoring, unit, task, vectors) for unit in units]
-        return self._results(futures, key)
+            return error
+        return (yield from encode_chunks(self._store, key, loaded, wanted))
 
-    def _results(self, futures: list[Future], key: str) -> Iterator[ScoreResult]:
+    def _results(self, futures: list[Future], keys: list[str]) -> Iterator[ScoreResult]:
         for future in as_completed(futures):
             yield future.result()
-        self._store.chunks.remove(key)
+        for key in keys:
+            self._store.chunks.remove(key)
 
-    def _one(self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray]) -> ScoreResult:
+    def _one(self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray], prompts: tuple[str, str]) -> ScoreResult:
         began = time.monotonic()
         try:
             own = vectors[readout_name(unit.spec.readout)]
@@ -134,5 +148,14 @@ class Scorer:
             return ScoreResult.failed(scoring.task, unit.key, error.naming(task.texts) if isinstance(error, EmbeddingError) else error)
         # the task's name is not part of its identity, and may change
         record = {name: value for name, value in asdict(score).items() if name != "task"}
-        self._store.scores.write(scoring.task, unit.key, {**record, "versions": versions()})
+        name = score_file(task, unit)
+        told = {"prompts": list(prompts)} if name != unit.key else {}
+        self._store.scores.write(scoring.task, name, {**record, **told, "versions": versions()})
         return ScoreResult(scoring.task, unit.key, "done", seconds=time.monotonic() - began)
+
+
+def _sides(task: Task, prompts: tuple[str, str]) -> list[tuple[str, Sequence[str], str]]:
+    """(side, texts, prompt): all texts, or queries and documents where their prompts differ."""
+    if prompts[0] == prompts[1]:
+        return [("", task.texts, prompts[0])]
+    return [("query", task.texts[: task.queries], prompts[0]), ("document", task.texts[task.queries :], prompts[1])]

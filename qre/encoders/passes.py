@@ -93,16 +93,17 @@ class Pass:
         self._batches = _grouped(self._run.batches, self._chunk_sentences)
         self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
 
-    def over(self, texts: Sequence[str]) -> Pass:
-        """The same loaded encoder over other texts: same prompt, same token budget; a classical encoder as fitted on the sentences.
+    def over(self, texts: Sequence[str], prompt: str | None = None) -> Pass:
+        """The same loaded encoder over other texts: same token budget; a classical encoder as fitted on the sentences, and without a prompt.
 
         A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ there.
 
         Args:
             texts: m texts, at least one; they need not be distinct.
+            prompt: put before each; None: that of the spec.
         """
         other = copy.copy(self)
-        other._run = self._run.over(texts)
+        other._run = self._run.over(texts, prompt)
         other._cut()
         return other
 
@@ -115,7 +116,7 @@ class Pass:
         parts = [self._run.encode(rows) for rows in self._batches[chunk]]
         return {readout_name(readout): np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
 
-    def encode_texts(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    def encode_texts(self, texts: Sequence[str], prompt: str | None = None) -> dict[str, np.ndarray]:
         """All vectors of other texts at once: see `over`.
 
         Returns:
@@ -124,12 +125,17 @@ class Pass:
         Raises:
             EncoderError: as `encode`; a classical encoder whose chunks were all kept is fitted only now, and may fail in that.
         """
-        other = self.over(texts)
+        other = self.over(texts, prompt)
         vectors: dict[str, np.ndarray] = {}
         for index, rows in enumerate(other.chunks):
             for name, part in other.encode(index).items():
                 vectors.setdefault(name, np.empty((len(texts), part.shape[1]), np.float32))[rows] = part
         return vectors
+
+    @property
+    def similarity(self) -> str:
+        """How the encoder itself compares two vectors: cosine, dot, euclidean or manhattan."""
+        return getattr(self._run, "similarity", "cosine")
 
     def close(self) -> None:
         """Let go of what the pass holds on this node."""
@@ -143,9 +149,16 @@ class _TransformerPass(TransformerPass):
         super().__init__(*args, token_budget=token_budget, **keywords)
         self._token_budget = token_budget
 
-    def over(self, texts: Sequence[str]) -> _TransformerPass:
+    @property
+    def similarity(self) -> str:
+        name = self._model.similarity_fn_name
+        return str(getattr(name, "value", name) or "cosine")
+
+    def over(self, texts: Sequence[str], prompt: str | None = None) -> _TransformerPass:
         other = copy.copy(self)  # the same model and record
         other._sentences = texts
+        if prompt is not None:
+            other._spec = self._spec.model_copy(update={"prompt": prompt})
         other.batches = token_budget_batches(other._token_lengths()[0], self._token_budget)
         return other
 
@@ -166,7 +179,7 @@ class _ClassicalPass:
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         return {(): self._fitted.transform([self._texts[row] for row in rows])}
 
-    def over(self, texts: Sequence[str]) -> _ClassicalPass:
+    def over(self, texts: Sequence[str], prompt: str | None = None) -> _ClassicalPass:
         self._fitted  # noqa: B018 (fitted once, for all that it is applied to)
         other = copy.copy(self)
         other._texts, other.batches = texts, [np.arange(len(texts))]

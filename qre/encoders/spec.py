@@ -128,6 +128,8 @@ class ModelSpec(_Spec):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
     native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own")
+    prompts: tuple[tuple[str, str], ...] = Field((), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity")
+    default_prompt: str = Field("", exclude=True, description="of its files: what plain `encode` puts before a sentence; in no identity")
 
     @model_validator(mode="after")
     def _layer_and_pooling(self):
@@ -138,6 +140,20 @@ class ModelSpec(_Spec):
     def pass_identity(self) -> dict:
         set_only = {field for field in ("pad_token", "native") if getattr(self, field)}  # a later option is in keys only where it is set
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
+
+    @property
+    def departures(self) -> dict[str, object]:
+        """Field -> value of all that makes it another encoder than the published one: whatever its identity holds that a bare entry's does not.
+
+        A bare entry names the encoder (and trusts the code that comes with it) and leaves the rest to it. Another batching is the same encoder.
+        """
+        named = {"source", "name", "family", "id", "path", "revision", "trust_remote_code", "code_revision", "files", "prompts",
+                 "default_prompt"}
+        values = {field: getattr(self, field) for field in type(self).model_fields}
+        bare = type(self)(prompt=self.default_prompt, **{field: values[field] for field in named & values.keys()})
+        if self.encoder_identity() == bare.encoder_identity():
+            return {}
+        return {field: value for field, value in values.items() if value != getattr(bare, field) and field != "token_budget"}
 
     @property
     def readout(self) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,15 +19,22 @@ class RetrievalTask(Task):
     """Documents ranked by cosine for each query; mean nDCG@10, by the definition of trec_eval (MTEB: ndcg_at_10, which rounds to five digits).
 
     The gain of a document is its relevance; relevances below 0 count as 0. Documents of equal cosine (to float32) stand by their ids, the last in byte
-    order first, as trec_eval has it. A query whose documents all have relevance 0 scores 0. The interval resamples queries.
+    order first, as trec_eval has it. A query whose documents all have relevance 0 scores 0. A relevant document that is not in the corpus is never
+    found, and stays in the ideal ranking. The interval resamples queries.
+
+    Attributes:
+        query_prompt, document_prompt: what is put before them, a text or a prompt's name; None: what the encoder states.
+        queries: in a task that is `apart`, how many of the texts are queries (they stand first); else None.
     """
 
     kind = "retrieval"
     metric = "ndcg_at_10"
+    sided = True
+    queries: int | None = None
 
     def __init__(
         self, name: str, split: str, corpus: Mapping[str, str], queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]],
-        ignore_identical_ids: bool = False,
+        ignore_identical_ids: bool = False, query_prompt: str | None = None, document_prompt: str | None = None,
     ):  # fmt: skip
         """`corpus` and `queries` map ids to texts; qrels[query][document] is a relevance. Queries without qrels are left out.
 
@@ -36,6 +44,9 @@ class RetrievalTask(Task):
         queries = {query: text for query, text in queries.items() if qrels.get(query)}
         judged = {query: dict(qrels[query]) for query in queries}
         content = {"corpus": dict(corpus), "queries": queries, "qrels": judged, "ignore_identical_ids": ignore_identical_ids}
+        self.query_prompt, self.document_prompt = query_prompt, document_prompt
+        said = {"query_prompt": query_prompt, "document_prompt": document_prompt}
+        content |= {option: prompt for option, prompt in said.items() if prompt is not None}
         super().__init__(name, split, [*queries.values(), *corpus.values()], content)
         # in this order the first of equals is the one that trec_eval puts first
         ids = sorted(corpus, key=lambda document: document.encode(), reverse=True)
@@ -43,6 +54,15 @@ class RetrievalTask(Task):
         self._queries, self._documents = self._rows(list(queries.values())), self._rows([corpus[document] for document in ids])
         self._own = [at.get(query) if ignore_identical_ids else None for query in queries]
         self._relevant = [_relevant(relevances, at, own) for relevances, own in zip(judged.values(), self._own)]
+
+    def apart(self) -> RetrievalTask:
+        """The same task for vectors of which those of queries were made otherwise than those of documents: a text that is both stands twice."""
+        other = copy.copy(self)
+        asked, held = np.unique(self._queries), np.unique(self._documents)
+        other.texts = tuple(self.texts[row] for row in (*asked, *held))
+        other.queries, other._queries = len(asked), np.searchsorted(asked, self._queries)
+        other._documents = len(asked) + np.searchsorted(held, self._documents)
+        return other
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         step = max(1, BLOCK // len(self._documents))
@@ -65,9 +85,9 @@ class RetrievalTask(Task):
 
 def _relevant(relevances: Mapping[str, int], at: Mapping[str, int], own: int | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Places (r,) and gains (r,) of a query's relevant documents, and the best DCG@10 that its relevances allow."""
-    gains = {at[document]: float(relevance) for document, relevance in relevances.items() if relevance > 0}
+    gains = {document: float(relevance) for document, relevance in relevances.items() if relevance > 0}
     best = np.sort(list(gains.values()))[::-1][:DEPTH]
-    ranked = {place: gain for place, gain in gains.items() if place != own}
+    ranked = {at[document]: gain for document, gain in gains.items() if document in at and at[document] != own}
     return np.array(list(ranked), np.int64), np.array(list(ranked.values())), float(best @ _discount(np.arange(len(best))))
 
 

@@ -160,7 +160,11 @@ class ClusteringFile(_TaskFile):
 
 
 class RetrievalFile(_TaskFile):
-    """Retrieval: see RetrievalTask."""
+    """Retrieval: see RetrievalTask.
+
+    Without columns the names of BEIR's files are known too: `_id`, and `query-id`, `corpus-id`, `score`. A prompt is one of the encoder's own by its name, or
+    a text (`"query: "`); by default it is what the encoder states for queries and documents.
+    """
 
     kind: Literal["retrieval"]
     corpus: str
@@ -170,6 +174,9 @@ class RetrievalFile(_TaskFile):
     query_columns: QueryColumns = QueryColumns()
     qrels_columns: QrelColumns = QrelColumns()
     ignore_identical_ids: bool = Field(False, description="the document with the query's own id is not ranked")
+    query_prompt: str | None = Field(None, description="put before every query: a prompt's name, or a text")
+    document_prompt: str | None = Field(None, description="put before every document: a prompt's name, or a text")
+    on_problem: Literal["error", "drop"] = Field("error", description="drop: empty documents and queries, and judgements of absent ones, are left out")
 
 
 TaskFile = Annotated[Union[STSFile, PairsFile, ClassificationFile, ClusteringFile, RetrievalFile], Field(discriminator="kind")]

@@ -60,10 +60,14 @@ class Task(ABC):
         split: the split that is scored, for people.
         texts: the distinct texts that the task needs, in a fixed order.
         fingerprint: sha256 (hex) of the content, the settings and the protocol's version.
+        sided: queries and documents are told apart, and may get prompts of their own: see RetrievalTask.
+        notes: what a person should know of it.
     """
 
     kind: ClassVar[str]
     metric: ClassVar[str]
+    sided: ClassVar[bool] = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, name: str, split: str, texts: Sequence[str], content: dict):
         self.name, self.split, self.texts = name, split, tuple(dict.fromkeys(texts))

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from jobs.config import load_config
-from jobs.mteb.evaluate import coverage, lacking, split_prompts
+from jobs.mteb.evaluate import coverage, lacking, prompts_of
 from jobs.mteb.own_results import ROOT
 from jobs.mteb.public_scores import public_scores
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
+from qre.encoders.spec import HubSpec
 from qre.store import Store
 from tests.checkpoints import make
 from tests.jobs.conftest import write_config
@@ -67,16 +68,56 @@ def result(score, task):
 # what there is, and what lacks
 
 
-def test_empty_prompts_count_as_not_named():
-    assert split_prompts({"query": "q: ", "passage": "p: ", "sts": "s"}, "d") == ({"query": "q: ", "document": "p: "}, "d")
-    assert split_prompts({"query": "q: ", "document": "d: ", "passage": "p: "}, "") == ({"query": "q: ", "document": "d: "}, "")
-    assert split_prompts({"query": "", "document": ""}, "d") == ({}, "d")
+def hub(identifier: str, **values) -> HubSpec:
+    return HubSpec(name=identifier, family="f", id=identifier, revision="a" * 40, **values)
+
+
+def test_an_encoder_that_no_registry_knows_has_its_own_prompts_and_empty_sides():
+    """As sentence-transformers fills them: an encoder that states "passage" alone gets nothing before a document."""
+    own = {"prompts": (("passage", "p: "), ("sts", "s: ")), "default_prompt": "s: "}
+    assert prompts_of(hub("nobody/knows", **own)) == ({"query": "", "document": "", "passage": "p: ", "sts": "s: "}, "s: ", "")
+
+
+@MTEB
+def test_the_registrys_prompts_take_the_place_of_all_of_an_encoders_own():
+    prompts, default, refusal = prompts_of(hub("intfloat/E5-small", prompts=(("query", "mine: "), ("sts", "s: ")), default_prompt="s: "))
+    assert (prompts, default, refusal) == ({"query": "query: ", "document": "passage: "}, "", "")
+    assert prompts_of(hub("sentence-transformers/all-MiniLM-L6-v2")) == ({"query": "", "document": ""}, "", "")
+
+
+@MTEB
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("intfloat/multilingual-e5-large-instruct", "by InstructSentenceTransformerModel"), ("nomic-ai/nomic-embed-text-v1.5", "by NomicWrapper"), ("nlpai-lab/KURE-v3", "with model_kwargs")],
+)  # fmt: skip
+def test_what_mteb_loads_in_another_way_is_refused_by_name(name, why):
+    refusal = prompts_of(hub(name))[2]
+    assert f"MTEB's registry loads {name} {why}" in refusal
+
+
+@MTEB
+def test_every_encoder_of_the_registry_is_taken_with_its_prompts_or_refused():
+    """Whatever loader or argument a later registry has: only the plain wrapper with nothing but prompts is measured here."""
+    from mteb.models.model_implementations import MODEL_REGISTRY
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+
+    taken, with_prompts = 0, 0
+    for name, meta in MODEL_REGISTRY.items():
+        if not re.fullmatch(r"[^/]+/[^/]+", name):
+            continue
+        prompts, _, refusal = prompts_of(hub(name))
+        plain = meta.loader is SentenceTransformerEncoderWrapper and not meta.loader_kwargs.keys() - {"model_prompts", "trust_remote_code", "device"}
+        if plain:
+            assert not refusal
+            assert prompts == (meta.loader_kwargs.get("model_prompts") or {"query": "", "document": ""})
+        taken, with_prompts = taken + (not refusal), with_prompts + bool(not refusal and meta.loader_kwargs.get("model_prompts"))
+    assert taken > 300 and with_prompts > 50
 
 
 def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
-    """Two specs of one folder are one encoder for MTEB; what has a score is not run; a layer is no encoder as published."""
+    """What has a score is not run; two names of one encoder are run once; a layer, or a prompt of a person's own, is no encoder as published."""
     folder = {"source": "folder", "path": str(tiny_encoder)}
-    encoders = [SIMPLE, {**folder, "name": "own", "prompt": "odd: "}, {**folder, "name": "same"}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
+    encoders = [SIMPLE, {**folder, "name": "own"}, {**folder, "name": "same"}, {**folder, "name": "odd", "prompt": "odd: "}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
     tasks = [{"source": "mteb", "tasks": ["BIOSSES", "STS12"]}, {"source": "builtin", "include": ["builtin/sts"]}]
     config = load_config(write_config(tmp_path, encoders, tasks=tasks))
     store = Store(config.store)
@@ -92,10 +133,10 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
     rows, works = seen({"BIOSSES": None, "STS12": None})
     kind = "STS" if HAS_MTEB else ""
     assert rows["BIOSSES"] == {"kind": kind, "measured": 0, "imported": 0, "missing": 2}
-    assert rows["builtin/sts"]["missing"] == len(resolved.specs)
+    assert rows["builtin/sts"]["missing"] == len(resolved.specs) - 1  # two names of one encoder
     (work,) = works
     assert (work.name, [name for name, _ in work.tasks]) == ("own", ["BIOSSES", "STS12"])
-    assert (work.spec.prompt, work.prompts) == ("", ())  # the config's prompt is not the encoder's own
+    assert (work.spec.prompt, dict(work.prompts), work.default) == ("", {"query": "", "document": ""}, "")
     place = work.encoder.id.replace("/", "__")
     store.folder.write(f"{ROOT}/{place}/{work.encoder.revision}/BIOSSES.json", json.dumps(result(0.5, "BIOSSES")).encode())
     rows, (work,) = seen({"BIOSSES": None, "STS12": None})

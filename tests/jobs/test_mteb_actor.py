@@ -16,7 +16,7 @@ from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec
 from qre.store import Store
 from qre.tasks.mteb import read_results
-from tests.checkpoints import make_odd
+from tests.checkpoints import make, make_odd
 
 A = "a" * 40
 SETTINGS = EncodeSettings()
@@ -79,16 +79,50 @@ def test_each_result_is_in_the_store_as_soon_as_it_is_made(store, tiny_encoder):
 def test_prompts_for_queries_and_documents_change_the_numbers_as_they_should(store, tiny_encoder, monkeypatch):
     seen = []
     encode = mteb_actor._Encode.__call__
-    monkeypatch.setattr(mteb_actor._Encode, "__call__", lambda self, texts: (seen.extend(texts), encode(self, texts))[1])
+    monkeypatch.setattr(mteb_actor._Encode, "__call__", lambda self, texts, prompt: (seen.append(prompt), encode(self, texts, prompt))[1])
     told = work(tiny_encoder, prompts=(("query", "query: "), ("document", "passage: ")))
     list(run_tasks(store, told, mocks("MockRerankingTask"), SETTINGS, "cpu"))
-    assert {text.split(": ")[0] for text in seen} == {"query", "passage"}
+    assert set(seen) == {"query: ", "passage: "}
     meta = json.loads((folder(store) / "model_meta.json").read_text())
     assert meta["experiment_kwargs"] == {"prompts": {"query": "query: ", "document": "passage: "}}
     # results of other prompts are not mixed with these
     other = ended(run_tasks(store, work(tiny_encoder), mocks("MockSTSTask"), SETTINGS, "cpu"))
     assert "with other prompts" in other["MockSTSTask"].why
     assert not (folder(store) / "MockSTSTask.json").exists()
+
+
+PROMPTS = [
+    {}, {"query": "the old "}, {"query": "the old ", "document": "at night "}, {"query": "the old ", "passage": "at night "}, {"STS": "a red ", "query": "one "},
+    {"Reranking-query": "the old ", "MockSTS": "at night ", "Classification": "one ", "nonsense": "a red "},
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("default")  # of MTEB, on prompts that it does not know
+@pytest.mark.parametrize("registry", [False, True])
+@pytest.mark.parametrize("prompts", PROMPTS, ids=lambda prompts: ",".join(prompts) or "none")
+def test_the_numbers_are_those_of_mtebs_own_wrapper(store, tmp_path, prompts, registry):
+    """The encoder's own prompts, or those that a registry puts in their place; a default prompt; pooling that leaves the prompt out; a dot product."""
+    import mteb
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+    from sentence_transformers import SentenceTransformer
+
+    path = make("bert", tmp_path / "encoder")
+    own = {"sts": "on the mat "} if registry else {**prompts, "sts": "on the mat "}
+    config, pooling = path / "config_sentence_transformers.json", path / "1_Pooling" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": own, "default_prompt_name": "sts", "similarity_fn_name": "dot"}))
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "include_prompt": False}))
+    model = SentenceTransformer(str(path), device="cpu", model_kwargs={"dtype": "float32"})
+    theirs = SentenceTransformerEncoderWrapper(model, model_prompts=prompts if registry else None)
+    names = ("MockSTSTask", "MockRerankingTask", "MockClassificationTask")
+    expected = {}
+    for task in mocks(*names):
+        (result,) = mteb.evaluate(theirs, task, cache=None, co2_tracker=False, show_progress_bar=False).task_results
+        expected[task.metadata.name] = result.get_score()
+    spec = FolderSpec(name="mine", family="f", path=str(path), revision="d" * 64, prompt="on the mat ", prompts=tuple(own.items()), default_prompt="on the mat ")
+    used, default = (prompts, "") if registry and prompts else ({"query": "", "document": "", **own}, "on the mat ")
+    told = Evaluation(Encoder("mine", "org/mine", A), spec, tuple(used.items()), (), 1.0, default=default)
+    found = ended(run_tasks(store, told, mocks(*names), SETTINGS, "cpu"))
+    assert {name: event.score for name, event in found.items()} == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_task_that_fails_and_data_that_cannot_be_had_stop_no_other(store, tiny_encoder):
@@ -114,11 +148,11 @@ def test_an_encoder_that_fails_ends_its_tasks_with_the_reason(store, tmp_path, k
 def test_what_the_machine_is_to_blame_for_is_raised_and_what_was_made_is_kept(store, tiny_encoder, monkeypatch):
     encode, calls = mteb_actor.Pass.encode_texts, []
 
-    def failing(self, texts):
+    def failing(self, texts, prompt=None):
         calls.append(texts)
         if len(calls) > 2:  # the first task has two sides
             raise RuntimeError("CUDA error: unspecified launch failure")
-        return encode(self, texts)
+        return encode(self, texts, prompt)
 
     monkeypatch.setattr(mteb_actor.Pass, "encode_texts", failing)
     events = run_tasks(store, work(tiny_encoder), mocks("MockSTSTask", "MockPairClassificationTask"), SETTINGS, "cpu")

@@ -96,7 +96,7 @@ def test_a_public_score_belongs_to_an_encoder_as_published_and_to_nothing_cut_ou
     one = {"name": "one", "family": "f", "id": "org/one", "revision": A}
     specs = [
         HubSpec(**one), HubSpec(**one, layer=3, pooling="mean"), HubSpec(**one, pooling="cls"), HubSpec(**one, transforms=("center",)),
-        HubSpec(**one, max_tokens=16), FolderSpec(name="f", family="f", path="/f", revision="0"), ClassicalSpec(name="c", family="f", kind="lsa"),
+        HubSpec(**one, max_tokens=16), HubSpec(**one, prompt="query: "), HubSpec(**one, dtype="float16"), FolderSpec(name="f", family="f", path="/f", revision="0"), ClassicalSpec(name="c", family="f", kind="lsa"),
     ]  # fmt: skip
     assert published(specs) == [Encoder("one", "org/one", A)]
 
@@ -121,12 +121,13 @@ class Letters:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, texts):
+    def __call__(self, texts, prompt=None):
+        texts = [(prompt or "") + text for text in texts]
         self.calls.append(texts)
         return np.array([[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz: "] for text in texts], dtype=np.float32) + 0.01
 
 
-def hostile(texts):
+def hostile(texts, prompt=None):
     raise ValueError("a\x1b[31m\nb")
 
 
@@ -203,14 +204,12 @@ def test_every_text_gets_the_one_prompt_unless_queries_and_documents_have_their_
     assert meta["experiment_kwargs"] == {"prompts": {"query": "query: ", "document": "passage: "}}
     with pytest.raises(UserError, match="other prompts"):
         run(told, "org/one", B, mocks("MockSTSTask"), tmp_path)
-    with pytest.raises(UserError, match="not passage"):
-        run(told, "org/one", C, [], tmp_path, prompts={"passage": "passage: "})
 
 
 def test_texts_come_in_one_call_whatever_the_batches_of_mteb(offline):
     from jobs.mteb.run import MtebEncoder
 
-    encoder = MtebEncoder(letters := Letters(), None, {})
+    encoder = MtebEncoder(letters := Letters(), None, {}, None, "cosine")
     batches = [{"text": ["a", "b"], "title": ["x", "y"]}, {"text": ["c"], "title": ["z"]}]
     vectors = encoder.encode(batches, task_metadata=None, hf_split="test", hf_subset="default")
     assert letters.calls == [["a", "b", "c"]]

@@ -97,7 +97,38 @@ def test_what_is_no_encoder_as_published_gets_no_score_and_is_named(tmp_path):
     specs = [hub("org/one", name="layer", layer=1, pooling="mean"), ClassicalSpec(name="lsa", family="f", kind="lsa"), hub("org/one", name="two names")]
     found = public_scores(config({"results": [str(tmp_path)]}), Store(tmp_path / "s"), specs)
     assert found.table.name.tolist() == ["two names"]
-    assert {row[1] for row in rows_of(found, "encoder without results")} == {"layer", "lsa"}
+    assert {row[1] for row in rows_of(found, "encoder without results")} == {"lsa"}
+    assert {row[1] for row in rows_of(found, "not as published")} == {"layer"}
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"prompt": "query: "}, "prompt 'query: '"), ({"prompt": ""}, "prompt ''"), ({"dtype": "bfloat16"}, "dtype 'bfloat16'"), ({"max_tokens": 64}, "max_tokens 64"),
+        ({"transforms": ("normalize",)}, "transforms ('normalize',)"), ({"layer": 2, "pooling": "cls"}, "layer 2, pooling 'cls'"), ({"pooling": "max"}, "pooling 'max'"),
+    ],
+)  # fmt: skip
+def test_what_a_person_has_changed_takes_no_public_score_and_is_said_in_the_report_and_a_note(tmp_path, own, told):
+    """Whatever is in the encoder's identity and is not a bare entry's; the encoder as published has its own default prompt."""
+    put(tmp_path, "org/one", A, "STS12", 0.5)
+    stated = {"prompts": (("passage", "p: "), ("query", "query: ")), "default_prompt": "p: "}
+    specs = [hub("org/one", prompt="p: ", **stated), hub("org/one", **{"name": "mine", "prompt": "p: ", **stated, **own})]
+    found = public_scores(config({"results": [str(tmp_path)]}), Store(tmp_path / "s"), specs)
+    assert found.table.name.tolist() == ["org/one"]
+    assert rows_of(found, "not as published") == [("", "mine", "org/one", "", "", f"of its own: {told}", "no public score taken")]
+    assert [note for note in found.notes if "1 encoders are not as published" in note]
+
+
+def test_an_option_that_is_not_thought_of_yet_makes_another_encoder_too():
+    class Later(HubSpec):
+        pad_token: str = ""
+
+        def pass_identity(self) -> dict:
+            return {**super().pass_identity(), **({"pad_token": self.pad_token} if self.pad_token else {})}
+
+    one = {"name": "one", "family": "f", "id": "org/one", "revision": A}
+    assert not Later(**one).departures and not Later(**one, token_budget=64).departures and not Later(**one, trust_remote_code=True).departures
+    assert Later(**one, pad_token="<pad>").departures == {"pad_token": "<pad>"}
 
 
 # several places

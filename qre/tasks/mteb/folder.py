@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qre.errors import UserError
 from qre.tasks.mteb.main_score import main_score
-from qre.tasks.mteb.rules import Rule, official_rules
+from qre.tasks.mteb.rules import ENGLISH, Rule, official_rules
 from qre.tasks.mteb.scores import Scores, deduplicated, good_name, shown
 
 LARGEST = 16 << 20  # bytes of a result file; the public repository refuses 9.5 MB
@@ -24,6 +24,7 @@ def read_results(
     rules: Mapping[str, Rule] | None = None,
     threads: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    languages: tuple[str, ...] = ENGLISH,
 ) -> Scores:
     """The main scores of a folder of MTEB result files, all revisions.
 
@@ -31,18 +32,19 @@ def read_results(
         root: a clone of the public results repository or its results/, a cache of `mteb`, the folder of one model, or of one revision.
         tasks: read only files of these names (without .json); None for all.
         models: read only these (org/name, in any case); None for all.
-        rules: what counts, by task; None for `official_rules()`. Tasks that are not among them get the rule of the file.
+        rules: what counts, by task; None for `official_rules(languages)`. Tasks that are not among them get the rule of the file.
+        languages: three-letter codes of those whose subsets count there, or ("all",).
         progress: told how many files are read, and of how many.
 
     Raises:
         UserError: there is no such folder, or nothing in it that could be a result.
     """
     root, problems, rows, done = Path(root).resolve(), [], [], 0
-    rules = official_rules() if rules is None else rules
+    rules = official_rules(languages) if rules is None else rules
     pieces = _pieces(root, tasks, models, problems)
     total = sum(len(names) for *_, names in pieces)
     with ThreadPoolExecutor(threads) as pool:
-        for found, odd, count in pool.map(lambda piece: _read_files(root, *piece, rules), pieces):
+        for found, odd, count in pool.map(lambda piece: _read_files(root, *piece, rules, languages), pieces):
             rows += found
             problems += odd
             done += count
@@ -125,7 +127,7 @@ def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
     return "", ""
 
 
-def _read_files(root: Path, folder: Path, model: str, revision: str, names: list[str], rules: Mapping[str, Rule]) -> tuple[list, list, int]:
+def _read_files(root: Path, folder: Path, model: str, revision: str, names: list[str], rules: Mapping[str, Rule], languages: tuple[str, ...]) -> tuple[list, list, int]:
     """(rows, problems, files read)."""
     rows, problems, below = [], [], _place(root, folder)
     for name in names:
@@ -141,7 +143,7 @@ def _read_files(root: Path, folder: Path, model: str, revision: str, names: list
         elif not good_name(task):
             problems.append((place, model, shown(task), "not a name of a task", "not read"))
             continue
-        found = main_score(data, task, rules, (place, model, task), problems)
+        found = main_score(data, task, rules, (place, model, task), problems, languages)
         if found is not None:
             score, rule = found
             version = data.get("mteb_version") if good_name(data.get("mteb_version")) else ""

@@ -5,25 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from qre.tasks.mteb.rules import Rule
+from qre.tasks.mteb.rules import ALL, Rule
+from qre.tasks.mteb.rules import ENGLISH as ENGLISH_ONLY
 from qre.tasks.mteb.scores import checked, good_name, shown
 
+OTHER_LANGUAGES = "left out; `languages:` takes them in"
 ENGLISH = ("en", "en-en", "eng", "default")
 SIMILARITIES = {"max": "max", "cosine": "cos_sim", "dot": "dot", "euclidean": "euclidean", "manhattan": "manhattan", "similarity": "similarity"}
 OLD_NAMES = ("cosine_spearman", "max_ap", "ndcg_at_10", "map", "v_measure", "accuracy", "f1")  # main scores of files that name none, by task type
 
 
-def main_score(data: dict, task: str, rules: Mapping[str, Rule], place: tuple, problems: list) -> tuple[float, Rule] | None:
+def main_score(
+    data: dict, task: str, rules: Mapping[str, Rule], place: tuple, problems: list, languages: tuple[str, ...] = ENGLISH_ONLY
+) -> tuple[float, Rule] | None:  # fmt: skip
     """The score on 0-1 of what a result file holds and the rule that it was taken by; None, with a problem, where the rule is not filled.
 
     Args:
         rules: what counts, by task; a task that is not among them gets the rule of the file.
         place: (file, model, task), for problems.
+        languages: for the rule of the file: whose subsets count.
     """
     splits = _splits(data, place, problems)
-    rule = rules.get(task) or _rule_of_file(task, splits)
+    rule = rules.get(task) or _rule_of_file(task, splits, languages)
     if not rule.subsets:
-        return problems.append((*place, "no English scores for a split that counts", "left out"))
+        which = "English scores" if languages == ENGLISH_ONLY else f"scores in {', '.join(languages)}"
+        return problems.append((*place, f"no {which} for a split that counts", "left out"))
+    there = [(subset, row) for split in rule.splits for subset, row in splits.get(split, {}).items() if subset not in rule.subsets]
+    others = list(dict.fromkeys(subset for subset, row in there if not _in_languages(subset, row, languages)))
+    if others:
+        listed = ", ".join(shown(name) for name in others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
+        problems.append((*place, f"other languages: {listed}", OTHER_LANGUAGES))
     values = []
     for split in rule.splits:
         for subset in rule.subsets:
@@ -59,18 +70,23 @@ def _splits(data: dict, place: tuple, problems: list) -> dict[str, dict[str, dic
     return splits
 
 
-def _rule_of_file(task: str, splits: Mapping[str, Mapping[str, dict]]) -> Rule:
+def _rule_of_file(task: str, splits: Mapping[str, Mapping[str, dict]], languages: tuple[str, ...]) -> Rule:
     order = ("dev",) if task == "MSMARCO" else ("test", "validation", "dev")
     split = next((split for split in order if split in splits), "")
-    english = [name for name, row in splits.get(split, {}).items() if good_name(name) and _is_english(name, row)]
-    named = [name for name in ENGLISH if name in english]
-    return Rule((split,), tuple(named[:1] or english))
+    meant = [name for name, row in splits.get(split, {}).items() if good_name(name) and _in_languages(name, row, languages)]
+    named = [name for name in ENGLISH if name in meant] if languages == ENGLISH_ONLY else []
+    return Rule((split,), tuple(named[:1] or meant))
 
 
-def _is_english(subset: str, row: dict) -> bool:
+def _in_languages(subset: str, row: dict, wanted: tuple[str, ...]) -> bool:
+    """Whether all languages of a subset are among those wanted; files from before mteb 1.11 name them by the subset alone."""
+    if wanted == ALL:
+        return True
     languages = [str(code) for code in row["languages"]] if isinstance(row.get("languages"), list) else []
     languages = [code.split("-")[0] for code in languages if not code.endswith("-Code")]
-    return set(languages) <= {"eng", "en"} if languages else subset in ENGLISH
+    if languages:
+        return set(languages) <= {*wanted, *(("en",) if "eng" in wanted else ())}
+    return ("eng" in wanted and subset in ENGLISH) or subset in wanted
 
 
 def _value(row: dict, metric: str, place: tuple, problems: list) -> float | None:

@@ -139,8 +139,8 @@ def test_clustering_of_sets(vectors):
     assert 0.1 < ours.score == pytest.approx(theirs["main_score"], abs=1e-9)
 
 
-@pytest.mark.parametrize("same_ids", [False, True])
-def test_retrieval_with_grades_and_ties(vectors, same_ids):
+@pytest.mark.parametrize(("same_ids", "absent"), [(False, 0), (True, 0), (False, 1), (True, 3)])
+def test_retrieval_with_grades_and_ties_and_relevant_documents_that_are_absent(vectors, same_ids, absent):
     from datasets import Dataset
     from mteb.abstasks.retrieval import AbsTaskRetrieval
 
@@ -152,6 +152,8 @@ def test_retrieval_with_grades_and_ties(vectors, same_ids):
     for row, query in enumerate(queries):
         same = [document for place, document in enumerate(corpus) if place % 6 == row % 6]
         qrels[query] = {document: int(rng.integers(-1, 4)) for document in rng.permutation(same)[:12].tolist()}
+        qrels[query] |= {f"gone{number}": 3 for number in range(absent * (row % 3))}
+    qrels[list(queries)[9]] = {"gone": 1} if absent else qrels[list(queries)[9]]
     del qrels[list(queries)[7]]
     data = {
         "default": {

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from qre.errors import UserError
-from qre.tasks.mteb import BENCHMARKS, LARGEST, Rule, official_rules, preferred, read_results, read_table, wide
+from qre.tasks.mteb import BENCHMARKS, LARGEST, Rule, official_rules, preferred, read_results, read_table, rules, wide
+from qre.tasks.mteb.main_score import OTHER_LANGUAGES
 
 DATA = Path(__file__).resolve().parents[4] / "shared/data/mteb"
 REAL = pytest.mark.skipif(not DATA.is_dir(), reason="no shared/data/mteb beside the project")
@@ -64,6 +65,8 @@ def test_raw_files_of_real_models_give_the_scores_of_the_wide_tables(rules):
 @REAL
 def test_what_real_files_lack_is_reported():
     report = read_results(DATA / "results", rules={}).report
+    assert set(report[report.done == OTHER_LANGUAGES].task) >= {"STS17", "STS22", "MassiveIntentClassification"}
+    report = report[report.done != OTHER_LANGUAGES]
     assert set(report.model) == {"sentence-transformers/all-MiniLM-L6-v2", "sentence-transformers/all-mpnet-base-v2"}
     assert set(report.what) == {"no English scores for a split that counts"}
     mpnet = report[report.model.str.endswith("mpnet-base-v2")]
@@ -206,7 +209,69 @@ def test_the_rule_read_off_a_file(tmp_path, splits, expected):
     put(tmp_path, {"task_name": "T", "scores": rows}, task="T")
     found = read_results(tmp_path, rules={})
     assert [f"{row.split}/{row.subset}" for row in found.table.itertuples()] == ([expected] if expected else [])
-    assert found.report.what.tolist() == ([] if expected else ["no English scores for a split that counts"])
+    german = [name for name in splits.get("test", ()) if name in ("de", "en-de")]
+    expected_report = [f"other languages: {', '.join(german)}"] if german else []
+    assert found.report.what.tolist() == (expected_report if expected else ["no English scores for a split that counts"])
+
+
+@pytest.mark.parametrize(
+    ("languages", "subsets", "score"), [(("eng",), "en", 0.2), (("deu",), "de", 0.4), (("eng", "deu"), "de|de-en|en", 0.4), (("all",), "de|de-en|en|fr", 0.5)]
+)
+@pytest.mark.parametrize("task", ["NobodyKnows", pytest.param("STS22.v2", marks=MTEB)])
+def test_which_languages_count(tmp_path, task, languages, subsets, score):
+    """By the file alone; a rule of the registry that the file does not fill gives no score."""
+    rows = [
+        {"main_score": value, "hf_subset": name, "languages": [f"{one}-Latn" for one in codes]}
+        for name, value, codes in (("de", 0.4, ["deu"]), ("de-en", 0.6, ["deu", "eng"]), ("en", 0.2, ["eng"]), ("fr", 0.8, ["fra"]))
+    ]
+    put(tmp_path, {"task_name": task, "scores": {"test": rows}}, task=task)
+    found = read_results(tmp_path, rules=None, languages=languages)
+    others = [row.what for row in found.report.itertuples() if row.done == OTHER_LANGUAGES]
+    left = [name for name in ("de", "de-en", "en", "fr") if name not in subsets.split("|")]
+    if task != "NobodyKnows" and languages == ("all",):  # STS22 has more than these
+        assert found.table.empty and "no scores for split test, subset" in found.report.what.iloc[-1]
+        return
+    assert [("|".join(sorted(row.subset.split("|"))), round(row.score, 9)) for row in found.table.itertuples()] == [(subsets, score)]
+    assert others == ([f"other languages: {', '.join(left)}"] if left else [])
+
+
+LEADERBOARD = {
+    "Rank (Borda)": [1, 2, 3], "Model": ["org/a", "org/b", "org/c"], "Zero-shot": [100, 95, 90], "Memory Usage (MB)": [90, 418, 1000], "Number of Parameters (B)": [0.1, 0.2, 7],
+    "Embedding Dimensions": [384, 768, 1024], "Max Tokens": [256, 512, 512], "Mean (Task)": [56.1, 57.2, 60.1], "Mean (TaskType)": [55.1, 56.2, 59.1],
+    "Classification": [70.1, 71.2, 75.5], "Clustering": [40.1, 42.2, 45.0], "PairClassification": [80.1, 82.2, 85.0], "Pair Classification": [80.1, 82.2, 85.0],
+    "Reranking": [50.1, 52.2, 55.0], "Retrieval": [45.1, 46.2, 50.0], "STS": [80.1, 81.2, 84.0], "Summarization": [30.1, 30.2, 30.3], "Speed": [1, 2, 3],
+    "Average (56 datasets)": [56.1, 57.2, 60.1], "n_parameters": [1, 2, 3], "Mean_TaskType": [55.1, 56.2, 59.1], "release_year": [2021, 2022, 2023], "Bitext Mining": [1.5, 2.5, 3.5],
+    "STSBenchmark": [82.03, 84.0, 86.0], "Banking77Classification": [80.0, 81.0, 85.0], "NFCorpus": [31.0, 33.0, 38.0], "ArXivHierarchicalClusteringP2P": [60.0, 61.0, 64.0],
+}  # fmt: skip
+REAL_TASKS = {"STSBenchmark", "Banking77Classification", "NFCorpus", "ArXivHierarchicalClusteringP2P"}
+
+
+@pytest.mark.parametrize("registry", [pytest.param(True, marks=MTEB), False], ids=["registry", "by the names"])
+def test_of_a_leaderboard_only_tasks_are_taken(tmp_path, monkeypatch, registry):
+    if not registry:
+        monkeypatch.setattr(rules, "registered", lambda: frozenset())
+    pd.DataFrame(LEADERBOARD).drop(columns=[] if registry else ["release_year"]).to_csv(tmp_path / "board.CSV", index=False)
+    found = read_table(tmp_path / "board.CSV")
+    assert set(found.table.task) == REAL_TASKS
+    assert found.table.score.between(0, 1).all()
+    left = found.report[found.report.what.str.startswith("not a task of MTEB")]
+    assert {"Rank (Borda)", "Memory Usage (MB)", "Number of Parameters (B)", "Mean (Task)", "STS", "Retrieval"} <= set(left.task)
+
+
+@MTEB
+def test_what_names_of_tasks_look_like_holds_for_all_that_mteb_knows():
+    known = rules.registered()
+    assert len(known) > 1000
+    names = [name for name in known if not (rules.TASK.fullmatch(name) and name.casefold() not in rules.TYPES and not rules.NO_TASK.fullmatch(name))]
+    assert names == []
+
+
+def test_columns_and_rows_on_another_scale_than_their_table_are_left_out(tmp_path):
+    frame = pd.DataFrame({"model": [f"org/{letter}" for letter in "abcd"], **{f"STS{number}": [50.0, 60, 70, 0.8] for number in (12, 13, 14)}, "STS15": [0.5, 0.6, 0.7, 0.8]})
+    frame.to_csv(tmp_path / "mixed.csv", index=False)
+    found = read_table(tmp_path / "mixed.csv")
+    assert set(found.table.model) == {"org/a", "org/b", "org/c"} and set(found.table.task) == {"STS12", "STS13", "STS14"}
+    assert sorted(found.report.done) == ["column left out", "divided by 100", "row left out"]
 
 
 def test_msmarco_counts_on_dev(tmp_path):
@@ -427,11 +492,13 @@ def test_wide_tables_of_both_formats(tmp_path):
         what = {"numbered.csv": ["not a column of scores"], "percent.csv": ["scores on 0-100"]}.get(path.name, [])
         assert found.report.what.tolist() == what, path
     assert set(read_table(tmp_path / "plain.csv", tasks={"STS12"}).table.task) == {"STS12"}
+    frame.rename(columns={"STS12": "my own"}).to_csv(tmp_path / "own.csv", index=False)
+    assert set(read_table(tmp_path / "own.csv", tasks={"my own"}).table.task) == {"my own"}  # who names it means it
 
 
 def test_odd_wide_tables(tmp_path):
     path = tmp_path / "odd.csv"
-    path.write_text(f"Model,revision,licence,T\norg/a,{A},mit,0.5\n,,mit,0.5\norg/a,{A},mit,0.6\norg/b,,mit,7\norg/c,,mit,0\n\x1b[1m,,mit,0.5\n")
+    path.write_text(f"Model,revision,licence,STS12\norg/a,{A},mit,0.5\n,,mit,0.5\norg/a,{A},mit,0.6\norg/b,,mit,7\norg/c,,mit,0\n\x1b[1m,,mit,0.5\n")
     found = read_table(path)
     assert found.table[["model", "revision", "score", "file"]].values.tolist() == [["org/a", A, 0.5, "odd.csv:2"], ["org/c", "", 0.0, "odd.csv:6"]]
     assert sorted(found.report.what) == sorted(

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -218,3 +219,107 @@ def test_qrels_without_a_relevant_document(tmp_path, search):
     search["qrels"] = write(tmp_path / "none.tsv", [{"query": "q1", "document": "d2", "relevance": 0}])
     with pytest.raises(UserError, match="no document is relevant for any query"):
         task(kind="retrieval", **search)
+
+
+# ---- retrieval as BEIR has it
+
+
+@pytest.fixture
+def beir(tmp_path):
+    """A folder as downloaded: one document is empty, one judged document and one judged query are absent, one query has no judgement."""
+    corpus = [{"_id": "d1", "title": "Cards", "text": "How to freeze a card", "metadata": {}}, {"_id": "d2", "title": "", "text": "", "metadata": {}},
+              {"_id": "d3", "title": "", "text": "Opening hours", "metadata": {}}, {"_id": "d4", "title": "Fees", "text": "", "metadata": {}}]  # fmt: skip
+    queries = [{"_id": "q1", "text": "freeze card", "metadata": {}}, {"_id": "q2", "text": "when open", "metadata": {}}, {"_id": "q3", "text": "never asked", "metadata": {}}]
+    (tmp_path / "qrels").mkdir()
+    rows = ["query-id\tcorpus-id\tscore", "q1\td1\t2", "q1\td9\t2", "q1\td2\t1", "q2\td3\t1", "q2\td3\t1", "q9\td1\t1"]
+    (tmp_path / "qrels" / "test.tsv").write_text("\n".join(rows) + "\n")
+    return {"kind": "retrieval", "corpus": write(tmp_path / "corpus.jsonl", corpus), "queries": write(tmp_path / "queries.jsonl", queries), "qrels": str(tmp_path / "qrels" / "test.tsv")}
+
+
+def test_a_folder_of_beir_loads_with_drop_and_says_what_was_left_out(beir):
+    with pytest.raises(UserError, match=r"corpus.jsonl:2: neither title nor text; mend or remove the row; or on_problem: drop leaves it out"):
+        task(**beir)
+    read = task(**beir, on_problem="drop")
+    assert read.texts == ("freeze card", "when open", "Cards How to freeze a card", "Opening hours", "Fees")
+    assert [note.split("jsonl: ")[-1].split("tsv: ")[-1] for note in read.notes] == [
+        "1 rows with neither title nor text left out, the first in line 2",
+        "1 of 6 judgements are of an absent query, the first in line 7: left out",
+        "2 of 6 judgements are of an absent document, the first in line 3: of documents that cannot be found, as in MTEB; they stay in the ideal ranking",
+    ]
+    ideal = 2 + 2 / np.log2(3) + 1 / np.log2(4)
+    vectors = np.eye(5, dtype=np.float32)[[0, 1, 0, 1, 2]]  # each query finds its own document first
+    assert read.score(vectors).score == pytest.approx((2 / ideal + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("q1\td9\t1", r"test.tsv:3: document 'd9' is not in .*corpus.jsonl; or on_problem: drop"), ("q9\td1\t1", r"test.tsv:3: query 'q9' is not in .*queries.jsonl; or on_problem: drop"),
+     ("q1\td1\t2", r"test.tsv:3: query 'q1' and document 'd1' stand here twice")],
+)  # fmt: skip
+def test_without_drop_the_first_problem_is_named(beir, line, told):
+    kept = [row for row in open(beir["corpus"], encoding="utf-8").read().splitlines() if '"d2"' not in row]
+    with open(beir["corpus"], "w", encoding="utf-8") as stream:
+        stream.write("\n".join(kept))
+    with open(beir["qrels"], "w", encoding="utf-8") as stream:
+        stream.write(f"query-id\tcorpus-id\tscore\nq1\td1\t2\n{line}\n")
+    with pytest.raises(UserError, match=told):
+        task(**beir)
+
+
+def test_contradicting_judgements_and_ids_that_match_nowhere_are_no_matter_of_dropping(beir):
+    with open(beir["qrels"], "a", encoding="utf-8") as stream:
+        stream.write("q2\td3\t0\n")
+    with pytest.raises(UserError, match="query 'q2' and document 'd3' stand here twice"):
+        task(**beir, on_problem="drop")
+    with open(beir["qrels"], "w", encoding="utf-8") as stream:
+        stream.write("query-id\tcorpus-id\tscore\nq1\t1\t2\n")
+    with pytest.raises(UserError, match="no document is relevant for any query of those in .*corpus.jsonl"):
+        task(**beir, on_problem="drop")
+
+
+@pytest.mark.parametrize(("file", "option", "field"), [("corpus", "corpus_columns", "id"), ("queries", "query_columns", "id"), ("qrels", "qrels_columns", "query")])
+def test_the_option_that_names_the_columns_of_each_file(beir, file, option, field):
+    text = open(beir[file], encoding="utf-8").read().replace('"_id"', '"key"').replace("query-id", "key")
+    with open(beir[file], "w", encoding="utf-8") as stream:
+        stream.write(text)
+    with pytest.raises(UserError, match=rf"no column '{field}'; it has .*'key'.*; say which one is meant: {option}: {{{field}: ...}}"):
+        task(**beir, on_problem="drop")
+    assert task(**beir, on_problem="drop", **{option: {field: "key"}}).kind == "retrieval"
+
+
+# ---- labels
+
+
+@pytest.mark.parametrize("alike", ["pos ", " pos", "pos\u00a0", "pos\u200b", "\ufeffpos"])
+def test_labels_that_look_alike_are_one_class(tmp_path, alike):
+    rows = [{"text": f"t{i}", "label": "neg" if i % 2 else "pos"} for i in range(8)]
+    clean = task(kind="clustering", path=write(tmp_path / "clean.csv", rows))
+    rows[4]["label"] = alike
+    assert task(kind="clustering", path=write(tmp_path / "odd.csv", rows)).fingerprint == clean.fingerprint
+    split = task(kind="classification", train=str(tmp_path / "clean.csv"), test=str(tmp_path / "odd.csv"))
+    assert split.fingerprint == task(kind="classification", train=str(tmp_path / "clean.csv"), test=str(tmp_path / "clean.csv")).fingerprint
+
+
+def test_composed_letters_inner_space_and_whole_numbers_are_one_class_too(tmp_path):
+    def classes(*labels):
+        rows = [{"text": f"t{i}", "label": label} for i, label in enumerate([*labels, "other"])]
+        return task(kind="clustering", path=write(tmp_path / "a.jsonl", rows))
+
+    for labels in (("é", "e\u0301"), ("credit card", "credit\u00a0card", "credit  card"), (1, 1.0, "1", "1.0", " 1 ")):
+        read = classes(*labels)
+        assert len(set(read._draws[0][1])) == 2, labels
+    assert "task 'mine': label 'e\u0301' is taken as 'é'" in classes("é", "e\u0301").notes
+    assert classes("Pos", "pos").notes == ("task 'mine': labels 'Pos' and 'pos' differ in case only, and are 2 classes",)
+    assert classes("a", "b").notes == ()
+    with pytest.raises(UserError, match="a.jsonl:1: label 0.5; text or a whole number"):
+        classes(0.5)
+
+
+def test_groups_of_labels_that_look_alike(tmp_path):
+    data = write(tmp_path / "a.csv", [{"text": "a", "label": "pay "}, {"text": "b", "label": "flight"}, {"text": "c", "label": "pay\u00a0"}])
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps({"banking": ["pay"], "travel": ["flight"]}))
+    assert task(kind="clustering", path=data, label_groups=str(groups)).texts == ("a", "b", "c")
+    groups.write_text(json.dumps({"banking": ["pay"], "travel": ["flight", "pay "]}))
+    with pytest.raises(UserError, match="label 'pay' is in more than one group"):
+        task(kind="clustering", path=data, label_groups=str(groups))

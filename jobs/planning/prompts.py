@@ -1,0 +1,61 @@
+"""Which prompts the texts of a task get from an encoder: those that sentence-transformers and MTEB would take, and under what name the score is kept."""
+
+from __future__ import annotations
+
+import re
+
+from jobs.planning.passes import Unit
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
+from qre.errors import EncoderError
+from qre.store.folder import content_key
+from qre.tasks.task import Task
+
+TYPES = {"sts": "STS", "pairs": "PairClassification", "classification": "Classification", "clustering": "Clustering", "retrieval": "Retrieval"}  # MTEB's
+BARE_NAME = re.compile(r"[\w.-]+")  # what is put before a text ends in a blank, a colon or the like
+
+
+def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
+    """What is put before the texts of a task: before queries and before documents; the same twice where a task does not tell them apart.
+
+    What the task itself says goes first. Then, an encoder with a prompt of a person's choice has that everywhere. Else it is what the encoder's
+    files state, as `encode_query`, `encode_document` and MTEB look it up: by the type of the task and the side, the type, the side. Of a query or
+    document without such a prompt nothing is put before it, and before other texts what plain `encode` puts there. Classical encoders have none.
+
+    Raises:
+        EncoderError: the task names a prompt that this encoder does not have.
+    """
+    if isinstance(spec, ClassicalSpec):
+        return "", ""
+    own, kind = {"query": "", "document": "", **dict(spec.prompts)}, TYPES[task.kind]
+    chosen = spec.prompt != spec.default_prompt
+    if not task.sided:
+        prompt = spec.prompt if chosen else own.get(kind, spec.prompt)
+        return prompt, prompt
+    sides = []
+    for side, said in (("query", task.query_prompt), ("document", task.document_prompt)):
+        if said is not None:
+            sides.append(_said(said, f"{side}_prompt", own))
+        elif chosen:
+            sides.append(spec.prompt)
+        else:
+            sides.append(next(own[name] for name in (f"{kind}-{side}", kind, side) if name in own))
+    return sides[0], sides[1]
+
+
+def _said(said: str, option: str, own: dict[str, str]) -> str:
+    """The prompt of a name, or the text itself."""
+    if said in own:
+        return own[said]
+    if BARE_NAME.fullmatch(said):
+        raise EncoderError(f"{option}: no prompt {said!r}; this encoder has {', '.join(sorted(own))}; a text of your own ends in a blank or a colon")
+    return said
+
+
+def score_file(task: Task, unit: Unit) -> str:
+    """The name that a score is kept under in the store: the unit's key; where other prompts than the unit's are put before texts, they are in the name."""
+    try:
+        prompts = prompts_of(task, unit.spec)
+    except EncoderError:  # it gets no score
+        return unit.key
+    own = "" if isinstance(unit.spec, ClassicalSpec) else unit.spec.prompt
+    return unit.key if prompts == (own, own) else content_key({"unit": unit.key, "prompts": prompts})
