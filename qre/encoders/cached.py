@@ -49,7 +49,9 @@ def _snapshot(repository: str, revision: str) -> Path:
         commit = ref.read_text().strip() if ref.is_file() and folder.resolve() in ref.resolve().parents else ""
     path = folder / "snapshots" / commit
     if not COMMIT.fullmatch(commit) or not path.is_dir():
-        raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} of it is not in the cache of this node")
+        there = sorted(one.name for one in (folder / "snapshots").glob("*") if COMMIT.fullmatch(one.name))
+        others = f"; commits that are: {', '.join(there[:3])}" if there else ""
+        raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} is not in the cache of this node{others}")
     return path
 
 
