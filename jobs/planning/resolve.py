@@ -187,14 +187,13 @@ def _add_hub(resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: 
 
 
 def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
-    """Keep new answers; where the hub is out of reach, take the last ones.
-
-    What the cache of this node told is not kept: others may have fetched parts of a snapshot only.
-    """
+    """Keep new answers; where the hub is out of reach, take the last ones."""
     models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
     if is_offline_mode() and models:
         resolved.notes.append(f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, as they are there")
-    elif models:
+        known = memory.read_all(models)
+        memory.write_all({place: model for place, model in models.items() if place not in known or known[place].revision != model.revision}, whole=False)
+    else:
         memory.write_all(models)
     problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.transient}
     last = memory.read_all(problems)

@@ -73,6 +73,27 @@ def test_what_an_older_rule_kept_is_asked_again(own, tmp_path):
     assert [failure.exception for failure in resolved(tmp_path, entry).unresolved] == ["remote code"]
 
 
+def test_what_a_cache_told_is_not_taken_for_the_hubs_word(own, tmp_path, monkeypatch):
+    """Its list may be a part; prompts and attributes of it are known all the same."""
+    from huggingface_hub import constants, snapshot_download
+
+    commit = own.add("org/a", folder=make("prompts", tmp_path / "a"))
+    snapshot_download("org/a", revision=commit)
+    entry, store = {"source": "hub", "id": "org/a", "revision": commit}, Store(tmp_path / "store")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    spec = resolved(tmp_path, entry).specs[-1]
+    assert Memory(store).read_all([("org/a", commit)])["org/a", commit].default_prompt == spec.prompt != ""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    own.requests.clear()
+    online = resolved(tmp_path, entry).specs[-1]
+    assert own.requests  # asked, and from now on known
+    own.requests.clear()
+    assert resolved(tmp_path, entry).specs[-1] == online
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    resolved(tmp_path, entry)
+    assert Memory(store).read_all([("org/a", commit)], of_rule=True) and own.requests == []  # and is not forgotten offline
+
+
 def test_a_query_leaves_out_what_is_no_sentence_encoder(own, tmp_path):
     tags = {"tags": ["sentence-transformers"]}
     for name in ("a", "b"):
