@@ -107,7 +107,8 @@ class _ModelEntry(_Record):
         prompt = default_prompt if self.prompt is None else self.prompt
         transforms = ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ()) + self.transforms + (("normalize",) if self.normalize else ())
         own = [f"L{self.layer}" if self.layer is not None else "", self.pooling or "", f"prompt:{self.prompt_name}" if self.prompt_name else ""]
-        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", "" if self.dtype == "float32" else self.dtype, "native" if self.native else "", *transforms]
+        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", "" if self.dtype == "float32" else self.dtype]
+        own += ["native" if self.native else "", *transforms]
         return {
             "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
             "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
