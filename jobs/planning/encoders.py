@@ -95,8 +95,8 @@ def show(encoder: Annotated[str, typer.Argument(help="a folder, a name of a cata
             model = resolve(encoder)
         except HubProblem as problem:
             raise UserError(str(problem)) from None
-        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "code": [str(named) for named in model.code], "prompts": model.prompts,
-                "default_prompt": model.default_prompt, **model.attributes}  # fmt: skip
+        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "code": [str(named) for named in model.code],
+                "prompts": model.prompts, "default_prompt": model.default_prompt, **model.attributes}  # fmt: skip
     print(json.dumps(told, indent=1))
 
 

@@ -37,11 +37,15 @@ class Memory:
         models = {place: _model(contents.get(file), of_rule) for place, file in files.items()}
         return {place: model for place, model in models.items() if model is not None}
 
-    def write_all(self, models: dict[Place, HubModel]) -> None:
-        """Keep what the hub said of encoders."""
+    def write_all(self, models: dict[Place, HubModel], whole: bool = True) -> None:
+        """Keep what the hub said of encoders.
+
+        Args:
+            whole: whether their lists of files are the hub's; those of a node's cache may lack some, and are not taken for it.
+        """
         contents = {}
         for (name, revision), model in models.items():
-            contents[self._name(name, model.revision)] = json.dumps({**asdict(model), "rule": VERSION}).encode()
+            contents[self._name(name, model.revision)] = json.dumps({**asdict(model), "rule": VERSION if whole else 0}).encode()
             if not COMMIT.fullmatch(revision or ""):
                 contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
         self._folder.write_many(contents)
@@ -82,10 +86,11 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
     """The model that a record of a commit describes; None where it is absent or no such record."""
     try:
         values = json.loads(content or b"")
-        if values.pop("rule", 1) != VERSION:  # its list may lack files that count, and it does not say what code they name
-            return None if of_rule else HubModel(**{**values, "files": ()})
-        pairs = {name: tuple(map(tuple, values[name])) for name in ("files", "python", "bodies")}
-        return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values["code"])})
+        known = values.pop("rule", 1) == VERSION
+        if not known and of_rule:
+            return None
+        pairs = {name: tuple(map(tuple, values[name] if known or name != "files" else ())) for name in ("files", "python", "bodies") if name in values}
+        return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values.get("code", ()))})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

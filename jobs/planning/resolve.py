@@ -199,14 +199,14 @@ def _add_hub(resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: 
 
 
 def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
-    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known.
-
-    What the cache of this node told is not kept: others may have fetched parts of a snapshot only.
-    """
+    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
     models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
     if is_offline_mode() and models:
         resolved.notes.append(f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, as they are there")
-    elif models:
+        known = memory.read_all(models)
+        told = {place: model for place, model in models.items() if place not in known or known[place].revision != model.revision}
+        _kept(resolved, lambda: memory.write_all(told, whole=False))
+    else:
         _kept(resolved, lambda: memory.write_all(models))
     problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.reason in WITHHELD}
     last = memory.read_all(problems)

@@ -49,7 +49,9 @@ def _snapshot(repository: str, revision: str) -> Path:
         commit = ref.read_text().strip() if ref.is_file() and folder.resolve() in ref.resolve().parents else ""
     path = folder / "snapshots" / commit
     if not COMMIT.fullmatch(commit) or not path.is_dir():
-        raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} of it is not in the cache of this node")
+        there = sorted(one.name for one in (folder / "snapshots").glob("*") if COMMIT.fullmatch(one.name))
+        others = f"; commits that are: {', '.join(there[:3])}" if there else ""
+        raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} is not in the cache of this node{others}")
     return path
 
 
@@ -57,11 +59,11 @@ def _missing(path: Path, sizes: dict[str, int], model: HubModel) -> str | None:
     """A file that loading would want and that nobody fetched, as far as the others tell."""
     for name in sizes:
         if name.endswith(".safetensors.index.json"):
-            folder = name.rpartition("/")[0]
+            prefix = name[: name.rfind("/") + 1]
             shards = json.loads((path / name).read_bytes()).get("weight_map") or {}
-            lacks = sorted(f"{folder}/{shard}" if folder else shard for shard in set(shards.values()) if (f"{folder}/{shard}" if folder else shard) not in sizes)
+            lacks = {f"{prefix}{shard}" for shard in shards.values()} - set(sizes)
             if lacks:
-                return lacks[0]
+                return min(lacks)
     for module in json.loads((path / "modules.json").read_bytes()):
         folder, kind = module.get("path") or "", module["type"].rpartition(".")[2]
         inside = [name.removeprefix(f"{folder}/") for name in sizes if name.startswith(f"{folder}/" if folder else "")]

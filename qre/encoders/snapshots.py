@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from qre.encoders.contents import is_code, kept
-from qre.encoders.hub import retried
+from qre.encoders.hub import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
 from qre.errors import EncoderError, place_error
 
@@ -75,7 +75,7 @@ def acquire(
     with locked(cache_folder(), repository, revision) as lock:
         for _ in range(TRIES):
             fcntl.flock(lock, fcntl.LOCK_SH)  # many may use it at once
-            path = _here(repository, revision, code)
+            path = _here(repository, revision)
             if path is not None and not _broken(path, files):
                 touch(lock)
                 return Snapshot(path, os.dup(lock))
@@ -140,9 +140,16 @@ def fetch_code(repository: str, revision: str, folder: Path) -> None:
     Raises:
         HubProblem: it cannot be had.
     """
+    from huggingface_hub import is_offline_mode
+
     with locked(cache_folder(), repository, revision) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        path = _here(repository, revision, code=True) or retried(repository, lambda: _written(repository, revision, ["*.py"]))
+        if is_offline_mode():
+            path = _here(repository, revision)
+            if path is None or not any(path.rglob("*.py")):
+                raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and its code at {revision[:8]} is not in the cache of this node")
+        else:  # what is here may be a part of it only
+            path = retried(repository, lambda: _written(repository, revision, ["*.py"]))
         for file in sorted(path.rglob("*.py")):
             (folder / file.relative_to(path)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / file.relative_to(path))
@@ -165,12 +172,12 @@ def _written(repository: str, revision: str, patterns: list[str]) -> Path:
         raise type(fault)(f"{fault} (HF_HOME or HF_HUB_CACHE names another)") from error
 
 
-def _here(repository: str, revision: str, code: bool) -> Path | None:
+def _here(repository: str, revision: str) -> Path | None:
     """The folder of a snapshot that is in the cache, whoever fetched it; no request is made."""
     from huggingface_hub.file_download import repo_folder_name
 
     path = cache_folder() / repo_folder_name(repo_id=repository, repo_type="model") / "snapshots" / revision
-    return path if path.is_dir() and (not code or any(path.rglob("*.py"))) else None
+    return path if path.is_dir() else None
 
 
 def _names(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> list[str]:

@@ -122,6 +122,9 @@ def test_hub_encoders():
     for change in ({"id": "org/other"}, {"revision": "1" * 40}, {"trust_remote_code": True}, {"prompt": "q: "}):
         assert key(hub.model_copy(update=change)) != key(hub)
     assert key(hub.model_copy(update={"files": (("model.safetensors", 9),)})) == key(hub)
+    assert set(hub.pass_identity()) == {"source", "id", "revision", "prompt", "max_tokens", "dtype", "trust_remote_code"}  # later options only where set
+    for change in ({"native": True}, {"code_revision": (("org/code", "0" * 40),)}, {"code_revision": (("org/code", "1" * 40),)}):
+        assert key(hub.model_copy(update=change)) != key(hub)
     with pytest.raises(ValidationError, match="revision"):
         HubSpec(name="a", family="f", id="org/name", revision="main")
 
