@@ -106,7 +106,7 @@ def _metrics(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
 
 def _null(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
     """Spearman of each permutation, beside that of the scores themselves in the same folds."""
-    rows = []
+    rows: list[dict] = []
     for run in (run for run in runs if run.scheme != "kinds"):  # whole kinds left out are not permuted: few folds, and each costs as much
         for predictor, (predicted, *_) in run.predicted.items():
             values = measure(run.scores, predicted, run.folds[0], run.expected[0])["spearman"].reshape(-1, run.tasks)
@@ -114,7 +114,10 @@ def _null(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
                 {"task": task, "predictor": predictor, "scheme": run.scheme, "permutation": number, "value": value}
                 for number, line in enumerate(values) for task, value in zip(_names(run, data), line, strict=True)
             ]  # fmt: skip
-    table = _with_mean(pd.DataFrame(rows), ["predictor", "scheme", "permutation"], ["value"])
+    columns = ["task", "predictor", "scheme", "permutation", "value"]
+    table = _with_mean(pd.DataFrame(rows, columns=columns), ["predictor", "scheme", "permutation"], ["value"])
+    if not rows:
+        return pd.DataFrame(columns=["task", "predictor", "scheme", "spearman", "null_mean", "null_low", "null_high", "p_value", "permutations"])
     return pd.DataFrame([
         {**dict(zip(("task", "predictor", "scheme"), key, strict=True)), **_chance(part.sort_values("permutation")["value"].to_numpy())}
         for key, part in table.groupby(["task", "predictor", "scheme"], sort=False)
