@@ -94,7 +94,8 @@ def _remarks(standing: StandingAtlas, task: str, by: str, shown: int, unknown: i
              f"{told['predicted']} are predicted only"]  # fmt: skip
     if by == "predicted":
         lines.append("each prediction was made without the encoder's own score, so that it can be compared with the others")
-        lines.append("an encoder with a score is predicted from other groups, and its interval is calibrated over groups; kinds: how many the other intervals are calibrated over")
+        lines.append("kinds: how many an interval is calibrated over; left empty where an encoder has a score: it is predicted from other groups, and "
+                     "its interval is calibrated over groups")  # fmt: skip
     if cannot := standing.unpredictable(task):
         lines.append(f"{cannot} encoders without a score are {NOT_PREDICTABLE}: scores of too few kinds of encoders are known")
     if unknown:
