@@ -238,14 +238,26 @@ def _prediction_lines(headline: dict) -> list[str]:
     for predictor in told:
         value = headline.get(f"spearman_{predictor.replace('+', '_')}")
         told[predictor] = "" if value is None else f"{label(predictor)} {value:.3f}"
+    left_out = [f"{label(name)} {headline[key]:.3f}" for name in told if (key := f"spearman_{name.replace('+', '_')}_kinds") in headline]
     chance = f"; by chance 95 % are below {headline['spearman_ours_chance']:.2f}" if "spearman_ours_chance" in headline else ""
     return [
+        *_left_out_lines(headline, left_out),
         f"scores on {counted(headline['predicted_tasks'], 'task')} predicted for {counted(headline['predicted_encoders'], 'encoder')}, near-copies kept "
         "together; mean Spearman:",
         f"  {told['ours']} ({headline['spearman_ours_low']:.3f} to {headline['spearman_ours_high']:.3f} over repeats), {told['ours+cka']}, {told['paper']}",
         f"  baselines: {', '.join(told[name] for name in ('neighbours', 'dimension', 'spectrum', 'cka') if told[name])}{chance}",
-        f"  intervals of {headline['coverage_nominal']:.0%} hold {headline['coverage']:.1%} of the true scores",
+        f"  intervals of {headline['coverage_nominal']:.0%} hold {headline['coverage']:.1%} of the true scores of encoders of known kinds",
     ]
+
+
+def _left_out_lines(headline: dict, told: list[str]) -> list[str]:
+    """What is measured with kinds left out, first: it is what holds for an encoder of another origin."""
+    lines = [f"scores of encoders whose whole kind was left out of {headline['kinds']}; mean Spearman: {', '.join(told)}"] if told else []
+    for name, over in (("coverage_kinds_before", "groups"), ("coverage_kinds", "kinds")):
+        if name in headline:
+            width = f"median width {headline[f'{name}_width']:.2f}" if f"{name}_width" in headline else "without an end"
+            lines.append(f"  intervals over {over} ({headline[f'{name}_nominal']:.0%}, {width}) hold {headline[name]:.1%} of their true scores")
+    return lines
 
 
 def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from qre.atlas.build import build_atlas
 from qre.atlas.prediction import PredictionData, PredictionSettings, evaluate, fit
+from qre.atlas.prediction.data import score_ranges
 from qre.atlas.prediction.file import predictor_bytes
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod, feature_row
@@ -80,7 +81,8 @@ def prediction_files(names: list[str], places: np.ndarray, embeddings: list[np.n
     truth[-UNSCORED:] = np.nan
     sketched = sketch_rows(SENTENCES, 30)
     data = PredictionData(
-        features=features, scores=truth, tasks=TASKS, groups=np.arange(len(names)) // SIZE, encoders=tuple(names), dimension=np.full(len(names), 24.0),
+        features=features, scores=truth, tasks=TASKS, groups=np.arange(len(names)) // SIZE, kinds=np.arange(len(names)) // SIZE,
+        ranges=score_ranges(["cosine_spearman"] * 2, truth), encoders=tuple(names), dimension=np.full(len(names), 24.0),
         parameters=np.full(len(names), np.nan), spectra=np.stack([leading_eigenvalues(embedding, 10) for embedding in embeddings]),
         sketches=np.stack([gram_sketch(embedding, sketched) for embedding in embeddings]),
     )  # fmt: skip
@@ -94,7 +96,7 @@ def prediction_files(names: list[str], places: np.ndarray, embeddings: list[np.n
     told = predictor.predict({name: matrix[lacking] for name, matrix in features.items()})
     predicted = pd.DataFrame([
         {"name": names[i], "task": task, "predicted": told.mean[row, j], "low": told.low[row, j], "high": told.high[row, j],
-         "familiarity": told.familiarity[row]}
+         "familiarity": told.familiarity[row], "kinds": told.kinds[j]}
         for j, task in enumerate(TASKS) for row, i in enumerate(lacking)
     ])  # fmt: skip
     tables = {"scores": scores, "predicted": predicted, "predictions": evaluate(data, PREDICTION).predictions}

@@ -10,11 +10,12 @@ import typer
 
 from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain_rows, print_table
 from jobs.report import console
+from qre.atlas.placement import NOT_PREDICTABLE
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
 
 RANKED = {
-    "rank": "d", "name": "", "family": "", "score": ".4f", "low": ".4f", "high": ".4f", "basis": "", "parameters": ",.0f", "dimension": ".0f",
+    "rank": "d", "name": "", "family": "", "score": ".4f", "low": ".4f", "high": ".4f", "basis": "", "kinds": ".0f", "parameters": ",.0f", "dimension": ".0f",
     "sentences/s": ",.0f", "device": "",
 }  # fmt: skip
 
@@ -93,6 +94,10 @@ def _remarks(standing: StandingAtlas, task: str, by: str, shown: int, unknown: i
              f"{told['predicted']} are predicted only"]  # fmt: skip
     if by == "predicted":
         lines.append("each prediction was made without the encoder's own score, so that it can be compared with the others")
+        lines.append("kinds: how many an interval is calibrated over; left empty where an encoder has a score: it is predicted from other groups, and "
+                     "its interval is calibrated over groups")  # fmt: skip
+    if cannot := standing.unpredictable(task):
+        lines.append(f"{cannot} encoders without a score are {NOT_PREDICTABLE}: scores of too few kinds of encoders are known")
     if unknown:
         lines.append(f"{unknown} encoders of unknown size are left out")
     for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from jobs.atlas.models import Given, given, given_in
 from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain, plain_rows, print_table
 from jobs.report import console
-from qre.atlas.placement import Placement
+from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
@@ -169,8 +170,10 @@ def _print(one: Placement) -> None:
     print_table("nearest on the map", one.neighbours, {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"})
     if len(one.predicted):
         title = "predicted scores, with their intervals"
-        title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below 0.05: unlike what is known)"
-        print_table(title, one.predicted, {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f"})
+        title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
+        shown = one.predicted.assign(remark=["" if math.isfinite(low) else NOT_PREDICTABLE for low in one.predicted["low"]])
+        columns = {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"}
+        print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
 
 
 def _record(one: Placement) -> dict:
@@ -196,7 +199,7 @@ def _write(standing: StandingAtlas, placed: list[Placement], out: Path) -> list[
         "neighbours": pd.concat([one.neighbours.assign(name=one.name) for one in placed]),
     }  # fmt: skip
     columns = {
-        "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "familiarity"],
+        "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "kinds", "familiarity"],
         "neighbours": ["name", "rank", "neighbour", "distance"],
     }
     files = {f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode() for name, table in tables.items()}

@@ -19,7 +19,7 @@ from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.own_results import local_encoders, read_own
 from jobs.mteb.run import REPORT_OF_JOIN, Encoder, join, published
 from jobs.mteb.tasks import Chosen, chosen, kinds
-from qre.encoders.spec import ClassicalSpec, EncoderSpec
+from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import UserError
 from qre.store import Store
 from qre.store.folder import content_key
@@ -247,8 +247,8 @@ def _parts(specs: list[EncoderSpec]) -> list[tuple]:
     """A row for each encoder that is none as published, with what makes it another."""
     rows = []
     for spec in specs:
-        if isinstance(spec, ClassicalSpec):
-            rows.append(("", "encoder without results", spec.name, "", "", "", "classical: nobody has published it", ""))
+        if not isinstance(spec, ModelSpec):
+            rows.append(("", "encoder without results", spec.name, "", "", "", f"{spec.source}: nobody has published it", ""))
         elif spec.departures:
             own = ", ".join(f"{field} {value!r}" for field, value in spec.departures.items())
             rows.append(("", NOT_PUBLISHED, spec.name, getattr(spec, "id", ""), "", "", f"of its own: {own}", "no public score taken"))

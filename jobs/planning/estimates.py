@@ -7,7 +7,7 @@ from jobs.planning.costs import expected_cost
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan
 from qre.encoders.cost import GPUS
-from qre.encoders.spec import ClassicalSpec, HubSpec
+from qre.encoders.spec import HubSpec, ModelSpec
 
 
 class Words:
@@ -33,7 +33,7 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     each = []
     for work in plan.passes:
         unit = work.members[0]
-        if isinstance(unit.spec, ClassicalSpec):
+        if not isinstance(unit.spec, ModelSpec):
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
         total["passes"] += 1

@@ -1,10 +1,14 @@
-"""Which encoders are near-copies of each other, so that no split of a prediction may part them."""
+"""Which encoders are near-copies of each other, so that no split of a prediction may part them; and which are of one origin.
+
+Two labels, one coarser than the other. A *group* are near-copies: one layer and pooling, one vectoriser. A *kind* is a whole model, with all that is
+read off it, or a whole family of vectorisers: what a really new encoder differs from the known in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, HubSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
 
 
 def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) -> str:
@@ -21,6 +25,31 @@ def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) 
     if isinstance(spec, ClassicalSpec):
         return _vectoriser(spec)
     return _root(spec.id, bases) if by == "base" and isinstance(spec, HubSpec) else parent
+
+
+def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str]:
+    """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a package; a family of vectorisers.
+
+    A folder does not say what it was made from. Folders of one family, as the config names it, are of one kind.
+
+    Args:
+        bases: as of group_of.
+    """
+    labels = [_kind(spec, bases) for spec in specs]
+    first: dict[str, str] = {}
+    for spec, label in zip(specs, labels, strict=True):
+        if isinstance(spec, FolderSpec) and first.setdefault(spec.family, label) != label:
+            labels = [first[spec.family] if other == label else other for other in labels]
+            first = {family: first[spec.family] if other == label else other for family, other in first.items()}
+    return labels
+
+
+def _kind(spec: EncoderSpec, bases: Mapping[str, str]) -> str:
+    if isinstance(spec, ClassicalSpec):
+        return spec.kind if spec.kind == "sif" else f"{spec.kind} {spec.analyzer}"
+    if isinstance(spec, HubSpec):
+        return _root(spec.id, bases)
+    return f"folder {spec.revision[:12]}" if isinstance(spec, FolderSpec) else spec.package
 
 
 def _root(model: str, bases: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
 from jobs.planning.costs import cpu_seconds, slot_of
-from jobs.planning.groups import group_of
+from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.passes import PassWork, Scoring, Unit, score_key
 from jobs.planning.prompts import score_file
 from jobs.planning.resolve import Resolved
@@ -154,12 +154,12 @@ def shown_rows(units: Iterable[Unit], config: SweepConfig) -> list[dict]:
     """What the atlas knows of each encoder beside its features: one row (a dict of plain values) a unit."""
     rows, units = [], list(units)
     bases = {unit.spec.id: unit.attributes["base_model"] for unit in units if isinstance(unit.spec, HubSpec) and unit.attributes.get("base_model")}
-    for unit in units:
+    for unit, kind in zip(units, kinds_of([unit.spec for unit in units], bases), strict=True):
         spec = unit.spec
         layer, pooling = spec.readout or (None, None)
         rows.append({
             "key": unit.key, "name": spec.name, "family": spec.family, "source": spec.source, "parent": unit.parent,
-            "group": group_of(spec, unit.parent, bases, config.prediction.group_by),
+            "group": group_of(spec, unit.parent, bases, config.prediction.group_by), "kind": kind,
             "layer": layer, "pooling": pooling, "transforms": ",".join(spec.transforms),
         })  # fmt: skip
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from jobs.planning.passes import Unit
-from qre.encoders.spec import ClassicalSpec, EncoderSpec
+from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import EncoderError
 from qre.store.folder import content_key
 from qre.tasks.task import Task
@@ -19,12 +19,12 @@ def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
 
     What the task itself says goes first. Then, an encoder with a prompt of a person's choice has that everywhere. Else it is what the encoder's
     files state, as `encode_query`, `encode_document` and MTEB look it up: by the type of the task and the side, the type, the side. Of a query or
-    document without such a prompt nothing is put before it, and before other texts what plain `encode` puts there. Classical encoders have none.
+    document without such a prompt nothing is put before it, and before other texts what plain `encode` puts there. Encoders that are no models have none.
 
     Raises:
         EncoderError: the task names a prompt that this encoder does not have.
     """
-    if isinstance(spec, ClassicalSpec):
+    if not isinstance(spec, ModelSpec):
         return "", ""
     own, kind = {"query": "", "document": "", **dict(spec.prompts)}, TYPES[task.kind]
     chosen = spec.prompt != spec.default_prompt
@@ -57,5 +57,5 @@ def score_file(task: Task, unit: Unit) -> str:
         prompts = prompts_of(task, unit.spec)
     except EncoderError:  # it gets no score
         return unit.key
-    own = "" if isinstance(unit.spec, ClassicalSpec) else unit.spec.prompt
+    own = unit.spec.prompt if isinstance(unit.spec, ModelSpec) else ""
     return unit.key if prompts == (own, own) else content_key({"unit": unit.key, "prompts": prompts})

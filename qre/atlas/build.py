@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 
-ATLAS_SCHEMA = 2  # raised when the same features would give other files
+ATLAS_SCHEMA = 3  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-UNFAMILIAR = 0.05  # familiarity below it: unlike what is known
+UNFAMILIAR = 0.85  # familiarity below it: perhaps of a kind that is not known; so many of the encoders of new kinds are told, at least
 # distance to an encoder of the map, in lengths of the own feature vector: other batches move all-MiniLM-L6-v2 by 3e-11, bfloat16 by 2e-6, and the nearest
 # two of the built-in classical encoders are 5e-3 apart
 SAME = 1e-4
@@ -26,11 +26,13 @@ class Placement:
         dimension: d.
         feature: feature vector, (n,), float64, by the map's own method.
         neighbours: rank, neighbour, family, distance: the nearest encoders of the map, nearest first.
-        predicted: task, kind, metric, predicted, low, high; a score lies in its interval with the coverage that the predictor was fitted for. Empty
-            where the map has no scores to predict from.
-        familiarity: conformal p-value: the share of known groups of encoders that are as far from all others as this one is; None without scores.
+        predicted: task, kind, metric, predicted, low, high, kinds; a score lies in its interval, calibrated over so many kinds of encoders, with the
+            coverage that the predictor was fitted for. NaN and infinite where they are too few: not predictable from this map. Empty where the map
+            has no scores to predict from.
+        familiarity: the share of known kinds that, left out, stand further between the others than this encoder does; None without scores, or with
+            too few kinds.
         same: name of the encoder of the map that has these features already; None where it is a new one.
-        warning: what makes the predictions worthless; "" where nothing does.
+        warning: what a reader must know of before the predictions; "" where nothing.
         notes: what a reader must know beside it.
     """
 
@@ -65,11 +67,21 @@ def is_same(distance: float, feature: np.ndarray, metric: str) -> bool:
     return bool(distance <= SAME * length)
 
 
-def warning_of(familiarity: float | None) -> str:
-    """What a person must read before the predictions; "" where the encoder is like those that are known."""
-    if familiarity is None or familiarity >= UNFAMILIAR:
+NOT_PREDICTABLE = "not predictable from this map"
+
+
+def warning_of(familiarity: float | None, kinds: int) -> str:
+    """What a person must read before the predictions; "" where the encoder is of a kind that is known, or there is nothing to predict from.
+
+    Args:
+        familiarity: of Placement.
+        kinds: that the map has scores of.
+    """
+    if not kinds or (familiarity is not None and familiarity >= UNFAMILIAR):
         return ""
+    if familiarity is None:
+        return f"with scores of {kinds} kinds of encoders the map cannot tell whether it knows this one's; take it for of a kind that it does not know"
     return (
-        f"unlike the encoders that the map has scores of (familiarity {familiarity:.3f}, below {UNFAMILIAR:g}): it lies outside what the map knows, "
-        "and the predicted intervals promise nothing"
+        f"unlike the {kinds} kinds of encoders that the map has scores of (familiarity {familiarity:.3f}, below {UNFAMILIAR:g}): it is of none of them, or "
+        "between them, so the predicted score is a guess, and its interval is what encoders of other kinds needed when their own was left out"
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 # of the tables that a sweep without tasks does not make
 SCORES = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source")
-PREDICTED = ("name", "task", "predicted", "low", "high", "familiarity")
+PREDICTED = ("name", "task", "predicted", "low", "high", "familiarity", "kinds")
 OUT_OF_FOLD = ("encoder", "task", "scheme", "score", "predicted", "low", "high", "paper")
 
 
@@ -53,12 +53,12 @@ def ranking(
 
     Returns:
         name, family, value, low, high (the value's own interval), basis ("measured", "imported" or "predicted": what the value is), score, predicted,
-        familiarity, parameters, dimension, sentences_per_second, device; NaN or None where not known.
+        kinds (of encoders that a predicted interval is calibrated over; NaN of one that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device; NaN or None where not known.
     """
     names = encoders["name"]
     own = one_score_each(scores[scores["task"] == task]).set_index("name").reindex(names).reset_index(drop=True)
     apart = out_of_fold[(out_of_fold["task"] == task) & (out_of_fold["scheme"] == "grouped")].rename(columns={"encoder": "name"})
-    columns = ["predicted", "low", "high", "familiarity"]
+    columns = ["predicted", "low", "high", "familiarity", "kinds"]
     told = pd.concat([part.set_index("name").reindex(columns=columns).astype(float) for part in (apart, predicted[predicted["task"] == task])])
     told = told[~told.index.duplicated()].reindex(names).reset_index(drop=True)
     scored = own["score"].notna() if by == "score" else pd.Series(False, index=own.index)
@@ -66,7 +66,7 @@ def ranking(
         "name": names.to_numpy(), "family": encoders["family"].to_numpy(), "value": own["score"].where(scored, told["predicted"]),
         **{bound: own[bound].where(scored, told[bound]) for bound in ("low", "high")},
         "basis": own["source"].where(scored, "predicted"), "score": own["score"], "predicted": told["predicted"],
-        "familiarity": told["familiarity"], **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
+        "kinds": told["kinds"].where(~scored), "familiarity": told["familiarity"], **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
         "sentences_per_second": [speed.get(name, {}).get("sentences_per_second", np.nan) for name in names],
         "device": [speed.get(name, {}).get("device") for name in names],
     })  # fmt: skip

@@ -23,6 +23,7 @@ PREDICTORS = {
 }
 METRICS = {"spearman": "Spearman", "pearson": "Pearson", "mae": "MAE", "r2": "R²"}
 LEADING = ("ours", "ours+cka", "paper")  # told task by task
+SCHEME_NAMES = {"kinds": "kinds left out", "grouped": "grouped folds", "ungrouped": "ungrouped folds (optimistic)"}
 OPTIMISTIC = "optimistic, because near-copies of one encoder straddle the folds"
 FIGURES = {
     "spearman": "Spearman correlation of predicted and true scores, by task.",
@@ -66,25 +67,29 @@ def headline(report: PredictionReport) -> dict:
     """Means over tasks in plain values, NaN-free; what was not measured is left out.
 
     Returns:
-        predicted_tasks, predicted_encoders; spearman_<predictor> (grouped folds) and spearman_<predictor>_ungrouped, "+" in a predictor's name
-        being "_"; for ours also its _low and _high over repeats, _chance (95 % of permutations are below) and _p; coverage, coverage_nominal.
+        predicted_tasks, predicted_encoders; spearman_<predictor> (grouped folds), spearman_<predictor>_kinds (kinds left out) and
+        spearman_<predictor>_ungrouped, "+" in a predictor's name being "_"; for ours also its _low and _high over repeats, _chance (95 % of
+        permutations are below) and _p; coverage, coverage_nominal, coverage_width of grouped folds; coverage_kinds, _nominal, _width with kinds left
+        out, of intervals over kinds; coverage_kinds_before, _before_nominal, _before_width, of intervals over groups; all over tasks.
     """
     values = {"predicted_tasks": len(tasks_of(report)), "predicted_encoders": report.predictions["encoder"].nunique()}
     for row in pick(report.metrics, task=MEAN, metric="spearman").itertuples():
         name = f"spearman_{row.predictor.replace('+', '_')}"
-        values[name if row.scheme == "grouped" else f"{name}_ungrouped"] = row.value
+        values[name if row.scheme == "grouped" else f"{name}_{row.scheme}"] = row.value
         if row.predictor == "ours" and row.scheme == "grouped":
             values |= {f"{name}_low": row.low, f"{name}_high": row.high}
     for row in pick(report.null, task=MEAN, predictor="ours", scheme="grouped").itertuples():
         values |= {"spearman_ours_chance": row.null_high} | ({"spearman_ours_p": row.p_value} if row.permutations else {})
-    for row in pick(report.coverage, task=MEAN, scheme="grouped").itertuples():
-        values |= {"coverage": row.covered, "coverage_nominal": row.nominal}
+    names = {("grouped", "groups"): "coverage", ("kinds", "kinds"): "coverage_kinds", ("kinds", "groups"): "coverage_kinds_before"}
+    for row in pick(report.coverage, task=MEAN).itertuples():
+        if name := names.get((row.scheme, row.calibrated)):
+            values |= {name: row.covered, f"{name}_nominal": row.nominal, f"{name}_width": row.width}
     plain = {name: value if isinstance(value, int) else float(value) for name, value in values.items()}
     return {name: value for name, value in plain.items() if np.isfinite(value)}
 
 
 def report_page(
-    report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str] = (), groups: str = "parent"
+    report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str] = (), groups: str = "parent", kinds: str = "kind"
 ) -> bytes:
     """The page: Markdown, UTF-8. The tables behind it are written by qre.atlas.scored.
 
@@ -93,9 +98,10 @@ def report_page(
         scores: name, task, kind, metric, score, low, high.
         figures: names of the files beside the page; the PNGs of FIGURES are shown.
         groups: column of the map whose encoders stayed together in a fold.
+        kinds: column of the map that says of which origin an encoder is.
     """
     parts = [
-        ["# Predicted scores"], _what(report, table, groups), *_shown(figures, "spearman"), _headline_table(report),
+        ["# Predicted scores"], _new_kinds(report, _count(report, table, kinds)), _what(report, table, groups), *_shown(figures, "spearman"), _headline_table(report),
         *_shown(figures, "predicted"), _task_table(report, scores), _intervals(report), _chance(report), *_shown(figures, "quality_map", "epsilon"),
         _glossary(report), _notes(report), _warned(table),
     ]  # fmt: skip
@@ -105,11 +111,43 @@ def report_page(
 # ---- the parts of the page, each as lines
 
 
+def _count(report: PredictionReport, table: pd.DataFrame, column: str) -> int:
+    """Of how many groups, or kinds, the predicted encoders are; 0 where the map does not tell."""
+    return table.loc[table["name"].isin(set(report.predictions["encoder"])), column].nunique() if column in table else 0
+
+
+def _new_kinds(report: PredictionReport, count: int) -> list[str]:
+    """What was measured with whole kinds left out: the first thing to know of an encoder of another origin."""
+    lines = [
+        "## Of a kind that is not known", "",
+        f"A kind is a whole model with all that is read off it, or a whole family of vectorisers; these encoders are of {counted(count, 'kind')}.",
+    ]  # fmt: skip
+    means = {name: _mean_row(report, name, "kinds", "spearman") for name in predictors_of(report)}
+    if not any(means.values()):
+        return [*lines, "With so few kinds, leaving one out was not measured. Nothing below is an estimate for an encoder of another origin."]
+    told = ", ".join(f"{label(name)} {_number(row.value) or 'not told'}" for name, row in means.items() if row is not None)
+    lines += [
+        "Here each kind in turn was left out and predicted from the others: what an encoder of another origin is to expect.", "",
+        f"**Mean Spearman correlation inside the kind that was left out: {told}.**", "",
+        *_header("intervals with kinds left out, mean over tasks", "nominal", "measured", "median width"),
+    ]  # fmt: skip
+    for over, name in (("groups", "calibrated over groups (no promise for a new kind)"), ("kinds", "calibrated over kinds (what is told of a new encoder)")):
+        for row in pick(report.coverage, task=MEAN, scheme="kinds", calibrated=over).itertuples():
+            lines.append(_row(name, _percent(row.nominal), _percent(row.covered), _number(row.width)))
+    return [
+        *lines, "",
+        f"Each kind counts as much. K kinds promise K/(K + 1) at most, {count / (count + 1):.1%} with these {count}; where one is left out, one less.",
+        "What is asked for beyond that is not predictable from this map, and told so. Chance was not measured with kinds left out.",
+    ]  # fmt: skip
+
+
 def _what(report: PredictionReport, table: pd.DataFrame, groups: str) -> list[str]:
     encoders, tasks = set(report.predictions["encoder"]), tasks_of(report)
-    apart = f" of {table.loc[table['name'].isin(encoders), groups].nunique():,} groups" if groups in table else ""
-    repeats, folds = (report.choices[column].nunique() for column in ("repeat", "fold"))
+    count = _count(report, table, groups)
+    apart = f" of {count:,} groups" if count else ""
+    repeats, folds = (report.choices.loc[report.choices["scheme"] != "kinds", column].nunique() for column in ("repeat", "fold"))
     return [
+        "## Of kinds that are known", "",
         f"Scores on {counted(len(tasks), 'task')} are predicted for {counted(len(encoders), 'encoder')}{apart} of the {len(table):,} on the map.",
         f"Each score is predicted without it: its encoder is in the test part of one of {counted(folds, 'fold')}.",
         f"The folds are drawn {counted(repeats, 'time')}, each time anew.",
@@ -132,11 +170,14 @@ def _headline_table(report: PredictionReport) -> list[str]:
         "## How well it goes", "",
         "Means over tasks, in grouped folds; in brackets the least and the most over the repeats.",
         f"The last column is of ungrouped folds: {OPTIMISTIC}. It is no estimate for a new encoder.", "",
-        *_header("predictor", *METRICS.values(), "Spearman, ungrouped (optimistic)"),
+        *_header("predictor", *METRICS.values(), "Spearman, kinds left out", "Spearman, ungrouped (optimistic)"),
     ]  # fmt: skip
     for predictor in predictors_of(report):
         cells = [_with_range(_mean_row(report, predictor, "grouped", metric)) for metric in METRICS]
-        lines.append(_row(label(predictor), *cells, _with_range(_mean_row(report, predictor, "ungrouped", "spearman"))))
+        left_out = _mean_row(report, predictor, "kinds", "spearman")
+        lines.append(_row(
+            label(predictor), *cells, "" if left_out is None else _number(left_out.value), _with_range(_mean_row(report, predictor, "ungrouped", "spearman"))
+        ))  # fmt: skip
     return [*lines, "", "MAE is in units of the scores, R² against the mean of the training part: 0 or less means that nothing was predicted."]
 
 
@@ -147,9 +188,10 @@ def _task_table(report: PredictionReport, scores: pd.DataFrame) -> list[str]:
     count = report.metrics.drop_duplicates("task").set_index("task")["encoders"]
     chance = pick(report.null, predictor="ours", scheme="grouped").set_index("task")
     covered = pick(report.coverage, scheme="grouped").set_index("task")["covered"]
+    left_out = pick(report.coverage, scheme="kinds", calibrated="kinds").set_index("task")["covered"]
     leading = [name for name in LEADING if name in predictors_of(report)]
     lines = ["## Task by task", "", "Spearman of the leading predictors in grouped folds, then more on ours.", "", *_header(
-        "task", "kind", "metric", "encoders", *map(label, leading), "chance (95 %)", "p", "ungrouped (optimistic)", "MAE",
+        "task", "kind", "metric", "encoders", *map(label, leading), "kinds left out", "covered there", "chance (95 %)", "p", "ungrouped (optimistic)", "MAE",
         "uncertainty of a score", "R²", "covered",
     )]  # fmt: skip
     for task in tasks_of(report, scores["task"]):
@@ -157,6 +199,7 @@ def _task_table(report: PredictionReport, scores: pd.DataFrame) -> list[str]:
         lines.append(_row(
             task, about.get("kind"), about.get("metric"), f"{int(count[task]):,}",
             *(_number(value((task, name, "grouped", "spearman"))) for name in leading),
+            _number(value((task, "ours", "kinds", "spearman"))), _percent(left_out.get(task)),
             _number(chance["null_high"].get(task)), _p_value(chance, task),
             _number(value((task, "ours", "ungrouped", "spearman"))), _number(value((task, "ours", "grouped", "mae"))), _number(own.get(task)),
             _number(value((task, "ours", "grouped", "r2"))), _percent(covered.get(task)),
@@ -165,15 +208,18 @@ def _task_table(report: PredictionReport, scores: pd.DataFrame) -> list[str]:
         *lines, "",
         "MAE, R² and covered (the share of encoders whose score is inside its interval) are of grouped folds.",
         "The uncertainty of a score is half the median width of the score's own interval: errors of that size are noise of the scores.",
+        "Kinds left out: Spearman of ours, and how often intervals calibrated over kinds hold.",
     ]  # fmt: skip
 
 
 def _intervals(report: PredictionReport) -> list[str]:
     lines = ["## Intervals", "", "How often the true score lies inside the predicted interval, mean over tasks.", ""]
-    lines += _header("folds", "nominal", "measured", "over repeats")
+    lines += _header("folds", "calibrated over", "nominal", "measured", "over repeats", "median width")
     for row in pick(report.coverage, task=MEAN).itertuples():
-        name = row.scheme if row.scheme == "grouped" else f"{row.scheme} (optimistic)"
-        lines.append(_row(name, _percent(row.nominal), _percent(row.covered), f"{_percent(row.low)} to {_percent(row.high)}"))
+        spread = f"{_percent(row.low)} to {_percent(row.high)}" if row.scheme != "kinds" else ""
+        lines.append(_row(
+            SCHEME_NAMES.get(row.scheme, row.scheme), row.calibrated, _percent(row.nominal), _percent(row.covered), spread, _number(row.width)
+        ))  # fmt: skip
     return lines
 
 

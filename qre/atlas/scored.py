@@ -10,10 +10,12 @@ import pandas as pd
 
 from qre.atlas.build import table_files
 from qre.atlas.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate, fit
+from qre.atlas.prediction.data import score_ranges
 from qre.atlas.prediction.distances import near_copies
 from qre.atlas.prediction.file import predictor_bytes
-from qre.atlas.prediction.folds import joined
+from qre.atlas.prediction.folds import coarser, joined
 from qre.atlas.prediction.sensitivity import sensitivity
+from qre.atlas.ranking import PREDICTED
 from qre.errors import UserError
 from qre.features import FeatureMethod
 
@@ -53,7 +55,7 @@ def scored_part(
     """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
 
     Args:
-        table: the map, one row an encoder: name, family, group, x, y, dimension and, where known, parameters.
+        table: the map, one row an encoder: name, family, group, kind, x, y, dimension and, where known, parameters.
         scores: columns SCORES, one row for an encoder and task.
         progress: told what is being made, how much of it is done, and of how much.
 
@@ -66,7 +68,9 @@ def scored_part(
         return ScoredPart(files, notes=("no encoder on the map has a score, so none is predicted",))
     data = _data(table, scores, about)
     pairs = near_copies(next(iter(data.features.values())), data.groups)
-    data = replace(data, groups=joined(data.groups, pairs)) if pairs else data
+    if pairs:
+        groups = joined(data.groups, pairs)
+        data = replace(data, groups=groups, kinds=coarser(data.kinds, groups))
     try:
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
@@ -74,7 +78,7 @@ def scored_part(
     curve = sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at)) if about.compared else pd.DataFrame()
     progress("report and figures", 0, 1)
     notes = report.notes if not pairs else (*report.notes, _together(data, pairs))
-    told, headline = _told(replace(report, notes=notes), table.assign(group=data.groups), scores, curve)
+    told, headline = _told(replace(report, notes=notes), table.assign(group=data.groups, kind=data.kinds), scores, curve)
     predictor = fit(data, settings, sketches=False)
     predicted = table_files("predicted", _predicted(predictor, data))
     return ScoredPart({**files, **told, **predicted, "predictor.safetensors": predictor_bytes(predictor)}, headline, notes, predicts=True)
@@ -83,10 +87,12 @@ def scored_part(
 def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> PredictionData:
     tasks = list(dict.fromkeys(scores["task"]))
     wide = scores.pivot(index="name", columns="task", values="score").reindex(index=table["name"], columns=tasks)
+    metrics = scores.drop_duplicates("task").set_index("task")["metric"]
     parameters = table["parameters"] if "parameters" in table else pd.Series(np.nan, index=table.index)
     return PredictionData(
         features={method.name: matrix for method, matrix in about.features.items()}, scores=wide.to_numpy(np.float64), tasks=tuple(tasks),
-        groups=table["group"].to_numpy(), encoders=tuple(table["name"]), dimension=table["dimension"].to_numpy(np.float64),
+        groups=table["group"].to_numpy(), kinds=coarser(table["kind"].to_numpy(), table["group"].to_numpy()),
+        ranges=score_ranges([metrics[task] for task in tasks], wide.to_numpy(np.float64)), encoders=tuple(table["name"]), dimension=table["dimension"].to_numpy(np.float64),
         parameters=parameters.to_numpy(np.float64, na_value=np.nan), spectra=about.spectra, sketches=about.sketches,
     )  # fmt: skip
 
@@ -108,20 +114,21 @@ def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, c
         **table_files("prediction_null", report.null), **table_files("prediction_coverage", report.coverage),
         **(table_files("sensitivity", curve) if len(curve) else {}),
     }  # fmt: skip
-    return {"report.md": page, **tables, **figures}, headline(report)
+    kinds = int(table.loc[table["name"].isin(set(report.predictions["encoder"])), "kind"].nunique())
+    return {"report.md": page, **tables, **figures}, {**headline(report), "kinds": kinds}
 
 
 def _predicted(predictor, data: PredictionData) -> pd.DataFrame:
-    """Scores that nobody measured: name, task, predicted, low, high, familiarity."""
+    """Scores that nobody measured: name, task, predicted, low, high, familiarity, kinds; NaN and infinite where this map cannot tell."""
     rows, columns = np.nonzero(np.isnan(data.scores))
     lacking = np.unique(rows)
-    names = ("name", "task", "predicted", "low", "high", "familiarity")
     if not len(lacking):
-        return pd.DataFrame(columns=list(names)).astype({name: str if name in ("name", "task") else float for name in names})
+        return pd.DataFrame(columns=list(PREDICTED)).astype({name: str if name in ("name", "task") else float for name in PREDICTED})
     found = predictor.predict({name: matrix[lacking] for name, matrix in data.features.items()})
     at = np.searchsorted(lacking, rows)
     predicted = pd.DataFrame({
         "name": [data.encoders[row] for row in rows], "task": [data.tasks[column] for column in columns],
         "predicted": found.mean[at, columns], "low": found.low[at, columns], "high": found.high[at, columns], "familiarity": found.familiarity[at],
+        "kinds": found.kinds[columns],
     })  # fmt: skip
-    return predicted[predicted["predicted"].notna()].reset_index(drop=True)
+    return predicted[predicted["kinds"] > 0].reset_index(drop=True)

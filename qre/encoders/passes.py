@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from qre.encoders.classical import FittedClassical, fit_classical
-from qre.encoders.spec import ClassicalSpec, EncoderSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
+from qre.encoders.static import StaticPass
 from qre.encoders.transformer import TransformerPass, token_budget_batches
 
 KEY_SCHEMA = 1
@@ -52,7 +53,7 @@ def parent_key(spec: EncoderSpec) -> str:
 
 
 def _key(identity: dict, spec: EncoderSpec, fingerprint: str, settings: EncodeSettings) -> str:
-    batching = None if isinstance(spec, ClassicalSpec) else spec.token_budget or settings.token_budget
+    batching = (spec.token_budget or settings.token_budget) if isinstance(spec, ModelSpec) else None
     content = {"schema": KEY_SCHEMA, "encoder": identity, "sentences": fingerprint, "token_budget": batching}
     return _sha256(content)
 
@@ -81,6 +82,8 @@ class Pass:
     ):  # fmt: skip
         if isinstance(spec, ClassicalSpec):
             self._run = _ClassicalPass(spec, sentences)
+        elif isinstance(spec, StaticSpec):
+            self._run = StaticPass(spec, sentences)
         else:
             budget = spec.token_budget or settings.token_budget
             self._run = _TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)

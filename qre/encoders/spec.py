@@ -186,4 +186,17 @@ class HubSpec(ModelSpec):
         return {**super().pass_identity(), "id": self.id, "trust_remote_code": self.trust_remote_code, **pinned}
 
 
-EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec, HubSpec], Field(discriminator="source")]
+class StaticSpec(_Spec):
+    """A static encoder that an installed package carries: the mean of the vectors of a sentence's tokens."""
+
+    source: Literal["static"] = "static"
+    package: str = Field(description="its name for `import`; with the names of its files not part of any identity")
+    vectors: str = Field(description="safetensors file in the package with one table, (tokens, d)")
+    tokenizer: str = Field(description="tokenizer.json of another name in the package")
+    revision: str = Field(description="sha256 of both files: see static.static_revision")
+
+    def pass_identity(self) -> dict:
+        return {"source": self.source, "revision": self.revision}
+
+
+EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec, HubSpec, StaticSpec], Field(discriminator="source")]

@@ -38,7 +38,7 @@ def test_a_good_config_with_its_defaults(tmp_path):
         ("name: mine", "nome: mine", r"nome: unknown key; did you mean name\?"),
         ("name: mine", "name: ../up", r"name: .*\(given: '../up'\)"),
         ("store: store", "", "store: missing"),
-        ("name: classical", "name: classic", r"encoders\[0\].name: no catalogue 'classic'; there are classical, minilm, demo"),
+        ("name: classical", "name: classic", r"encoders\[0\].name: no catalogue 'classic'; there are classical, minilm, wordllama, demo"),
         ("source: folder", "source: folders", r"encoders\[1\]: .*'folders'"),
         ("pooling: cls", "pooling: middle", r"encoders\[1\].pooling: .*'cls', 'mean'.*\(given: 'middle'\)"),
         ("transforms: [whiten]", "transforms: [bleach]", r"encoders\[1\].transforms: unknown transform 'bleach'"),

@@ -64,7 +64,7 @@ def test_json_is_valid_and_has_it_all(place, matrix, tmp_path):
     mine, noise, old = told["placed"]
     assert [row["task"] for row in mine["predicted"]] == list(TASKS) and len(mine["neighbours"]) == 3
     assert all(row["low"] < row["predicted"] < row["high"] for row in mine["predicted"])
-    assert not mine["warning"] and "promise nothing" in noise["warning"] and noise["familiarity"] < 0.05
+    assert bool(mine["warning"]) == (mine["familiarity"] < 0.85) and "a guess" in noise["warning"] and noise["familiarity"] < 0.85 and {row["kinds"] for row in noise["predicted"]} == {24}
     assert old["same"] == STRANGE and old["neighbours"][0]["neighbour"] == STRANGE and old["neighbours"][0]["distance"] < 1e-9
 
 

@@ -183,8 +183,7 @@ def test_a_cluster_without_the_hub_plans_and_runs_what_its_cache_holds(hub, tmp_
     swept = run(hub, tmp_path, "sweep", config, HF_HUB_OFFLINE="1")
     assert swept.returncode == 1, swept.stdout + swept.stderr  # org/none cannot be had
     store = Store(tmp_path / "store")
-    failures = store.failures.read_all().values()
-    assert [(failure.encoder, failure.exception) for failure in failures] == [("org/none", "offline")]
+    assert "org/none: offline" in " ".join(swept.stdout.split()) and store.failures.read_all() == {}  # the place is to blame, not the encoder
     assert "map of 8 encoders" in swept.stdout
     assert hub.requests == []
 

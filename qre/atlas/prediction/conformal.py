@@ -1,8 +1,11 @@
-"""Conformal intervals and p-values over groups.
+"""Conformal intervals and p-values over groups, or over the coarser kinds.
 
 Encoders of one group are alike, so they are not exchangeable with encoders of a new group; groups are. Every group gets one vote, shared by its
 members (hierarchical conformal prediction: Lee, Barber and Willett 2023, arXiv 2306.06342). Where every encoder is a group of its own this is
-ordinary conformal prediction.
+ordinary conformal prediction. Residuals come divided by what grows away from the known (normalised conformal prediction: Papadopoulos, Gammerman
+and Vovk 2008), so that intervals are wide where little is known.
+
+What is exchangeable decides what is promised: over groups, an interval holds for a new group of the kinds that are known; over kinds, for a new kind.
 """
 
 from __future__ import annotations
@@ -17,6 +20,28 @@ def group_votes(groups: np.ndarray) -> np.ndarray:
     numbers = group_numbers(groups)
     sizes = np.bincount(numbers)
     return 1.0 / ((len(sizes) + 1) * sizes[numbers])
+
+
+def most_coverage(groups: np.ndarray) -> float:
+    """The largest coverage that intervals over these groups (N,) can promise without being infinite: G/(G + 1)."""
+    count = len(np.unique(groups))
+    return count / (count + 1)
+
+
+def fewest_groups(coverage: float) -> int:
+    """How many groups an interval of this coverage needs to be finite."""
+    return int(np.ceil(coverage / (1.0 - coverage) - 1e-9))
+
+
+def interval(mean: np.ndarray, half: np.ndarray, ranges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends (M, T), inside what the metric of each task can be.
+
+    Args:
+        mean, half: (M, T); where `half` is infinite, so are both ends: a range of all that can be is no prediction.
+        ranges: least and greatest value of each metric, (T, 2).
+    """
+    clipped = np.clip(mean - half, *ranges.T), np.clip(mean + half, *ranges.T)
+    return tuple(np.where(np.isfinite(half), ends, sign * np.inf) for ends, sign in zip(clipped, (-1, 1), strict=True))
 
 
 def conformal_quantile(residuals: np.ndarray, groups: np.ndarray, coverage: float) -> np.ndarray:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.atlas.prediction.folds import Block, blocks
+from qre.atlas.prediction.folds import Block, blocks, group_numbers
 from qre.errors import UserError
 
+UNIT_METRICS = ("accuracy", "ap", "f1", "v_measure", "ndcg", "map", "mrr", "recall", "precision", "hit_rate")  # from 0 to 1
+SIGNED_METRICS = ("spearman", "pearson", "kendall", "mcc")  # from -1 to 1
+FEWEST_KINDS = 3  # to leave one out: what is left must be more than one
 FEWEST_GROUPS = 12  # nine groups are needed for an interval of 90 %, and a fold takes some away
 
 
@@ -36,6 +39,21 @@ class PredictionSettings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
 
 
+def score_ranges(metrics: Sequence[str], scores: np.ndarray) -> np.ndarray:
+    """Least and greatest possible score of each task, (T, 2), by the name of its metric; infinite where that does not tell, or scores (N, T) lie
+    outside: then it is told in other units, such as percent."""
+    ranges = np.tile([-np.inf, np.inf], (len(metrics), 1))
+    for task, metric in enumerate(metrics):
+        parts = str(metric).lower().replace("@", "_").split("_")
+        signed = any(name in parts for name in SIGNED_METRICS)
+        if signed or any(name in parts or name == str(metric).lower() for name in UNIT_METRICS):
+            low = -1.0 if signed else 0.0
+            known = scores[~np.isnan(scores[:, task]), task]
+            if ((known >= low) & (known <= 1.0)).all():
+                ranges[task] = low, 1.0
+    return ranges
+
+
 @dataclass(frozen=True)
 class PredictionData:
     """Encoders, what is known of them, and their scores.
@@ -45,6 +63,8 @@ class PredictionData:
         scores: (N, T), float64, NaN where unknown.
         tasks: names, T.
         groups: of each encoder, (N,): near-copies are of one group.
+        kinds: of each encoder, (N,): all encoders of one origin are of one kind; no group is of two.
+        ranges: least and greatest possible score of each task, (T, 2): see score_ranges; infinite where not known.
         encoders: names, N.
         dimension, parameters: (N,), float64, NaN where unknown.
         spectra: leading eigenvalues, (N, k), padded with zeros.
@@ -55,6 +75,8 @@ class PredictionData:
     scores: np.ndarray
     tasks: tuple[str, ...]
     groups: np.ndarray
+    kinds: np.ndarray
+    ranges: np.ndarray
     encoders: tuple[str, ...]
     dimension: np.ndarray
     parameters: np.ndarray
@@ -64,7 +86,7 @@ class PredictionData:
     def __post_init__(self):
         tables = {
             **{f"features {name!r}": matrix for name, matrix in self.features.items()}, "scores": self.scores, "groups": self.groups,
-            "dimension": self.dimension, "parameters": self.parameters, "spectra": self.spectra, "sketches": self.sketches,
+            "kinds": self.kinds, "dimension": self.dimension, "parameters": self.parameters, "spectra": self.spectra, "sketches": self.sketches,
         }  # fmt: skip
         for name, table in tables.items():
             if len(table) != len(self.encoders):
@@ -77,6 +99,10 @@ class PredictionData:
             bad = ~np.isfinite(tables[name]).all(axis=1)
             if bad.any():
                 raise UserError(f"prediction: NaN or Inf in the {name} of encoder {self.encoders[int(bad.argmax())]!r}")
+        if self.ranges.shape != (len(self.tasks), 2):
+            raise UserError(f"prediction: ranges of shape {self.ranges.shape} for {len(self.tasks)} tasks")
+        if len(np.unique(np.stack([group_numbers(self.groups), group_numbers(self.kinds)]), axis=1).T) > len(np.unique(self.groups)):
+            raise UserError("prediction: encoders of one group are of several kinds; kinds are coarser than groups")
         if np.isinf(self.scores).any():
             row, column = np.argwhere(np.isinf(self.scores))[0]
             raise UserError(f"prediction: the score of {self.encoders[row]!r} on {self.tasks[column]!r} is infinite")

@@ -45,6 +45,12 @@ def joined(groups: np.ndarray, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
     return group_numbers(numbers)
 
 
+def coarser(kinds: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Kinds (N,) as numbers, those that share a group (N,) made one: what no fold may part is of one origin."""
+    first = {group: row for row, group in reversed(list(enumerate(groups.tolist())))}
+    return joined(kinds, ((first[group], row) for row, group in enumerate(groups.tolist()) if kinds[first[group]] != kinds[row]))
+
+
 def grouped_folds(groups: np.ndarray, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Training and test rows of each fold: groups in random order, each to the fold that has the fewest rows so far.
 

@@ -3,7 +3,10 @@
 The kernel of a candidate is a function of two encoders alone, so that a fold needs no features, only its part of the N x N distances: they are
 computed once, and shared by folds, tasks, repeats and permutations. With A = (K + s²I)⁻¹ the prediction of a group S by all others is
 y_S - A_SS⁻¹ (Ay)_S and its variance diag(A_SS⁻¹) (Rasmussen and Williams 2006, section 5.4.2, for groups): leave-group-out for the price of one
-eigendecomposition.
+eigendecomposition. Leaving out whole kinds is the same with larger blocks.
+
+Kernel and noise are chosen by groups, intervals are calibrated over kinds: what was not chosen by the kinds left out has residuals there that are not
+flattered by the choice.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qre.atlas.prediction.conformal import conformal_quantile
+from qre.atlas.prediction.conformal import conformal_quantile, most_coverage
 from qre.atlas.prediction.folds import members
 
 NOISES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)  # s², where kernel and scores have unit variance
@@ -41,11 +44,13 @@ class Choice:
         candidates: index of the kernel, (T,).
         noises: s², (T,).
         residuals: |y - prediction| / standard deviation of the encoders when their group was left out, (N, T).
+        kind_residuals: the same with their whole kind left out, (N, T).
     """
 
     candidates: np.ndarray
     noises: np.ndarray
     residuals: np.ndarray
+    kind_residuals: np.ndarray
 
 
 def kernel(candidate: Candidate, distances: Mapping[str, np.ndarray], medians: Mapping[str, float]) -> np.ndarray:
@@ -74,8 +79,9 @@ def leave_group_out(eigen: tuple[np.ndarray, np.ndarray], y: np.ndarray, groups:
 
 
 def choose(
-    candidates: Sequence[Candidate], distances: Mapping[str, np.ndarray], medians: Mapping[str, float], y: np.ndarray, groups: np.ndarray
-) -> Choice:
+    candidates: Sequence[Candidate], distances: Mapping[str, np.ndarray], medians: Mapping[str, float], y: np.ndarray, groups: np.ndarray,
+    kinds: np.ndarray,
+) -> Choice:  # fmt: skip
     """Kernel and noise for each task: the least mean squared error of scores y (N, T) when each group (N,) in turn is left out."""
     rows = members(groups)
     best = np.full(y.shape[1], np.inf)
@@ -88,7 +94,23 @@ def choose(
             better = loss < best
             best[better], candidate[better], noise[better] = loss[better], number, s2
             residuals[:, better] = np.abs(errors[:, better]) / np.sqrt(variances)[:, None]
-    return Choice(candidate, noise, residuals)
+    kind_residuals = _kind_residuals(candidates, distances, medians, y, members(kinds), candidate, noise)
+    return Choice(candidate, noise, residuals, kind_residuals)
+
+
+def _kind_residuals(
+    candidates: Sequence[Candidate], distances: Mapping[str, np.ndarray], medians: Mapping[str, float], y: np.ndarray,
+    rows: Sequence[np.ndarray], candidate: np.ndarray, noise: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """|y - prediction| / standard deviation with each kind (`rows`, from folds.members) left out, by the kernel and noise of each task, (N, T)."""
+    residuals = np.empty_like(y)
+    for number in np.unique(candidate):
+        eigen = np.linalg.eigh(kernel(candidates[number], distances, medians))
+        for s2 in np.unique(noise[candidate == number]):
+            tasks = (candidate == number) & (noise == s2)
+            predictions, variances = leave_group_out(eigen, y[:, tasks], rows, s2)
+            residuals[:, tasks] = np.abs(predictions - y[:, tasks]) / np.sqrt(variances)[:, None]
+    return residuals
 
 
 class KernelRegression:
@@ -98,13 +120,16 @@ class KernelRegression:
         distances: term -> distances, (N, N).
         candidates: kernels to choose from.
         coverage: of the intervals.
+        kinds: of all encoders, (N,).
     """
 
-    def __init__(self, distances: Mapping[str, np.ndarray], candidates: Sequence[Candidate], coverage: float):
-        self._distances, self._candidates, self._coverage = distances, candidates, coverage
+    def __init__(self, distances: Mapping[str, np.ndarray], candidates: Sequence[Candidate], coverage: float, kinds: np.ndarray):
+        self._distances, self._candidates, self._coverage, self._kinds = distances, candidates, coverage, kinds
 
-    def predict(self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    def predict(self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], list[dict]]:
         """Predictions of the test rows (M, T), half the width of their intervals (M, T), and what was chosen for each task.
+
+        Intervals by what they are calibrated over: "groups"; "kinds", at no more than what the kinds of the training rows can promise.
 
         Args:
             train, test: row indices.
@@ -113,8 +138,11 @@ class KernelRegression:
         """
         inside = {name: matrix[np.ix_(train, train)] for name, matrix in self._distances.items()}
         across = {name: matrix[np.ix_(test, train)] for name, matrix in self._distances.items()}
-        model = KernelModel.fit(inside, self._candidates, y, groups, self._coverage)
-        return *model.predict(across), model.choices()
+        kinds = self._kinds[train]
+        model = KernelModel.fit(inside, self._candidates, y, groups, kinds, min(self._coverage, most_coverage(kinds)))
+        predictions, deviations = model.predict(across)
+        over_groups = conformal_quantile(model.choice.residuals, groups, self._coverage)
+        return predictions, {"groups": deviations * over_groups, "kinds": deviations * model.quantile}, model.choices()
 
 
 @dataclass(frozen=True)
@@ -125,8 +153,8 @@ class KernelModel:
         candidates: the kernels that were chosen from.
         medians: term -> median distance of the training encoders.
         mean, deviation: of the training scores, (T,).
-        choice: kernel and noise, and the residuals of groups left out.
-        quantile: of these residuals, (T,): half an interval is that many standard deviations.
+        choice: kernel and noise, and the residuals of groups and of kinds left out.
+        quantile: of the residuals of kinds, (T,): half an interval is that many standard deviations. Infinite with too few kinds.
         y: standardised training scores, (N, T).
         inside: term -> distances of the training encoders, (N, N).
     """
@@ -142,18 +170,18 @@ class KernelModel:
 
     @classmethod
     def fit(
-        cls, inside: Mapping[str, np.ndarray], candidates: Sequence[Candidate], y: np.ndarray, groups: np.ndarray, coverage: float
-    ) -> KernelModel:
-        """Choose and fit for scores y (N, T) of encoders with these distances and groups (N,)."""
+        cls, inside: Mapping[str, np.ndarray], candidates: Sequence[Candidate], y: np.ndarray, groups: np.ndarray, kinds: np.ndarray, coverage: float
+    ) -> KernelModel:  # fmt: skip
+        """Choose and fit for scores y (N, T) of encoders with these distances, groups and kinds (N,)."""
         mean, deviation = y.mean(axis=0), y.std(axis=0)
         deviation = np.where(deviation > 0, deviation, 1.0)
         y = (y - mean) / deviation
         medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
-        choice = choose(candidates, inside, medians, y, groups)
-        return cls(tuple(candidates), medians, mean, deviation, choice, conformal_quantile(choice.residuals, groups, coverage), y, inside)
+        choice = choose(candidates, inside, medians, y, groups, kinds)
+        return cls(tuple(candidates), medians, mean, deviation, choice, conformal_quantile(choice.kind_residuals, kinds, coverage), y, inside)
 
     def predict(self, across: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions and half widths, (M, T) each, of encoders with these distances (M, N) to the training encoders."""
+        """Predictions and their standard deviations in units of the scores, (M, T) each, of encoders with these distances (M, N) to the training encoders."""
         count = len(next(iter(across.values())))
         predictions, deviations = np.empty((2, count, self.y.shape[1]))
         for number in np.unique(self.choice.candidates):
@@ -165,13 +193,14 @@ class KernelModel:
                 predictions[:, tasks] = (projected * weights) @ (vectors.T @ self.y[:, tasks])
                 variance = 1.0 + MEAN_VARIANCE + s2 - np.square(projected) @ weights
                 deviations[:, tasks] = np.sqrt(np.maximum(variance, s2))[:, None]
-        return self.mean + self.deviation * predictions, self.deviation * self.quantile * deviations
+        return self.mean + self.deviation * predictions, self.deviation * deviations
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays, and plain values for JSON; the distances follow from the features."""
         arrays = {
             "mean": self.mean, "deviation": self.deviation, "quantile": self.quantile, "y": self.y,
             "candidates": self.choice.candidates, "noises": self.choice.noises, "residuals": self.choice.residuals,
+            "kind_residuals": self.choice.kind_residuals,
         }  # fmt: skip
         kernels = [{"terms": list(candidate.terms), "width": candidate.width} for candidate in self.candidates]
         return arrays, {"candidates": kernels, "medians": self.medians}
@@ -180,7 +209,7 @@ class KernelModel:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], plain: dict, inside: Mapping[str, np.ndarray]) -> KernelModel:
         """The model that to_arrays took apart, given the distances of its training encoders."""
         candidates = tuple(Candidate(tuple(each["terms"]), each["width"]) for each in plain["candidates"])
-        choice = Choice(arrays["candidates"], arrays["noises"], arrays["residuals"])
+        choice = Choice(arrays["candidates"], arrays["noises"], arrays["residuals"], arrays["kind_residuals"])
         return cls(candidates, plain["medians"], arrays["mean"], arrays["deviation"], choice, arrays["quantile"], arrays["y"], inside)
 
     def choices(self) -> list[dict]:

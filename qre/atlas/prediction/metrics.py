@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 METRICS = ("spearman", "pearson", "mae", "r2")
+FEWEST_TO_RANK = 3  # encoders: the order of two is right or wrong, and nothing between
 CONSTANT = 1e-12  # of the norm: a column that differs by less is one number with rounding
 
 
@@ -18,21 +19,25 @@ def measure(y: np.ndarray, predicted: np.ndarray, fold: np.ndarray, expected: np
         expected: the mean score of the training part of each encoder's fold, (N, T).
 
     Returns:
-        each (T,). spearman, pearson: within each test part, averaged with the number of its encoders; over all parts at once they would be
-        biased below 0, for a part with high scores leaves a training part with a low mean. mae: of all encoders, in units of the score.
+        each (T,). spearman, pearson: within each test part of three encoders or more, averaged with the number of its encoders, NaN without such a
+        part; over all parts at once they would be biased below 0, for a part with high scores leaves a training part with a low mean. mae: of all encoders, in units of the score.
         r2: 1 - squared error / squared error of the training mean; 0 or less where nothing is predicted.
     """
     parts = [fold == number for number in np.unique(fold)]
-    sizes = np.array([part.sum() for part in parts])
+    sizes = np.array([part.sum() if part.sum() >= FEWEST_TO_RANK else 0 for part in parts])
     pearson = [columns_correlation(y[part], predicted[part]) for part in parts]
     spearman = [columns_correlation(rankdata(y[part], axis=0), rankdata(_rounded(predicted[part]), axis=0)) for part in parts]
     squared, reference = np.square(y - predicted).sum(axis=0), np.square(y - expected).sum(axis=0)
     return {
-        "spearman": np.average(spearman, axis=0, weights=sizes),
-        "pearson": np.average(pearson, axis=0, weights=sizes),
+        "spearman": _average(spearman, sizes),
+        "pearson": _average(pearson, sizes),
         "mae": np.abs(y - predicted).mean(axis=0),
         "r2": 1.0 - squared / reference,
     }  # fmt: skip
+
+
+def _average(values: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    return np.average(values, axis=0, weights=weights) if weights.any() else np.full(values[0].shape, np.nan)
 
 
 def columns_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

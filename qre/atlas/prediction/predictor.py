@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qre.atlas.prediction.conformal import conformal_p_values
-from qre.atlas.prediction.data import PredictionData, PredictionSettings
+from qre.atlas.prediction.conformal import conformal_p_values, interval
+from qre.atlas.prediction.data import FEWEST_KINDS, PredictionData, PredictionSettings
 from qre.atlas.prediction.distances import profile_candidates, profile_terms, squared_distances
 from qre.atlas.prediction.folds import Block, group_numbers
 from qre.atlas.prediction.kernels import KernelModel
 from qre.errors import UserError
 
-SCHEMA = 1
-NEAREST = 3  # neighbours whose mean distance says how strange an encoder is
+SCHEMA = 2
 SKETCH = "cka"
 
 
@@ -24,15 +23,18 @@ class Prediction:
     """Of M new encoders and T tasks; NaN where a task could not be fitted.
 
     Attributes:
-        mean, low, high: (M, T), in units of the scores; low to high holds the score of an encoder of a new group with the predictor's coverage.
-        familiarity: conformal p-value, (M,): the share of known groups that are as far from the others as this encoder is from them. Below
-            0.05 it is unlike what the predictor knows, and the intervals promise nothing.
+        mean, low, high: (M, T), in units of the scores; low to high holds the score of an encoder of a new kind with the predictor's coverage. NaN and
+            infinite where too few kinds are known for it: then the score cannot be predicted from this map.
+        kinds: of how many the scores of each task are known, (T,).
+        familiarity: (M,), from 0 to K/(K + 1): the share of known kinds that, left out, stand further between the others than this encoder does. An
+            encoder of a new kind reaches f with probability 1 - f at most; NaN where there are too few kinds to leave one out.
         nearest: names of the nearest known encoders, M.
     """
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    kinds: np.ndarray
     familiarity: np.ndarray
     nearest: tuple[str, ...]
 
@@ -45,7 +47,9 @@ class Predictor:
         tables: feature set -> (N, n), and "cka" -> (N, m) where sketches are used.
         scores: (N, T), NaN where unknown.
         tasks, encoders: names.
-        groups: numbers of the groups, (N,).
+        groups, kinds: their numbers, (N,) each.
+        ranges: least and greatest possible score of each task, (T, 2).
+        coverage: of the intervals.
         notes: tasks that could not be fitted.
         models: a fitted regression for each block of tasks.
     """
@@ -55,6 +59,9 @@ class Predictor:
     tasks: tuple[str, ...]
     encoders: tuple[str, ...]
     groups: np.ndarray
+    kinds: np.ndarray
+    ranges: np.ndarray
+    coverage: float
     notes: tuple[str, ...]
     models: tuple[tuple[Block, KernelModel], ...]
 
@@ -72,19 +79,36 @@ class Predictor:
         count = len(next(iter(tables.values())))
         mean, low, high = np.full((3, count, len(self.tasks)), np.nan)
         for block, model in self.models:
-            predicted, half = model.predict({name: matrix[:, block.rows] for name, matrix in across.items()})
-            mean[:, block.columns], low[:, block.columns], high[:, block.columns] = predicted, predicted - half, predicted + half
+            predicted, deviations = model.predict({name: matrix[:, block.rows] for name, matrix in across.items()})
+            told = np.isfinite(model.quantile)
+            ranges = self.ranges[block.columns]
+            mean[:, block.columns] = np.where(told, np.clip(predicted, *ranges.T), np.nan)
+            low[:, block.columns], high[:, block.columns] = interval(predicted, deviations * model.quantile, ranges)
         familiarity, nearest = self._familiarity(across)
-        return Prediction(mean, low, high, familiarity, tuple(self.encoders[i] for i in nearest))
+        return Prediction(mean, low, high, self.kinds_by_task, familiarity, tuple(self.encoders[i] for i in nearest))
+
+    @property
+    def kinds_by_task(self) -> np.ndarray:
+        """Of how many kinds the scores of each task are known, (T,); 0 where a task could not be fitted."""
+        counts = np.zeros(len(self.tasks), dtype=int)
+        for block, _ in self.models:
+            counts[block.columns] = len(np.unique(self.kinds[block.rows]))
+        return counts
 
     def _familiarity(self, across: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Conformal p-value and index of the nearest known encoder, (M,) each."""
+        """Prediction.familiarity and index of the nearest known encoder, (M,) each."""
         inside = _terms(self.tables, self.tables)
         medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
-        known = sum(matrix / medians[name] for name, matrix in inside.items())
-        known[self.groups[:, None] == self.groups] = np.inf
-        new = sum(matrix / medians[name] for name, matrix in across.items())
-        return conformal_p_values(_strangeness(known), self.groups, _strangeness(new)), new.argmin(axis=1)
+        profiles = list(self.tables)  # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
+        known, new = (sum(terms[name] / medians[name] for name in profiles) for terms in (inside, across))
+        nearest = sum(across[name] / medians[name] for name in across).argmin(axis=1)
+        if len(np.unique(self.kinds)) < FEWEST_KINDS:
+            return np.full(len(new), np.nan), nearest
+        left_out = np.empty(len(self.encoders))
+        for kind in np.unique(self.kinds):
+            out = self.kinds == kind
+            left_out[out] = between_kinds(known[np.ix_(out, ~out)], self.kinds[~out])
+        return 1.0 - conformal_p_values(-left_out, self.kinds, -between_kinds(new, self.kinds)), nearest
 
     def _check(self, tables: Mapping[str, np.ndarray]) -> None:
         for name, known in self.tables.items():
@@ -97,8 +121,10 @@ class Predictor:
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays, and plain values for JSON: all that from_arrays needs."""
-        arrays = {f"table/{name}": table for name, table in self.tables.items()} | {"scores": self.scores, "groups": self.groups}
-        meta = {"schema": SCHEMA, "tasks": list(self.tasks), "encoders": list(self.encoders), "notes": list(self.notes), "models": []}
+        arrays = {f"table/{name}": table for name, table in self.tables.items()} | {
+            "scores": self.scores, "groups": self.groups, "kinds": self.kinds, "ranges": self.ranges,
+        }  # fmt: skip
+        meta = {"schema": SCHEMA, "coverage": self.coverage, "tasks": list(self.tasks), "encoders": list(self.encoders), "notes": list(self.notes), "models": []}
         for number, (block, model) in enumerate(self.models):
             own, plain = model.to_arrays()
             arrays |= {f"model/{number}/{name}": array for name, array in {**own, "rows": block.rows, "columns": block.columns}.items()}
@@ -122,7 +148,8 @@ class Predictor:
             block = Block(own.pop("rows"), own.pop("columns"))
             models.append((block, KernelModel.from_arrays(own, plain, _part(inside, block.rows))))
         return cls(
-            tables, arrays["scores"], tuple(meta["tasks"]), tuple(meta["encoders"]), arrays["groups"], tuple(meta["notes"]), tuple(models)
+            tables, arrays["scores"], tuple(meta["tasks"]), tuple(meta["encoders"]), arrays["groups"], arrays["kinds"], arrays["ranges"],
+            meta["coverage"], tuple(meta["notes"]), tuple(models),
         )  # fmt: skip
 
 
@@ -142,11 +169,24 @@ def fit(data: PredictionData, settings: PredictionSettings, sketches: bool = Tru
     tables = {name: matrix[rows] for name, matrix in data.features.items()} | ({SKETCH: data.sketches[rows]} if sketches else {})
     inside = _terms(tables, tables)
     candidates = profile_candidates(tuple(data.features), [SKETCH] if sketches else [])
-    scores, groups, models = data.scores[rows], group_numbers(data.groups[rows]), []
+    scores, groups, kinds, models = data.scores[rows], group_numbers(data.groups[rows]), group_numbers(data.kinds[rows]), []
     for block in (Block(at[block.rows], block.columns) for block in usable):
         y = scores[np.ix_(block.rows, block.columns)]
-        models.append((block, KernelModel.fit(_part(inside, block.rows), candidates, y, groups[block.rows], settings.coverage)))
-    return Predictor(tables, scores, data.tasks, tuple(data.encoders[i] for i in rows), groups, notes, tuple(models))
+        model = KernelModel.fit(_part(inside, block.rows), candidates, y, groups[block.rows], kinds[block.rows], settings.coverage)
+        models.append((block, model))
+    names = tuple(data.encoders[i] for i in rows)
+    return Predictor(tables, scores, data.tasks, names, groups, kinds, data.ranges, settings.coverage, notes, tuple(models))
+
+
+def between_kinds(distances: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """How far between kinds encoders stand: distance to the nearest kind over that to the second nearest, (M,), from 0 (of the one) to 1 (of neither).
+
+    Args:
+        distances: squared, of the encoders to known ones, (M, N).
+        kinds: of the known, (N,), at least two.
+    """
+    nearest = np.sort(np.stack([distances[:, kinds == kind].min(axis=1) for kind in np.unique(kinds)]), axis=0)
+    return np.sqrt(np.divide(nearest[0], nearest[1], out=np.ones(len(distances)), where=nearest[1] > 0))
 
 
 def _terms(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -162,10 +202,3 @@ def _terms(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) ->
 
 def _part(terms: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
     return {name: matrix[np.ix_(rows, rows)] for name, matrix in terms.items()}
-
-
-def _strangeness(distances: np.ndarray) -> np.ndarray:
-    """Mean distance to the nearest known encoders, (M,); a row without so many takes those it has."""
-    nearest = np.sort(distances, axis=1)[:, :NEAREST]
-    finite = np.isfinite(nearest)
-    return np.where(finite, nearest, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qre.atlas.prediction.data import PredictionData, PredictionSettings
+from qre.atlas.prediction.conformal import fewest_groups
+from qre.atlas.prediction.data import FEWEST_KINDS, PredictionData, PredictionSettings
 from qre.atlas.prediction.distances import near_copies
 from qre.atlas.prediction.metrics import measure
-from qre.atlas.prediction.runs import PREDICTORS, Runs, out_of_fold
+from qre.atlas.prediction.runs import PREDICTORS, Runs, fold_count, out_of_fold
 
-SCHEMES = ("grouped", "ungrouped")
+SCHEMES = ("kinds", "grouped", "ungrouped")  # whole kinds left out, whole groups left out, single encoders left out
 MEAN = "mean of tasks"
 
 
@@ -30,8 +31,9 @@ class PredictionReport:
     Attributes:
         metrics: task, predictor, scheme, metric, value (mean over repeats), low, high (least and most of them), encoders.
         null: task, predictor, scheme, spearman (of the first repeat), null_mean, null_low, null_high (5 and 95 %), p_value, permutations.
-        coverage: task, scheme, nominal, covered (share of encoders inside their interval, mean over repeats), low, high, width (median).
-        predictions: encoder, task, scheme, score, predicted, low, high, paper: out of fold, in the first repeat.
+        coverage: task, scheme, calibrated (over "groups" or "kinds"), nominal, covered (share of encoders inside their interval, mean over repeats;
+            with kinds left out, of each kind, mean over kinds), low, high, width (median; with kinds left out, of each kind, median over kinds).
+        predictions: encoder, task, scheme, score, predicted, low, high, paper: out of fold, in the first repeat; with kinds left out, intervals over kinds.
         choices: task, predictor, scheme, repeat, fold, chosen (JSON).
         notes: what a reader must know.
     """
@@ -59,12 +61,26 @@ def evaluate(
         UserError: no task can be: too few groups of encoders with scores, or constant scores.
     """
     usable, notes = data.predictable(settings.folds)
-    total, done = len(usable) * len(schemes) * settings.repeats * settings.folds, itertools.count(1)
-    runs = [
-        out_of_fold(data, block, scheme, settings, predictors, lambda: progress(next(done), total)) for block in usable for scheme in schemes
+    few = {number for number, block in enumerate(usable) if len(np.unique(data.kinds[block.rows])) < FEWEST_KINDS}
+    asked = [(block, scheme) for number, block in enumerate(usable) for scheme in schemes if scheme != "kinds" or number not in few]
+    total, done = sum(fold_count(data, block, scheme, settings) for block, scheme in asked), itertools.count(1)
+    runs = [out_of_fold(data, block, scheme, settings, predictors, lambda: progress(next(done), total)) for block, scheme in asked]
+    tables = (_metrics(runs, data), _null(runs, data), _coverage(runs, data), _predictions(runs, data), _choices(runs, data))
+    return PredictionReport(*tables, notes=(*notes, *_few_kinds(usable, data, settings.coverage), *_near_copies(data)))
+
+
+def _few_kinds(usable: list, data: PredictionData, coverage: float) -> list[str]:
+    """Tasks whose scores are of too few kinds for an interval of this coverage."""
+    counts = {data.tasks[column]: len(np.unique(data.kinds[block.rows])) for block in usable for column in block.columns}
+    short = {task: count for task, count in counts.items() if count < fewest_groups(coverage)}
+    if not short:
+        return []
+    named = ", ".join(list(short)[:3]) + (", ..." if len(short) > 3 else "")
+    least = min(short.values())
+    return [
+        f"{named}: not predictable from this map for an encoder of a new kind; scores of {least} kinds of encoders, which promise at most "
+        f"{least / (least + 1):.0%}, and {fewest_groups(coverage)} are needed for intervals of {coverage:.0%}"
     ]  # fmt: skip
-    tables = (_metrics(runs, data), _null(runs, data), _coverage(runs, data, settings.coverage), _predictions(runs, data), _choices(runs, data))
-    return PredictionReport(*tables, notes=(*notes, *_near_copies(data)))
 
 
 def _near_copies(data: PredictionData) -> list[str]:
@@ -90,15 +106,18 @@ def _metrics(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
 
 def _null(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
     """Spearman of each permutation, beside that of the scores themselves in the same folds."""
-    rows = []
-    for run in runs:
+    rows: list[dict] = []
+    for run in (run for run in runs if run.scheme != "kinds"):  # whole kinds left out are not permuted: few folds, and each costs as much
         for predictor, (predicted, *_) in run.predicted.items():
             values = measure(run.scores, predicted, run.folds[0], run.expected[0])["spearman"].reshape(-1, run.tasks)
             rows += [
                 {"task": task, "predictor": predictor, "scheme": run.scheme, "permutation": number, "value": value}
                 for number, line in enumerate(values) for task, value in zip(_names(run, data), line, strict=True)
             ]  # fmt: skip
-    table = _with_mean(pd.DataFrame(rows), ["predictor", "scheme", "permutation"], ["value"])
+    columns = ["task", "predictor", "scheme", "permutation", "value"]
+    table = _with_mean(pd.DataFrame(rows, columns=columns), ["predictor", "scheme", "permutation"], ["value"])
+    if not rows:
+        return pd.DataFrame(columns=["task", "predictor", "scheme", "spearman", "null_mean", "null_low", "null_high", "p_value", "permutations"])
     return pd.DataFrame([
         {**dict(zip(("task", "predictor", "scheme"), key, strict=True)), **_chance(part.sort_values("permutation")["value"].to_numpy())}
         for key, part in table.groupby(["task", "predictor", "scheme"], sort=False)
@@ -114,28 +133,34 @@ def _chance(values: np.ndarray) -> dict:
     return {"spearman": observed, "null_mean": mean, "null_low": low, "null_high": high, "p_value": p_value, "permutations": len(null)}
 
 
-def _coverage(runs: list[Runs], data: PredictionData, nominal: float) -> pd.DataFrame:
-    rows = []
-    for run in runs:
-        for repeat, (predicted, half) in enumerate(zip(run.predicted["ours"], run.half, strict=True)):
-            inside = np.abs(run.actual - predicted[:, : run.tasks]) <= half
-            rows += [
-                {"task": task, "scheme": run.scheme, "repeat": repeat, "covered": covered, "width": width}
-                for task, covered, width in zip(_names(run, data), inside.mean(axis=0), 2 * np.median(half, axis=0), strict=True)
-            ]  # fmt: skip
-    table = _with_mean(pd.DataFrame(rows), ["scheme", "repeat"], ["covered", "width"])
-    table = _over_repeats(table, ["task", "scheme"], "covered", "covered", width=("width", "mean"))
-    return table.assign(nominal=nominal)
+def _coverage(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
+    rows = [
+        {"task": task, "scheme": run.scheme, "calibrated": over, "nominal": run.nominal[over], "repeat": repeat, "covered": covered, "width": width}
+        for run in runs for repeat, intervals in enumerate(run.intervals) for over, (low, high) in intervals.items()
+        for task, covered, width in zip(_names(run, data), *_held(run, low, high), strict=True)
+    ]  # fmt: skip
+    by = ["scheme", "calibrated"]
+    table = _with_mean(pd.DataFrame(rows), [*by, "repeat"], ["nominal", "covered", "width"])
+    return _over_repeats(table, ["task", *by], "covered", "covered", width=("width", "mean"), nominal=("nominal", "mean"))
+
+
+def _held(run: Runs, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of scores inside intervals (M, T), and their median width, (T,) each; where kinds are left out each kind counts as much."""
+    inside, widths = (low <= run.actual) & (run.actual <= high), high - low
+    if run.scheme != "kinds":
+        return inside.mean(axis=0), np.median(widths, axis=0)
+    kinds = [run.kinds == kind for kind in np.unique(run.kinds)]
+    return np.mean([inside[kind].mean(axis=0) for kind in kinds], axis=0), np.median([np.median(widths[kind], axis=0) for kind in kinds], axis=0)
 
 
 def _predictions(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
     parts = []
     for run in runs:
         for column, task in enumerate(_names(run, data)):
-            predicted, half = run.predicted["ours"][0][:, column], run.half[0][:, column]
+            predicted, (low, high) = run.predicted["ours"][0][:, column], run.intervals[0]["kinds" if run.scheme == "kinds" else "groups"][..., column]
             parts.append(pd.DataFrame({
                 "encoder": [data.encoders[row] for row in run.block.rows], "task": task, "scheme": run.scheme, "score": run.actual[:, column],
-                "predicted": predicted, "low": predicted - half, "high": predicted + half, "paper": run.predicted["paper"][0][:, column],
+                "predicted": np.clip(predicted, *data.ranges[run.block.columns[column]]), "low": low, "high": high, "paper": run.predicted["paper"][0][:, column],
             }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 

@@ -14,7 +14,7 @@ from qre.atlas.prediction import MEAN, PredictionReport
 from qre.atlas.prediction_figures.looks import predictor_look, tidy
 from qre.atlas.report import OPTIMISTIC, counted, label, pick, predictors_of, tasks_of
 
-WIDTH, LEFT, RIGHT = 7.6, 1.75, 1.35  # inches: of the figure, of its margins
+WIDTH, LEFT, RIGHT = 7.6, 1.75, 1.75  # inches: of the figure, of its margins
 MEAN_LINE = 0.23  # inches for a predictor in the upper panel
 TASK_LINES = ((8, 0.45), (16, 0.32), (10**9, 0.16))  # inches for a task, with up to so many tasks
 DENSE = 16  # with more tasks, the predictors share one line
@@ -23,7 +23,7 @@ BAND, STRIPE, FAINT = "#D9D9D9", "#F6F6F6", 0.5
 
 
 def spearman_figure(report: PredictionReport) -> dict[str, bytes]:
-    """Every predictor in grouped folds (filled, with its range over repeats) and ungrouped (hollow, faint), chance as a band.
+    """Every predictor in grouped folds (filled, with its range over repeats), with kinds left out (a stroke) and ungrouped (hollow, faint); chance as a band.
 
     Returns:
         "spearman.png" and "spearman.svg".
@@ -74,14 +74,14 @@ def _panels(predictors: int, tasks: int) -> tuple[Figure, Axes, Axes]:
 def _mean_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame) -> None:
     """One line a predictor, its name at the left and its numbers at the right: the key to the colours below."""
     names = predictors_of(report)
-    columns = (("grouped", "grouped", 1.06, "black"), ("ungrouped", "ungrouped\n(optimistic)", 1.19, PALE))
+    columns = (("kinds", "kinds\nleft out", 1.06, "black"), ("grouped", "grouped", 1.19, "black"), ("ungrouped", "ungrouped\n(optimistic)", 1.335, PALE))
     text = {"transform": axes.get_yaxis_transform(), "ha": "center"}
     axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
     for line, name in enumerate(names):
         _bands(axes, {MEAN: line}, pick(report.null, predictor=name), 0.8)
         _marks(axes, {MEAN: line}, name, table, size=5.5)
         for scheme, _, x, colour in columns:
-            for value in pick(table, task=MEAN, predictor=name, scheme=scheme)["value"]:
+            for value in pick(table, task=MEAN, predictor=name, scheme=scheme)["value"].dropna():
                 axes.text(x, line, f"{value:.3f}", va="center", fontsize=6.5, color=colour, **text)
     for _, title, x, _ in columns:
         axes.text(x, -0.62, title, va="bottom", fontsize=6, color=PALE, **text)
@@ -117,13 +117,14 @@ def _bands(axes: Axes, places: dict[str, float], null: pd.DataFrame, height: flo
 def _marks(
     axes: Axes, places: dict[str, float], predictor: str, table: pd.DataFrame, size: float, details: bool = True, depth: float = 0
 ) -> None:
-    """Grouped values at the place of each task; as details their ranges over repeats, and the ungrouped values beside them."""
+    """Grouped values at the place of each task, and those of kinds left out; as details their ranges over repeats, and the ungrouped values beside them."""
     colour, marker = predictor_look(predictor)
     look = {"ls": "", "marker": marker, "ms": size, "color": colour}
     rows = pick(table, predictor=predictor)
     rows = rows[rows["task"].isin(places)]
     rows = rows.assign(place=rows["task"].map(places))
-    grouped, ungrouped = pick(rows, scheme="grouped"), pick(rows, scheme="ungrouped")
+    grouped, ungrouped, left_out = (pick(rows, scheme=scheme) for scheme in ("grouped", "ungrouped", "kinds"))
+    axes.plot(left_out["value"], left_out["place"], ls="", marker="|", ms=1.4 * size, mew=1.4, color=colour, zorder=4.5)
     if details:
         axes.plot(ungrouped["value"], ungrouped["place"], **look, mfc="white", mew=0.7, alpha=FAINT, zorder=3)
         axes.hlines(grouped["place"], grouped["low"], grouped["high"], color=colour, lw=1.2, zorder=4)
@@ -133,9 +134,10 @@ def _marks(
 def _legend(figure: Figure) -> None:
     look = {"ls": "", "marker": "o", "ms": 5, "color": PALE}
     entries = {
-        "grouped folds; bar: range over repeats": Line2D([], [], **look),
-        "ungrouped folds (optimistic)": Line2D([], [], **look, mfc="white", mew=0.7, alpha=FAINT),
+        "grouped; bar: over repeats": Line2D([], [], **look),
+        "whole kinds left out": Line2D([], [], ls="", marker="|", ms=7, mew=1.4, color=PALE),
+        "ungrouped (optimistic)": Line2D([], [], **look, mfc="white", mew=0.7, alpha=FAINT),
         "chance: 5 to 95 % of permutations": Patch(color=BAND, lw=0),
     }
-    figure.legend(entries.values(), entries.keys(), loc="lower center", bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()), ncols=3,
+    figure.legend(entries.values(), entries.keys(), loc="lower center", bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()), ncols=4,
                   frameon=False, handletextpad=0.4, columnspacing=2, borderpad=0, borderaxespad=0)  # fmt: skip

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from qre.atlas.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate
+from qre.atlas.prediction.data import score_ranges
 
 NAMES = ["<script>alert(1)</script> & | co", "x" * 200, "日本語", "$x_2$", "a\x00\nb"]
 TASKS = ("STS <b>&</b> | one", "Banking77")
@@ -32,12 +33,12 @@ def evaluated() -> Evaluated:
     sketches = rng.normal(size=(size, 8))
     data = PredictionData(
         features={"features": latent @ rng.normal(size=(2, 30)) + 0.1 * rng.normal(size=(size, 30))}, scores=truth, tasks=TASKS, groups=parents,
-        encoders=names, dimension=np.full(size, 384.0), parameters=np.full(size, np.nan), spectra=rng.uniform(size=(size, 5)),
+        kinds=parents // 2, ranges=score_ranges(["cosine_spearman"] * 2, truth), encoders=names, dimension=np.full(size, 384.0), parameters=np.full(size, np.nan), spectra=rng.uniform(size=(size, 5)),
         sketches=sketches / np.linalg.norm(sketches, axis=1, keepdims=True),
     )  # fmt: skip
     settings = PredictionSettings(folds=2, inner_folds=2, repeats=2, permutations=3)
     table = pd.DataFrame({
-        "name": names, "family": [f"<i>family</i> {i % 3}" for i in range(size)], "parent": parents, "x": latent[:, 0], "y": latent[:, 1],
+        "name": names, "family": [f"<i>family</i> {i % 3}" for i in range(size)], "parent": parents, "kind": parents // 2, "x": latent[:, 0], "y": latent[:, 1],
     })  # fmt: skip
     rows = [(name, task, "sts", "cosine_spearman", truth[i, j]) for j, task in enumerate(TASKS) for i, name in enumerate(names)]
     scores = pd.DataFrame(rows, columns=["name", "task", "kind", "metric", "score"])

@@ -52,7 +52,7 @@ def with_tasks(report, count):
         table = getattr(report, name)
         copies = [table[table["task"] == first].assign(task=f"task {i}") for i in range(count)]
         tables[name] = pd.concat([*copies, table[table["task"] == MEAN]], ignore_index=True)
-    few = tables["predictions"].drop_duplicates(["task", "scheme"]).index[: 2 * (count - 12)] if count > 12 else []
+    few = tables["predictions"].drop_duplicates(["task", "scheme"]).index[: 3 * (count - 12)] if count > 12 else []
     return replace(report, **{**tables, "predictions": tables["predictions"].drop(index=few)})
 
 

@@ -26,7 +26,7 @@ def world(compare: bool = False, groups: int = 20, twin: bool = False):
         for matrix in features.values():
             matrix[20] = matrix[3] + 1e-6
     table = pd.DataFrame({
-        "name": data.encoders, "family": data.groups, "group": data.groups, "x": data.scores[:, 0], "y": data.scores[:, 1], "dimension": 128,
+        "name": data.encoders, "family": data.groups, "group": data.groups, "kind": data.groups, "x": data.scores[:, 0], "y": data.scores[:, 1], "dimension": 128,
     })  # fmt: skip
     rows = [
         {"name": name, "task": task, "kind": "sts", "metric": "cosine_spearman", "split": "test", "score": score, "low": score - 0.02, "high": score + 0.02,

@@ -10,6 +10,7 @@ from safetensors.numpy import save
 
 from qre.atlas.neighbours import distances_to, pairwise_distances
 from qre.atlas.placed_figure import placed_figure
+from qre.atlas.placement import UNFAMILIAR
 from qre.atlas.prediction import Predictor
 from qre.atlas.prediction.file import predictor_bytes, read_predictor
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
@@ -60,7 +61,8 @@ def test_a_new_encoder_stands_near_those_like_it_and_its_scores_are_inside_their
     rng, inside, errors = np.random.default_rng(4), [], []
     for point in rng.uniform(-0.8, 0.8, (12, 2)):
         placed = atlas.place(embedding_at(*point), "new")
-        assert placed.same is None and not placed.warning and placed.familiarity >= 0.05
+        assert placed.same is None and bool(placed.warning) == (placed.familiarity < UNFAMILIAR)
+        assert (placed.predicted["kinds"] == (GROUPS * SIZE - UNSCORED) // SIZE).all()
         assert placed.predicted["task"].to_list() == list(TASKS) and set(placed.predicted["metric"]) == {"cosine_spearman"}
         low, high, mean = (placed.predicted[name].to_numpy() for name in ("low", "high", "predicted"))
         assert (low < mean).all() and (mean < high).all()
@@ -81,8 +83,10 @@ def test_a_new_encoder_lands_among_its_neighbours(atlas):
 def test_what_is_unlike_all_that_is_known_is_told(atlas):
     noise = np.random.default_rng(0).standard_normal((SENTENCES, 200)).astype(np.float32)
     placed = atlas.place(noise, "noise")
-    assert placed.familiarity < 0.05
-    assert "outside what the map knows" in placed.warning and "promise nothing" in placed.warning
+    assert placed.familiarity < UNFAMILIAR
+    assert "unlike the 24 kinds of encoders" in placed.warning and "a guess" in placed.warning
+    near = atlas.place(embedding_at(*(points()[5] + 0.004)), "near")
+    assert near.same is None and near.familiarity >= UNFAMILIAR and not near.warning
 
 
 def test_placing_moves_no_encoder_and_writes_nothing(finished_atlas, atlas):
