@@ -18,6 +18,7 @@ SHOWN = 3  # names of each list in a message
 HEADS = re.compile(
     r"(cls|mlm|nsp|score|logit_scale|pooler|decoder|\w*(head|classif|prediction|qa_outputs|seq_relationship|generator|vision|visual|image|audio)\w*)"
 )
+PROJECTIONS = re.compile(r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*")  # of a loss, mostly (SimCSE's mlp): people are told of them
 CONSTANTS = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked|inv_freq|(cos|sin)_cached|masked_bias|relative_position_(index|bucket))$")
 _ONE_AT_A_TIME = threading.RLock()  # the libraries are watched by replacing functions of theirs
 
@@ -117,7 +118,7 @@ class Watch:
         """What was left out by the config's own word."""
         beyond = sorted(name for loading in self.loadings for name in _judged(loading)[1])
         count, names = _counted(beyond, "key")
-        return [f"{count} of the file of layers beyond those of its config, not used{names}"] if beyond else []
+        return [f"{count} of the file of layers beyond those of its config, or of projections beside the body, not used{names}"] if beyond else []
 
 
 @contextmanager
@@ -187,7 +188,7 @@ def lacking_message(lacking: Collection[str], left_over: Collection[str]) -> str
 
 
 def _judged(loading: Loading) -> tuple[list[str], list[str]]:
-    """(left-over names that may change a number, those of layers beyond the config's); whole heads that the body does not have are neither."""
+    """(left-over names that may change a number, those of layers beyond the config's and of projections beside the body); heads are neither."""
     modules = dict(loading.model.named_modules())
     harmful, beyond = [], []
     for name in loading.left_over:
@@ -197,7 +198,8 @@ def _judged(loading: Loading) -> tuple[list[str], list[str]]:
         if CONSTANTS.search(name) or (known == _root(loading.model, parts) and known < len(parts) - 1 and HEADS.fullmatch(first)):
             continue
         layers = first.isdigit() and hasattr(place, "__len__") and int(first) >= len(place)
-        (beyond if layers else harmful).append(name)
+        beside = known == _root(loading.model, parts) and known < len(parts) - 1 and PROJECTIONS.fullmatch(first)
+        (beyond if layers or beside else harmful).append(name)
     return harmful, beyond
 
 

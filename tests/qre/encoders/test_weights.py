@@ -101,8 +101,15 @@ def test_what_changes_no_number_passes(copy, originals, sentences, change):
 def test_layers_beyond_the_config_are_told_of(copy, originals, sentences):
     changed = run(copy("bert", beside(encoder__layer__2__attention__self__query__weight=(32, 32))), sentences.texts)
     assert changed["warnings"] == [
-        "1 key of the file of layers beyond those of its config, not used (encoder.layer.2.attention.self.query.weight)"
+        "1 key of the file of layers beyond those of its config, or of projections beside the body, not used (encoder.layer.2.attention.self.query.weight)"
     ]
+    assert np.array_equal(changed["vectors"], run(originals["bert"], sentences.texts)["vectors"])
+
+
+def test_a_projection_that_only_a_loss_needs_is_told_of(copy, originals, sentences):
+    """As SimCSE's checkpoints hold one: the library's own encode does not use it either."""
+    changed = run(copy("bert", beside(mlp__dense__weight=(32, 32), mlp__dense__bias=(32,))), sentences.texts)
+    assert len(changed["warnings"]) == 1 and "2 keys of the file" in changed["warnings"][0] and "mlp.dense.bias" in changed["warnings"][0]
     assert np.array_equal(changed["vectors"], run(originals["bert"], sentences.texts)["vectors"])
 
 
