@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from qre.encoders.contents import counts, is_code, pickled
 from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
-from qre.encoders.named_code import VOCABULARY, Named, named_code, refusal
+from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
 
 MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
 MOST_OTHERS = 100  # JSON files outside of modules that are looked through; no loader reads a config there
@@ -86,7 +86,7 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     inside = [name for name in sorted(sizes) if _is_config(name) and (name.rpartition("/")[0] in {"", *folders})]
     outside = [name for name in sorted(sizes) if _is_config(name) and name not in inside and counts(name, folders)]
     for name in inside + [name for name in outside if sizes[name] <= MOST_BYTES][:MOST_OTHERS]:
-        document(name, strict=name in inside and name.endswith(("config.json", "modules.json")))
+        document(name, strict=name in inside and bool(READ.fullmatch(name.rpartition("/")[2])))
     _check_kind(modules, folders, documents, sizes, tags)
     _check_weights(modules, folders, sizes)
     code = [named for name, value in documents.items() for named in named_code(name, value)]

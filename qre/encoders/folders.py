@@ -94,7 +94,7 @@ def _checked(path: Path, **trust) -> tuple[dict[str, int], Found]:
         found = examine(files, lambda name: b"".join(_blocks(path / name)))
         check_code(found.code, found.python, found.bodies, **trust)
         for name, size in files.items():
-            if size < 1024 and counts(name, found.modules):
+            if size < 1024 and counts(name, found.modules) and name.rpartition("/")[0] in {"", *found.modules}:
                 check_no_pointer(name, b"".join(_blocks(path / name)))
     except Unfit as problem:
         raise FolderProblem(str(path), problem.reason, problem.detail) from None

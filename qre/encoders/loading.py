@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qre.encoders.heard import listening
-from qre.encoders.shards import check_shards
+from qre.encoders.weight_files import check_weight_files
 from qre.encoders.weights import lacking_message, poison, watched
 from qre.errors import EncoderError
 
@@ -40,12 +40,12 @@ def checked(folder: Path) -> Iterator[Seen]:
     """A model is loaded from this folder meanwhile: by any library, in any number of parts.
 
     Raises:
-        EncoderError: a file of weights is missing; weights are of another shape, or have no place in the model; a warning says that something else
+        EncoderError: a file of weights is missing or quantised; weights are of another shape, or have no place in the model; a warning says that something else
             was taken than what the files say. Weights that are not in the files do not fail here: see Seen.lacking.
     """
     if not (folder / "modules.json").is_file():  # sentence-transformers would give it mean pooling, without a word
         raise EncoderError("it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()")
-    check_shards(folder)
+    check_weight_files(folder)
     seen = Seen()
     with watched() as watch:
         try:

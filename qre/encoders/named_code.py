@@ -1,7 +1,7 @@
 """The code that an encoder's files name, and whose word it needs before it runs.
 
-Every JSON file is looked through, whatever its name: `auto_map` at any depth, classes of modules, classes that a config imports by their path, kernels,
-and any `owner/name--file.Class`. What is found is kept as it stands; whether it may run is decided for each entry of a config, at planning and
+Every JSON file is looked through, whatever its name, for `auto_map` at any depth; and those that a loader reads also for classes of modules, classes that
+a config imports by their path, kernels, and any `owner/name--file.Class`: in what training left, such a text may name a data set. What is found is kept as it stands; whether it may run is decided for each entry of a config, at planning and
 again before anything is loaded.
 """
 
@@ -15,6 +15,10 @@ OWN = "sentence_transformers."
 ELSEWHERE = re.compile(r"[\w.-]+/[\w.-]+--[\w./-]+\.\w+")
 IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 NATIVE_KEYS = re.compile(r"(AutoConfig|AutoModel\w*|AutoTokenizer)(\[\d+\])?")  # for these transformers may have a class of its own
+READ = re.compile(  # by transformers or sentence-transformers
+    r"(modules|config|config_sentence_transformers|special_tokens_map|chat_template|(router|adapter|generation|peft|quantize|sentence_\w+|\w*tokenizer"
+    r"|\w*processor|\w*extractor|cnn|lstm|wordembedding|dense|pooling)_config)\.json"
+)
 VOCABULARY = re.compile(r"(tokenizer|vocab|added_tokens|merges|trainer_state|.*\.index)\.json")  # nothing in them is a config
 
 
@@ -69,9 +73,8 @@ def named_code(file: str, value: object) -> Iterator[Named]:
         if not isinstance(leaf, str) or not leaf:
             continue
         inside = {re.sub(r"\[\d+\]$", "", part) for part in parts}
-        if (
-            "auto_map" in inside
-            or ("custom_pipelines" in inside and last == "impl")
+        if "auto_map" in inside or READ.fullmatch(name) and (
+            ("custom_pipelines" in inside and last == "impl")
             or (any(IMPLEMENTATION.fullmatch(part) for part in inside) and "/" in leaf)
             or (settings and last == "tokenizer_name_or_path")
             or (last == "tokenizer_class" and "." in leaf and not leaf.startswith(OWN))

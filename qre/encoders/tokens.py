@@ -14,7 +14,7 @@ import numpy as np
 
 from qre.errors import EncoderError
 
-FEW_KNOWN = 0.5  # share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
+FEW_KNOWN = 0.4  # share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
 FEWEST = 50  # tokens that tell whether a vocabulary is a wrong one
 MANY_UNKNOWN = 0.1  # share that people are told of
 
@@ -51,7 +51,7 @@ class Tokens:
         """Tokens of each sentence with its prompt, special ones included, before any cut, shape (n,), int.
 
         Raises:
-            EncoderError: the tokens are not those of tokenizer.json, or, where there is none, most are unknown.
+            EncoderError: the tokens are not those of tokenizer.json, or, where there is none, many are unknown.
         """
         if self._tokenizer is None:
             return np.array([len(sentence.split()) + 2 for sentence in sentences])
@@ -64,6 +64,10 @@ class Tokens:
         if self.unknown_share is None:
             self._count_unknown(ids)
         return np.array([len(one) for one in ids])
+
+    @property
+    def padding_side(self) -> str:
+        return getattr(self._tokenizer, "padding_side", "right")
 
     def warnings(self) -> list[str]:
         """What people should know of how the first sentences were read."""
@@ -117,7 +121,7 @@ class Tokens:
         count = sum(map(len, words)) + silent
         share = lost / max(1, count)
         self.unknown_share = None if unknown is None and not silent else share
-        if self._file is None and share > FEW_KNOWN and count >= FEWEST:
+        if self._file is None and share >= FEW_KNOWN and count >= FEWEST:
             raise EncoderError(
                 f"{share:.0%} of the tokens of the sentences are unknown to its vocabulary, made by {type(self._tokenizer).__name__} without a "
                 "tokenizer.json to compare with: the vocabulary is of another model, or not there; save the tokenizer again as tokenizer.json"

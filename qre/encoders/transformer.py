@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+SAME_BESIDE_OTHERS = 0.99  # cosine; rounding leaves it above 0.9999
+
+
 def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     """Batches of sentences of nearly equal length, each of at most `budget` tokens with its padding.
 
@@ -92,6 +95,8 @@ class TransformerPass:
         }
         if self._seen.lacking and self._reader.readouts:
             self._probe()
+        if self._reader.readouts and self._tokens.counted and spec.dtype == "float32":
+            self._check_padding(lengths)
 
     def close(self) -> None:
         """Let go of the snapshot: from now on it may be removed to make room."""
@@ -126,6 +131,22 @@ class TransformerPass:
         """Fail now, and not after hours, where a weight that is not in the files is used: on the longest and the shortest sentences."""
         for batch in (self.batches[0], self.batches[-1]):
             self.encode(batch[:4])
+
+    def _check_padding(self, lengths: np.ndarray) -> None:
+        """EncoderError where the vector of a short sentence (of `lengths` tokens, (n,)) is another one beside a longer sentence than alone: then it is a
+        matter of chance which sentences share a batch, and there is no right number."""
+        short, beside = int(self.batches[-1][-1]), next((int(batch[0]) for batch in self.batches if len(batch) > 1), None)
+        if beside is None or lengths[short] == lengths[beside]:
+            return
+        alone, padded = (self._encode_halving(np.array(rows)) for rows in ([short], [beside, short]))
+        for readout, vectors in alone.items():
+            one, other = vectors[-1].astype(np.float64), padded[readout][-1].astype(np.float64)
+            cosine = one @ other / (np.linalg.norm(one) * np.linalg.norm(other) or 1.0)
+            if one.any() and cosine < SAME_BESIDE_OTHERS:
+                raise EncoderError(
+                    f"its vectors depend on the other sentences of a batch: sentence {short} ({self._sentences[short][:60]!r}) alone and beside a longer one have "
+                    f"a cosine of {cosine:.2f}; its tokenizer pads on the {self._tokens.padding_side}, and the model does not leave padding out"
+                )
 
     def _encode_halving(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         """A batch that does not fit into the device's memory is encoded in halves."""

@@ -203,3 +203,11 @@ def test_pointers_of_what_is_never_read_do_not_matter(bert, sentences):
         (bert / file).write_text("version https://git-lfs.github.com/spec/v1\n")
     loaded(bert, sentences.texts)
     shutil.rmtree(bert / "onnx")
+
+
+def test_vectors_that_depend_on_the_batch_fail(bert, sentences):
+    """Padding on the left moves the positions of a model that counts them from the first token."""
+    config = bert / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": "left"}))
+    with pytest.raises(EncoderError, match=r"^its vectors depend on the other sentences of a batch: sentence \d+ .* pads on the left"):
+        loaded(bert, sentences.texts)

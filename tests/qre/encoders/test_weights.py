@@ -200,3 +200,27 @@ def test_the_real_encoder_with_renamed_keys_fails(tmp_path, sentences):
     save_file({f"module.{name}": tensor for name, tensor in weights.items()}, path / "model.safetensors", {"format": "pt"})
     with pytest.raises(EncoderError, match=r"^103 weights of the model are not in the file .*103 keys of the file were left over"):
         run(path, sentences.texts)
+
+
+def test_quantised_weights_without_a_word_of_how_fail(copy, sentences):
+    def quantised(weights):
+        return {name: (tensor * 10).to(torch.int8) if name.endswith("dense.weight") else tensor for name, tensor in weights.items()}
+
+    with pytest.raises(EncoderError, match=r"^model\.safetensors: \d+ weights are integers \(I8: .*quantization_config"):
+        run(copy("bert", quantised), sentences.texts)
+
+
+@pytest.mark.parametrize("folder", ["original", "epoch_3", "2_Old"])
+def test_debris_beside_the_modules_is_not_looked_at(copy, sentences, folder):
+    path = copy("bert", dict)
+    (path / folder).mkdir()
+    (path / folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1.safetensors"}}')
+    (path / folder / "data.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (path / "train_config.json").write_text("{not JSON")
+    (path / "data_config.json").write_text('[{"name": "owner/texts--part.jsonl", "attn_implementation": "owner/kernel"}]')
+    run(path, sentences.texts)
+
+
+def test_usual_heads_do_not_fail(copy, originals, sentences):
+    heads = beside(logit_scale=(1,), temperature=(1,), vocab_projector__bias=(4,), vocab_layer_norm__weight=(32,), vocab_transform__weight=(32, 32))
+    assert np.array_equal(run(copy("bert", heads), sentences.texts)["vectors"], run(originals["bert"], sentences.texts)["vectors"])

@@ -1,0 +1,78 @@
+"""The files of an encoder's weights: every one that an index names is there, and they hold numbers that a model can take as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from qre.errors import EncoderError
+
+INTEGERS = {"I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
+LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
+SHOWN = 3
+
+
+def check_weight_files(folder: Path) -> None:
+    """Look at the files of weights in the folders of an encoder's modules; others are debris.
+
+    Raises:
+        EncoderError: shards are missing; or weights are integers, with nothing that says what they stand for.
+    """
+    for place in _module_folders(folder):
+        for index in sorted(place.glob("*.safetensors.index.json")):
+            _check_shards(index, index.relative_to(folder).as_posix())
+        if not _config(place).get("quantization_config"):
+            for file in sorted(place.glob("*.safetensors")):
+                _check_floating(file, file.relative_to(folder).as_posix())
+
+
+def _module_folders(folder: Path) -> Iterator[Path]:
+    """The folders that modules.json names, and what lies below them; of a module at the top, the top alone."""
+    try:
+        listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        paths = {str(module.get("path", "")) for module in listed}
+    except (OSError, ValueError, AttributeError, TypeError):  # told by who looks at modules.json
+        return
+    for path in sorted(paths):
+        place = folder / path
+        yield place
+        if path and place.is_dir():
+            yield from sorted(inner for inner in place.rglob("*") if inner.is_dir())
+        elif (place / "router_config.json").is_file():
+            yield from sorted(inner for inner in place.iterdir() if inner.is_dir() and inner.name not in paths)
+
+
+def _check_shards(index: Path, name: str) -> None:
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise EncoderError(f"{name}: not an index of weights (it has no weight_map); save the encoder again") from None
+    missing = [shard for shard in shards if not (index.parent / shard).is_file()]
+    if missing:
+        raise EncoderError(f"{len(missing)} of the {len(shards)} files of weights that {name} names are missing ({', '.join(missing[:SHOWN])}); fetch them")
+
+
+def _check_floating(file: Path, name: str) -> None:
+    """A library casts integers to the model's dtype without a word; quantised weights are other numbers than those that they stand for."""
+    with open(file, "rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = stream.read(size) if size <= LARGEST_HEADER else b""
+    try:
+        tensors = {tensor: entry["dtype"] for tensor, entry in json.loads(header).items() if tensor != "__metadata__"}
+    except (ValueError, KeyError, TypeError, AttributeError):  # damaged: told by who loads it
+        return
+    whole = sorted(tensor for tensor, dtype in tensors.items() if dtype in INTEGERS and tensor.endswith(("weight", "bias")))
+    if whole:
+        raise EncoderError(
+            f"{name}: {len(whole)} weights are integers ({tensors[whole[0]]}: {', '.join(whole[:SHOWN])}), quantised without a quantization_config in "
+            "config.json that says how; save the encoder with floating-point weights"
+        )
+
+
+def _config(place: Path) -> dict:
+    try:
+        value = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
