@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,8 @@ def read_bytes(path: str | Path) -> bytes:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if raw.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise UserError(f"{path}: a pointer of Git LFS, not the file; fetch it with `git lfs pull`")
     for magic, unpack in PACKED.items():
         if raw.startswith(magic) and (unpack is not bz2.decompress or raw[4:10] == b"1AY&SY"):
             try:
@@ -211,6 +214,10 @@ def _csv_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
 def _quoted(path: str, text: str, separator: str) -> Records:
     """Records with quoted fields; line numbers are those where a record begins."""
     csv.field_size_limit(2**31 - 1)
+    for at in (match.start() for match in re.finditer("\r", text) if "\n" in text):
+        if text.count('"', 0, at) % 2 == 0:  # inside of quotes it is of the text
+            line = text.count("\n", 0, at) + 1
+            raise UserError(f"{path}:{line}: a carriage return inside the line, so that lines end in two ways; convert the file, e.g. by tr '\\r' '\\n'")
     records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     start = 1
     try:
@@ -250,6 +257,8 @@ def _tab_separated(path: str, text: str) -> Records:
     if joined and fits and width == 1:
         raise UserError(f"{path}:{joined}: a quote begins here and ends on a later line; remove the quotes, or save the file as .csv")
     whole = all(len(record) == width for _, record in quoted if record)
+    if joined and not fits and not whole:  # either reading may be the right one
+        raise UserError(f"{path}:{joined}: a quote begins here and ends on a later line, and lines have {width} columns or others; remove the quotes")
     return iter(plain if fits and (joined or not whole) else quoted)
 
 

@@ -26,6 +26,7 @@ class FakeHub:
         url, cdn_url: the endpoint, and the origin that large files are served from.
         requests: (method, path with its query) of every request, in order, each with its `headers`.
         repos: id -> Repo; `repos.pop(id)` deletes a repo.
+        page_of_a_proxy: what a path begins with that is answered with a page of HTML and status 200; None: none is.
         renamed: old id -> id: what is asked under the old one is answered with a redirect (307), as the hub does.
     """
 
@@ -34,6 +35,7 @@ class FakeHub:
         self.repos: dict[str, Repo] = {}
         self.renamed: dict[str, str] = {}
         self.requests: list[Request] = []
+        self.page_of_a_proxy: str | None = None
         self._faults: list[dict] = []
         self._cuts: list[dict] = []
         self._pace: dict[str, float] = {}

@@ -10,6 +10,7 @@ from jobs.config import SweepConfig
 from jobs.engine.local import SweepError
 from jobs.planning.plan import Plan
 from jobs.planning.resolve import abridged
+from qre.encoders.hub import WITHHELD
 from qre.store import CorruptArtefact, Store
 
 
@@ -19,11 +20,12 @@ def check_not_smaller(config: SweepConfig, store: Store, plan: Plan) -> None:
     Raises:
         SweepError: naming what it would lack, why, and the way out.
     """
-    hindered = {failure.encoder: failure.message for failure in plan.failures.values() if failure.kind == "transient"}
+    # the hub says "missing" also of a private encoder where the token is: what was on the map is not missing by itself
+    hindered = {failure.encoder: failure.message for failure in plan.failures.values() if failure.kind == "transient" or failure.exception in WITHHELD}
     reasons = [*plan.incomplete, *hindered.values()]
     if not reasons:
         return
-    own_fault = {failure.encoder for failure in plan.failures.values() if failure.kind == "permanent"}
+    own_fault = {failure.encoder for failure in plan.failures.values()} - hindered.keys()
     lost = _names(config, store) - {unit.spec.name for unit in plan.on_map} - own_fault
     if not plan.incomplete:  # everything is known that the config names: what it names no more is not missed
         lost &= hindered.keys()

@@ -53,9 +53,10 @@ class Memory:
     def read_query(self, query: HubQuery) -> list[str] | None:
         """The names that a query found last."""
         try:
-            return json.loads(self._folder.read(self._query_name(query)))
+            names = json.loads(self._folder.read(self._query_name(query)))
         except (FileNotFoundError, ValueError):
             return None
+        return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
     def write_query(self, query: HubQuery, names: list[str]) -> None:
         self._folder.write(self._query_name(query), json.dumps(names).encode())
@@ -88,6 +89,8 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
         values = json.loads(content or b"")
         known = values.pop("rule", 1) == VERSION
         if not known and of_rule:
+            return None
+        if not isinstance(values["attributes"], dict) or not isinstance(values["prompts"], dict):
             return None
         pairs = {name: tuple(map(tuple, values[name] if known or name != "files" else ())) for name in ("files", "python", "bodies") if name in values}
         return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values.get("code", ()))})

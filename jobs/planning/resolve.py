@@ -135,6 +135,7 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     if names is None and ask_hub:
         try:
             names = list(search(entry.query))
+            names += _gone(place, entry, names, memory.read_query(entry.query) or [], resolved)
             _kept(resolved, lambda: memory.write_query(entry.query, names))
         except HubProblem as problem:
             names = memory.read_query(entry.query)
@@ -146,6 +147,16 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     if names is None:
         resolved.notes.append(f"{place}.query: the hub was not asked yet, so its encoders are not shown")
     return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
+
+
+def _gone(place: str, entry: HubEntry, names: list[str], before: list[str], resolved: Resolved) -> list[str]:
+    """What a query found before and does not find now, though it has room for more: private encoders without a token, say. They are still wanted."""
+    gone = [name for name in before if name not in set(names)] if len(names) < entry.query.limit else []
+    if gone:
+        resolved.notes.append(
+            f"{place}.query does not find {abridged(gone)} any more, which it found before; they are still taken (where they are private, check HF_TOKEN)"
+        )
+    return gone
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qre.encoders.hub import HubProblem
+from qre.encoders.hub import WITHHELD, HubProblem
 from qre.errors import EncoderError, PlaceError, place_error
 
 BROKEN_DEVICE = ("CUDA error", "CUDA driver", "No CUDA GPUs are available", "NCCL error", "CUBLAS_STATUS_", "cuDNN error")
@@ -14,8 +14,8 @@ def machines_fault(error: Exception) -> bool:
 
     A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
     """
-    if isinstance(error, HubProblem):
-        return error.transient
+    if isinstance(error, HubProblem):  # planning was given it: a node that is refused lacks the token, say
+        return error.reason in WITHHELD
     if isinstance(error, EncoderError):
         return False
     if isinstance(error, (MemoryError, TimeoutError)) or place_error(error) is not None:
@@ -26,7 +26,7 @@ def machines_fault(error: Exception) -> bool:
 
 def places_fault(error: BaseException) -> bool:
     """Whether a fault of the machine is one of the place (disk, rights, token, network), which says nothing of the encoder that met it."""
-    return error.transient if isinstance(error, HubProblem) else isinstance(error, PlaceError)
+    return error.reason in WITHHELD if isinstance(error, HubProblem) else isinstance(error, PlaceError)
 
 
 def place_in_words(error: BaseException) -> str:

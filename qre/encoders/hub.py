@@ -156,12 +156,12 @@ def search(query: HubQuery) -> Iterator[str]:
 
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
-    listed = retried("the hub", lambda: list(
-        HfApi().list_models(
+    listed = retried("the hub", lambda: _understood("the hub", lambda: [
+        model.id for model in HfApi().list_models(
             filter=list(query.filter), author=query.author, search=query.search, num_parameters=bounds or None, sort=query.sort, limit=query.limit
         )
-    ))  # fmt: skip
-    yield from (model.id for model in listed)
+    ]))  # fmt: skip
+    yield from listed
 
 
 def resolve_all(wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None) -> list[HubModel | HubProblem]:
@@ -203,14 +203,16 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
         raise HubProblem(repository, "bad name")
     if is_offline_mode():
         return cached_model(repository, revision)
-    info = retried(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True))
+    info = retried(repository, lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)))
+    if not COMMIT.fullmatch(info.sha or ""):
+        raise HubProblem(repository, "hub error", "its answer names no commit")
     if info.disabled:
         raise HubProblem(repository, "disabled")
     if info.gated:  # its metadata is public; whether we have access, only asking tells
         retried(repository, lambda: HfApi().auth_check(info.id))
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
-    return described(info.id, info.sha, sizes, lambda file: _content(info.id, info.sha, file), card_attributes(info), tags)
+    return described(info.id, info.sha, sizes, lambda file: _content(info.id, info.sha, file, sizes[file]), card_attributes(info), tags)
 
 
 def described(
@@ -306,14 +308,28 @@ def _refuses(token: str) -> bool:
     return False
 
 
-def _content(repository: str, revision: str, file: str) -> bytes:
-    """A small file of a repository."""
+def _understood(repository: str, request: Callable[[], T]) -> T:
+    """The answer of a request; one that is no answer of a hub (a page of a proxy, say) is a HubProblem."""
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return request()
+    except HFValidationError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HubProblem(repository, "hub error", f"what answered is not the hub: {type(error).__name__}") from None
+
+
+def _content(repository: str, revision: str, file: str, size: int) -> bytes:
+    """A small file of a repository, of as many bytes as the hub lists."""
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     def read() -> bytes:
         response = get_session().get(hf_hub_url(repository, file, revision=revision), headers=build_hf_headers(), follow_redirects=True, timeout=30)
         hf_raise_for_status(response)
+        if size and len(response.content) != size:
+            raise HubProblem(repository, "hub error", f"{file} came with {len(response.content)} bytes of {size}: a proxy's page?")
         return response.content
 
     return retried(repository, read)

@@ -237,3 +237,37 @@ def test_a_second_try_is_enough_where_ray_starts_then(monkeypatch):
 
 def test_a_fault_of_the_place_travels_between_processes():
     assert str(pickle.loads(pickle.dumps(PlaceError("x")))) == "x"
+
+
+def test_pages_that_are_not_the_hubs_blame_no_encoder(hub, tmp_path, monkeypatch):
+    """A proxy's page in the place of the hub's answers, with status 200: to the request for an encoder, for its files, for a list."""
+    monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
+    hub.adopt(monkeypatch, tmp_path / "home")
+    hub.add("org/a", folder=make("bert", tmp_path / "a"), tags=["sentence-transformers"])
+    for place in ("/api/models/org/a", "/org/a/resolve/", "/api/models?"):
+        entries = [{"source": "hub", "id": "org/a"}] if "org/a" in place else [{"source": "hub", "query": {"author": "org"}}]
+        config = load_config(write_config(tmp_path, [HASHED, *entries]))
+        hub.page_of_a_proxy = place
+        resolved = resolve(config, Store(tmp_path / place.strip("/?").replace("/", "-")))
+        assert [failure.exception for failure in resolved.unasked] == ["hub error"] and not resolved.unresolved and resolved.incomplete, place
+        hub.page_of_a_proxy = None
+
+
+def test_private_encoders_of_a_query_stay_when_the_token_is_forgotten(hub, tmp_path, monkeypatch):
+    hub.adopt(monkeypatch, tmp_path / "home")
+    for name in "ab":
+        hub.add(f"org/{name}", folder=make("bert", tmp_path / name, seed=ord(name)), private=True, tags=["sentence-transformers"])
+    config = load_config(write_config(tmp_path, [HASHED, {"source": "hub", "query": {"author": "org"}}]))
+    store = Store(config.store)
+    monkeypatch.setenv("HF_TOKEN", READER)
+    first = [spec.encoder_identity() for spec in resolve(config, store).specs]
+    monkeypatch.setenv("HF_TOKEN", "")
+    again = resolve(config, store)
+    assert [spec.encoder_identity() for spec in again.specs] == first
+    assert any("does not find org/a, org/b any more" in note for note in again.notes)
+
+
+def test_what_a_node_is_refused_is_no_encoders_fault():
+    for reason in ("missing", "gated", "access refused"):
+        assert machines_fault(HubProblem("org/a", reason)) and places_fault(HubProblem("org/a", reason))
+    assert not machines_fault(HubProblem("org/a", "pickle only"))

@@ -188,3 +188,17 @@ def test_a_carriage_return_inside_a_line_of_txt(tmp_path):
     path.write_bytes(b"one\ntwo\rthree\n")
     with pytest.raises(UserError, match="a.txt:2: a carriage return inside the line"):
         read_sentences(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n", "a pointer of Git LFS.*git lfs pull"),
+        ("a.csv", "text,id\nhello\rworld,1\nb,2\n", r"a.csv:2: a carriage return inside the line"),
+        ("a.tsv", 'text\tsource\nFirst one\tA\n"Well, he said\tA\nSecond\tB\nB said so"\tB\nNo source here\nLast\tA\n', r"a.tsv:3: a quote begins here and ends on a later line"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content, newline="")
+    with pytest.raises(UserError, match=message):
+        read_sentences(tmp_path / name, None if name == "a.txt" else "text")
