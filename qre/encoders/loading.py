@@ -10,10 +10,11 @@ from pathlib import Path
 from qre.encoders.heard import listening
 from qre.encoders.weight_files import check_weight_files
 from qre.encoders.weights import lacking_message, poison, watched
-from qre.errors import EncoderError
+from qre.errors import EncoderError, place_error
 
 # of torch and safetensors, where weights do not fit; of a tokenizer or a config that is not there
 UNFIT = ("Error(s) in loading state_dict", "size mismatch", "ignore_mismatched_sizes", "automatic conversion of the weights")
+OF_CONTENT = (TypeError, KeyError, AttributeError, ValueError, AssertionError, IndexError)  # what libraries raise of a config that is none of theirs
 
 
 @dataclass
@@ -52,7 +53,7 @@ def checked(folder: Path) -> Iterator[Seen]:
             with listening(str(folder), str(folder.resolve())) as heard:
                 yield seen
         except Exception as error:
-            raise _explained(error, watch) from error
+            raise _explained(error, watch, folder) from error
     if problem := watch.problem():
         raise EncoderError(problem)
     lacking = watch.lacking()
@@ -63,9 +64,14 @@ def checked(folder: Path) -> Iterator[Seen]:
     seen.lacking, seen.left_over, seen.warnings = list(lacking), watch.left_over(), [*watch.notes(), *heard.shown]
 
 
-def _explained(error: Exception, watch) -> Exception:
-    """An error of loading weights as one that names them; any other as it is."""
-    if isinstance(error, EncoderError) or not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
+def _explained(error: Exception, watch, folder: Path) -> Exception:
+    """An error of loading weights as one that names them; one that a config's content has made in one line; any other as it is."""
+    if isinstance(error, EncoderError) or place_error(error) is not None:
+        return error
+    if isinstance(error, OF_CONTENT):
+        said = " ".join(str(error).replace(str(folder), "its folder").split())[:300]
+        return EncoderError(f"its files cannot be loaded: {type(error).__name__}: {said}; mend the file, or save the encoder again with SentenceTransformer.save()")
+    if not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
         return error
     told = watch.problem() or (lacking_message(watch.lacking(), watch.left_over()) if watch.lacking() else "")
     return EncoderError(told or str(error))

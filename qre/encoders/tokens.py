@@ -98,7 +98,7 @@ class Tokens:
         raise EncoderError(
             f"token ids differ from those of its tokenizer.json on {len(differing)} of {len(ids)} sentences, first on sentence {row} "
             f"({sentences[row][:60]!r}): transformers made a {type(self._tokenizer).__name__}, {named}, and tokenizer.json holds a "
-            f"{type(self._file.model).__name__} model; with "
+            f"{type(self._file.model).__name__} model; if tokenizer.json is the right one of the two, with "
             '"tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json its tokenizer.json is used as it is'
         )
 

@@ -20,7 +20,7 @@ def check_weight_files(folder: Path) -> None:
         EncoderError: shards are missing; or weights are integers, with nothing that says what they stand for.
     """
     for place in _module_folders(folder):
-        for index in sorted(place.glob("*.safetensors.index.json")):
+        for index in sorted(place.glob("*.safetensors.index.json")) if not (place / "model.safetensors").is_file() else ():
             _check_shards(index, index.relative_to(folder).as_posix())
         if not _config(place).get("quantization_config"):
             for file in sorted(place.glob("*.safetensors")):

@@ -16,7 +16,7 @@ from qre.errors import EncoderError
 SHOWN = 3  # names of each list in a message
 # a whole part that only another use of the checkpoint needs, by the first name that the body does not have: heads, and towers of other modalities
 HEADS = re.compile(
-    r"(cls|mlm|nsp|score|logit_\w+|temperature|vocab_\w+|pooler|decoder|\w*(head|classif|prediction|qa_outputs|seq_relationship|generator|vision|visual|image|audio)\w*)"
+    r"(cls|mlm|nsp|score|logit_\w+|temperature|vocab_\w+|\w*pooler|decoder|\w*(head|classif|prediction|qa_outputs|seq_relationship|generator|vision|visual|image|audio)\w*)"
 )
 PROJECTIONS = re.compile(r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*")  # of a loss, mostly (SimCSE's mlp): people are told of them
 CONSTANTS = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked|inv_freq|(cos|sin)_cached|masked_bias|relative_position_(index|bucket))$")

@@ -224,3 +224,18 @@ def test_debris_beside_the_modules_is_not_looked_at(copy, sentences, folder):
 def test_usual_heads_do_not_fail(copy, originals, sentences):
     heads = beside(logit_scale=(1,), temperature=(1,), vocab_projector__bias=(4,), vocab_layer_norm__weight=(32,), vocab_transform__weight=(32, 32))
     assert np.array_equal(run(copy("bert", heads), sentences.texts)["vectors"], run(originals["bert"], sentences.texts)["vectors"])
+
+
+def test_a_whole_file_of_weights_needs_no_index(copy, sentences):
+    path = copy("bert", dict)
+    (path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1.safetensors"}}')
+    run(path, sentences.texts)
+
+
+@pytest.mark.parametrize(("file", "content"), [("1_Pooling/config.json", "{}"), ("tokenizer.json", '{"version": "1.0"'), ("sentence_bert_config.json", '{"odd": 1}')])
+def test_a_config_that_no_library_takes_is_one_line(copy, sentences, file, content):
+    path = copy("bert", dict)
+    (path / file).write_text(content)
+    with pytest.raises(EncoderError) as told:
+        run(path, sentences.texts)
+    assert "\n" not in str(told.value) and str(path) not in str(told.value).split("(")[-1]
