@@ -65,9 +65,10 @@ def listening(pids: list[int]) -> set[str]:
     """Addresses that these processes listen on, as /proc writes them."""
     sockets = set()
     for pid in pids:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            if descriptor.is_symlink() and os.readlink(descriptor).startswith("socket:["):
-                sockets.add(os.readlink(descriptor)[8:-1])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a process of the list may have ended meanwhile
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                if descriptor.is_symlink() and os.readlink(descriptor).startswith("socket:["):
+                    sockets.add(os.readlink(descriptor)[8:-1])
     rows = [line.split() for file in ("tcp", "tcp6") for line in Path("/proc/net", file).read_text().splitlines()[1:]]
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in sockets}
 
