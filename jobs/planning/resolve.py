@@ -6,7 +6,7 @@ What the hub said of a commit never changes, so it is kept in the store: a catal
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,7 +24,7 @@ from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, pri
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.snapshots import cache_folder
-from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.spec import EncoderSpec, FolderSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
