@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,15 +138,15 @@ class LocalCluster:
         return [node for node in self.nodes if not node.head]
 
     def add_node(self, **kind) -> Node:
-        """Start one more worker node; `cpus`, `gpus`, `labels`, `resources` where it is to differ from the others."""
+        """Start one more worker node; `cpus`, `gpus`, `labels`, `resources` where it is to differ from the others, and what `add_nodes` takes."""
         return self.add_nodes(1, **kind)[0]
 
-    def add_nodes(self, count: int, **kind) -> list[Node]:
-        """Start worker nodes side by side."""
+    def add_nodes(self, count: int, environment: dict[str, str] | None = None, within: Sequence[str] = (), **kind) -> list[Node]:
+        """Start worker nodes side by side; with variables of their own, and `within` a command that runs another, e.g. unshare."""
         before = self.nodes
         parameters = self._parameters(**{**self._kind, **kind}) | {"gcs_address": self._gcs, "redis_address": self._gcs}
         folders = [tempfile.mkdtemp(prefix="", dir=self._folder) for _ in range(count)]  # two that start in one folder take the same names
-        for started in [self._start({**parameters, "temp_dir": folder}, {}) for folder in folders]:
+        for started in [self._start({**parameters, "temp_dir": folder}, environment or {}, within) for folder in folders]:
             self._started(started)
         return [node for node in self.nodes if node not in before]
 
@@ -173,12 +174,12 @@ class LocalCluster:
             "object_store_memory": self._store_bytes, "min_worker_port": 0, "max_worker_port": 0, "dashboard_agent_listen_port": 0,
         }  # fmt: skip
 
-    def _start(self, parameters: dict, variables: dict[str, str]) -> tuple[subprocess.Popen, Path]:
+    def _start(self, parameters: dict, variables: dict[str, str], within: Sequence[str] = ()) -> tuple[subprocess.Popen, Path]:
         """The process that starts a node, and where it writes to. In a session of its own: a Ctrl-C is meant for the owner alone."""
         log = self._folder / f"start-{uuid.uuid4().hex[:8]}.log"
         with open(log, "wb") as output:
             started = subprocess.Popen(
-                [sys.executable, HERE / "start_node.py", json.dumps(parameters)], env={**self._environment, **variables}, cwd=self._folder,
+                [*within, sys.executable, HERE / "start_node.py", json.dumps(parameters)], env={**self._environment, **variables}, cwd=self._folder,
                 start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         return started, log

@@ -189,11 +189,12 @@ def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
 
 
 def _why(failure: Failure, alone: bool) -> str:
-    """The reason and the message, neither said twice; of several encoders what is common to them."""
+    """The reason and the message, neither said twice, and where; of several encoders what is common to them."""
+    where = f" (on {failure.node})" if failure.node and alone else ""
     message = failure.message.removesuffix(f"; {failure.remedy}")
     if not message or (failure.remedy and not alone):
-        return failure.exception
-    return message if failure.exception in message else f"{failure.exception}: {message}"
+        return failure.exception + where
+    return (message if failure.exception in message else f"{failure.exception}: {message}") + where
 
 
 def print_warnings(warned: dict[str, list[str]]) -> None:

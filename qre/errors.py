@@ -21,6 +21,11 @@ class EncoderError(Exception):
     """An encoder's own fault (permanent): it is recorded for that encoder, and the sweep goes on."""
 
 
+class DoubtfulError(EncoderError):
+    """What a library has raised of an encoder: its own fault most often, and at times that of the installation. It is believed when it has come twice,
+    on two nodes where there are two."""
+
+
 class EmbeddingError(EncoderError):
     """An embedding that cannot become a density operator.
 
@@ -80,6 +85,13 @@ MENDS = {
     errno.EAGAIN: "the machine has no processes or threads left (ulimit -u)",
 }
 WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
+OF_CONTENT = {errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}  # what a file's content or a config's words can bring about
+MACHINE_SIGNS = re.compile(  # in the words of torch, CUDA and the loader of shared libraries, whose exceptions have no type of their own
+    r"CUDA error|CUDA driver|NVIDIA driver|No CUDA GPUs are available|NCCL|CUBLAS_STATUS|CUSOLVER|cuDNN|CUDNN_STATUS|HIP error|no kernel image"
+    r"|not compiled with CUDA|out of memory|not enough memory|can't allocate memory|Cannot allocate memory|can't start new thread|bad_alloc"
+    r"|cannot open shared object|shared object file|undefined symbol|DLL load failed|version `(GLIBC|CXX)|cannot allocate|failed to map segment",
+    re.IGNORECASE,
+)
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
 
 
@@ -102,6 +114,37 @@ def place_error(error: BaseException, what: str = "") -> PlaceError | None:
             place = what or _place(one, number) or f"{type(one).__name__}: {one}"
             return PlaceError(f"{place}: {os.strerror(number)}; {MENDS[number]}")
     return None
+
+
+def machine_error(error: BaseException) -> bool:
+    """Whether an exception is of the machine by its type, its errno or its words, so that the same encoder may do well on another one.
+
+    That is every OSError with a number but those that a file's content can bring about; no memory, threads or time; a broken GPU, or a driver that does not go
+    with its libraries; a shared library that does not load. A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
+    """
+    if isinstance(error, (EncoderError, UserError)):
+        return False
+    if place_error(error) is not None:
+        return True
+    if any("device-side assert" in str(one) for one in _chain(error)):
+        return False
+    if _absent(error):
+        return True
+    for one in _chain(error):
+        if isinstance(one, (MemoryError, TimeoutError)) or (isinstance(one, OSError) and one.errno and one.errno not in {*OF_CONTENT, errno.ENOENT}):
+            return True
+        if isinstance(one, (RuntimeError, ImportError, OSError, AssertionError)) and MACHINE_SIGNS.search(str(one)):
+            return True
+    return False
+
+
+def _absent(error: BaseException) -> bool:
+    """A path that is not there; only in what was raised on purpose, since libraries look for many files that need not be there."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError) and error.errno == errno.ENOENT:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _place(error: BaseException, number: int) -> str:

@@ -7,7 +7,8 @@ import time
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from jobs.engine.nodes import fitting
+from jobs.engine.bench import Bench
+from jobs.engine.nodes import NODE_ID, fitting
 from jobs.engine.schedule import Attempt
 from jobs.slots import ClusterSettings, Slot
 from jobs.workers.embed import Embedder
@@ -23,8 +24,8 @@ class Actors:
     zero while the last passes still run.
     """
 
-    def __init__(self, store: str, settings: ClusterSettings, kind=Embedder):
-        self._store, self._settings, self._kind = store, settings, kind
+    def __init__(self, store: str, settings: ClusterSettings, bench: Bench, kind=Embedder):
+        self._store, self._settings, self._bench, self._kind = store, settings, bench, kind
         self._idle: dict[str, list] = {}
         self._all: set = set()
         self._fitting: dict[str, tuple[float, int]] = {}
@@ -35,7 +36,7 @@ class Actors:
             return self._settings.width
         when, count = self._fitting.get(slot.name, (0.0, 0))
         if time.monotonic() - when > LOOK_SECONDS:  # the loop asks at every event
-            self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot)
+            self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot, self._bench.kept_from(slot))
         return max(1, count)
 
     def start(self, attempt: Attempt, *arguments) -> tuple[object, ray.ObjectRefGenerator]:
@@ -44,17 +45,17 @@ class Actors:
         run = actor.run.options(num_returns="streaming", _generator_backpressure_num_objects=BACKPRESSURE)
         return actor, run.remote(attempt.work, *arguments)
 
-    def give(self, actor, slot: Slot) -> None:
+    def give(self, actor, attempt: Attempt) -> None:
         """Take back an actor that is well."""
-        if slot.gpus:  # a fresh process is the only sure way to get GPU memory back
+        if attempt.work.slot.gpus:  # a fresh process is the only sure way to get GPU memory back
             self.kill(actor)
         else:
-            self._idle.setdefault(slot.name, []).append(actor)
+            self._idle.setdefault(attempt.work.slot.name, []).append((actor, attempt.node))
 
     def release_idle(self) -> None:
         for actors in self._idle.values():
             while actors:
-                self.kill(actors.pop())
+                self.kill(actors.pop()[0])
 
     def kill(self, actor) -> None:
         self._all.discard(actor)
@@ -66,10 +67,14 @@ class Actors:
 
     def _take(self, attempt: Attempt):
         slot = attempt.work.slot
-        if self._idle.get(slot.name):
-            return self._idle[slot.name].pop()
+        attempt.kept_from = self._bench.kept_from(slot, attempt.avoid)
+        idle = self._idle.get(slot.name, [])
+        for place in [place for place in reversed(range(len(idle))) if idle[place][1] not in attempt.kept_from]:
+            return idle.pop(place)[0]
         options = slot.asked()
-        if attempt.node is not None and not slot.labels:
+        if attempt.kept_from:
+            options["label_selector"] = {**slot.labels, NODE_ID: f"!in({','.join(sorted(attempt.kept_from))})"}
+        elif attempt.node is not None and not slot.labels:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
         actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)
         self._all.add(actor)

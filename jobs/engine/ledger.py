@@ -29,21 +29,21 @@ class Ledger:
         self.given_up = given_up
         self.finished = self.failed = self._in_a_row = 0
 
-    def unit(self, result: UnitResult, attempts: int) -> None:
-        """A unit has ended in one step; whether it is finished by that, the caller knows."""
+    def unit(self, result: UnitResult, attempts: int, node: str = "") -> None:
+        """A unit has ended in one step, on this node; whether it is finished by that, the caller knows."""
         if result.status == "failed":
             self.finished += 1
-            self._record(result.key, self._names[result.key], result, "permanent", attempts)
+            self._record(result.key, self._names[result.key], result, "permanent", attempts, node)
         elif result.status == "done":
             self._in_a_row = 0
             self._clear(result.key)
 
-    def score(self, result: ScoreResult, attempts: int) -> None:
+    def score(self, result: ScoreResult, attempts: int, node: str = "") -> None:
         """A unit has ended on a task."""
         self.finished += 1
         key = score_key(result.task, result.key)
         if result.status == "failed":
-            self._record(key, self._scored_name(result.task, result.key), result, "permanent", attempts)
+            self._record(key, self._scored_name(result.task, result.key), result, "permanent", attempts, node)
             return
         self._in_a_row = 0
         self._metrics.scores.inc()
@@ -55,22 +55,22 @@ class Ledger:
         scores = {score_key(one.task, unit.key): self._scored_name(one.task, unit.key) for one in work.scorings for unit in one.units}
         return {**{unit.key: unit.spec.name for unit in work.units}, **scores}
 
-    def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int) -> None:
+    def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int, node: str = "") -> None:
         """The machine has failed these too often: key -> what people read. Of a fault of the place nothing is recorded against them.
 
         Raises:
             SweepError: it has failed so many in a row that it is not the encoders.
         """
-        self.withhold(pieces, UnitResult.failed("", error), attempts, recorded=not places_fault(error))
+        self.withhold(pieces, UnitResult.failed("", error), attempts, node, recorded=not places_fault(error))
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW:
-            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last: {in_short(error)}")
+            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last{f', on {node}' if node else ''}: {in_short(error)}")
 
-    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int, recorded: bool = True) -> None:
+    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int, node: str = "", recorded: bool = True) -> None:
         """These are not tried again in this sweep."""
         for key, name in pieces.items():
             self.finished += 1
-            self.given_up[key] = self._record(key, name, why, "transient", attempts, recorded)
+            self.given_up[key] = self._record(key, name, why, "transient", attempts, node, recorded)
 
     def _clear(self, key: str) -> None:
         if key in self._recorded:
@@ -80,12 +80,12 @@ class Ledger:
     def _scored_name(self, task: str, unit: str) -> str:
         return f"{self._names[unit]} on {self._tasks[task].name}"
 
-    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int, recorded: bool = True) -> Failure:
+    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int, node: str, recorded: bool = True) -> Failure:
         self.failed += 1
         self._metrics.failed.inc(tags={"kind": kind})
-        failure = Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts)
+        failure = Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts, node=node)
         if recorded:
-            self._reporter.say(f"failed: {name}: {why.exception}: {why.message}")
+            self._reporter.say(f"failed: {name}{f' on {node}' if node else ''}: {why.exception}: {why.message}")
             self._recorded.add(key)
             self._store.failures.write(failure)
         return failure

@@ -10,10 +10,11 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, Task
 
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
+from jobs.engine.bench import Bench
 from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling
+from jobs.engine.nodes import autoscaling, holding, node_name, node_of_actor
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
@@ -31,15 +32,24 @@ LOOK_SECONDS = 5.0  # between looks at the nodes
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A failure that is believed when it comes again: where it came first, and what it said."""
+
+    node: str
+    why: str
+
+
 @dataclass
 class Pass:
-    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `result` is of the unit
-    whose embedding comes next."""
+    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `doubts` are what failed
+    in it and is to come again before it is believed; `result` is of the unit whose embedding comes next."""
 
     attempt: Attempt
     actor: object
     told: set[str | tuple[str, str]] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    doubts: dict[str | tuple[str, str], Doubt] = field(default_factory=dict)
     result: UnitResult | None = None
 
     @property
@@ -57,11 +67,13 @@ class Loop:
     def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure]):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
-        self.actors = Actors(store.location, config.cluster)
+        self.bench = Bench(reporter.say)
+        self.actors = Actors(store.location, config.cluster, self.bench)
         self.schedule = Schedule(self.actors.width, config.cluster.attempts)
         self.schedule.add(plan.passes)
         self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
         self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
+        self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
         self.live: dict = {}  # generator or reference -> Pass or Shard
         self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
         self.phase = "encoders and scores" if self.tasks else "encoders"
@@ -96,7 +108,7 @@ class Loop:
             for attempt in self.schedule.next(time.monotonic()):
                 upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
                 tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
-                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks)
+                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks, self.here)
                 actor, events = self.actors.start(attempt, *arguments)
                 self.live[events] = Pass(attempt, actor)
         if not self.schedule.queued:
@@ -141,25 +153,55 @@ class Loop:
         else:
             self.heard = attempt.sign = now
             if isinstance(event, UnitResult):
+                if self._in_doubt(call, event.key, event):
+                    return
                 before = call.left.pieces
-                self.ledger.unit(event, attempt.number)
+                self.ledger.unit(event, attempt.number, self._where(call, event.key))
                 call.told.add(event.key)
                 call.failed |= {event.key} if event.status == "failed" else set()
                 self.ledger.finished += before - call.left.pieces - 1  # scores that will not be made
                 call.result = event if event.status == "done" else None
             elif isinstance(event, ScoreResult):
-                self.ledger.score(event, attempt.number)
+                if self._in_doubt(call, (event.task, event.key), event):
+                    return
+                self.ledger.score(event, attempt.number, self._where(call, (event.task, event.key)))
                 call.told.add((event.task, event.key))
             else:
                 self._sign(attempt, event, now)
 
+    def _in_doubt(self, call: Pass, piece: str | tuple[str, str], result: UnitResult | ScoreResult) -> bool:
+        """Whether a failure is to come a second time before it is believed; what has come only once was its node's."""
+        attempt = call.attempt
+        if result.status == "failed":
+            if result.doubtful and piece not in attempt.doubts:
+                call.doubts[piece] = Doubt(attempt.node, f"{result.exception}: {result.message[:160]}")
+                return True
+            return False
+        self.bench.succeeded(attempt.node)
+        if (doubt := attempt.doubts.get(piece)) is not None and doubt.node != attempt.node:
+            self.bench.failed(doubt.node, attempt.work.key, doubt.why, attempt.work.slot)
+        return False
+
+    def _where(self, call: Pass, piece: str | tuple[str, str]) -> str:
+        """The node of a piece of work, and that where it had failed before."""
+        doubt = call.attempt.doubts.get(piece)
+        return " and ".join(dict.fromkeys(node_name(node) for node in ([doubt.node] if doubt else []) + [call.attempt.node]))
+
     def _ended(self, call: Pass) -> None:
-        if call.left.pieces:  # what came in place of an embedding was the news of its death
+        left = call.left
+        if call.doubts and not left.left(call.doubts, call.doubts).pieces:
+            self.reporter.ended(call.attempt, "in doubt")
+            self.actors.kill(call.actor)
+            self.reporter.say(f"{left.name}: {next(iter(call.doubts.values())).why} on {node_name(call.attempt.node)}; once more, to be sure")
+            call.attempt.work = left
+            self.schedule.confirm(call.attempt, left, {**call.attempt.doubts, **call.doubts})
+            return
+        if left.pieces:  # what came in place of an embedding was the news of its death
             self.actors.kill(call.actor)
             self._fault(call, WorkerCrashedError())
             return
         self.schedule.done(call.attempt)
-        self.actors.give(call.actor, call.attempt.work.slot)
+        self.actors.give(call.actor, call.attempt)
         self.reporter.ended(call.attempt, "done")
 
     def _sign(self, attempt: Attempt, event: Started | Loaded | ChunkMade, now: float) -> None:
@@ -174,6 +216,7 @@ class Loop:
             attempt.chunks, attempt.of = event.made, event.of
             if event.sentences:
                 attempt.moved = True
+                self.bench.succeeded(attempt.node)
                 self.metrics.sentences.inc(event.sentences)
                 self.metrics.seconds.observe(event.seconds, {"phase": "encode"})
 
@@ -208,14 +251,20 @@ class Loop:
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
         attempt, left, cause = call.attempt, call.left, _cause(error)
+        if attempt.started is None:  # its actor could not even be made
+            attempt.node = node_of_actor(call.actor)
+        node = node_name(attempt.node) if attempt.node else ""
+        attempt.doubts = {**attempt.doubts, **call.doubts}
         self.reporter.ended(attempt, type(cause).__name__)
         if isinstance(cause, StoreNotShared):
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
-            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number, node)
             return
         self.metrics.lost.inc()
+        if attempt.node:
+            self.bench.failed(attempt.node, attempt.work.key, place_in_words(cause) if places_fault(cause) else in_short(cause), attempt.work.slot)
         if not left.pieces:
             self.schedule.done(attempt)
             return
@@ -223,13 +272,14 @@ class Loop:
         retry = self.schedule.again(attempt, time.monotonic())
         if retry is not None:
             kept = f", going on after chunk {attempt.chunks} of {attempt.of}" if attempt.moved else ""
+            at = f"{node}: " if node else ""
             tries = f"trying again ({retry.number} of {self.config.cluster.attempts}{kept})"
             if places_fault(cause):  # others will meet it too: told once, by no encoder's name
-                self.reporter.say_once(f"{place_in_words(cause)}; trying again")
+                self.reporter.say_once(f"{at}{place_in_words(cause)}; trying again")
             else:
-                self.reporter.say(f"{attempt.work.name}: {in_short(cause)}; {tries}")
+                self.reporter.say(f"{attempt.work.name}: {at}{in_short(cause)}; {tries}")
         else:
-            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
+            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number, node)
 
     def _watch(self) -> None:
         """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which nothing moves."""
@@ -238,6 +288,11 @@ class Loop:
             return
         self.looked = now
         waiting = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
+        for events, call in [(events, call) for events, call in self.live.items() if call in waiting and not self._may_start(call.attempt)]:
+            del self.live[events]
+            self.actors.kill(call.actor)
+            self.schedule.elsewhere(call.attempt)
+            waiting.remove(call)
         hopeless = self.watch.hopeless([*self.schedule.waiting_slots, *(call.attempt.work.slot for call in waiting)])
         for name, why in hopeless.items():
             self._withdraw(name, why, [call for call in waiting if call.attempt.work.slot.name == name])
@@ -248,6 +303,10 @@ class Loop:
                 self.heard = now  # it is tried again: something moves
                 self._fault(call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended"))
         self.watch.check(self.schedule.in_flight, self.heard, now)
+
+    def _may_start(self, attempt: Attempt) -> bool:
+        """Whether a node is left for an attempt that is kept from some."""
+        return not attempt.kept_from or bool(holding(attempt.work.slot) - attempt.kept_from) or autoscaling()
 
     def _withdraw(self, name: str, why: str, waiting: list[Pass]) -> None:
         """Give up what waits for a slot that no node holds."""
@@ -273,7 +332,9 @@ class Loop:
 
     def _report(self) -> None:
         """An encoder is half done when it is embedded; chunks tell how far a long pass is."""
-        flying = self.schedule.in_flight
+        flying, bench = self.schedule.in_flight, self.bench
+        if bench.failures:
+            self.reporter.nodes(*({node_name(node): told for node, told in told_of.items()} for told_of in (bench.benched, bench.failures)))
         self.metrics.in_flight.set(len(flying))
         embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
         passes = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.of]

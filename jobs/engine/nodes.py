@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 
 import ray
 from ray._private import ray_constants
@@ -12,11 +13,34 @@ from ray.experimental.internal_kv import _internal_kv_get
 from jobs.slots import Slot
 
 NODE_TYPE = "ray.io/node-group"  # Ray's label for it
+NODE_ID = "ray.io/node-id"  # its label for the node itself
+_NAMES: dict[str, str] = {}  # of nodes, also of those that are gone since
 
 
-def fitting(slot: Slot) -> int:
-    """How many of a slot the nodes that are up hold at once, where nothing else runs."""
-    return sum(_held(node, slot) for node in ray.nodes() if node["Alive"])
+def fitting(slot: Slot, without: Collection[str] = ()) -> int:
+    """How many of a slot the nodes that are up hold at once, where nothing else runs; leaving out some by their id."""
+    return sum(_held(node, slot) for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without)
+
+
+def holding(slot: Slot) -> set[str]:
+    """Ids of the nodes that are up and can hold a slot."""
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"] and _held(node, slot)}
+
+
+def node_name(node: str) -> str:
+    """A node as people find it: the beginning of its id in Ray, and its host."""
+    if node not in _NAMES:
+        _NAMES.update({
+            one["NodeID"]: f"node {one['NodeID'][:8]} ({one.get('NodeManagerHostname') or one['NodeManagerAddress']})" for one in ray.nodes()
+        })  # fmt: skip
+    return _NAMES.get(node, f"node {node[:8]}")
+
+
+def node_of_actor(actor) -> str | None:
+    """The node that an actor was, or was to be, made on; None where Ray has not chosen one."""
+    from ray._private.state import actors
+
+    return (actors(actor._actor_id.hex()).get("Address") or {}).get("NodeID") or None
 
 
 def largest(resource: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from types import TracebackType
 
@@ -36,6 +36,7 @@ class Reporter:
         self._task = None
         self._timeline: list[dict] = []
         self._said: set[str] = set()
+        self._nodes: dict[str, list[str]] = {}
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
@@ -60,6 +61,11 @@ class Reporter:
         if text not in self._said:
             self._said.add(text)
             self.say(text)
+
+    def nodes(self, benched: Mapping[str, str], failures: Mapping[str, int]) -> None:
+        """Which nodes get no more work, and why; how many passes each node has failed. Names of nodes as people find them."""
+        told = [f"{count} passes failed on {node}" for node, count in failures.items()]
+        self._nodes = {"no more work for": [f"{node}: {why}" for node, why in benched.items()], "nodes": told}
 
     def begin(self, phase: str, total: float) -> None:
         """Enter a phase; `total` is in what `update` counts."""
@@ -96,7 +102,7 @@ class Reporter:
         flying = [described(attempt, now) for attempt in in_flight]
         left = (now - self._begun) / done * (total - done) if done else None
         self._state = {
-            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": flying,
+            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": flying, **self._nodes,
             "seconds": round(now - self._started, 1), "seconds_left": None if left is None else round(left),
         }  # fmt: skip
         self._record(self._state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jobs.planning.passes import PassWork
@@ -26,6 +26,9 @@ class Attempt:
         sign: when it was last heard of.
         chunks, of: chunks that are made, and of how many.
         moved: this try has made a chunk.
+        avoid: nodes where it was failed before; it goes elsewhere, where another node holds its slot.
+        kept_from: nodes that its actor may not be on.
+        doubts: by piece, where it failed by what is believed only when it has come twice.
     """
 
     work: PassWork
@@ -38,6 +41,14 @@ class Attempt:
     chunks: int = 0
     of: int = 0
     moved: bool = False
+    avoid: frozenset[str] = frozenset()
+    kept_from: frozenset[str] = frozenset()
+    doubts: Mapping = field(default_factory=dict)
+
+    @property
+    def held_up(self) -> bool:
+        """It waits for a certain node."""
+        return bool(self.avoid) and self.started is None
 
     @property
     def _rank(self) -> tuple:
@@ -91,7 +102,9 @@ class Schedule:
             slot = self._slots[name]
             if not slot.gpus and any(queue for other, queue in self._queues.items() if self._slots[other].gpus):
                 break
-            free = self.width(slot) - sum(attempt.work.slot.name == name for attempt in self.in_flight)
+            flying = [attempt for attempt in self.in_flight if attempt.work.slot.name == name]
+            free = width = self.width(slot)
+            free -= len(flying) - min(width, sum(attempt.held_up for attempt in flying))  # their node is another's for now: meanwhile others may go
             while self._queues[name] and free > 0:
                 started.append(self._take(self._queues[name], now))
                 free -= 1
@@ -111,9 +124,22 @@ class Schedule:
         number = 1 if attempt.moved else attempt.number + 1
         if number > self.attempts:
             return None
-        retry = Attempt(attempt.work, number)
+        retry = Attempt(attempt.work, number, avoid=attempt.avoid | self._node(attempt), doubts=attempt.doubts)
         self._pausing.append((now + min(PAUSE_SECONDS * 2.0 ** (number - 1), LONGEST_PAUSE), retry))
         return retry
+
+    def confirm(self, attempt: Attempt, work: PassWork, doubts: Mapping) -> None:
+        """The attempt has ended, and what is left of its pass failed by what may be of its node: it is tried once more, elsewhere where that is possible."""
+        self.done(attempt)
+        self._queue(Attempt(work, attempt.number, avoid=attempt.avoid | self._node(attempt), doubts=doubts))
+
+    def elsewhere(self, attempt: Attempt) -> None:
+        """The attempt waits where no node is left for it; it waits in the queue instead."""
+        self.in_flight.remove(attempt)
+        self._queue(Attempt(attempt.work, attempt.number, avoid=attempt.avoid, doubts=attempt.doubts))
+
+    def _node(self, attempt: Attempt) -> frozenset[str]:
+        return frozenset({attempt.node} if attempt.node is not None else ())
 
     def withdraw(self, name: str) -> list[PassWork]:
         """Take the waiting passes of a slot off the queue: nothing can hold them."""

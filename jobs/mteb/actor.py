@@ -19,7 +19,7 @@ from jobs.mteb.run import Encoder, run, task_of
 from jobs.slots import Slot
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import Loaded, Started
-from jobs.workers.faults import machines_fault
+from jobs.workers.faults import check_own, machines_fault
 from jobs.workers.worker import set_threads
 from qre.encoders.hub import printable
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
@@ -124,8 +124,7 @@ def run_tasks(
     try:
         loaded = Pass(work.spec, ANY_TEXT, [()], settings, device, cache_bytes)
     except Exception as error:  # whatever loading raises is this encoder's end
-        if machines_fault(error):
-            raise
+        check_own(error, work.spec)
         yield from (TaskEnded(name, why=printable(f"{type(error).__name__}: {error}", 500)) for name in names)
         return
     yield Loaded(time.monotonic() - began, loaded.record["device"])

@@ -12,7 +12,9 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError
 
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
+from jobs.engine.bench import Bench
 from jobs.engine.local import Interrupted, Stop, SweepError
+from jobs.engine.nodes import node_of_actor
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.watch import Watch
 from jobs.mteb.actor import Evaluation, MtebRunner, TaskEnded
@@ -52,7 +54,8 @@ class Evaluations:
         self._config, self._store, self._stop, self._say = config, store, stop, say
         self._works = {work.key: work for work in works}
         self.ended = {work.key: Ended(work.name) for work in works}
-        self._actors = Actors(store.location, config.cluster, MtebRunner)
+        self._bench = Bench(say)
+        self._actors = Actors(store.location, config.cluster, self._bench, MtebRunner)
         self._schedule = Schedule(self._actors.width, config.cluster.attempts)
         self._schedule.add(works)
         self._watch = Watch(config.cluster)
@@ -107,11 +110,11 @@ class Evaluations:
         except StopIteration:
             del self._live[events]
             self._schedule.done(attempt)
-            self._actors.give(call.actor, attempt.work.slot)
+            self._actors.give(call.actor, attempt)
         except RayError as error:
             del self._live[events]
             self._actors.kill(call.actor)
-            self._fault(attempt, error)
+            self._fault(call, error)
         else:
             attempt.sign = now
             if isinstance(event, Started):
@@ -128,6 +131,7 @@ class Evaluations:
             self._say(self._line(f"failed: {attempt.work.name}: {event.task}: {printable(event.why, 200)}"))
             return
         attempt.moved = True
+        self._bench.succeeded(attempt.node)
         ended.scores[event.task] = event.score
         score = "no main score" if event.score is None else f"{event.score:.4f}"
         self._say(self._line(f"{attempt.work.name}: {event.task} {score}, in {event.seconds:.0f} s"))
@@ -136,11 +140,15 @@ class Evaluations:
         ended = self.ended[work.key]
         return tuple(task for task in work.tasks if task[0] not in ended.scores and task[0] not in ended.failures)
 
-    def _fault(self, attempt: Attempt, error: RayError) -> None:
+    def _fault(self, call: _Call, error: RayError) -> None:
         """An attempt that the machine has failed: tried again with the tasks that it has left, or given up."""
-        cause = error.cause if isinstance(error, RayTaskError) else error
+        attempt, cause = call.attempt, error.cause if isinstance(error, RayTaskError) else error
         if isinstance(cause, StoreNotShared):
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
+        if attempt.started is None:
+            attempt.node = node_of_actor(call.actor)
+        if attempt.node is not None:
+            self._bench.failed(attempt.node, attempt.work.key, type(cause).__name__, attempt.work.slot)
         why = printable(f"{type(cause).__name__}: {str(cause).strip()}", 300)
         attempt.work = replace(attempt.work, tasks=self._left(attempt.work))
         if isinstance(error, ActorUnschedulableError) or not attempt.work.tasks:

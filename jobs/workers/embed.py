@@ -15,14 +15,15 @@ import ray
 from jobs.planning.passes import PassWork, Unit
 from jobs.workers.chunks import encode_chunks, measured
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
-from jobs.workers.faults import machines_fault
+from jobs.workers.faults import check_own
 from jobs.workers.featurize import encoder_facts
 from jobs.workers.score import Scorer
 from jobs.workers.worker import set_threads, versions
 from qre.density import check_finite
+from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
-from qre.encoders.spec import EncoderSpec, HubSpec
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EmbeddingError, EncoderError, place_error
 from qre.sentences import SentenceSet
@@ -44,11 +45,12 @@ class Embedder:
 
     def run(
         self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None,
-        tasks: Mapping[str, ray.ObjectRef] | None = None,
+        tasks: Mapping[str, ray.ObjectRef] | None = None, planned_on: str = "",
     ) -> Iterator[Event | tuple[np.ndarray, dict]]:
         """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with the encoder's facts, for
         the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it.
-        `tasks` are references of tasks by fingerprint, each fetched when its turn comes.
+        `tasks` are references of tasks by fingerprint, each fetched when its turn comes. `planned_on` is the node where folders were looked at: on any other
+        they may hold something else.
         """
         set_threads(self._threads)
         context = ray.get_runtime_context()
@@ -57,6 +59,8 @@ class Embedder:
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         try:
             sentences = self._sentence_set(fingerprint)
+            if planned_on != context.get_node_id() and isinstance(work.members[0].spec, FolderSpec):
+                check_intact(work.members[0].spec)
             for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
                 if isinstance(event, Embedded):
                     yield event.result
@@ -124,8 +128,7 @@ def embed_pass(
     try:
         loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
-        if machines_fault(error):
-            raise
+        check_own(error, work.members[0].spec)
         yield from _all_failed(work, {unit.key: error for unit in work.members})
         return
     if warned := loaded.record.get("warnings"):
@@ -151,6 +154,7 @@ def _embed(
     made = encode_chunks(store, work.key, loaded, {readout_name(unit.spec.readout) for unit in work.units})
     matrices, done, seconds = yield from measured(made)
     if isinstance(matrices, Exception):
+        check_own(matrices, work.members[0].spec)
         scorer.skip(unit.key for unit in work.units)
         yield from (UnitResult.failed(unit.key, matrices) for unit in work.units)
         return
@@ -191,8 +195,7 @@ def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict, sent
         check_finite(matrix, unit.spec.name)
         embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))  # as a reader of the store will have it
     except Exception as error:
-        if machines_fault(error):
-            raise
+        check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
     spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jobs.workers.faults import doubtful
+
 
 @dataclass(frozen=True)
 class Started:
@@ -48,6 +50,7 @@ class UnitResult:
             quarantine): the next round makes it again.
         bytes: of the embedding that was written.
         seconds: it took to put together and write.
+        doubtful: it failed by what is believed only when it has come twice: see faults.doubtful.
     """
 
     key: str
@@ -56,10 +59,11 @@ class UnitResult:
     message: str = ""
     bytes: int = 0
     seconds: float = 0.0
+    doubtful: bool = False
 
     @classmethod
     def failed(cls, key: str, error: Exception) -> UnitResult:
-        return cls(key, "failed", type(error).__name__, str(error)[:2000])
+        return cls(key, "failed", type(error).__name__, str(error)[:2000], doubtful=doubtful(error))
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class ScoreResult:
     exception: str = ""
     message: str = ""
     seconds: float = 0.0
+    doubtful: bool = False
 
     @classmethod
     def failed(cls, task: str, key: str, error: Exception) -> ScoreResult:
-        return cls(task, key, "failed", type(error).__name__, str(error)[:2000])
+        return cls(task, key, "failed", type(error).__name__, str(error)[:2000], doubtful=doubtful(error))

@@ -1,27 +1,38 @@
-"""Whose fault an exception is: the encoder's, the machine's, or the place's."""
+"""Whose fault an exception is: the encoder's, the machine's, or the place's; or in doubt."""
 
 from __future__ import annotations
 
 from qre.encoders.hub import WITHHELD, HubProblem
-from qre.errors import EncoderError, PlaceError, place_error
-
-BROKEN_DEVICE = ("CUDA error", "CUDA driver", "No CUDA GPUs are available", "NCCL error", "CUBLAS_STATUS_", "cuDNN error")
-NO_MORE = ("can't start new thread", "can't allocate memory")  # Python's threads, torch's memory on a CPU: both are a RuntimeError
+from qre.encoders.intact import check_intact
+from qre.encoders.spec import EncoderSpec
+from qre.errors import DoubtfulError, EncoderError, PlaceError, machine_error
 
 
 def machines_fault(error: Exception) -> bool:
-    """Whether an exception while an encoder loads, encodes or is scored is the machine's fault, and worth another try elsewhere.
-
-    A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
-    """
+    """Whether an exception while an encoder loads, encodes or is scored is the machine's fault, and worth another try elsewhere."""
     if isinstance(error, HubProblem):  # planning was given it: a node that is refused lacks the token, say
         return error.reason in WITHHELD
-    if isinstance(error, EncoderError):
-        return False
-    if isinstance(error, (MemoryError, TimeoutError)) or place_error(error) is not None:
-        return True
-    text = str(error)
-    return any(sign in text for sign in (*BROKEN_DEVICE, *NO_MORE)) and "device-side assert" not in text
+    return machine_error(error)
+
+
+def check_own(error: Exception, spec: EncoderSpec) -> None:
+    """Return where an exception is the encoder's own, or in doubt.
+
+    Raises:
+        the exception itself: it is the machine's.
+        PlaceError: the encoder's files on this node are not those that were planned.
+    """
+    if machines_fault(error):
+        raise error
+    check_intact(spec)
+
+
+def doubtful(error: Exception) -> bool:
+    """Whether an exception that is not the machine's by its looks is believed to be the encoder's only when it has come twice, on two nodes where there are two.
+
+    What we have read in its files, its config or its numbers is its own at once; what a library has raised may be of the installation.
+    """
+    return isinstance(error, DoubtfulError) or not isinstance(error, EncoderError)
 
 
 def places_fault(error: BaseException) -> bool:

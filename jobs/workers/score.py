@@ -13,7 +13,7 @@ from jobs.planning.passes import PassWork, Scoring, Unit
 from jobs.planning.prompts import prompts_of, score_file
 from jobs.workers.chunks import encode_chunks, texts_key
 from jobs.workers.events import ChunkMade, ScoreResult
-from jobs.workers.faults import machines_fault
+from jobs.workers.faults import check_own
 from jobs.workers.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.spec import EncoderSpec, ModelSpec
@@ -50,8 +50,7 @@ class Scorer:
             try:
                 self._fitted[unit.key] = fit_transforms(matrix, unit.spec.transforms)
             except Exception as error:
-                if machines_fault(error):
-                    raise
+                check_own(error, unit.spec)
                 broken[unit.key] = error
         return broken
 
@@ -89,6 +88,7 @@ class Scorer:
         if again:
             self._store.chunks.remove(self._work.key)
         if isinstance(matrices, Exception):
+            check_own(matrices, self._work.members[0].spec)
             return broken | {unit.key: matrices for unit in self._unfitted()}
         return broken | self.fit(matrices)
 
@@ -115,6 +115,7 @@ class Scorer:
             keys.append(texts_key(self._work.key, scoring.task, *(() if prompts == (own, own) else (prompt, side))))
             part = yield from self._encode(keys[-1], texts, None if prompt == own else prompt, {readout_name(unit.spec.readout) for unit in units})
             if isinstance(part, Exception):
+                check_own(part, units[0].spec)
                 return iter([ScoreResult.failed(scoring.task, unit.key, part) for unit in units])
             parts.append(part)
         vectors = parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -125,8 +126,7 @@ class Scorer:
         try:
             loaded = self._loaded.over(texts, prompt)
         except Exception as error:  # a classical encoder may be fitted only now
-            if machines_fault(error):
-                raise
+            check_own(error, self._work.members[0].spec)
             return error
         return (yield from encode_chunks(self._store, key, loaded, wanted))
 
@@ -143,8 +143,7 @@ class Scorer:
             fitted = self._fitted.get(unit.key) or fit_transforms(own[:1], unit.spec.transforms)
             score = task.score(fitted.apply(own))
         except Exception as error:
-            if machines_fault(error):
-                raise
+            check_own(error, unit.spec)
             return ScoreResult.failed(scoring.task, unit.key, error.naming(task.texts) if isinstance(error, EmbeddingError) else error)
         # the task's name is not part of its identity, and may change
         record = {name: value for name, value in asdict(score).items() if name != "task"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from qre.encoders.heard import listening
 from qre.encoders.weight_files import check_weight_files
 from qre.encoders.weights import lacking_message, poison, watched
-from qre.errors import EncoderError, place_error
+from qre.errors import DoubtfulError, EncoderError, machine_error
 
 # of torch and safetensors, where weights do not fit; of a tokenizer or a config that is not there
 UNFIT = ("Error(s) in loading state_dict", "size mismatch", "ignore_mismatched_sizes", "automatic conversion of the weights")
@@ -65,12 +66,13 @@ def checked(folder: Path) -> Iterator[Seen]:
 
 
 def _explained(error: Exception, watch, folder: Path) -> Exception:
-    """An error of loading weights as one that names them; one that a config's content has made in one line; any other as it is."""
-    if isinstance(error, EncoderError) or place_error(error) is not None:
+    """An error of loading weights as one that names them; one that a config's content has made in one line; any other, and the machine's, as it is."""
+    lost = isinstance(error, FileNotFoundError) and error.filename and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+    if isinstance(error, EncoderError) or (machine_error(error) and not lost):
         return error
-    if isinstance(error, OF_CONTENT):
+    if isinstance(error, OF_CONTENT) or lost:
         said = " ".join(str(error).replace(str(folder), "its folder").split())[:300]
-        return EncoderError(f"its files cannot be loaded: {type(error).__name__}: {said}; mend the file, or save the encoder again with SentenceTransformer.save()")
+        return DoubtfulError(f"its files cannot be loaded: {type(error).__name__}: {said}; mend the file, or save the encoder again with SentenceTransformer.save()")
     if not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
         return error
     told = watch.problem() or (lacking_message(watch.lacking(), watch.left_over()) if watch.lacking() else "")

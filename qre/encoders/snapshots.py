@@ -75,7 +75,7 @@ def acquire(
     with locked(cache_folder(), repository, revision) as lock:
         for _ in range(TRIES):
             fcntl.flock(lock, fcntl.LOCK_SH)  # many may use it at once
-            path = _here(repository, revision)
+            path = snapshot_here(repository, revision)
             if path is not None and not _broken(path, files):
                 touch(lock)
                 return Snapshot(path, os.dup(lock))
@@ -145,7 +145,7 @@ def fetch_code(repository: str, revision: str, folder: Path) -> None:
     with locked(cache_folder(), repository, revision) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_offline_mode():
-            path = _here(repository, revision)
+            path = snapshot_here(repository, revision)
             if path is None or not any(path.rglob("*.py")):
                 raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and its code at {revision[:8]} is not in the cache of this node")
         else:  # what is here may be a part of it only
@@ -172,7 +172,7 @@ def _written(repository: str, revision: str, patterns: list[str]) -> Path:
         raise type(fault)(f"{fault} (HF_HOME or HF_HUB_CACHE names another)") from error
 
 
-def _here(repository: str, revision: str) -> Path | None:
+def snapshot_here(repository: str, revision: str) -> Path | None:
     """The folder of a snapshot that is in the cache, whoever fetched it; no request is made."""
     from huggingface_hub.file_download import repo_folder_name
 

@@ -20,6 +20,7 @@ class Failure(BaseModel):
 
     Attributes:
         remedy: what a person can do; "" where the message says it.
+        node: where it failed, as people find it; "" where that is not known. Of what is believed only when it has come twice, both.
         kind: permanent (the encoder's own fault: trying again gives the same) or transient (the machine's: worth another try).
     """
 
@@ -32,6 +33,7 @@ class Failure(BaseModel):
     message: str
     remedy: str = ""
     attempts: int = 1
+    node: str = ""
     when: str = Field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 

@@ -18,10 +18,10 @@ from jobs.engine.smaller import check_not_smaller
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.slots import ClusterSettings
-from jobs.workers.faults import machines_fault, places_fault
+from jobs.workers.faults import doubtful, machines_fault, places_fault
 from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubProblem
-from qre.errors import EncoderError, PlaceError, place_error
+from qre.errors import DoubtfulError, EmbeddingError, EncoderError, PlaceError, place_error
 from qre.store import Failure, Store
 from tests.checkpoints import make
 from tests.hub import READER
@@ -143,10 +143,50 @@ def test_errors_of_the_disk_are_the_places_however_they_are_wrapped(number):
     assert str(place_error(wrapped)).startswith("/some/file: " if number in (errno.EACCES, errno.EMFILE, errno.EIO) else "/: ")
 
 
-def test_errors_that_are_the_encoders_own():
-    for error in (FileNotFoundError(errno.ENOENT, "x", "config.json"), OSError("weights are not there"), ValueError("x"), EncoderError("x")):
-        assert place_error(error) is None and not machines_fault(error)
-    assert machines_fault(RuntimeError("can't start new thread")) and machines_fault(RuntimeError("DefaultCPUAllocator: can't allocate memory: 9"))
+OWN = (EncoderError("x"), EmbeddingError("x"), HubProblem("org/a", "pickle only"))
+IN_DOUBT = (
+    OSError("weights are not there"), OSError(errno.EINVAL, "x", "f"), ValueError("x"), KeyError("qwen9"), DoubtfulError("x"), RuntimeError("shape '[1]' is invalid"),
+    ModuleNotFoundError("No module named 'einops'"), RuntimeError("CUDA error: device-side assert triggered"), UnicodeDecodeError("utf-8", b"x", 0, 1, "x"),
+)  # fmt: skip
+OF_THE_MACHINE = (
+    FileNotFoundError(errno.ENOENT, "x", "/models/a/config.json"), ConnectionResetError(errno.ECONNRESET, "x"), OSError(errno.ENETUNREACH, "x"), OSError(errno.EBUSY, "x"),
+    MemoryError(), TimeoutError("x"), RuntimeError("can't start new thread"), RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 9"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: uncorrectable ECC error encountered"), RuntimeError("No CUDA GPUs are available"), RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
+    RuntimeError("The NVIDIA driver on your system is too old (found version 11040)"), RuntimeError("CUDA driver version is insufficient for CUDA runtime version"),
+    RuntimeError("CUDA error: no kernel image is available for execution on the device"), AssertionError("Torch not compiled with CUDA enabled"),
+    ImportError("libcudart.so.12: cannot open shared object file: No such file or directory"), OSError("libcublas.so.12: undefined symbol: x"),
+    ImportError("/lib/x86_64-linux-gnu/libm.so.6: version `GLIBC_2.38' not found"), HubProblem("org/a", "gated"),
+)  # fmt: skip
+
+
+def test_whose_fault_an_error_is():
+    """The encoder's at once only where its files, config or numbers were read; the machine's by type, errno or words; and what may be either comes twice."""
+    assert [(machines_fault(error), doubtful(error)) for error in OWN] == [(False, False)] * len(OWN)
+    assert [error for error in IN_DOUBT if machines_fault(error) or not doubtful(error)] == []
+    assert [error for error in OF_THE_MACHINE if not machines_fault(error)] == []
+    for error in OF_THE_MACHINE[:-1]:  # however a library wraps it, on purpose
+        try:
+            raise ValueError("cannot be loaded") from error
+        except ValueError as wrapped:
+            assert machines_fault(wrapped), error
+
+
+def test_a_file_that_a_library_looked_for_in_passing_is_nobodys_fault():
+    try:
+        try:
+            open("/no/such/added_tokens.json").close()
+        except FileNotFoundError:
+            raise KeyError("model") from None
+    except KeyError as error:
+        assert not machines_fault(error)
+    try:
+        try:
+            open("/no/such/added_tokens.json").close()
+        except FileNotFoundError:
+            raise KeyError("model")  # noqa: B904
+    except KeyError as error:
+        assert not machines_fault(error)
 
 
 @pytest.mark.parametrize("command", ["plan", "sweep"])

@@ -1,0 +1,71 @@
+"""Whether the files of an encoder on this node are those that were planned: else what fails, or comes out wrong, is the node's fault."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from qre.encoders.folders import folder_revision
+from qre.encoders.snapshots import snapshot_here
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.errors import EncoderError, PlaceError, UserError
+
+BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
+
+
+def check_intact(spec: EncoderSpec) -> None:
+    """Look whether an encoder's folder, or its snapshot, holds on this node what was planned. Reads all of it, once in a process.
+
+    A damaged file of a snapshot is removed from the cache, so that the next try fetches it anew.
+
+    Raises:
+        PlaceError: it does not.
+    """
+    if isinstance(spec, FolderSpec):
+        _check_folder(spec.path, spec.revision, spec.native)
+    elif isinstance(spec, HubSpec):
+        _check_snapshot(spec.id, spec.revision)
+
+
+@lru_cache(maxsize=16)
+def _check_folder(path: str, revision: str, native: bool) -> None:
+    try:
+        here = folder_revision(path, native)
+    except UserError:
+        raise PlaceError(f"{path}: no such folder on this node; mount it there as where the sweep was planned") from None
+    except EncoderError as error:  # it was an encoder when it was planned
+        raise PlaceError(f"{path} on this node is not what was planned: {error}") from None
+    if here != revision:
+        raise PlaceError(f"{path} on this node is not what was planned: files of it differ; make it the same on all nodes, and run the same command again")
+
+
+@lru_cache(maxsize=16)
+def _check_snapshot(repository: str, revision: str) -> None:
+    path = snapshot_here(repository, revision)
+    broken = _damaged(path) if path is not None else None
+    if broken is not None:
+        broken.resolve().unlink(missing_ok=True)
+        broken.unlink(missing_ok=True)
+        raise PlaceError(f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, to be fetched anew")
+
+
+def _damaged(snapshot: Path) -> Path | None:
+    """The first file of a snapshot whose content is not what the cache's name of it says."""
+    for file in sorted(snapshot.rglob("*")):
+        blob = file.resolve()
+        if file.is_symlink() and blob.is_file() and BLOB.fullmatch(blob.name) and _digest(blob) != blob.name:
+            return file
+    return None
+
+
+def _digest(blob: Path) -> str:
+    if len(blob.name) == 64:
+        digest = hashlib.sha256()
+    else:
+        digest = hashlib.sha1(f"blob {blob.stat().st_size}\0".encode(), usedforsecurity=False)
+    with open(blob, "rb") as stream:
+        while block := stream.read(2**22):
+            digest.update(block)
+    return digest.hexdigest()
