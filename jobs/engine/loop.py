@@ -64,10 +64,10 @@ class Loop:
         ledger: what has ended, and how.
     """
 
-    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure]):
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], bench: Bench):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
-        self.bench = Bench(reporter.say)
+        self.bench = bench
         self.actors = Actors(store.location, config.cluster, self.bench)
         self.schedule = Schedule(self.actors.width, config.cluster.attempts)
         self.schedule.add(plan.passes)

@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from jobs.config import SweepConfig
+from jobs.engine.bench import Bench
 from jobs.engine.local import Interrupted, Stop, SweepError, cluster
 from jobs.engine.loop import POLL_SECONDS, Loop
 from jobs.engine.metrics import Metrics
@@ -47,12 +48,13 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         try:
             given_up: dict[str, Failure] = {}
+            bench = Bench(reporter.say)
             for _ in range(ROUNDS):
                 if plan.done:
                     return plan
                 store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
                 if plan.passes or plan.to_featurize:
-                    Loop(config, store, plan, reporter, stop, metrics, given_up).run()
+                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench).run()
                     plan = make_plan(config, store, resolved, given_up=given_up)
                 if not plan.passes:
                     _remove_leftovers(config, store, plan)
