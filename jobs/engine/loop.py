@@ -77,8 +77,8 @@ class Loop:
             SweepError: nothing goes on any more.
         """
         self.reporter.begin(self.phase, self.total)
-        if self.config.cluster.width is None and autoscaling():
-            self.reporter.say("cluster.width is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
+        if self.config.cluster.width_per_slot is None and autoscaling():
+            self.reporter.say("cluster.width_per_slot is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
         try:
             while self.schedule.queued or self.live or self.shards.waiting:
                 self._start_passes()

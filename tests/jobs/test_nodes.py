@@ -180,7 +180,7 @@ def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster,
 def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path):
     """246 MB of embeddings, several times what the nodes may hold by reference: the driver grows by a small part of them."""
     encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}]
-    cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width": 1})
+    cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width_per_slot": 1})
     process = cli.start()
     until(lambda: "encoders 0/6" in cli.log(), "the sweep does not begin")
     before = most = memory(process.pid)
@@ -260,7 +260,7 @@ class Stopping(Reporter):
 
 def test_an_actor_that_says_nothing_is_ended_and_its_pass_tried_again(cluster, tmp_path):
     """Also with a width of 1, where nothing else moves meanwhile."""
-    case = Case(tmp_path, [HASHED], {"address": cluster.address, "width": 1, "stall_minutes": 0.25, "attempts": 9})
+    case = Case(tmp_path, [HASHED], {"address": cluster.address, "width_per_slot": 1, "stall_minutes": 0.25, "attempts": 9})
     try:
         assert len(case.sweep(Stopping).on_map) == 6
         rows = case.rows()
