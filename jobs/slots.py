@@ -111,6 +111,11 @@ class ClusterSettings(BaseModel):
         return tuple({slot.name: slot for slot in slots if slot.up_to_gigabytes == bound}.values())
 
     @property
+    def patience_seconds(self) -> float:
+        """That an encoder waits for a node before it asks for its next slot: less than ends the sweep's patience with the last one."""
+        return 60 * min(self.fallback_minutes, self.stall_minutes / 2)
+
+    @property
     def uses_gpus(self) -> bool:
         return any(slot.gpus for slot in self.slots) or self.gpus_per_encoder > 0
 

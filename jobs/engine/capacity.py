@@ -62,7 +62,7 @@ class Capacity:
         """Why a request waits, in a few words."""
         if fitting(slot, memory):
             return "the nodes that hold it are busy"
-        if any(one.of(slot, memory) for one in self.infeasible):
+        if self.infeasible_for(slot, memory):
             return f"no available node type can fulfill it{self._labels(slot)}"
         refused = [self._refused(name, *told) for name, told in sorted(self.refused.items())]
         starting = [f"{count} of {name} starting" for name, count in sorted(self.starting.items()) if name not in self.refused]
@@ -70,7 +70,11 @@ class Capacity:
 
     def never(self, slot: Slot, memory: float = 0.0) -> bool:
         """Whether no node can come for a request: no type can fulfill it, and that is not because of nodes that are up already or starting."""
-        return not self.workers and not self.starting and any(one.of(slot, memory) for one in self.infeasible)
+        return not self.workers and not self.starting and self.infeasible_for(slot, memory)
+
+    def infeasible_for(self, slot: Slot, memory: float = 0.0) -> bool:
+        """Whether no available node type can fulfill a request."""
+        return any(one.of(slot, memory) for one in self.infeasible)
 
     def _refused(self, name: str, count: int, reason: str) -> str:
         up = self.up.get(name, 0)

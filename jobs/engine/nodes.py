@@ -26,6 +26,17 @@ def asked(slot: Slot, memory: float = 0.0) -> dict[str, float]:
     return {name: amount for name, amount in amounts.items() if amount}
 
 
+def lacking(slot: Slot) -> str:
+    """What of a slot no node that is up has: its labels, or so much of something."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    for key, wanted in slot.labels.items():
+        if not any(_matches(node.get("Labels", {}).get(key), wanted) for node in nodes):
+            return f"no node has the label {key}={wanted}"
+    most = {name: max((node["Resources"].get(name, 0.0) for node in nodes), default=0.0) for name in asked(slot)}
+    short = [f"{most[name]:g} {name}" for name, amount in asked(slot).items() if most[name] < amount]
+    return f"the most that one has is {', '.join(short)}" if short else "no single node has all of it"
+
+
 def types_up() -> dict[str, int]:
     """By node type, the nodes that are up and are labelled with one."""
     return Counter(kind for node in ray.nodes() if node["Alive"] and (kind := node.get("Labels", {}).get(NODE_TYPE)))

@@ -146,7 +146,7 @@ class Schedule:
     def withdraw(self, name: str) -> list[PassWork]:
         """Nothing can hold this slot: take the waiting passes that have no other one off the queue."""
         self._gone.add(name)
-        lost = [attempt for queue in self._queues.values() for attempt in queue if self._lost(attempt)]
+        lost = [attempt for queue in self._queues.values() for attempt in queue if self.lost(attempt)]
         self._queues = {first: [attempt for attempt in queue if attempt not in lost] for first, queue in self._queues.items()}
         return [attempt.work for attempt in lost]
 
@@ -155,7 +155,8 @@ class Schedule:
         """Slots that queued passes may ask for."""
         return list({slot.name: slot for queue in self._queues.values() for attempt in queue for slot in attempt.slots}.values())
 
-    def _lost(self, attempt: Attempt) -> bool:
+    def lost(self, attempt: Attempt) -> bool:
+        """Whether nothing can hold any of its slots."""
         return all(slot.name in self._gone for slot in attempt.slots)
 
     def _usable(self, attempt: Attempt) -> list[Slot]:

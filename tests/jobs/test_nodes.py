@@ -217,7 +217,8 @@ def test_an_embedding_whose_node_has_gone_is_read_from_the_store(cluster, tmp_pa
         cluster.kill(node)
         units = [ToFeaturize(key, key) for key in references]
         made = featurize.options(num_cpus=1).remote(case.store.location, units, dict(references), {"m": case.config.features}, 1)
-        assert {result.status for result in ray.get(made, timeout=PATIENCE)} == {"done"}
+        *_, ended = [ray.get(event, timeout=PATIENCE) for event in made]
+        assert {result.status for result in ended.result} == {"done"}
         for reference in references.values():
             with pytest.raises(ray.exceptions.RayError):
                 ray.get(reference, timeout=10)
@@ -290,7 +291,7 @@ class Occupying(Reporter):
 
 def test_a_sweep_in_which_nothing_moves_ends_and_says_what_it_waits_for(cluster, tmp_path):
     case = Case(tmp_path, [HASHED], {"address": cluster.address, "stall_minutes": 0.05})
-    with pytest.raises(SweepError, match=r"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU\n"):
+    with pytest.raises(SweepError, match=r"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU: the nodes that hold it are busy\n"):
         case.sweep(Occupying)
 
 
