@@ -14,7 +14,7 @@ import ray
 from jobs.workers.worker import set_threads
 
 BEAT_SECONDS = 5.0
-AT_WORK = 0.05  # CPU seconds a second; a Ray worker that waits takes less than a hundredth
+AT_WORK = 0.02  # CPU seconds a second; a Ray worker that waits takes less than half of it
 
 
 @dataclass(frozen=True)
