@@ -48,7 +48,7 @@ def scaled():
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoders") / "e1"
-    save_tiny_bert(folder)
+    save_tiny_bert(folder, seed=1)
     return {"source": "folder", "path": str(folder)}
 
 
@@ -111,8 +111,7 @@ class TestWithAutoscaler:
         case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 2, "width_per_slot": 1})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
-        if "it asks for the CPUs alone" not in case.said.getvalue():  # a node with two CPUs was there by chance, and its memory is known
-            assert "of memory" not in case.said.getvalue()
+        assert "it asks for the CPUs alone" in case.said.getvalue()
 
     def test_an_atlas_that_no_node_type_can_hold_is_told_at_once(self, scaled, tmp_path):
         """Not by the limit on stalls, which is 30 minutes."""
