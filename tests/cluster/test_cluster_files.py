@@ -146,11 +146,11 @@ class TestSlotsOfTheSweep:
 
     def test_the_width_is_what_the_spot_nodes_hold(self, name):
         shared = SETTINGS.slots[0]
-        assert launched(name, [shared.asked()] * SETTINGS.width) == {"gpu-spot": 8}
+        assert launched(name, [shared.asked()] * SETTINGS.width_per_slot) == {"gpu-spot": 8}
 
     def test_on_demand_takes_what_spot_cannot_and_all_when_spot_is_turned_off(self, name):
         shared = SETTINGS.slots[0].asked()
-        assert launched(name, [shared] * (SETTINGS.width + 3)) == {"gpu-spot": 8, "gpu-on-demand": 1}
+        assert launched(name, [shared] * (SETTINGS.width_per_slot + 3)) == {"gpu-spot": 8, "gpu-on-demand": 1}
         assert launched(name, [shared] * 6, gpu_spot=0) == {"gpu-on-demand": 2}
 
     def test_a_spot_node_that_never_came_counts_and_a_launch_that_was_refused_does_not(self, name):

@@ -256,6 +256,20 @@ def store_away(case: Case) -> int:
     return code
 
 
+def reducer_too_large(case: Case) -> int:
+    """`cluster.reduce_cpus` is above every node: refused before anything is embedded; mended, the same command runs. Its seconds are those of the refusal."""
+    fits, began = case.sweep, time.time()
+    case.sweep = replace(fits, cluster={**fits.cluster, "reduce_cpus": 64})
+    case.start()
+    code, log, seconds = case.end(), case.sweep.log(), time.time() - began
+    if code != 2 or "cluster.reduce_cpus: the atlas would wait for a node with 64 CPUs for ever" not in log or case.recorder.look():
+        raise AssertionError(f"a reducer that no node holds ended the sweep with exit code {code}, or was told too late: {log[-2000:]}")
+    case.sweep = replace(fits)
+    case.strike(case.start)
+    code, case.seconds = case.end(), seconds
+    return code
+
+
 def _kill_driver(case: Case) -> None:
     case.start()
     case.in_the_middle()

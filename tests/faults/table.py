@@ -41,6 +41,7 @@ FAULTS = {
     "two embeddings and a shard damaged": faults.artefacts_damaged,
     "object store away for 20 s": faults.store_away,
     "disk full, enlarged, same command again": faults.disk_full,
+    "reducer that no node holds, mended": faults.reducer_too_large,
 }
 
 
