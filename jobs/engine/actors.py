@@ -8,7 +8,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.engine.bench import Bench
-from jobs.engine.nodes import NODE_ID, fitting
+from jobs.engine.nodes import fitting, not_on
 from jobs.engine.schedule import Attempt
 from jobs.slots import ClusterSettings, Slot
 from jobs.workers.embed import Embedder
@@ -76,7 +76,7 @@ class Actors:
             return idle.pop(place)[0]
         options = slot.asked()
         if attempt.kept_from:
-            options["label_selector"] = {**slot.labels, NODE_ID: f"!in({','.join(sorted(attempt.kept_from))})"}
+            options["label_selector"] = {**slot.labels, **not_on(attempt.kept_from)["label_selector"]}
         elif attempt.node is not None and not slot.labels:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
         actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)

@@ -8,17 +8,19 @@ import ray
 from ray.exceptions import RayError, RayTaskError, TaskUnschedulableError
 
 from jobs.config import SweepConfig
+from jobs.engine.bench import Bench
 from jobs.engine.capacity import look
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling, fitting, largest
+from jobs.engine.nodes import autoscaling, fitting, largest, node_name, not_on
 from jobs.engine.progress import Reporter
 from jobs.engine.tasks import Call
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Silent
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.resolve import FEWEST
 from jobs.slots import Slot
-from jobs.workers.beats import Ended
+from jobs.workers.beats import Begun, Ended
+from jobs.workers.faults import machines_fault
 from jobs.workers.reduce import reduce, reduction
 from qre.store import Store
 
@@ -29,12 +31,14 @@ PATIENCE_SECONDS = 60.0  # for a node with that memory; then any with the CPUs w
 class Reducer:
     """Makes the atlas of a plan: asks for a node, follows the task, and asks again where its machine fails it."""
 
-    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop):
-        self._config, self._store, self._plan, self._reporter, self._stop = config, store, plan, reporter, stop
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, bench: Bench):
+        self._config, self._store, self._plan, self._reporter, self._stop, self._bench = config, store, plan, reporter, stop, bench
+        self._avoid: set[str] = set()  # nodes that have failed it
         self._asks, self._limit = Slot(cpus=config.cluster.reduce_cpus), config.cluster.stall_minutes * 60
         copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
         self._needs = copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29
         self._stage = ("atlas", 0.0, 1.0)
+        self._begun: Begun | None = None  # the node and process of the last try
         self._looked = 0.0
         self._infeasible = 0  # looks in a row at which no type could hold it
 
@@ -52,11 +56,16 @@ class Reducer:
                 self._follow(call)
                 return
             except RayTaskError as error:
-                raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
+                if not machines_fault(error.cause):
+                    raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
+                why = f"{type(error.cause).__name__}: {error.cause}"
             except TaskUnschedulableError as error:
                 raise SweepError(self._refusal(str(error).strip().splitlines()[0])) from error
             except (RayError, Silent) as error:  # its machine failed it
                 why = str(error) if isinstance(error, Silent) else type(error).__name__
+            if self._begun is not None:
+                self._avoid.add(self._begun.node)
+                why = f"{node_name(self._begun.node)}: {why}"
             if number < self._config.cluster.attempts:
                 self._reporter.say(f"atlas: {why}; trying again ({number + 1} of {self._config.cluster.attempts})")
         raise SweepError(f"the atlas was failed by its machine {self._config.cluster.attempts} times (cluster.attempts); the last: {why}")
@@ -67,7 +76,9 @@ class Reducer:
         return min(self._needs, most) if most or not autoscaling() else self._needs
 
     def _start(self, memory: float) -> Call:
-        options = {"num_cpus": self._asks.cpus, "num_returns": "streaming", **({"memory": int(memory)} if memory else {})}
+        self._begun = None
+        kept_from = not_on(self._bench.kept_from(self._asks, self._avoid))
+        options = {"num_cpus": self._asks.cpus, "num_returns": "streaming", **kept_from, **({"memory": int(memory)} if memory else {})}
         events = reduce.options(**options).remote(self._store.location, reduction(self._config, self._plan), self._asks.cpus)
         return Call(events, "atlas", self._asks, int(memory))
 
@@ -82,7 +93,7 @@ class Reducer:
                 if self._stop.asked:
                     raise Interrupted(self._stop.signal)
                 if ray.wait([call.events], timeout=POLL_SECONDS, fetch_local=False)[0]:
-                    event = call.hear()
+                    event, self._begun = call.hear(), call.begun
                     if isinstance(event, Ended):
                         return
                     if event is not None:
@@ -130,7 +141,7 @@ class Reducer:
         )
 
 
-def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics) -> None:
+def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, bench: Bench) -> None:
     """See Reducer.run.
 
     Raises:
@@ -139,6 +150,6 @@ def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter
     if len(plan.on_map) < FEWEST:
         raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
     began = time.monotonic()
-    Reducer(config, store, plan, reporter, stop).run()
+    Reducer(config, store, plan, reporter, stop, bench).run()
     metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
     reporter.update("atlas", 1, 1)

@@ -72,7 +72,7 @@ class Loop:
         self.schedule = Schedule(self.actors.width, config.cluster.attempts, config.cluster.patience_seconds)
         self.schedule.add(plan.passes)
         self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
-        self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
+        self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking, bench)
         self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
         self.live: dict = {}  # generator or reference -> Pass or Shard
         self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
@@ -238,6 +238,7 @@ class Loop:
             return
         del self.live[reference]
         self.shards.ended(shard)
+        self.bench.succeeded(shard.call.begun.node)
         self.metrics.seconds.observe(self.heard - shard.call.asked, {"phase": "featurize"})
         for result in event.result:
             self.ledger.unit(result, shard.number)
@@ -249,12 +250,15 @@ class Loop:
     def _features_fault(self, reference: ray.ObjectRefGenerator, shard: Shard, cause: BaseException) -> None:
         """A feature task that its machine has failed: tried again, or its encoders are given up."""
         del self.live[reference]
-        again = self.shards.ended(shard)
+        again, begun = self.shards.ended(shard), shard.call.begun
+        if begun is not None:
+            self.bench.failed(begun.node, shard.units[0].key, in_short(cause), shard.call.asks)
+        at = f"{node_name(begun.node)}: " if begun is not None else ""
         if shard.number < self.config.cluster.attempts:
-            self.reporter.say(f"{shard.call.what}: {in_short(cause)}; trying again")
+            self.reporter.say(f"{shard.call.what}: {at}{in_short(cause)}; trying again")
             self.live[self.shards.start(again)] = again
         else:
-            self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number)
+            self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number, at.removesuffix(": "))
 
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
@@ -264,8 +268,8 @@ class Loop:
         node = node_name(attempt.node) if attempt.node else ""
         attempt.doubts = {**attempt.doubts, **call.doubts}
         self.reporter.ended(attempt, type(cause).__name__)
-        if isinstance(cause, StoreNotShared):
-            raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
+        if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
+            raise SweepError(str(cause))
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
             self.ledger.withhold(self.ledger.pieces(left), UnitResult.failed("", cause), attempt.number, node)

@@ -28,6 +28,11 @@ def holding(slot: Slot, memory: float = 0.0) -> set[str]:
     return {node["NodeID"] for node in ray.nodes() if node["Alive"] and _held(node, slot, memory)}
 
 
+def not_on(nodes: Collection[str]) -> dict:
+    """Options of a task or an actor that is kept from these nodes, by their ids; none where there are none."""
+    return {"label_selector": {NODE_ID: f"!in({','.join(sorted(nodes))})"}} if nodes else {}
+
+
 def node_name(node: str) -> str:
     """A node as people find it: the beginning of its id in Ray, and its host."""
     if node not in _NAMES:

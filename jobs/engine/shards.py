@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import ray
 
 from jobs.config import SweepConfig
+from jobs.engine.bench import Bench
+from jobs.engine.nodes import not_on
 from jobs.engine.tasks import Call
 from jobs.planning.passes import Unit
 from jobs.workers.featurize import ToFeaturize, featurize
@@ -26,6 +28,7 @@ class Shard:
         bytes: that the references hold.
         number: of the try.
         call: its feature task, when it has one.
+        avoid: nodes where it was failed before.
     """
 
     units: list[Unit]
@@ -33,6 +36,7 @@ class Shard:
     bytes: int = 0
     number: int = 1
     call: Call | None = None
+    avoid: frozenset[str] = frozenset()
 
 
 class Shards:
@@ -43,10 +47,11 @@ class Shards:
     """
 
     def __init__(
-        self, config: SweepConfig, store: str, folders: Mapping[str, FeatureMethod | None], units: Iterable[Unit], lacking: Mapping[str, tuple[str, ...]]
+        self, config: SweepConfig, store: str, folders: Mapping[str, FeatureMethod | None], units: Iterable[Unit], lacking: Mapping[str, tuple[str, ...]],
+        bench: Bench,
     ):  # fmt: skip
         """`units` are embedded already; `lacking` are the folders of shards that such a unit is not in, by its key."""
-        self._config, self._store, self._folders, self._lacking = config, store, folders, lacking
+        self._config, self._store, self._folders, self._lacking, self._bench = config, store, folders, lacking, bench
         self.waiting: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in units]
         self._added = time.monotonic()
         self._held, self._bound = 0, HELD_SHARE * ray.cluster_resources().get("object_store_memory", 0)
@@ -83,13 +88,14 @@ class Shards:
         """Its feature task; what that tells."""
         slot = self._config.cluster.cpu_slot
         units = [ToFeaturize(unit.key, unit.spec.name, self._lacking.get(unit.key)) for unit in shard.units]
-        options = {"num_cpus": slot.cpus, "num_returns": "streaming"}
+        options = {"num_cpus": slot.cpus, "num_returns": "streaming", **not_on(self._bench.kept_from(slot, shard.avoid))}
         events = featurize.options(**options).remote(self._store, units, shard.references, self._folders, slot.cpus)
         count = f"{len(units)} encoder{'s' if len(units) > 1 else ''}"
         shard.call = Call(events, f"features of {count}", slot)
         return events
 
     def ended(self, shard: Shard) -> Shard:
-        """Let go of what a shard's task held; returns the shard for another try, which reads the store."""
+        """Let go of what a shard's task held; returns the shard for another try, elsewhere if that is possible, which reads the store."""
         self._held -= shard.bytes
-        return Shard(shard.units, number=shard.number + 1)
+        here = {shard.call.begun.node} if shard.call.begun is not None else set()
+        return Shard(shard.units, number=shard.number + 1, avoid=shard.avoid | here)

@@ -59,7 +59,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
                     if not allow_smaller:
                         check_not_smaller(config, store, plan)
-                    make_atlas(config, store, plan, reporter, stop, metrics)
+                    make_atlas(config, store, plan, reporter, stop, metrics, bench)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:
             raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error

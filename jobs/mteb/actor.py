@@ -17,7 +17,7 @@ import ray
 from jobs.mteb.own_results import ROOT, fetch_meta, place_of, publish
 from jobs.mteb.run import Encoder, run, task_of
 from jobs.slots import Slot
-from jobs.workers.embed import StoreNotShared
+from jobs.workers.embed import StoreNotShared, not_shared
 from jobs.workers.events import Loaded, Started
 from jobs.workers.faults import check_own, machines_fault
 from jobs.workers.worker import set_threads
@@ -25,7 +25,7 @@ from qre.encoders.hub import printable
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import FolderSpec, HubSpec
-from qre.errors import UserError
+from qre.errors import PlaceError, UserError
 from qre.store import Store
 from qre.tasks.mteb import Rule
 
@@ -102,14 +102,13 @@ class MtebRunner:
         context = ray.get_runtime_context()
         yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
         if self._store.progress.read(record) is None:
-            raise StoreNotShared(f"node {socket.gethostname()} does not see the store {self._store.location}")
+            raise StoreNotShared(not_shared(self._store))
         if upcoming is not None and isinstance(spec := upcoming.spec, HubSpec):
             prefetch(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
         try:
             tasks = [task_of(name, rule) for name, rule in work.tasks]
         except (UserError, ImportError) as error:  # another mteb than the driver's, or none
-            yield from (TaskEnded(name, why=f"on node {socket.gethostname()}: {error}") for name, _ in work.tasks)
-            return
+            raise PlaceError(f"{socket.gethostname()}: {error}") from error
         yield from run_tasks(self._store, work, tasks, settings, self._device, cache_bytes)
 
 

@@ -14,7 +14,7 @@ from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.bench import Bench
 from jobs.engine.local import Interrupted, Stop, SweepError
-from jobs.engine.nodes import node_of_actor
+from jobs.engine.nodes import holding, node_of_actor
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.watch import Watch
 from jobs.mteb.actor import Evaluation, MtebRunner, TaskEnded
@@ -143,10 +143,10 @@ class Evaluations:
     def _fault(self, call: _Call, error: RayError) -> None:
         """An attempt that the machine has failed: tried again with the tasks that it has left, or given up."""
         attempt, cause = call.attempt, error.cause if isinstance(error, RayTaskError) else error
-        if isinstance(cause, StoreNotShared):
-            raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
         if attempt.started is None:
             attempt.node = node_of_actor(call.actor)
+        if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
+            raise SweepError(str(cause))
         if attempt.node is not None:
             self._bench.failed(attempt.node, attempt.work.key, type(cause).__name__, attempt.work.slot)
         why = printable(f"{type(cause).__name__}: {str(cause).strip()}", 300)

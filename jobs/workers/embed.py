@@ -77,7 +77,7 @@ class Embedder:
             try:
                 table = self._store.sentences.read(fingerprint)
             except FileNotFoundError:
-                raise StoreNotShared(f"node {socket.gethostname()} does not see the store {self._store.location}") from None
+                raise StoreNotShared(not_shared(self._store)) from None
             self._sentences = SentenceSet.from_table("stored", table)
         return self._sentences
 
@@ -100,6 +100,10 @@ class _Fetched(Mapping):
 
 class StoreNotShared(Exception):
     """A node looks at another folder than the driver."""
+
+
+def not_shared(store: Store) -> str:
+    return f"node {socket.gethostname()} does not see the store {store.location}: give a store that all nodes see (s3://, gs://, or a shared file system)"
 
 
 @dataclass(frozen=True)
