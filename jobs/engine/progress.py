@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jobs import ending
 from jobs.engine.schedule import Attempt
 from jobs.engine.watch import described
 from jobs.workers.events import Started
@@ -38,6 +39,7 @@ class Reporter:
         self._said: set[str] = set()
 
     def __enter__(self) -> Reporter:
+        ending.outlast_readers()
         if self.console.is_terminal:
             columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self.console, transient=True)

@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import ending
 from jobs.config import SweepConfig, load_config
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
 from jobs.submission.upload import Upload, prepare
@@ -247,8 +248,8 @@ def _to_the_end(client: JobSubmissionClient, job: str, told: str) -> int:
         print(told, flush=True)  # from here on people know of the job, and of what Ctrl-C does
         info = follow(client, job)
     except KeyboardInterrupt:
-        print(f"\nthe job goes on\n{how_to(job, client)}", file=sys.stderr)
-        return 128 + signal.SIGINT
+        ending.tell(f"\nthe job goes on\n{how_to(job, client)}")
+        return 128 + (ending.asked() or signal.SIGINT)
     except LostJob as error:
         print(f"qre: {error}\n{how_to(job, client)}", file=sys.stderr)
         return 1
