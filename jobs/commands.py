@@ -35,7 +35,7 @@ from jobs.report import (
 )
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
-from qre.errors import PlaceError, UserError, place_error
+from qre.errors import PlaceError, StoreRefused, UserError, place_error
 from qre.store import CorruptArtefact, Store
 
 app = typer.Typer(
@@ -53,8 +53,9 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        print(f"qre: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        begun = isinstance(error, StoreRefused) and ending.works()
+        print(f"qre: {error}{'; what is done is kept' if begun else ''}", file=sys.stderr)
+        raise SystemExit(1 if begun else 2) from None
     except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad, and is out of the way
         print(f"qre: {error}; run the same command again", file=sys.stderr)
         raise SystemExit(1) from None
@@ -185,6 +186,7 @@ def submit(
     allow_smaller: AllowSmaller = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster")] = False,
 ) -> None:
     """Run a sweep as a job of a Ray cluster. Ctrl-C leaves it running; submitted again, it goes on where it stopped.
 
@@ -194,7 +196,11 @@ def submit(
 
     if (config is not None) + (follow is not None) + (stop is not None) != 1:
         raise UserError("give a CONFIG, or --follow JOB, or --stop JOB, one of them")
-    if config is not None:
+    if dry_run:
+        if config is None:
+            raise UserError("--dry-run goes with a CONFIG")
+        code = submission.run_dry(config, working_dir)
+    elif config is not None:
         options = [option for option, given in (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller)) if given]
         code = submission.run(config, address, working_dir, wait, options)
     else:

@@ -7,6 +7,7 @@ the same; what Ray has started ends with it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import io
@@ -59,6 +60,7 @@ def handled() -> Iterator[None]:
     """The whole of a command. Whatever it ends in after a signal: it was stopped, which is told once, and its exit code is 128 + signal."""
     _take()
     _guard()
+    atexit.register(_too_late)  # the first that is registered is the last that runs
     sys.stdout, sys.stderr = _lasting(sys.stdout, quiet=False), _lasting(sys.stderr, quiet=True)
     code: object = 0
     try:
@@ -99,6 +101,11 @@ def asked() -> int | None:
 def outlast_readers() -> None:
     """From here on the command goes on when nobody reads its output any more; until here it ends then, as any tool in a pipe."""
     _state.works = True
+
+
+def works() -> bool:
+    """Whether lasting work has begun."""
+    return _state.works
 
 
 def listen(listener: Callable[[int], None], seconds: float) -> Callable[[], None]:
@@ -149,6 +156,12 @@ def _hear(number: int, _frame) -> None:
         _state.listener(number)
     elif not again:  # what unwinds already is not disturbed
         raise Stopped(number)
+
+
+def _too_late() -> None:
+    """The interpreter takes itself down, and its handlers with it: the command keeps the exit code that it has."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_by_force() -> None:

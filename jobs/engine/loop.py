@@ -23,7 +23,7 @@ from jobs.planning.plan import Plan, feature_folders
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
-from qre.errors import place_error
+from qre.errors import StoreRefused, place_error
 from qre.store import Failure, Store
 
 POLL_SECONDS = 0.5
@@ -211,6 +211,8 @@ class Loop:
         self.reporter.ended(attempt, type(cause).__name__)
         if isinstance(cause, StoreNotShared):
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
+        if isinstance(cause, StoreRefused):
+            self.store.folder.exists("progress/any")  # refused here too, it ends the sweep; else it is that node's
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
             self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)

@@ -52,7 +52,7 @@ class Reporter:
         self._record({**self._state, "state": "ended" if kind is None else "failed"})
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-            self._store.folder.write(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode())
+            self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -109,7 +109,5 @@ class Reporter:
             self.say(f"[{now - self._started:6.1f} s] {phase} {done:.0f}/{total:.0f}{f', {failed} failed' if failed else ''}{eta}{flight}")
 
     def _record(self, state: dict) -> None:
-        try:
-            self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})
-        except OSError as error:  # a store that is down for a while is no reason to lose what is in flight
-            self.say(f"progress is not recorded: {error}")
+        told = {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        self._store.folder.advise(f"progress/{self._sweep}.json", canonical_json(told).encode(), self.say)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from jobs import ending
 from jobs.config import SweepConfig, load_config
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
-from jobs.submission.upload import Upload, prepare
+from jobs.submission.upload import Upload, left_behind, prepare
 from qre.errors import UserError
 from qre.store import Store
 
@@ -208,8 +208,7 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     upload = prepare(config, settings, working_dir)
     client = connect(address)
     check_store(settings, client)
-    for note in upload.notes:
-        print(f"note: {note}", file=sys.stderr)
+    _tell(upload)
     try:
         for other in running(settings, client):
             print(f"warning: job {other} of this sweep has not ended; both will do the same work, to the same result", file=sys.stderr)
@@ -221,6 +220,27 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     if wait:
         return _to_the_end(client, job, told)
     print(told)
+    return 0
+
+
+def _tell(upload: Upload) -> None:
+    for kind, texts in (("note", upload.notes), ("warning", upload.warnings)):
+        for text in texts:
+            print(f"{kind}: {text}", file=sys.stderr)
+
+
+def run_dry(config: Path, working_dir: Path) -> int:
+    """Print what would be uploaded, and what stays here by which rule; asks no cluster and sends nothing."""
+    settings = load_config(config)
+    check_config(settings)
+    upload = prepare(config, settings, working_dir)
+    for name, size in sorted(upload.sizes.items()):
+        print(f"{size:>12,}  {name}")
+    print(f"{sum(upload.sizes.values()):>12,}  bytes in {len(upload.sizes)} files of {upload.folder}")
+    for name, rule in left_behind(upload):
+        print(f"  stays here  {name}  ({rule})")
+    _tell(upload)
+    print("nothing was sent (--dry-run)")
     return 0
 
 
