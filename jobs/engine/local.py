@@ -17,6 +17,7 @@ from ray._private.authentication.authentication_token_setup import maybe_enable_
 
 from jobs import ending
 from jobs.config import ClusterSettings
+from jobs.engine.granted import granted_cpus
 from qre.errors import PlaceError, UserError, place_error
 
 CONNECT_SECONDS = 10.0
@@ -49,7 +50,11 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
     if address is None:
-        _start(num_cpus=settings.cpus, **quiet)
+        if (settings.cpus or 0) > granted_cpus():
+            print(
+                f"note: cluster.cpus is {settings.cpus}, but this process is granted {granted_cpus()} (affinity mask, cgroup): encoders share them", file=sys.stderr
+            )  # fmt: skip
+        _start(num_cpus=settings.cpus or granted_cpus(), **quiet)
     else:
         _check_answers(address)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
