@@ -199,7 +199,10 @@ class Bucket(Files):
                     f"store: cannot {what}: {reason}; the bucket refuses our credentials now: renew them, or give them the rights (list, read, write, delete)"
                 )
             if verdict == "refused":
-                raise StoreRefused(f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, delete) and the region")
+                raise StoreRefused(
+                    f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, delete) and the region"
+                    + ("" if ":" in reason else f"; and this machine's clock ({_now()})")  # the server has not said why
+                )
             if verdict == "clock":
                 raise PlaceError(f"store: cannot {what}: {reason}; the clock of this machine is off ({_now()}): set it, by NTP")
             if verdict == "untrusted":
@@ -214,9 +217,9 @@ class Bucket(Files):
             time.sleep(pause)
 
     def _judged(self, error: OSError) -> tuple[str, str]:
-        """As _verdict. The answer to HEAD has no words: where it is a refusal, a listing is asked for the reason."""
+        """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked for the reason."""
         verdict, reason = _verdict(error)
-        if verdict != "refused":
+        if verdict != "refused" or not self._served or reason.count(":"):
             return verdict, reason
         from pyarrow import fs
 
