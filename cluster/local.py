@@ -82,11 +82,12 @@ class LocalCluster:
         fast_health: bool = True, object_store_megabytes: int = 100, environment: dict[str, str] | None = None,
     ):  # fmt: skip
         self._folder = Path(tempfile.mkdtemp(prefix="qre", dir="/tmp"))  # short: paths of sockets end at 107 characters
-        self._mark, self._port = uuid.uuid4().hex, free_port()
+        self._mark, self._reserved = uuid.uuid4().hex, []
+        self._port = self._reserve()
         self._environment = {**_environment(), **(environment or {}), MARK: self._mark}
         self._kind = {"cpus": cpus, "gpus": gpus, "labels": labels or {}, "resources": resources or {}}
         self._store_bytes = object_store_megabytes * 2**20
-        dashboard_port = free_port() if dashboard is True else dashboard
+        dashboard_port = self._reserve() if dashboard is True else self._reserve(dashboard) if dashboard else 0
         self.address = f"{SPELLED}:{self._port}"
         self.dashboard = f"http://{LOOPBACK}:{dashboard_port}" if dashboard else None
         guard = [sys.executable, "-S", HERE / "guard.py", self._mark, self._folder]
@@ -103,6 +104,9 @@ class LocalCluster:
                 "temp_dir": str(self._folder), "include_dashboard": bool(dashboard),
             }  # fmt: skip
             self._started(self._start(head, variables))
+            if not any(Path(command(pid)[0]).name == "gcs_server" for pid in self.processes):
+                raise RuntimeError(f"the head did not start: port {self._port} belongs to another Ray")
+            (self._folder / "ray_current_cluster").write_text(self.address)  # as `ray start` does; without it a job goes to any Ray of this machine
             self.add_nodes((0 if autoscale else 2) if nodes is None else nodes)
         except BaseException:
             self.close()
@@ -119,6 +123,8 @@ class LocalCluster:
         if self._guard.poll() is None:
             self._guard.communicate(b".")
         end(self._mark, self._folder)  # nothing is left to do, unless the guard itself was killed
+        for held in self._reserved:
+            held.close()
 
     @property
     def processes(self) -> list[int]:
@@ -166,6 +172,24 @@ class LocalCluster:
     def cont(self, node: Node) -> None:
         """SIGCONT to the node's raylet. Where the head has declared the node dead meanwhile, the raylet ends itself."""
         os.kill(node.pid, signal.SIGCONT)
+
+    def _reserve(self, port: int | None = None) -> int:
+        """A free port, or this one, that no other local cluster of this machine takes until this one ends.
+
+        Raises:
+            RuntimeError: this one is taken.
+        """
+        while True:
+            held, wanted = socket.socket(socket.AF_UNIX), free_port() if port is None else port
+            try:
+                held.bind(f"\0{MARK}-{wanted}")  # a name without a file: it goes with its owner, however that ends
+            except OSError:
+                held.close()
+                if port is not None:
+                    raise RuntimeError(f"port {port} belongs to another local cluster") from None
+                continue
+            self._reserved.append(held)
+            return wanted
 
     @property
     def _gcs(self) -> str:
@@ -271,7 +295,7 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kind = {"cpus": arguments.cpus, "gpus": arguments.gpus, "labels": arguments.labels}
-    port = arguments.dashboard and (DASHBOARD_PORT if _is_free(DASHBOARD_PORT) else free_port())
+    port = arguments.dashboard and (DASHBOARD_PORT if _is_free(DASHBOARD_PORT) else True)
     scaling = {"autoscale": arguments.autoscale, "autoscaler": arguments.autoscaler}
     with contextlib.suppress(KeyboardInterrupt), LocalCluster(arguments.nodes, **kind, dashboard=port, **scaling) as cluster:
         print(
@@ -286,7 +310,12 @@ def main() -> None:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    """Whether nobody listens on it, and no other local cluster is about to."""
+    with socket.socket() as probe, socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind(f"\0{MARK}-{port}")
+        except OSError:
+            return False
         return probe.connect_ex((LOOPBACK, port)) != 0
 
 

@@ -92,8 +92,11 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
         path = folder / file
         if not path.is_file() or path.read_bytes() != content:
             temporary = path.with_name(f".{file}.tmp")
-            temporary.write_bytes(content)
-            shutil.move(temporary, path)
+            try:
+                temporary.write_bytes(content)
+                shutil.move(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
     if _manifest(settings, store) != manifest:
         raise FileNotFoundError(f"the atlas {settings.name} was made anew while it was copied")
 

@@ -53,7 +53,7 @@ class ClusterSettings(BaseModel):
 
     Attributes:
         address: of a running cluster, or None to start a local one (inside a submitted job: the cluster it was submitted to).
-        cpus: CPUs of a local cluster; None for all of this machine's.
+        cpus: CPUs of a local cluster; None for all that this process is granted (affinity mask, cgroup), at least 1.
         cpus_per_encoder, gpus_per_encoder: held by one embed actor, where one slot does for all.
         slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it, and those of the same bound after it are its
             fall-backs, in order (spot, then on-demand). Classical encoders never hold a GPU.

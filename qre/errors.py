@@ -17,6 +17,10 @@ class PlaceError(Exception):
     what is done is kept. Exit code 1."""
 
 
+class StoreRefused(UserError, PlaceError):
+    """The bucket refuses these credentials. Exit code 2 where nothing has begun; 1 where they were good until now. Never an encoder's fault."""
+
+
 class EncoderError(Exception):
     """An encoder's own fault (permanent): it is recorded for that encoder, and the sweep goes on."""
 

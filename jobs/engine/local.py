@@ -15,11 +15,14 @@ import ray
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
+from jobs import ending
 from jobs.config import ClusterSettings
+from jobs.engine.granted import granted_cpus
 from qre.errors import PlaceError, UserError, place_error
 
 CONNECT_SECONDS = 10.0
 PAUSES = (15.0,)  # seconds before another try of a local Ray that did not start
+SHUTDOWN_SECONDS = 20.0  # ray.shutdown takes one to three
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a submitted job
 OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
 
@@ -47,18 +50,36 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
     if address is None:
-        _start(num_cpus=settings.cpus, **quiet)
+        if (settings.cpus or 0) > granted_cpus():
+            print(
+                f"note: cluster.cpus is {settings.cpus}, but this process is granted {granted_cpus()} (affinity mask, cgroup): encoders share them", file=sys.stderr
+            )  # fmt: skip
+        _start(num_cpus=settings.cpus or granted_cpus(), **quiet)
     else:
         _check_answers(address)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
         try:
-            ray.init(address=address, **quiet)
+            with _rays_handler_kept_away():
+                ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UserError(f"cluster.address: no Ray cluster answers at {address}: {error}") from None
     try:
         yield
     finally:
-        ray.shutdown()
+        with ending.held_back(SHUTDOWN_SECONDS):
+            ray.shutdown()
+    ending.check()
+
+
+@contextlib.contextmanager
+def _rays_handler_kept_away() -> Iterator[None]:
+    """ray.init puts a handler of its own in the place of ours, which would end the process in the middle of a write, with another exit code."""
+    theirs = ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        ray._private.utils.set_sigterm_handler = theirs
 
 
 def _start(**options) -> None:
@@ -69,7 +90,8 @@ def _start(**options) -> None:
     """
     for pause in (*PAUSES, None):
         try:
-            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
+            with _rays_handler_kept_away():
+                ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
             return
         except Exception as error:  # Ray raises a bare Exception too
             ray.shutdown()
@@ -111,15 +133,12 @@ def _check_answers(address: str) -> None:
 
 
 class Stop:
-    """A wish to stop, from Ctrl-C or SIGTERM. The first is granted within the grace period; a second ends at once.
-
-    It must be made after ray.init, which installs its own handler of SIGTERM.
-    """
+    """A wish to stop, from Ctrl-C, SIGTERM or SIGHUP. The first is granted within the grace period; a second ends at once."""
 
     def __init__(self, grace_seconds: float):
         self._grace, self._asked = grace_seconds, None
         self.signal: int | None = None
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.restore = ending.listen(self._ask, grace_seconds + SHUTDOWN_SECONDS)
 
     @property
     def asked(self) -> bool:
@@ -130,12 +149,9 @@ class Stop:
         """The grace period is over."""
         return self._asked is not None and time.monotonic() - self._asked >= self._grace
 
-    def restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, _frame) -> None:
+    def _ask(self, number: int) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self._asked, self.signal = time.monotonic(), number
-        print(f"\nstopping: encoders in flight have {self._grace:g} s; press again to end at once", file=sys.stderr)
+        with contextlib.suppress(OSError):  # of a terminal that has gone
+            print(f"\nstopping: encoders in flight have {self._grace:g} s; press again to end at once", file=sys.stderr)

@@ -26,7 +26,7 @@ from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
-from qre.errors import place_error
+from qre.errors import StoreRefused, place_error
 from qre.store import Failure, Store
 
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
@@ -270,6 +270,8 @@ class Loop:
         self.reporter.ended(attempt, type(cause).__name__)
         if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
             raise SweepError(str(cause))
+        if isinstance(cause, StoreRefused):
+            self.store.folder.exists("progress/any")  # refused here too, it ends the sweep; else it is that node's
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
             self.ledger.withhold(self.ledger.pieces(left), UnitResult.failed("", cause), attempt.number, node)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
+from jobs import ending
 from jobs.engine.schedule import Attempt
 from jobs.engine.watch import described
 from jobs.workers.events import Started
@@ -40,6 +41,7 @@ class Reporter:
         self._nodes: dict[str, list[str]] = {}
 
     def __enter__(self) -> Reporter:
+        ending.outlast_readers()
         if self.console.is_terminal:
             flying = TextColumn("{task.fields[flying]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
             columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), flying)
@@ -53,7 +55,7 @@ class Reporter:
         self._record({**self._state, "state": "ended" if kind is None else "failed"})
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-            self._store.folder.write(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode())
+            self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -117,7 +119,5 @@ class Reporter:
             self.say(f"[{now - self._started:6.1f} s] {phase} {done:.0f}/{total:.0f}{f', {failed} failed' if failed else ''}{eta}{flight}")
 
     def _record(self, state: dict) -> None:
-        try:
-            self._store.progress.write(self._sweep, {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")})
-        except OSError as error:  # a store that is down for a while is no reason to lose what is in flight
-            self.say(f"progress is not recorded: {error}")
+        told = {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        self._store.folder.advise(f"progress/{self._sweep}.json", canonical_json(told).encode(), self.say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from jobs import ending
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.actor import Evaluation
 from jobs.mteb.own_results import known_failures, local_encoders, read_own
@@ -190,16 +192,17 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
         return int(bool(resolved.unresolved or resolved.unasked)), []
     ended, code = [], 0
     with cluster(config.cluster):
+        ending.outlast_readers()
         stop = Stop(config.cluster.grace_seconds)
         loop = Evaluations(config, store, works, stop, say)
         try:
             loop.run()
         except Interrupted as interrupted:
-            print(f"qre: {interrupted}; results that are made are kept, and the same command goes on from there", file=sys.stderr)
+            ending.tell(f"qre: {interrupted}; results that are made are kept, and the same command goes on from there")
             code = 128 + interrupted.signal
         except KeyboardInterrupt:
-            print("qre: ended at once; results that are made are kept, and the same command goes on from there", file=sys.stderr)
-            code = 130
+            ending.tell("qre: ended at once; results that are made are kept, and the same command goes on from there")
+            code = 128 + (ending.asked() or signal.SIGINT)
         except (SweepError, RayError, OSError) as error:
             print(f"qre: {error}; results that are made are kept", file=sys.stderr)
             code = 1

@@ -6,8 +6,6 @@ environment goes along, because all who see the dashboard can read what a job is
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
 import os
 import secrets
@@ -15,14 +13,16 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import ending
 from jobs.config import SweepConfig, load_config
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
-from jobs.submission.upload import Upload, prepare
+from jobs.submission.follow import LOST_SECONDS, PAUSE_SECONDS, LostJob, follow
+from jobs.submission.upload import Upload, left_behind, prepare
 from qre.errors import UserError
 from qre.store import Store
 
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 MARGIN_SECONDS = 20  # beyond the sweep's own grace period, before Ray kills a stopped job
-QUIET_SECONDS = 30.0  # without a line of the log, after which the connection is made anew: a dead one says nothing either
-LOST_SECONDS = 300.0  # without any answer of the cluster, after which following ends
-PAUSE_SECONDS = 1.0
-
-
-class LostJob(Exception):
-    """The cluster does not answer any more, or does not know the job; the job may go on."""
-
 
 def check_config(settings: SweepConfig) -> None:
     """What can be wrong with submitting a config on any cluster.
@@ -102,6 +94,13 @@ def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, o
     )  # fmt: skip
 
 
+def going_on(job: JobDetails, client: JobSubmissionClient) -> str:
+    """The command that takes a sweep up again by another job, after the config and options of its first one."""
+    _, _, words = (job.entrypoint or "").partition(" sweep ")
+    options = [word for word in shlex.split(words) if word != "--no-export"]
+    return f"go on:      qre submit {shlex.join(options) or 'CONFIG'} --address {client.get_address()}"
+
+
 def how_to(job: str, client: JobSubmissionClient) -> str:
     """The commands on a job that runs, two lines."""
     rest = f"{job} --address {client.get_address()}"
@@ -118,51 +117,6 @@ def find(client: JobSubmissionClient, job: str) -> JobDetails:
         return client.get_job_info(job)
     except RuntimeError as error:
         raise UserError(f"{client.get_address()} knows no job {job!r} ({str(error)[:80]})") from None
-
-
-def follow(client: JobSubmissionClient, job: str) -> JobDetails:
-    """Print a job's log until it has ended, over dropped connections too, each line once; returns how it ended.
-
-    Raises:
-        LostJob: no answer for LOST_SECONDS, or the job is not known any more.
-        KeyboardInterrupt: the job goes on.
-    """
-    return asyncio.run(_followed(client, job))
-
-
-async def _followed(client: JobSubmissionClient, job: str) -> JobDetails:
-    from ray.exceptions import AuthenticationError
-
-    shown, heard = 0, time.monotonic()  # characters of the log; the last answer
-    while True:
-        async with contextlib.aclosing(client.tail_job_logs(job)) as log:
-            position = 0  # each connection begins with the beginning of the log
-            while text := await _next(log):
-                print(text[max(0, shown - position) :], end="", flush=True)
-                position += len(text)
-                shown = max(shown, position)
-        try:
-            info = client.get_job_info(job)
-        except (OSError, RuntimeError, AuthenticationError) as error:
-            if "status code 404" in str(error) or time.monotonic() - heard > LOST_SECONDS:
-                raise LostJob(f"the cluster has lost the job, or does not answer: {error}") from None
-        else:
-            heard = time.monotonic()
-            if info.status.is_terminal():
-                with contextlib.suppress(OSError, RuntimeError):  # the node that has the log may be gone
-                    print(client.get_job_logs(job)[shown:], end="", flush=True)
-                return info
-        await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def _next(log: AsyncIterator[str]) -> str | None:
-    """The next piece of a log; None where the log, or the connection, has ended."""
-    import aiohttp
-
-    try:
-        return await asyncio.wait_for(anext(log), QUIET_SECONDS)
-    except (StopAsyncIteration, asyncio.TimeoutError, aiohttp.ClientError, OSError, RuntimeError):
-        return None
 
 
 def exit_code(info: JobDetails) -> int:
@@ -207,8 +161,7 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     upload = prepare(config, settings, working_dir)
     client = connect(address)
     check_store(settings, client)
-    for note in upload.notes:
-        print(f"note: {note}", file=sys.stderr)
+    _tell(upload)
     try:
         for other in running(settings, client):
             print(f"warning: job {other} of this sweep has not ended; both will do the same work, to the same result", file=sys.stderr)
@@ -223,10 +176,30 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     return 0
 
 
+def _tell(upload: Upload) -> None:
+    for kind, texts in (("note", upload.notes), ("warning", upload.warnings)):
+        for text in texts:
+            print(f"{kind}: {text}", file=sys.stderr)
+
+
+def run_dry(config: Path, working_dir: Path) -> int:
+    """Print what would be uploaded, and what stays here by which rule; asks no cluster and sends nothing."""
+    settings = load_config(config)
+    check_config(settings)
+    upload = prepare(config, settings, working_dir)
+    for name, size in sorted(upload.sizes.items()):
+        print(f"{size:>12,}  {name}")
+    print(f"{sum(upload.sizes.values()):>12,}  bytes in {len(upload.sizes)} files of {upload.folder}")
+    for name, rule in left_behind(upload):
+        print(f"  stays here  {name}  ({rule})")
+    _tell(upload)
+    print("nothing was sent (--dry-run)")
+    return 0
+
+
 def run_follow(address: str, job: str) -> int:
     """Follow a job that was submitted before; returns its exit code."""
     client = connect(address)
-    find(client, job)
     return _to_the_end(client, job, f"job {job} on {client.get_address()}")
 
 
@@ -243,14 +216,15 @@ def run_stop(address: str, job: str) -> int:
 
 
 def _to_the_end(client: JobSubmissionClient, job: str, told: str) -> int:
+    again = going_on(find(client, job), client)
     try:
         print(told, flush=True)  # from here on people know of the job, and of what Ctrl-C does
         info = follow(client, job)
     except KeyboardInterrupt:
-        print(f"\nthe job goes on\n{how_to(job, client)}", file=sys.stderr)
-        return 128 + signal.SIGINT
+        ending.tell(f"\nthe job goes on\n{how_to(job, client)}")
+        return 128 + (ending.asked() or signal.SIGINT)
     except LostJob as error:
-        print(f"qre: {error}\n{how_to(job, client)}", file=sys.stderr)
+        print(f"qre: {error}\n{how_to(job, client)}\n{again}  (where the job is lost; what is done is in the store, and kept)", file=sys.stderr)
         return 1
     if info.status == "FAILED" and info.driver_exit_code is None:  # Ray could not run it: the log has nothing of it
         print(f"qre: {info.message}", file=sys.stderr)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 
+from jobs.submission.secrets import secret
 from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
@@ -18,6 +22,8 @@ from qre.errors import UserError
 from qre.tasks.spec import BuiltinTasks
 
 LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
+OURS = ("jobs", "qre")
+ANYONES = {"test", "tests", "docs", "doc", "examples", "scripts", "benchmarks", "tools"}  # folders that packages leave beside themselves by mistake
 BYTES_PER_FILE = 300  # of the archive, for the name and its entry
 
 
@@ -30,12 +36,18 @@ class Upload:
         config: the config file, from the folder.
         excludes: patterns as in .gitignore of what stays here, beside what .gitignore and .rayignore name.
         notes: what a person should know.
+        sizes: bytes of each file that goes, by its name from the folder.
+        secrets: why each file stays here that would go otherwise.
+        warnings: what may well break the job.
     """
 
     folder: str
     config: str
     excludes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    sizes: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
@@ -49,16 +61,104 @@ def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
         raise UserError(f"--working-dir: no folder {folder}")
     excludes = (*LEFT_OUT, *(_outputs(settings, folder)))
     sizes = _sizes(folder, excludes)
+    warnings = _shadows(folder, sizes)
+    secrets = _secrets(folder, sizes)
+    excludes += tuple(_exactly(name) for name in secrets)
+    sizes = {name: size for name, size in sizes.items() if name not in secrets}
     _check_size(folder, sizes)
     config_name = os.path.relpath(os.path.abspath(config), folder)
-    _check_there("config", config_name, folder, sizes)
+    _check_there("config", config_name, folder, sizes, secrets)
     notes = []
     for place, name, elsewhere in _named(settings, folder):
         if elsewhere and os.path.isabs(os.path.expanduser(name)):
             notes.append(f"{place}: {name} is not uploaded; it must be there on every node, and where qre status and qre report are run")
         else:
-            _check_there(place, name, folder, sizes)
-    return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes))
+            _check_there(place, name, folder, sizes, secrets)
+    if secrets:
+        named = "; ".join(f"{name} ({why})" for name, why in sorted(secrets.items())[:5])
+        notes.append(f"not uploaded, since it may be a secret: {named}" + (f"; and {len(secrets) - 5} more, see --dry-run" if len(secrets) > 5 else ""))
+    if outside := sorted(name for name in sizes if not (folder / name).resolve().is_relative_to(folder.resolve())):
+        notes.append(f"uploaded through links that lead out of the working directory: {', '.join(outside[:5])}{' and more' if outside[5:] else ''}")
+    return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes), sizes, secrets, warnings)
+
+
+def left_behind(upload: Upload) -> Iterator[tuple[str, str]]:
+    """(name, rule) of what stays here; of a folder of which nothing goes only the folder."""
+    from ray._private.ray_constants import get_runtime_env_default_excludes
+    from ray._private.runtime_env.packaging import _get_excludes
+
+    root = Path(upload.folder)
+    rules = {
+        "Ray takes none": _get_excludes(root, get_runtime_env_default_excludes()),
+        "results, stores and builds": _get_excludes(root, [*LEFT_OUT, *upload.excludes[: len(upload.excludes) - len(upload.secrets)]]),
+    }  # fmt: skip
+    parents = {parent.as_posix() for name in upload.sizes for parent in Path(name).parents}
+    for folder, folders, files in os.walk(root):
+        here = Path(folder).relative_to(root)
+        gone = [name for name in folders if (here / name).as_posix() not in parents and not (Path(folder) / name).is_symlink()]
+        for name in sorted([*gone, *files]):
+            path = here / name
+            if (text := path.as_posix()) in upload.sizes:
+                continue
+            inside = Path(folder) / name / "x" if name in gone else Path(folder) / name
+            secrets = upload.secrets.get(text) or next((why for one, why in upload.secrets.items() if name in gone and one.startswith(f"{text}/")), None)
+            rule = next((rule for rule, holds in rules.items() if holds(inside) or holds(Path(folder) / name)), ".gitignore or .rayignore")
+            yield text + ("/" if name in gone else ""), f"may be a secret: {secrets}" if secrets else rule
+        folders[:] = sorted(set(folders) - set(gone))
+
+
+def _secrets(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
+    """Why, by name, of the files that are kept here as secrets."""
+    encoders = [name.rpartition("/")[0] for name in sizes if name.endswith("/modules.json")]
+
+    def needed(name: str) -> bool:
+        inside = next((name[len(encoder) + 1 :] for encoder in encoders if name.startswith(f"{encoder}/")), None)
+        return inside is not None and counts(inside)  # else the encoder would be another one there
+
+    found = {}
+    for name in sizes:
+        try:
+            if why := secret(folder / name, name, needed(name)):
+                found[name] = why
+        except OSError as error:
+            raise UserError(f"--working-dir: {name} cannot be read: {error.strerror}; name it in a .rayignore if the job does not need it") from None
+    return found
+
+
+def _exactly(name: str) -> str:
+    """A pattern of .gitignore for one file."""
+    return "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", name)
+
+
+def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
+    """What Python would import in the place of its own library, to be warned of: a job has its working directory first.
+
+    The project's own checkout may bring its own copy, which is then what runs.
+
+    Raises:
+        UserError: it would be imported in the place of the project, or of a package.
+    """
+    tops = {name.partition("/")[0] for name in sizes if "/" in name}
+    modules = {name.partition(".")[0]: name for name in sizes if "/" not in name and name.endswith((".py", ".pyc", ".so", ".pyd"))}
+    packages = {top: f"{top}/" for top in tops if top in OURS or any(f"{top}/__init__{end}" in sizes for end in (".py", ".pyc", ".so"))}
+    ours = {f"{one}/__init__.py" for one in OURS} | {"jobs/cli.py", "qre/density.py", "pyproject.toml"} <= sizes.keys()
+    inside = folder.resolve()
+    places = [place for place in sys.path if place and not Path(place).resolve().is_relative_to(inside)]
+    places += [place for place in sys.path if place and Path(place).name in ("site-packages", "dist-packages") and place not in places]
+    warnings = []
+    for name, told in sorted({**packages, **modules}.items()):
+        if name in ANYONES or (name in OURS and ours):
+            continue
+        spec = PathFinder.find_spec(name, places)
+        said = (
+            f"--working-dir: {told} would be imported in the place of {name}, which the job may need, since a job has its working directory first; "
+            "rename it, name it in a .rayignore, or name another --working-dir"
+        )
+        if name in sys.stdlib_module_names:
+            warnings.append(said)
+        elif name in OURS or (spec is not None and spec.loader is not None):
+            raise UserError(said)
+    return tuple(warnings)
 
 
 def _outputs(settings: SweepConfig, folder: Path) -> list[str]:
@@ -122,7 +222,7 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             yield from ((f"tasks[{number}].{field}", path, False) for field, path in entry.files().items())
 
 
-def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int]) -> None:
+def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], secrets: dict[str, str]) -> None:
     """UserError unless a file, or all of an encoder's folder, is in the upload."""
     relative = Path(os.path.normpath(os.path.expanduser(name)))
     if relative.is_absolute() or os.pardir in relative.parts:
@@ -133,6 +233,8 @@ def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int]) -> 
     if not (folder / relative).exists():
         raise UserError(f"{place}: there is no {name} in the working directory {folder}")
     missing = next((file for file in _needed(folder, relative) if file not in sizes), None)
+    if missing in secrets:
+        raise UserError(f"{place}: {missing} is not uploaded, since it may be a secret ({secrets[missing]}); rename it, or take the secret out of it")
     if missing is not None:
         raise UserError(
             f"{place}: {missing} would not be uploaded: a .gitignore or .rayignore names it, or one of {' '.join(LEFT_OUT)}, "

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import count
 
-from qre.errors import UserError
+from qre.errors import PlaceError, StoreRefused, UserError
 from qre.store.address import Address, connect
 from qre.store.files import Files, Item, Result, parts
 
@@ -26,6 +26,9 @@ REFUSED = {
     "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID", "MISSING_AUTHENTICATION_TOKEN",
     "UNRECOGNIZED_CLIENT", "INCOMPLETE_SIGNATURE", "OPT_IN_REQUIRED", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT",
 }  # fmt: skip
+CLOCK = {"REQUEST_TIME_TOO_SKEWED", "REQUEST_EXPIRED"}
+UNNAMED = re.compile(r"Unable to parse ExceptionName: (\S+) Message: ")  # a code that the client does not know
+UNTRUSTED = re.compile(r"curlCode: (35|51|58|60|77|83|90|91)\b|certificate", re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,8 @@ class Bucket(Files):
     Faults that may pass by themselves (no connection, no answer, 5xx, "slow down") are tried again; what is absent or refused is told at
     once. Every method may raise:
 
-        UserError: there is no such bucket, or it refuses these credentials.
+        UserError: there is no such bucket; StoreRefused: it refuses these credentials.
+        PlaceError: this machine's clock is off, or it does not trust the server's certificate.
         TimeoutError: no answer for about RETRY_SECONDS.
 
     Threads may share one; a fork may not, since the client does not survive it: open another from the address.
@@ -46,6 +50,7 @@ class Bucket(Files):
     def __init__(self, address: Address):
         self.address = address
         self._found = False  # the bucket is known to exist
+        self._served = False  # it has granted something to these credentials
         self._told = float("-inf")  # when people last heard that the server does not answer
 
     def exists(self, name: str) -> bool:
@@ -68,6 +73,10 @@ class Bucket(Files):
         key = self._key(name)
         self._tried("write", name, lambda: _undisturbed(lambda: self._put(key, content)))
         self._found = True
+
+    def _write_once(self, name: str, content: bytes) -> None:
+        key = self._key(name)
+        self._tried("write", name, lambda: _undisturbed(lambda: self._put(key, content)), patience=0.0)
 
     def names(self, prefix: str) -> Iterator[str]:
         return iter(self.sizes(prefix))
@@ -163,32 +172,62 @@ class Bucket(Files):
     def _no_bucket(self) -> UserError:
         return UserError(f"store: there is no bucket {self.address.bucket!r} (asked by {self.address}); make it, or mend the address")
 
-    def _tried(self, doing: str, name: str, act: Callable[[], Result]) -> Result:
-        """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself."""
+    def _tried(self, doing: str, name: str, act: Callable[[], Result], patience: float | None = None) -> Result:
+        """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself; for `patience` seconds."""
         what = f"{doing} {name or 'the bucket'} in {self.address}"
-        end = time.monotonic() + self.RETRY_SECONDS
+        patience = self.RETRY_SECONDS if patience is None else patience
+        end = time.monotonic() + patience
         for attempt in count():
             try:
-                return act()
+                result = act()
+                self._served = self._served or doing != "reach"
+                return result
             except FileNotFoundError:
                 verdict = "absent"
             except TimeoutError:  # of connecting, where it was tried for long enough
                 raise
             except OSError as error:
-                verdict, reason = _verdict(error)
+                verdict, reason = self._judged(error) if doing != "reach" else _verdict(error)
             if verdict == "absent":
                 if name:
                     self._require_bucket()
                 raise FileNotFoundError(errno.ENOENT, f"not in {self.address}", name)
             if verdict == "no bucket":
                 raise self._no_bucket()
+            if verdict == "refused" and self._served:
+                raise StoreRefused(
+                    f"store: cannot {what}: {reason}; the bucket refuses our credentials now: renew them, or give them the rights (list, read, write, delete)"
+                )
             if verdict == "refused":
-                raise UserError(f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, delete) and the region")
+                raise StoreRefused(
+                    f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, delete) and the region"
+                    + ("" if ":" in reason else f"; and this machine's clock ({_now()})")  # the server has not said why
+                )
+            if verdict == "clock":
+                raise PlaceError(f"store: cannot {what}: {reason}; the clock of this machine is off ({_now()}): set it, by NTP")
+            if verdict == "untrusted":
+                raise PlaceError(
+                    f"store: cannot {what}: this machine does not trust the server's certificate ({reason}); check the machine's clock ({_now()}), a proxy "
+                    "that stands between (NO_PROXY), and the certificates (tls_ca_file_path in the address)"
+                )
             pause = random.uniform(0.5, 1) * min(0.25 * 2**attempt, LONGEST_PAUSE)
             if time.monotonic() + pause > end:
-                raise TimeoutError(errno.ETIMEDOUT, f"store: cannot {what}: tried for {self.RETRY_SECONDS:.0f} s: {reason}")
+                raise TimeoutError(errno.ETIMEDOUT, f"store: cannot {what}: tried for {patience:.0f} s: {reason}")
             self._tell(what, reason)
             time.sleep(pause)
+
+    def _judged(self, error: OSError) -> tuple[str, str]:
+        """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked for the reason."""
+        verdict, reason = _verdict(error)
+        if verdict != "refused" or not self._served or reason.count(":"):
+            return verdict, reason
+        from pyarrow import fs
+
+        try:
+            self._client.get_file_info(fs.FileSelector(self._key("progress"), allow_not_found=True))
+        except OSError as other:
+            return _verdict(other) if _verdict(other)[0] != "absent" else (verdict, reason)
+        return verdict, reason
 
     def _tell(self, what: str, reason: str) -> None:
         """Say that one is waiting, at most once in a while."""
@@ -247,7 +286,11 @@ def _verdict(error: OSError) -> tuple[str, str]:
     status = int(match["status"] or 0) if match else 0
     reason = re.split(r"during \w+ operation: |with a last message of ", text)[-1].split(" (Request ID")[0].split(" error_info=")[0]
     said = [code.lower().replace("_", " "), f"HTTP status {status}" if status else "", reason.removesuffix("No response body.")]
-    reason = ": ".join(filter(None, said))
+    reason = UNNAMED.sub(r"\1: ", ": ".join(filter(None, said))).removeprefix("unknown: ")
+    if code in CLOCK:
+        return "clock", reason
+    if not status and UNTRUSTED.search(text):
+        return "untrusted", reason
     if code in ABSENT or status == 404 or "No such directory" in text:
         return "absent", reason
     if code in NO_BUCKET or re.search(r"Bucket '.*' not found", text):
@@ -255,6 +298,10 @@ def _verdict(error: OSError) -> tuple[str, str]:
     if code in REFUSED or isinstance(error, PermissionError) or (300 <= status < 500 and status not in (408, 409, 429)):
         return "refused", reason
     return "passing", reason
+
+
+def _now() -> str:
+    return time.strftime("it says %Y-%m-%d %H:%M UTC", time.gmtime())
 
 
 def _walk_order(name: str) -> list[tuple[bool, str]]:

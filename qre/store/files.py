@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 
+from qre.errors import PlaceError, UserError
+
+log = logging.getLogger(__name__)
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}")  # of a path below the root: nothing that climbs, hides or needs quoting
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -49,6 +54,25 @@ class Files(ABC):
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
         """Write a file so that a reader, or a crash at any moment, sees the old file, none, or the whole new one."""
+
+    def advise(self, name: str, content: bytes, tell: Callable[[str], None] = log.warning) -> None:
+        """Write a record that nothing depends on (progress, speeds, runs, notices). Where that fails it is told, once for each kind, and no more."""
+        try:
+            self._write_once(name, content)
+        except (OSError, UserError, PlaceError) as error:
+            kind = name.partition("/")[0]
+            if kind not in self._missed:
+                self._missed.add(kind)
+                tell(f"{kind} is not recorded: {error}; the work goes on")
+
+    def _write_once(self, name: str, content: bytes) -> None:
+        """As write, without much patience."""
+        self.write(name, content)
+
+    @cached_property
+    def _missed(self) -> set[str]:
+        """Kinds of records that could not be written."""
+        return set()
 
     @abstractmethod
     def names(self, prefix: str) -> Iterator[str]:

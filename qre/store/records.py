@@ -117,7 +117,7 @@ class Speeds:
         self._folder = folder
 
     def write(self, pass_key: str, record: dict) -> None:
-        self._folder.write(f"speeds/{pass_key}.json", canonical_json(record).encode())
+        self._folder.advise(f"speeds/{pass_key}.json", canonical_json(record).encode())
 
     def read(self, pass_keys: Iterable[str]) -> dict[str, dict]:
         """What is known, by pass; a record that cannot be read counts as absent."""
@@ -138,7 +138,7 @@ class Notices:
         self._folder = folder
 
     def write(self, pass_key: str, warnings: list[str]) -> None:
-        self._folder.write(f"notices/{pass_key}.json", canonical_json({"warnings": warnings}).encode())
+        self._folder.advise(f"notices/{pass_key}.json", canonical_json({"warnings": warnings}).encode())
 
     def read(self, pass_keys: Iterable[str]) -> dict[str, list[str]]:
         """What was warned of, by pass: one listing, and what it found; a record that cannot be read counts as absent."""

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ray._private.utils import write_ray_address
 from ray.dashboard.modules.job.pydantic_models import JobDetails
 
+from cluster.guard import command
 from cluster.local import LocalCluster
 from jobs.config import SweepConfig
 from jobs.submission.submit import check_config, exit_code
@@ -37,7 +37,6 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:
 def head():
     """A cluster of one node, on whose disk a store may be."""
     with LocalCluster(nodes=0, head_cpus=2, dashboard=True, environment=ENVIRONMENT) as cluster:
-        write_ray_address(cluster.address, str(cluster._folder))  # as `ray start` does: without it a job goes to any Ray of this machine
         yield cluster
 
 
@@ -208,6 +207,48 @@ class Dropping:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+class Busy:
+    """SIGSTOP to the dashboard of a head, for as long as the block lasts."""
+
+    def __init__(self, cluster: LocalCluster):
+        self._pids = [pid for pid in cluster.processes if any("dashboard/dashboard.py" in word for word in command(pid))]
+        assert self._pids, "no dashboard"
+
+    def __enter__(self) -> None:
+        for pid in self._pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *_) -> None:
+        for pid in self._pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.timeout(900)
+def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_command_that_goes_on(tmp_path):
+    long = {**FEW, "include": ["lsa/*", "sif/*", "projection/*"]}
+    with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment=ENVIRONMENT) as cluster:
+        case = Case(tmp_path, cluster.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"width": 1})
+        following = case.start("submit", "sweep.yaml", "--allow-smaller")
+        job = job_of(following.stdout.readline())
+        errors = iter(following.stderr.readline, "")
+        while not case.embedded():
+            assert following.poll() is None
+            time.sleep(0.1)
+        began = time.monotonic()
+        with Busy(cluster):
+            told = next(line for line in errors if line.startswith("no answer of the cluster for"))
+            assert time.monotonic() - began < 30
+            assert f"qre submit --follow {job} --address {cluster.dashboard}" in told
+        assert next(errors) == "the cluster answers again\n"
+        assert following.poll() is None
+        cluster.close()
+        died = time.monotonic()
+        rest = "".join(errors)
+        assert following.wait(60) == 1, rest
+        assert time.monotonic() - died < 30
+    assert f"nobody answers at {cluster.dashboard} any more" in rest and "Traceback" not in rest
+    assert f"go on:      qre submit sweep.yaml --allow-smaller --address {cluster.dashboard}" in rest
 
 
 def test_refused_before_anything_is_uploaded(tmp_path, head):

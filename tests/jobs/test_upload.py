@@ -1,5 +1,8 @@
 """What a submitted sweep takes along, and what is refused because a job would not see it."""
 
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -113,3 +116,119 @@ def test_the_files_of_tasks_go_along(work):
         prepared(work, tasks=[{**sts, "path": "ignored.txt"}])
     (note,) = prepared(work, tasks=[{"source": "mteb", "results": ["/data/mteb"]}]).notes
     assert note.startswith("tasks[0].results[0]: /data/mteb is not uploaded")
+
+
+HUB_TOKEN = "hf" + "_" + "AbCdEfGhIjKlMnOpQrStUvWxYz12345678"
+PRIVATE_KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n"
+SECRET_NAMES = (
+    ".netrc", "_netrc", "sub/.NETRC", ".ssh/config", ".aws/credentials", ".Azure/x.json", ".config/gcloud/x.db", ".kube/config", ".docker/config.json",
+    "tls/server.pem", "SERVER.KEY", "id_rsa", "id_rsa.old", "id_ed25519", ".env.local", "prod.env", ".envrc", "token", "TOKEN.txt", "hf-token.json",
+    "hubtoken", "my_tokens.csv", ".git-credentials", ".pypirc", ".npmrc", ".huggingface/x", "home/.cache/huggingface/x", "my-credentials.json", "client_secret.json",
+    "a.p12", "a.pfx", "a.kdbx", ".pgpass", "we [ird] #1!/id_rsa", "service-account.json",
+)  # fmt: skip
+NO_SECRETS = (
+    "tokens.py", "src/secrets_of_trees.md", "tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json", "data/tokenized.csv",
+    "monkey.txt", "keys.csv", "environment.yaml", "secretary.txt", "encoder/tokenizer.json", "encoder/token_list.txt",
+)  # fmt: skip
+
+
+def archived(upload, target: Path) -> set[str]:
+    """Names in the archive that Ray itself makes of it."""
+    from ray._private.ray_constants import get_runtime_env_default_excludes
+    from ray._private.runtime_env.packaging import create_package
+
+    create_package(upload.folder, target, include_gitignore=True, excludes=[*get_runtime_env_default_excludes(), *upload.excludes])
+    return {name for name in zipfile.ZipFile(target).namelist() if not name.endswith("/")}
+
+
+def put(work: Path, **files: str) -> None:
+    for name, text in files.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(text)
+
+
+def test_secrets_stay_here_by_their_names(work, tmp_path):
+    put(work, **dict.fromkeys((*SECRET_NAMES, *NO_SECRETS), "x"))
+    upload = prepared(work)
+    names = archived(upload, tmp_path / "a.zip")
+    assert not names & set(SECRET_NAMES)
+    assert names >= set(NO_SECRETS)
+    assert names == set(upload.sizes)
+    assert set(upload.secrets) == set(SECRET_NAMES)
+    assert any(note.startswith("not uploaded, since it may be a secret: ") for note in upload.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PRIVATE_KEY, f"HF = '{HUB_TOKEN}'", '{"type": "service_account", "private_key": "x"}', "key=" + "AKIA" + "ABCDEFGHIJKLMNOP", "x" * 5_000_000 + PRIVATE_KEY,
+        "x" * (2**22 - 20) + PRIVATE_KEY, "aws_secret_access_key = " + "a1B2" * 10, "t: gh" + "p_" + "a1B2" * 9,
+    ], ids=["key", "hub", "account", "aws", "late", "across", "profile", "github"],
+)  # fmt: skip
+def test_secrets_stay_here_by_what_they_hold(work, tmp_path, text):
+    put(work, **{"notes.txt": text, "code.py": text, "encoder/vocab.txt": "hf_ is no token, nor AKIA"})
+    upload = prepared(work)
+    assert set(upload.secrets) == {"notes.txt", "code.py"}
+    assert "encoder/vocab.txt" in archived(upload, tmp_path / "a.zip") and "code.py" not in archived(upload, tmp_path / "b.zip")
+
+
+def test_what_the_config_needs_is_refused_where_it_is_a_secret(work):
+    put(work, **{"sweep.yaml": f"name: {HUB_TOKEN}"})
+    with pytest.raises(UserError, match=r"^config: sweep.yaml is not uploaded, since it may be a secret \(holds a token of the hub\); rename it, or take"):
+        prepared(work)
+    put(work, **{"sweep.yaml": "x", "encoder/added_tokens.json": PRIVATE_KEY})
+    with pytest.raises(UserError, match=r"encoders\[0\].path: encoder/added_tokens.json is not uploaded, since it may be a secret"):
+        prepared(work, encoders=[{"source": "folder", "path": "encoder"}])
+
+
+def test_links_are_judged_by_where_they_lead(work, tmp_path):
+    put(tmp_path, **{".ssh/known": "x", "models/a.txt": "x"})
+    (work / "harmless.txt").symlink_to(tmp_path / ".ssh/known")
+    (work / "folder").symlink_to(tmp_path / "models")
+    upload = prepared(work)
+    assert "harmless.txt" not in upload.sizes and "in a folder .ssh" in upload.secrets["harmless.txt"]
+    assert "folder/a.txt" in upload.sizes
+    assert any("links that lead out of the working directory: folder/a.txt" in note for note in upload.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["jobs/mine.py", "qre/__init__.py", "jobs.py", "qre.so", "ray.py", "torch/__init__.py", "numpy.py", "yaml.py"]
+)
+def test_what_would_be_imported_in_the_place_of_another_is_refused(work, name):
+    put(work, **{name: "x"})
+    with pytest.raises(UserError, match=rf"^--working-dir: {name.partition('/')[0]}.* would be imported in the place of {name.split('/')[0].split('.')[0]}"):
+        prepared(work)
+    (work / ".rayignore").write_text(f"/{name}\n")
+    prepared(work)
+
+
+def test_what_shadows_nothing_goes(work):
+    """The fixture's code.py would be taken for Python's own, and is warned of."""
+    put(work, **{"torch/weights.txt": "x", "tests/__init__.py": "x", "mine.py": "x", "mine2/__init__.py": "x", "src/ray.py": "x"})
+    (warning,) = prepared(work).warnings
+    assert warning.startswith("--working-dir: code.py would be imported in the place of code")
+    (work / "code.py").rename(work / "mine3.py")
+    assert prepared(work).warnings == ()
+
+
+def test_the_checkout_brings_its_own_copy(work):
+    put(work, **dict.fromkeys(("jobs/__init__.py", "jobs/cli.py", "qre/__init__.py", "qre/density.py", "pyproject.toml"), "x"))
+    prepared(work)
+
+
+def test_dry_run_lists_what_goes_and_what_stays(work):
+    """It needs no cluster: the address leads nowhere."""
+    put(work, **{"sweep.yaml": "{name: t, store: s3://bucket/prefix, encoders: [{source: catalogue, name: classical}], export: out}", "token.txt": "x"})
+    (work / "code.py").unlink()  # python -m, here as in a job, would take it for its own
+    command = [sys.executable, "-m", "jobs.cli", "submit", "sweep.yaml", "--dry-run", "--address", "http://127.0.0.1:1"]
+    shown = subprocess.run(command, cwd=work, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])})
+    assert shown.returncode == 0, shown.stderr
+    lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "8 sentences.txt" in lines
+    assert "stays here token.txt (may be a secret: 'token' in its name)" in lines
+    assert "stays here ignored.txt (.gitignore or .rayignore)" in lines
+    assert "stays here results/ (results, stores and builds)" in lines and "stays here .venv/ (Ray takes none)" in lines
+    assert lines[-1] == "nothing was sent (--dry-run)"
+    total = next(line for line in lines if " bytes in " in line)
+    sizes = [int(line.split()[0].replace(",", "")) for line in lines[: lines.index(total)]]
+    assert total.startswith(f"{sum(sizes)} bytes in {len(sizes)} files")

@@ -1,0 +1,165 @@
+"""Signals at every stage of the command, and readers that go away: each stage is found by what the command itself has done, not by a clock."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from cluster.guard import MARK, command, descendants, marked
+from tests.faults.in_process import until
+from tests.jobs.conftest import write_config
+from tests.s3 import s3  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
+NOBODY = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1", "HF_TOKEN": ""}
+
+
+class Run:
+    """A command in a process of its own, whose descendants can be found after its end."""
+
+    def __init__(self, folder: Path, *words: object, options: tuple[str, ...] = (), **environment: str):
+        self.mark, self.out, self.errors = uuid.uuid4().hex, folder / "out.txt", folder / "errors.txt"
+        with open(self.out, "wb") as out, open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, *options, "-m", "jobs.cli", *map(str, words)], cwd=ROOT, stdout=out, stderr=errors, start_new_session=True,
+                env={**os.environ, MARK: self.mark, **environment},
+            )  # fmt: skip
+
+    def said(self) -> str:
+        return self.out.read_text() + self.errors.read_text()
+
+    def runs(self, program: str) -> list[int]:
+        return [pid for pid in descendants([self.process.pid]) if Path(command(pid)[0]).name == program]
+
+    def reached(self, condition, what: str) -> "Run":
+        def there():
+            assert self.process.poll() is None, f"ended before {what}: {self.said()}"
+            return condition()
+
+        until(there, what)
+        return self
+
+    def stopped(self, number: int) -> str:
+        """Send the signal; what it has said on stderr, once it has ended as it should."""
+        self.process.send_signal(number)
+        assert self.process.wait(60) == 128 + number, self.said()
+        errors = [line for line in self.errors.read_text().splitlines() if not line.startswith("import time:")]
+        assert errors[-1] == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on from there"
+        assert not re.search("Traceback|Exception ignored|Error", "\n".join(errors)), errors
+        until(lambda: not marked(self.mark), "processes are left")
+        return "\n".join(errors[:-1])
+
+
+def unfinished(folder: Path) -> list[str]:
+    return [str(path) for path in folder.rglob(".*.tmp")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_while_python_imports(tmp_path, number):
+    run = Run(tmp_path, "plan", write_config(tmp_path, [FEW]), options=("-X", "importtime"))
+    run.reached(lambda: "| numpy\n" in re.sub(r"\| +", "| ", run.errors.read_text()), "imports")
+    assert run.stopped(number) == ""
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.fixture
+def mute():
+    """A server on 127.0.0.1 that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("words", [("plan",), ("sweep",), ("encoders", "show")], ids=" ".join)
+def test_while_the_hub_is_asked(tmp_path, mute, words):
+    asked = "a/b" if words[0] == "encoders" else write_config(tmp_path, [FEW, {"source": "hub", "id": "a/b"}])
+    environment = {**NOBODY, "HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}", "HF_HOME": str(tmp_path / "home")}
+    run = Run(tmp_path, *words, asked, **environment)
+    mute.settimeout(120)
+    with mute.accept()[0] as asking:
+        assert asking.recv(1)
+        assert run.stopped(signal.SIGTERM) == ""
+    assert unfinished(tmp_path) == []
+
+
+def test_while_the_bucket_does_not_answer(s3, tmp_path):  # noqa: F811
+    """The client of the bucket runs no Python: the end comes from beside it."""
+    path = write_config(tmp_path, [FEW], store=s3.location())
+    s3.delay = 60.0
+    run = Run(tmp_path, "plan", path)
+    run.reached(lambda: s3.requests, "a request")
+    assert run.stopped(signal.SIGTERM) == ""
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_while_a_sweep_starts_works_and_ends(tmp_path, number):
+    """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to the end."""
+    path = write_config(tmp_path, [FEW], limit=1500, export=str(tmp_path / "map"))
+    manifest = tmp_path / "store/atlases/t/manifest.json"
+    run = Run(tmp_path, "sweep", path)
+    run.reached(lambda: run.runs("gcs_server"), "Ray starts")
+    assert run.stopped(number) == ""
+    assert not (tmp_path / "store/progress/t.json").exists() or "encoders" not in run.out.read_text()
+
+    run = Run(tmp_path, "sweep", path)
+    run.reached(lambda: list(tmp_path.glob("store/embeddings/*/*")), "an embedding")
+    assert "stopping: encoders in flight have 10 s" in run.stopped(number)
+    assert not manifest.exists() and unfinished(tmp_path) == []
+
+    run = Run(tmp_path, "sweep", path)
+    run.reached(manifest.exists, "the map is made")
+    run.stopped(number)
+    assert unfinished(tmp_path) == []
+
+    run = Run(tmp_path, "sweep", path)
+    run.reached(lambda: not run.runs("raylet") and "all is done" in run.out.read_text(), "the export")  # nothing is left but the copy
+    run.process.send_signal(number)
+    assert run.process.wait(60) in (0, 128 + number)  # it may be too late for a signal: then all is there
+    assert ("stopped by" in run.said()) == (run.process.returncode != 0) and "Traceback" not in run.said()
+    assert unfinished(tmp_path) == []
+
+    assert Run(tmp_path, "sweep", path).process.wait(60) == 0
+    assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(file.name for file in manifest.parent.iterdir())
+
+
+def test_hangup_is_ignored_where_it_was(tmp_path):
+    """As nohup has it."""
+    path = write_config(tmp_path, [FEW])
+    command = f"trap '' HUP; exec {sys.executable} -X importtime -m jobs.cli plan {path}"
+    with open(tmp_path / "errors.txt", "wb") as errors:
+        process = subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+    until(lambda: "jobs.config" in (tmp_path / "errors.txt").read_text(), "imports")
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "12 encoders" in out
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", command, write_config(tmp_path, [FEW])], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(60), errors) == (141, b"")
+
+
+@pytest.mark.cluster
+def test_a_sweep_goes_on_without_its_readers(tmp_path):
+    """Of stdout and of stderr: it is the work that counts, and the store tells how far it is."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", "sweep", write_config(tmp_path, [FEW], export=str(tmp_path / "map"))], cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(240) == 0
+    assert (tmp_path / "map/manifest.json").is_file()
