@@ -17,6 +17,8 @@ from rich.table import Table
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
+from jobs.slots import ClusterSettings
+from jobs.spending import Spent, read_spent
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
 from qre.store import Failure, Store
@@ -32,6 +34,8 @@ class Standing:
         here: the store is there, seen from this machine.
         chunks: by encoder, how many chunks of its pass are kept; only of passes that are not whole.
         progress: the last sign of life, or None.
+        settings: what the config asks of Ray, with its prices.
+        spent: GPU time of all runs.
         warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
 
@@ -39,6 +43,8 @@ class Standing:
     here: bool
     chunks: dict[str, int]
     progress: dict | None
+    settings: ClusterSettings
+    spent: Spent
     warned: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -56,12 +62,13 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     for unit in plan.units:
         of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
     warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
-    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name), warned)
+    kept_chunks = {name: count for name, count in chunks.items() if count}
+    return Standing(plan, here, kept_chunks, store.progress.read(settings.name), settings.cluster, read_spent(store, settings.name), warned)
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned}))
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned, "spent": seen.spent.told(seen.settings)}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -75,7 +82,13 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         console.print(f"last sign of life: {told}", markup=False)
     print_failures(seen.plan)
     print_warnings(seen.warned)
+    print_spent(seen.spent, seen.settings)
     console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
+
+
+def print_spent(spent: Spent, settings: ClusterSettings) -> None:
+    for line in spent.words(settings):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def export(settings: SweepConfig, store: Store, folder: Path) -> None:

@@ -11,6 +11,7 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, Task
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.ledger import Ledger, in_short
+from jobs.engine.limits import Limits
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
 from jobs.engine.nodes import autoscaling
@@ -54,7 +55,7 @@ class Loop:
         ledger: what has ended, and how.
     """
 
-    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure]):
+    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], limits: Limits):
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
         self.actors = Actors(store.location, config.cluster)
@@ -67,6 +68,8 @@ class Loop:
         self.phase = "encoders and scores" if self.tasks else "encoders"
         self.ledger = Ledger(store, plan, reporter, metrics, given_up)
         self.watch = Watch(config.cluster)
+        self.limits = limits
+        limits.expect(plan)
         self.heard = self.looked = time.monotonic()
 
     def run(self) -> None:
@@ -86,14 +89,16 @@ class Loop:
                 for reference in self._ready():
                     self._take(reference)
                 self._watch()
+                self.limits.look(self)
                 self._report()
                 self._stop_if_asked()
         finally:
             self.actors.kill_all()
+            self.limits.meter.all_ended()
 
     def _start_passes(self) -> None:
-        if not self.stop.asked:
-            for attempt in self.schedule.next(time.monotonic()):
+        if not self.stop.asked and not self.limits.reached:
+            for attempt in self.schedule.next(time.monotonic(), self.limits.cost, self.limits.room(self.schedule.in_flight)):
                 upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
                 tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
                 arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks)
@@ -159,6 +164,7 @@ class Loop:
             self._fault(call, WorkerCrashedError())
             return
         self.schedule.done(call.attempt)
+        self.limits.meter.ended(call.attempt)
         self.actors.give(call.actor, call.attempt.work.slot)
         self.reporter.ended(call.attempt, "done")
 
@@ -166,7 +172,9 @@ class Loop:
         if isinstance(event, Started):
             self.schedule.started(attempt, event.node, now)
             self.reporter.started(attempt, event)
+            self.limits.meter.started(attempt, event)
         elif isinstance(event, Loaded):
+            self.limits.meter.loaded(attempt, event)
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
             if attempt.work.slot.gpus and event.device == "cpu":
                 self.reporter.say_once(f"node {attempt.node[:8]} has a GPU by its own word, but torch sees none there: it encodes on the CPU")
@@ -209,6 +217,7 @@ class Loop:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
         attempt, left, cause = call.attempt, call.left, _cause(error)
         self.reporter.ended(attempt, type(cause).__name__)
+        self.limits.meter.ended(attempt)
         if isinstance(cause, StoreNotShared):
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
@@ -259,6 +268,21 @@ class Loop:
             works.append(call.attempt.work)
         for work in works:
             self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", "NoNodeHoldsIt", why), 0)
+
+    @property
+    def passes_in_flight(self) -> list[Pass]:
+        return [call for call in self.live.values() if isinstance(call, Pass)]
+
+    def put_back(self, call: Pass) -> None:
+        """End a pass that is in flight; what it has left is queued."""
+        events = next(events for events, one in self.live.items() if one is call)
+        del self.live[events]
+        self.actors.kill(call.actor)
+        self.limits.meter.ended(call.attempt)
+        self.reporter.ended(call.attempt, "stopped")
+        self.schedule.done(call.attempt)
+        if call.left.pieces:
+            self.schedule.add([call.left])
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""

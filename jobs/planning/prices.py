@@ -16,6 +16,7 @@ KNOWN = (
     "RTX-PRO-6000", "RTX-A6000", "RTX-3090", "RTX-4090", "RTX-5090", "MI100", "MI210", "MI250", "MI250X", "MI300A", "MI300X", "MI308X", "MI325X",
     "MI350X", "MI355X", "GAUDI", "MAX-1100", "MAX-1550",
 )  # fmt: skip
+OTHER = "other"  # of all types that have no price of their own, and of GPUs whose type nothing tells
 SIZES = ("A100-40G", "A100-80G")  # Ray's label of both is A100; torch tells them apart
 AROUND = re.compile(r"nvidia|tesla|geforce|amd|instinct|intel|gpu|oam|hf|sxm\d*|pcie|nvl|hbm\d*e?|\d+(g|gb|gib)")  # words beside a type that change none
 
@@ -46,7 +47,7 @@ def checked_prices(prices: Mapping[str, float]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for name, price in prices.items():
-        kind = gpu_type(name, strict=True)
+        kind = OTHER if name == OTHER else gpu_type(name, strict=True)
         if kind is None:
             near = difflib.get_close_matches(name.upper(), KNOWN, n=3, cutoff=0.4)
             raise UserError(f"no GPU type {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(KNOWN)}"))
@@ -87,8 +88,7 @@ def price_of(kind: str | None, prices: Mapping[str, float]) -> float | None:
     size is not told, the dearer counts."""
     if kind in prices:
         return prices[kind]
-    if kind in SIZES:
-        return prices.get("A100")
-    if kind == "A100":
-        return max((prices[size] for size in SIZES if size in prices), default=None)
-    return None
+    if kind in SIZES and "A100" in prices:
+        return prices["A100"]
+    sizes = [prices[size] for size in SIZES if size in prices] if kind == "A100" else []
+    return max(sizes, default=prices.get(OTHER))

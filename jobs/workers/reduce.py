@@ -14,6 +14,7 @@ import ray
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
+from jobs.spending import read_spent
 from jobs.workers.worker import set_threads, versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
 from qre.atlas.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
@@ -106,6 +107,7 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
         "headline": {**atlas.headline, **part.headline},
         "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
         "speed": _speeds(store, wanted),
+        "spent": read_spent(store, config.name).told(config.cluster),
         "failures": wanted.failures,
         "versions": versions(),
     }

@@ -1,0 +1,62 @@
+"""How a sweep has ended: which failures are tolerated, and what was left at a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jobs.planning.passes import score_key
+from jobs.planning.plan import Plan
+from jobs.slots import ClusterSettings
+from qre.errors import UserError
+from qre.store import Failure
+
+BUDGET, DEADLINE = "StoppedAtBudget", "StoppedAtDeadline"
+
+
+def left_at_limit(failures: Iterable[Failure]) -> list[Failure]:
+    """What was not begun, or not ended, because the budget or the time was over: no failure of an encoder."""
+    return [failure for failure in failures if failure.exception in (BUDGET, DEADLINE)]
+
+
+def failed_encoders(plan: Plan, also: Iterable[str] = ()) -> int:
+    """Encoders that failed: that cannot be had, have no embedding or no features, or lack a score that failed; each once, by its keys.
+
+    Args:
+        also: keys of units and scores that count as failed too.
+    """
+    failed = {key for key, failure in plan.failures.items() if failure.exception not in (BUDGET, DEADLINE)} | set(also)
+    keys = {unit.key: {unit.key, *(score_key(task, unit.key) for task in plan.tasks)} for unit in plan.units}
+    of_units = set().union(*keys.values()) if keys else set()
+    return sum(not failed.isdisjoint(own) for own in keys.values()) + len(failed - of_units)
+
+
+def encoder_count(plan: Plan) -> int:
+    """Encoders that the config names, with those that cannot be had."""
+    units = {unit.key for unit in plan.units} | {score_key(task, unit.key) for task in plan.tasks for unit in plan.units}
+    return len(plan.units) + len(plan.failures.keys() - units)
+
+
+def most_failed(settings: ClusterSettings, plan: Plan) -> int:
+    """cluster.max_failed as a count.
+
+    Raises:
+        UserError: it is more than there are encoders.
+    """
+    count = encoder_count(plan)
+    if isinstance(settings.max_failed, str):
+        return int(float(settings.max_failed.rstrip("%")) / 100 * count)
+    if settings.max_failed > count:
+        raise UserError(f"cluster.max_failed: {settings.max_failed} is more than the {count} encoders that there are; a share is written as 5%")
+    return settings.max_failed
+
+
+def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -> str | None:
+    """In words, where some encoders failed, and no more than cluster.max_failed: the sweep has done what it can. "" where none failed; None where
+    too many did, or some were left at a limit. `also` as of failed_encoders."""
+    also = set(also)
+    if not plan.failures and not also:
+        return ""
+    failed = failed_encoders(plan, also)
+    if left_at_limit(plan.failures.values()) or failed > most_failed(settings, plan):
+        return None
+    return f"{failed} of {encoder_count(plan)} encoders failed, no more than cluster.max_failed ({settings.max_failed}) allows: exit code 0"
