@@ -6,6 +6,7 @@ Exit codes: 0 all done; 1 some encoders failed, or the sweep could not end; 2 th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -18,6 +19,9 @@ from jobs.atlas.compare import compare
 from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
+from jobs.on_end import End, on_end
+from jobs.outcome import facts, failed_encoders, failed_for_now, left_at_limit, most_failed, tolerated
+from jobs.planning.deadline import seconds_left
 from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import Plan, make_plan
@@ -31,10 +35,12 @@ from jobs.report import (
     print_families,
     print_notes,
     print_simulation,
+    print_spent,
     print_standing,
     print_summary,
     standing,
 )
+from jobs.spending import read_spent
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
 from qre.errors import PlaceError, UserError, place_error
@@ -122,21 +128,58 @@ def sweep(
     Example: qre sweep jobs/demo.yaml
     """
     settings = load_config(config)
+    with on_end(settings.on_end, settings.name) as end:
+        _sweep(config, settings, retry_failed, allow_smaller, no_export, end)
+
+
+def _sweep(config: Path, settings: SweepConfig, retry_failed: bool, allow_smaller: bool, no_export: bool, end: End) -> None:
     store = Store(settings.store)
     resolved = _resolve(settings, store)
+    target = None if no_export else settings.export
+    end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
     planned = make_plan(settings, store, resolved, retry_failed)
     print_notes(planned)
+    _check_limits(settings, planned)
     record_unresolved(store, resolved)
-    target = None if no_export else settings.export
     planned = _run_to_export(settings, store, resolved, planned, target, allow_smaller)
+    end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)
     print_summary(settings, store, planned, target)
+    _print_spent(settings, store)
     if no_export:
         console.print(
             f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
         )
-    if planned.failures:
+    end.message = _last_words(planned)
+    if left := left_at_limit(planned.failures.values()):
+        end.outcome, end.message = "stopped", left[0].message
+        print(f"qre: {left[0].message}", file=sys.stderr)
         raise typer.Exit(1)
+    _exit_where_too_many_failed(settings, planned, end)
+
+
+def _last_words(planned: Plan) -> str:
+    failed = failed_encoders(planned)
+    return f"map of {len(planned.on_map)} encoders" + (f"; {failed} failed" if failed else "")
+
+
+def _check_limits(settings: SweepConfig, planned: Plan) -> None:
+    """UserError where what the config bounds the sweep by cannot be."""
+    most_failed(settings.cluster, planned)
+    deadline = settings.cluster.deadline
+    if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
+        raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
+
+
+def _exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:
+    """Exit code 1 where more encoders failed than cluster.max_failed allows."""
+    words = tolerated(settings.cluster, planned, also)
+    if words is None:
+        if end is not None:
+            end.outcome = "failed"
+        raise typer.Exit(1)
+    if words:
+        console.print(words, markup=False, highlight=False)
 
 
 @app.command()
@@ -173,8 +216,10 @@ def report(
         except FileNotFoundError as error:  # a sweep is at work
             print(f"qre: {error}; run the same command again", file=sys.stderr)
             raise typer.Exit(1) from None
-    if not seen.plan.done or seen.plan.failures:
+    left = failed_for_now(store, seen.plan)
+    if left is None or not seen.plan.atlas_done:
         raise typer.Exit(1)
+    _exit_where_too_many_failed(settings, seen.plan, also=left)
 
 
 @app.command()
@@ -292,6 +337,12 @@ def _run_to_export(
     return planned
 
 
+def _print_spent(settings: SweepConfig, store: Store) -> None:
+    """What all runs have spent; nothing where the store does not tell it now."""
+    with contextlib.suppress(OSError):
+        print_spent(read_spent(store, settings.name), settings.cluster)
+
+
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
     from jobs.engine.progress import Reporter
     from jobs.engine.sweep import Interrupted, SweepError
@@ -302,14 +353,16 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan,
             return run_sweep(settings, store, resolved, planned, reporter, allow_smaller)
     except Interrupted as stop:
         print(f"qre: {stop}; what is done is kept, and the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(128 + stop.signal) from None
+        _print_spent(settings, store)
+        raise typer.Exit(128 + stop.signal) from stop
     except KeyboardInterrupt:
         print("qre: ended at once; what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
     except (SweepError, PlaceError, OSError) as error:
         print_failures(planned)
         print(f"qre: {place_error(error) or error}; what is done is kept", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _print_spent(settings, store)
+        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

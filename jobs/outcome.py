@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from jobs.config import SweepConfig
 from jobs.planning.passes import score_key
 from jobs.planning.plan import Plan
 from jobs.slots import ClusterSettings
+from jobs.spending import read_spent
 from qre.errors import UserError
-from qre.store import Failure
+from qre.store import Failure, Store
 
 BUDGET, DEADLINE = "StoppedAtBudget", "StoppedAtDeadline"
+MOST_TOLD = 20  # failures that on_end is told
 
 
 def left_at_limit(failures: Iterable[Failure]) -> list[Failure]:
@@ -28,6 +32,13 @@ def failed_encoders(plan: Plan, also: Iterable[str] = ()) -> int:
     keys = {unit.key: {unit.key, *(score_key(task, unit.key) for task in plan.tasks)} for unit in plan.units}
     of_units = set().union(*keys.values()) if keys else set()
     return sum(not failed.isdisjoint(own) for own in keys.values()) + len(failed - of_units)
+
+
+def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
+    """Keys of what is left to do, where the machine has failed all of it and that is on record; None where something is left that nobody has tried."""
+    left = {unit.key for unit in plan.to_featurize} | {unit.key for work in plan.passes for unit in work.units}
+    left |= {score_key(one.task, unit.key) for work in plan.passes for one in work.scorings for unit in one.units}
+    return left if not left or left <= store.failures.keys() else None
 
 
 def encoder_count(plan: Plan) -> int:
@@ -60,3 +71,20 @@ def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -
     if left_at_limit(plan.failures.values()) or failed > most_failed(settings, plan):
         return None
     return f"{failed} of {encoder_count(plan)} encoders failed, no more than cluster.max_failed ({settings.max_failed}) allows: exit code 0"
+
+
+def facts(config: SweepConfig, store: Store, plan: Plan, target: str | None) -> dict:
+    """What on_end is told of a sweep: counts of encoders, the first failures, GPU hours, money, and where things are."""
+    count, failed, waiting = encoder_count(plan), failed_encoders(plan), {unit.key for work in plan.passes for unit in work.members}
+    done = sum(unit.key in plan.featured and unit.key not in waiting and not plan.failed(unit) for unit in plan.units)
+    left = {failure.key for failure in left_at_limit(plan.failures.values())}
+    failures = [failure for failure in plan.failures.values() if failure.key not in left]
+    spent = read_spent(store, config.name).told(config.cluster)
+    there = store.atlases.manifest(config.name) is not None
+    exported = str(Path(target).absolute()) if target and (Path(target) / "manifest.json").is_file() else None
+    return {
+        "encoders": {"done": done, "failed": failed, "waiting": max(count - done - failed, 0)},
+        "failures": [{"name": one.encoder, "reason": f"{one.exception}: {one.message}"[:500]} for one in failures[:MOST_TOLD]],
+        "gpu_hours": spent["gpu_hours"], "cost": spent["cost"], "store": store.location,
+        "map": exported or f"{store.location}/atlases/{config.name}" if there else None,
+    }  # fmt: skip

@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jobs.engine.local import SweepError
+from jobs.engine.local import AtLimit, SweepError
 from jobs.engine.schedule import Attempt
+from jobs.engine.smaller import check_not_smaller
 from jobs.engine.spending import Meter
 from jobs.outcome import BUDGET, DEADLINE
 from jobs.planning.costs import expected_cost
@@ -22,7 +23,7 @@ from jobs.planning.resolve import FEWEST
 from jobs.slots import ACCELERATOR, Slot
 from qre.encoders.cost import START_SECONDS
 from qre.encoders.spec import ModelSpec
-from qre.store import Failure
+from qre.store import Failure, Store
 
 if TYPE_CHECKING:
     from jobs.config import SweepConfig
@@ -50,9 +51,9 @@ class Limits:
         stopped: in words, why the sweep has stopped; "" before that.
     """
 
-    def __init__(self, config: SweepConfig, meter: Meter):
+    def __init__(self, config: SweepConfig, store: Store, meter: Meter):
         self.meter, self.stopped = meter, ""
-        self._config, self._settings = config, config.cluster
+        self._config, self._store, self._settings = config, store, config.cluster
         left = math.inf if config.cluster.deadline is None else seconds_left(config.cluster.deadline)
         self._deadline = time.monotonic() + left
         self._reached: _Reached | None = None
@@ -144,10 +145,21 @@ class Limits:
             left = {"exception": self._reached.kind, "message": self.stopped, "remedy": mend}
             loop.ledger.given_up[key] = Failure(key=key, encoder=name, kind="transient", attempts=0, **left)
 
-    def check_enough(self, plan: Plan) -> None:
-        """SweepError where a limit has left too few encoders for a map."""
+    def check_map(self, plan: Plan, allow_smaller: bool) -> None:
+        """The map of what there is may be drawn.
+
+        Raises:
+            AtLimit: a limit has left too few encoders for a map, or fewer than the finished one has.
+            SweepError: that one would lack some for another reason.
+        """
         if self.stopped and len(plan.on_map) < FEWEST:
-            raise SweepError(f"{self.stopped}; {len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
+            raise AtLimit(f"{self.stopped}; {len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
+        if allow_smaller:
+            return
+        try:
+            check_not_smaller(self._config, self._store, plan)
+        except SweepError as error:
+            raise (AtLimit(f"{self.stopped}; {error}") if self.stopped else error) from None
 
 
 def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> float:

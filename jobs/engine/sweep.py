@@ -17,7 +17,6 @@ from jobs.engine.loop import POLL_SECONDS, Loop
 from jobs.engine.metrics import Metrics
 from jobs.engine.nodes import largest
 from jobs.engine.progress import Reporter
-from jobs.engine.smaller import check_not_smaller
 from jobs.engine.spending import Meter
 from jobs.planning.plan import Plan, feature_folders, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
@@ -49,7 +48,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         meter = Meter(config, store, reporter)
         try:
-            limits = Limits(config, meter)
+            limits = Limits(config, store, meter)
             given_up: dict[str, Failure] = {}
             for _ in range(ROUNDS):
                 if plan.done:
@@ -62,9 +61,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if not plan.passes:
                     _remove_leftovers(config, store, plan)
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
-                    limits.check_enough(plan)
-                    if not allow_smaller:
-                        check_not_smaller(config, store, plan)
+                    limits.check_map(plan, allow_smaller)
                     _reduce(config, store, plan, reporter, stop, metrics)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:

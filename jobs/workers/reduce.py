@@ -52,7 +52,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
     shown, fingerprint = plan.on_map, plan.sentences.fingerprint
     keys = [unit.key for unit in shown]
     return Reduction(
-        config, fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
+        config.model_copy(update={"on_end": None}), fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,

@@ -71,13 +71,13 @@ def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, folders, tmp_pat
 
 
 class Faulty(Reporter):
-    """SIGKILL to the actor of the first pass when it has begun."""
+    """SIGKILL to the actor of the first pass on a GPU when it has begun."""
 
     killed = False
 
     def started(self, attempt, event):
         super().started(attempt, event)
-        if not self.killed:
+        if event.gpus and not self.killed:
             self.killed = True
             os.kill(event.pid, signal.SIGKILL)
 
