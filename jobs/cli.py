@@ -23,8 +23,9 @@ from jobs.on_end import End, on_end
 from jobs.outcome import facts, failed_encoders, failed_for_now, left_at_limit, most_failed, tolerated
 from jobs.planning.deadline import seconds_left
 from jobs.planning.encoders import app as encoders_app
-from jobs.planning.estimates import expected_costs
+from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
+from jobs.planning.prices import price_of, read_prices
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
 from jobs.report import (
     console,
@@ -33,6 +34,7 @@ from jobs.report import (
     print_costs,
     print_failures,
     print_families,
+    print_gpus,
     print_notes,
     print_simulation,
     print_spent,
@@ -80,6 +82,7 @@ def plan(
     simulate: Annotated[bool, typer.Option("--simulate", help="run it on paper on 1 to 64 GPUs, by the very schedule of the sweep")] = False,
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
     losses: Annotated[float, typer.Option(min=0, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
+    price: Annotated[list[str] | None, typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices")] = None,
 ) -> None:
     """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
 
@@ -87,18 +90,21 @@ def plan(
 
     Example: qre plan jobs/demo.yaml
     """
+    prices = read_prices(price or [])
     if config is None:
         if not simulate:
             raise UserError("plan: name a config, or give --simulate for a sweep of 1,101 encoders of usual sizes")
-        _simulate(None, gpu, losses, as_json)
+        _simulate(None, gpu, losses, prices, as_json)
         return
     settings = load_config(config)
     store = Store(settings.store)
     planned = make_plan(settings, store, _resolve(settings, store))
+    prices = {**settings.cluster.prices, **prices}
+    most_failed(settings.cluster, planned)
     if simulate:
-        _simulate((planned, settings), gpu, losses, as_json)
+        _simulate((planned, settings), gpu, losses, prices, as_json)
         return
-    costs = expected_costs(planned, settings)
+    costs = with_prices(expected_costs(planned, settings), prices)
     if as_json:
         print(json.dumps({**counts(planned), "cost": costs}))
         return
@@ -293,8 +299,8 @@ for looking in (place, neighbours, rank, compare):  # what people do with a fini
     app.command()(looking)
 
 
-def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, as_json: bool) -> None:
-    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in
+def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, prices: dict[str, float], as_json: bool) -> None:
+    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
 
     if gpu not in (names := [one.name for one in GPUS]):
         raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
@@ -302,10 +308,19 @@ def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, a
     if not works:
         raise UserError(f"nothing to simulate: no transformer is left to run, or none fits a {gpu}")
     rows = on_paper(works, losses)
-    if as_json:
-        print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows}))
+    if not prices:
+        costs = {}
     else:
-        print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
+        costs = with_prices(stand_in_costs(COUNT) if sweep is None else expected_costs(*sweep), prices)
+        each = price_of(gpu, prices)
+        rows = [{**row, "cost": None if each is None else row["gpus"] * row["makespan_lossy"] / 3600 * each} for row in rows]
+    if as_json:
+        told = {key: costs[key] for key in ("gpus", "cheapest") if costs}
+        print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows, **told}))
+        return
+    print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
+    if costs:
+        print_gpus(costs, "the same work on each GPU type, without losses and idle GPUs")
 
 
 def _resolve(settings: SweepConfig, store: Store) -> Resolved:
