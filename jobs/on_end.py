@@ -182,9 +182,9 @@ def _run(command: tuple[str, ...], content: bytes, seconds: float) -> str:
 
 def _end(process: subprocess.Popen) -> None:
     """End a command that still runs, with all that it has started."""
-    for number, patience in ((signal.SIGTERM, KILL_SECONDS), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
+    if process.poll() is not None:
+        return
+    for number, patience in ((signal.SIGTERM, KILL_SECONDS), (signal.SIGKILL, None)):  # the second also where it has ended, and what it started has not
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
