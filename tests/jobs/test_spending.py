@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+import shutil
 import signal
 from datetime import datetime, timedelta, timezone
 
@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from cluster.local import LocalCluster
 from jobs.cli import app
-from jobs.engine.local import SweepError
+from jobs.engine.local import AtLimit, SweepError
 from jobs.engine.progress import Reporter
-from jobs.outcome import BUDGET
+from jobs.outcome import BUDGET, DEADLINE
 from jobs.spending import UNKNOWN, read_spent
+from qre.encoders.passes import EncodeSettings
 from qre.store import Store
 from tests.conftest import save_tiny_bert
 from tests.faults.in_process import HASHED, PATIENCE, Case, timeline, until
@@ -22,6 +23,8 @@ from tests.faults.kill_sweep import Sweep
 
 pytestmark = pytest.mark.cluster
 KIND = "ray.io/accelerator-type"
+L4 = [{"gpus": 1, "labels": {KIND: "NVIDIA-L4"}}]
+PLAIN = [{"gpus": 1, "labels": {"plain": "yes"}}]
 
 
 @pytest.fixture(scope="module")
@@ -33,33 +36,57 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("encoders")
-    for number in range(1, 5):
-        save_tiny_bert(root / f"e{number}", seed=number, layers=number)
-    return [{"source": "folder", "path": str(root / f"e{number}")} for number in range(1, 5)]
+def tiny(tmp_path_factory):
+    """The entry of a tiny transformer, named e1."""
+    path = tmp_path_factory.mktemp("encoders") / "e1"
+    save_tiny_bert(path, seed=1)
+    return {"source": "folder", "path": str(path)}
 
 
-def on(label: str, **slot) -> list[dict]:
-    key, _, value = label.partition("=")
-    return [{"gpus": 1, "labels": {key: value}, **slot}]
+@pytest.fixture(scope="module")
+def made(cluster, tiny, tmp_path_factory):
+    """The store of a sweep without GPUs that is done: seven encoders, each in a feature shard of its own."""
+    case = Case(tmp_path_factory.mktemp("made"), [HASHED, tiny], {"address": cluster.address, "shard_units": 1})
+    assert len(case.sweep().on_map) == 7
+    return case
 
 
-L4 = on(f"{KIND}=NVIDIA-L4")
+@pytest.fixture
+def begun(made, tiny, cluster, tmp_path):
+    """Of a copy of it, in which e1 is still to do, a sweep on the GPU; the finished map is there where `finished`."""
+
+    def begin(finished: bool = False, **settings) -> Case:
+        shutil.copytree(made.store.location, tmp_path / "store")
+        case = Case(tmp_path, [HASHED, tiny], {"address": cluster.address, "slots": L4, "grace_seconds": 0, **settings})
+        (key,) = (unit.key for unit in case.plan().units if unit.spec.name == "e1")
+        case.store.folder.remove(case.store.embeddings.name(key))
+        for name in list(case.store.folder.names("features")):
+            if key in case.store.folder.read(name).decode("latin-1"):
+                case.store.folder.remove(name)
+        if not finished:
+            case.store.folder.remove_folder("atlases")
+        plan = case.plan()
+        assert [work.name for work in plan.passes] == ["e1"] and len(plan.on_map) == 6
+        return case
+
+    return begin
 
 
-def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, folders, tmp_path):
-    """In the closing words, the status, and the manifest; shared GPUs count by their share."""
-    slots = on(f"{KIND}=NVIDIA-L4", share=2)
-    cli = Sweep(tmp_path, [*folders[:2], HASHED], 200, cluster={"address": cluster.address, "slots": slots, "prices": {"L4": 3600}})
+def spent_before(case: Case, seconds: float) -> None:
+    """A run of the same sweep that was killed."""
+    case.store.spending.write("t", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": seconds - 10}, "reserved": {"L4": 10.0}})
+
+
+def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, tiny, tmp_path):
+    """In the closing words, the status, and the manifest; a shared GPU counts by its share."""
+    settings = {"address": cluster.address, "slots": [{**L4[0], "share": 2}], "prices": {"L4": 3600}}
+    cli = Sweep(tmp_path, [tiny, HASHED], 200, cluster=settings)
     assert cli.start().wait(PATIENCE) == 0, cli.log()
     store = Store(cli.store)
-    rows = [row for row in timeline(store, "kills") if row["gpus"]]
-    assert len(rows) == 2
+    (row,) = (row for row in timeline(store, "kills") if row["gpus"])
     spent = read_spent(store, "kills")
     assert set(spent.gpu_seconds) == {"L4"}
-    low, high = (sum(row["ended"] - row["started"] for row in rows) / 2, sum(row["ended"] - row["asked"] for row in rows) / 2)
-    assert low - 0.05 <= spent.gpu_seconds["L4"] <= high + 0.05
+    assert (row["ended"] - row["started"]) / 2 - 0.05 <= spent.gpu_seconds["L4"] <= (row["ended"] - row["asked"]) / 2 + 0.05
     shown = CliRunner().invoke(app, ["status", str(tmp_path / "config.yaml"), "--json"])
     told = json.loads(shown.output)["spent"]
     assert told["cost"] == pytest.approx(spent.gpu_seconds["L4"], abs=0.01)
@@ -70,39 +97,61 @@ def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, folders, tmp_pat
     assert store.atlases.manifest("kills")["spent"] == told
 
 
-class Faulty(Reporter):
-    """SIGKILL to the actor of the first pass on a GPU when it has begun."""
+class Striking(Reporter):
+    """A signal to the actor on a GPU: SIGKILL to the first as soon as it has begun, or SIGSTOP when it has made a chunk."""
 
-    killed = False
+    number, pid, struck = signal.SIGKILL, None, False
 
     def started(self, attempt, event):
         super().started(attempt, event)
-        if event.gpus and not self.killed:
-            self.killed = True
-            os.kill(event.pid, signal.SIGKILL)
+        if event.gpus:
+            self.pid = event.pid
+            self.strike(self.number == signal.SIGKILL)
+
+    def update(self, phase, done, total, in_flight=(), failed=0):
+        super().update(phase, done, total, in_flight, failed)
+        self.strike(any(attempt.chunks and attempt.work.slot.gpus for attempt in in_flight))
+
+    def strike(self, now: bool) -> None:
+        if now and not self.struck:
+            self.struck = True
+            os.kill(self.pid, self.number)
 
 
-def test_attempts_that_are_lost_are_counted(cluster, folders, tmp_path):
-    case = Case(tmp_path, [folders[0], HASHED], {"address": cluster.address, "slots": L4})
-    case.sweep(Faulty)
-    rows = [row for row in case.rows() if row["gpus"]]
-    assert [row["outcome"] == "done" for row in rows] == [False, True]
-    assert read_spent(case.store, "t").gpu_seconds["L4"] >= sum(row["ended"] - row["started"] for row in rows) - 0.05
+class Stopping(Striking):
+    number = signal.SIGSTOP
 
 
-def test_a_run_that_is_killed_is_counted_by_the_next(cluster, folders, tmp_path):
-    """SIGKILL to all of it while a pass is held: what it had held stands in the store, and the next run adds to it."""
-    cli = Sweep(tmp_path, [*folders, HASHED], 2000, chunk_sentences=8, cluster={"address": cluster.address, "slots": L4, "prices": {"L4": 1}})
+class StoppedAtOnce(Stopping):
+    def started(self, attempt, event):
+        super().started(attempt, event)
+        self.strike(bool(event.gpus))
+
+
+def test_attempts_that_are_lost_are_counted(begun):
+    case = begun()
+    case.sweep(Striking)
+    first, second = (row for row in case.rows() if row["gpus"])
+    assert first["outcome"] != "done" and second["outcome"] == "done"
+    assert read_spent(case.store, "t").gpu_seconds["L4"] >= sum(row["ended"] - row["started"] for row in (first, second)) - 0.05
+
+
+def test_a_run_that_is_killed_is_counted_by_the_next(cluster, tiny, tmp_path):
+    """SIGKILL to all of it while a GPU is held: what it had held stands in the store, and the next run adds to it."""
+    settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 1}}
+    cli = Sweep(tmp_path, [tiny, HASHED], 400, chunk_sentences=8, cluster=settings)
     store = Store(cli.store)
     process = cli.start()
-    records = until(lambda: store.spending.read("kills")[0], "no record of spending while the sweep runs")
+    until(lambda: any(record["reserved"] for record in store.spending.read("kills")[0].values()), "no record of spending while the sweep runs")
     cli.kill()
     process.wait()
-    (run, first), = store.spending.read("kills")[0].items()
-    assert run in records and not first["ended"]
-    assert first["reserved"] == {"L4": 10.0}, "what may have been held until the next record"
+    ((run, first),) = store.spending.read("kills")[0].items()
+    if not first["ended"] and first["reserved"]:  # as good as always: the pass was still in flight
+        assert first["reserved"] == {"L4": 10.0}, "what may have been held until the next record"
     before = read_spent(store, "kills").gpu_seconds["L4"]
-    assert before >= 10
+    assert before >= first["gpu_seconds"]["L4"] > 0
+    store.folder.remove_folder("embeddings")
+    store.folder.remove_folder("features")
     assert cli.start().wait(PATIENCE) == 0, cli.log()
     after = store.spending.read("kills")[0]
     (second,) = (record for name, record in after.items() if name != run)
@@ -110,96 +159,87 @@ def test_a_run_that_is_killed_is_counted_by_the_next(cluster, folders, tmp_path)
     assert read_spent(store, "kills").gpu_seconds["L4"] == pytest.approx(before + second["gpu_seconds"]["L4"])
 
 
-def test_a_budget_is_of_all_runs_and_draws_the_map_of_what_there_is(cluster, folders, tmp_path):
-    """One earlier run, killed, has spent most of it."""
-    case = {"address": cluster.address, "slots": L4, "prices": {"L4": 3600}, "grace_seconds": 0}
-    cli = Sweep(tmp_path, [HASHED, folders[0]], 200, cluster=case)
-    assert cli.start().wait(PATIENCE) == 0, cli.log()
-    store = Store(cli.store)
-    first = read_spent(store, "kills").gpu_seconds["L4"]
-    store.spending.write("kills", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": 990.0}, "reserved": {"L4": 10.0}})
-    cli = Sweep(tmp_path, [HASHED, *folders], 200, cluster={**case, "budget": 1000 + first + 20})
-    assert cli.start().wait(PATIENCE) == 1, cli.log()
-    told = re.findall(r"qre: stopped at the budget: (\S+) of (\S+) spent.*; (\d) encoders? (?:is|are) left; raise cluster.budget and run the same command", cli.log())
-    assert len(told) == 1, cli.log()
-    spent, budget, left = (float(one) for one in told[0])
-    assert 1000 + first <= spent <= budget and 1 <= left <= 3
-    assert "BudgetReached" not in cli.log() and "Traceback" not in cli.log()
-    assert store.atlases.manifest("kills")["headline"]["encoders"] == 6 + 4 - left
-    assert not list(store.folder.names("failures"))
-    cli = Sweep(tmp_path, [HASHED, *folders], 200, cluster={**case, "budget": 1000 + first + 500})
-    assert cli.start().wait(PATIENCE) == 0, cli.log()
-    assert store.atlases.manifest("kills")["headline"]["encoders"] == 10
-    assert read_spent(store, "kills").gpu_seconds["L4"] > spent
+def test_a_budget_is_of_all_runs_and_the_map_of_what_there_is_is_drawn(begun):
+    """A run that was killed has spent most of it, and a pass is expected to cost more than the rest: 15 s is the least."""
+    case = begun(prices={"L4": 3600}, budget=1010)
+    spent_before(case, 1000)
+    plan = case.sweep()
+    assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
+    (failure,) = plan.failures.values()
+    assert (failure.encoder, failure.exception, failure.kind) == ("e1", BUDGET, "transient")
+    assert failure.message.startswith("stopped at the budget: 1000.00 of 1010.00 spent, and the cheapest pass left is expected to cost 15.")
+    assert failure.message.endswith("; 1 encoder is left; raise cluster.budget and run the same command again")
+    assert not list(case.store.folder.names("failures")), "nothing is recorded against it"
+    assert read_spent(case.store, "t").gpu_seconds == {"L4": 1000.0}
 
 
-def test_at_the_budget_passes_in_flight_keep_their_chunks(cluster, folders, tmp_path):
-    """More is spent than was expected: the pass in flight is ended, and goes on from its chunks when the budget is raised."""
-    settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 3600}, "grace_seconds": 0}
-    big = save_slow(tmp_path / "slow")
-    cli = Sweep(tmp_path / "sweep", [big, HASHED], 10_000, chunk_sentences=16, cluster={**settings, "budget": 21})
-    assert cli.start().wait(PATIENCE) == 1, cli.log()
-    assert re.search(r"qre: stopped at the budget: 2\d.\d\d of 21.00 spent; \d encoders? (is|are) left", cli.log()), cli.log()
-    assert cli.chunks() > 0
-    cli = Sweep(tmp_path / "sweep", [big, HASHED], 10_000, chunk_sentences=16, cluster={**settings, "budget": 10_000})
-    assert cli.start().wait(PATIENCE) == 0, cli.log()
-
-
-def save_slow(path):
-    """A tiny encoder that takes its time: of many layers."""
-    save_tiny_bert(path, seed=9, layers=24)
-    return {"source": "folder", "path": str(path)}
-
-
-def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(cluster, folders, tmp_path):
+def test_the_command_at_the_budget(cluster, tiny, tmp_path):
+    """Exit code 1 with words; where nothing is on the map, that too. With a higher budget the same command goes on."""
     settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 3600}}
-    case = Case(tmp_path, [HASHED, folders[0]], settings)
-    case.sweep()
-    (unit,) = (unit for unit in case.plan().units if unit.spec.name == "e1")
-    for folder in ("embeddings", "features"):
-        case.store.folder.remove_folder(folder)
-    case = Case(tmp_path, [HASHED, folders[0]], {**settings, "budget": 1})
-    with pytest.raises(SweepError, match=r"(?s)stopped at the budget|the finished map is kept"):
+    cli = Sweep(tmp_path, [tiny, HASHED], 200, cluster={**settings, "budget": 10})
+    assert cli.start().wait(PATIENCE) == 1, cli.log()
+    assert "qre: stopped at the budget: 0.00 of 10.00 spent, and the cheapest pass left is expected to cost 15." in cli.log()
+    assert "encoders are left; raise cluster.budget and run the same command again; 0 encoders have features" in cli.log()
+    assert "Traceback" not in cli.log()
+    cli = Sweep(tmp_path, [tiny, HASHED], 200, cluster={**settings, "budget": 10_000})
+    assert cli.start().wait(PATIENCE) == 0, cli.log()
+
+
+def test_at_the_budget_a_pass_in_flight_is_ended_and_keeps_its_chunks(begun):
+    """It costs more than was expected."""
+    case = begun(prices={"L4": 3600}, budget=16)
+    case.config = case.config.model_copy(update={"encode": EncodeSettings(chunk_sentences=8)})
+    plan = case.sweep(Stopping)
+    assert {failure.exception for failure in plan.failures.values()} == {BUDGET}
+    assert read_spent(case.store, "t").cost({"L4": 3600}) >= 16
+    assert case.store.chunks.counts(), "the chunks that it had made are gone"
+
+
+def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
+    case = begun(finished=True, prices={"L4": 3600}, budget=1010)
+    spent_before(case, 1000)
+    with pytest.raises(AtLimit, match="stopped at the budget: .*; the finished map is kept, since a new one would lack 1 of its encoders"):
         case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 7
 
 
-def test_a_gpu_without_a_price_is_counted_in_hours_and_ends_a_budget(cluster, folders, tmp_path):
-    plain = on("plain=yes")
-    case = Case(tmp_path / "told", [folders[0], HASHED], {"address": cluster.address, "slots": plain, "prices": {"L4": 1}})
+def test_a_gpu_without_a_price_is_counted_in_hours(begun):
+    case = begun(slots=PLAIN, prices={"L4": 1})
     case.sweep()
     assert "a GPU of unknown type has no price: it is counted in hours, not in money; label its nodes" in case.said.getvalue()
     spent = read_spent(case.store, "t")
     assert spent.gpu_seconds[UNKNOWN] > 0 and spent.cost({"L4": 1}) == 0 and spent.unpriced({"L4": 1}) == [UNKNOWN]
-    case = Case(tmp_path / "kept", [*folders[:2], HASHED], {"address": cluster.address, "slots": plain, "prices": {"L4": 1}, "budget": 100, "grace_seconds": 0})
-    with pytest.raises(SweepError, match="stopped at the budget: 0.00 of 100.00 spent, which cannot be kept: GPUs of unknown type have no price"):
-        case.sweep()
-    case = Case(tmp_path / "other", [folders[0], HASHED], {"address": cluster.address, "slots": plain, "prices": {"L4": 1, "other": 2}, "budget": 100})
-    assert not case.sweep().failures
 
 
-def test_at_the_deadline_the_sweep_stops(cluster, folders, tmp_path):
-    slow = save_slow(tmp_path / "slow")
-    settings = {"address": cluster.address, "slots": L4, "grace_seconds": 0}
-    cli = Sweep(tmp_path / "sweep", [slow, *folders, HASHED], 10_000, chunk_sentences=16, cluster={**settings, "deadline": "25s"})
-    assert cli.start().wait(PATIENCE) == 1, cli.log()
-    assert re.search(r"stopped at the deadline \(25s\); \d+ encoders are left; give a later cluster.deadline and run the same command again", cli.log()), cli.log()
-    assert "Traceback" not in cli.log()
+def test_a_gpu_without_a_price_ends_a_sweep_with_a_budget(begun):
+    case = begun(slots=PLAIN, prices={"L4": 1}, budget=100)
+    (failure,) = case.sweep(StoppedAtOnce).failures.values()
+    assert "stopped at the budget: 0.00 of 100.00 spent, which cannot be kept: GPUs of unknown type have no price" in failure.message
+
+
+def test_at_the_deadline_the_sweep_stops(begun):
+    """A pass that does not end is in flight."""
+    case = begun(deadline="15s")
+    (failure,) = case.sweep(StoppedAtOnce).failures.values()
+    assert failure.exception == DEADLINE
+    assert failure.message == "stopped at the deadline (15s); 1 encoder is left; give a later cluster.deadline and run the same command again"
+    assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
 
 
 def test_a_deadline_that_has_passed_is_refused_before_anything_starts(tmp_path):
     past = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
     cli = Sweep(tmp_path, [HASHED], 100, cluster={"deadline": past})
     assert cli.start().wait(PATIENCE) == 2
-    assert f"qre: cluster.deadline: {past} has passed" in cli.log()
+    assert f"qre: cluster.deadline: {past} has passed, and 6 passes are left" in cli.log()
 
 
-def test_a_record_that_cannot_be_read_is_told_and_a_budget_is_not_kept_without_it(cluster, folders, tmp_path):
-    settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 1}, "budget": 100}
-    case = Case(tmp_path, [folders[0], HASHED], settings)
-    for name, content in (("a", "{"), ("b", '{"schema": 2, "gpu_seconds": {}, "reserved": {}, "ended": true}'), ("c", '{"schema": 1, "gpu_seconds": {"L4": -5}, "reserved": {}, "ended": true}')):
-        case.store.folder.write(f"spending/t/{name}.json", content.encode())
-        assert any(f"spending/t/{name}.json cannot be read" in line for line in read_spent(case.store, "t").words(case.config.cluster))
-        with pytest.raises(SweepError, match=rf"spending/t/{name}.json in the store cannot be read, or is of a newer version"):
-            case.sweep()
-        case.store.folder.remove(f"spending/t/{name}.json")
+def test_without_a_record_that_cannot_be_read_no_budget_can_be_kept(begun):
+    case = begun(prices={"L4": 1}, budget=100)
+    record = {"schema": 1, "gpu_seconds": {"L4": 5}, "reserved": {}, "ended": True}
+    wrong = ("{", json.dumps({**record, "schema": 2}), json.dumps({**record, "gpu_seconds": {"L4": -5}}), json.dumps({**record, "reserved": None}), "[]")
+    for number, content in enumerate(wrong):
+        case.store.folder.write(f"spending/t/{number}.json", content.encode())
+        (line,) = (line for line in read_spent(case.store, "t").words(case.config.cluster) if f"spending/t/{number}.json" in line)
+        assert "cannot be read, or is of a newer version: what that run spent is not counted" in line
+    with pytest.raises(SweepError, match="spending/t/0.json in the store cannot be read, or is of a newer version"):
+        case.sweep()
