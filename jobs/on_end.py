@@ -134,7 +134,10 @@ def _tell(settings: OnEnd | None, sweep: str, end: End, code: int, seconds: floa
         if threading.current_thread() is threading.main_thread():
             before = {number: signal.signal(number, _give_up) for number in (signal.SIGINT, signal.SIGTERM)}
         content = _content(sweep, end, code, seconds)
-        problem = _run(settings.command, content, settings.seconds) if settings.command is not None else _post(_url(settings), content, settings.seconds)
+        if settings.command is not None:
+            problem = _run(settings.command, content, settings.seconds)
+        else:
+            problem = _post(_url(settings), content, settings.seconds)
     except _GivenUp:
         problem = "given up, since a signal asked to end"
     except Exception as error:  # never in the way of the exit code
@@ -184,7 +187,7 @@ def _end(process: subprocess.Popen) -> None:
     """End a command that still runs, with all that it has started."""
     if process.poll() is not None:
         return
-    for number, patience in ((signal.SIGTERM, KILL_SECONDS), (signal.SIGKILL, None)):  # the second also where it has ended, and what it started has not
+    for number, patience in ((signal.SIGTERM, KILL_SECONDS), (signal.SIGKILL, None)):  # the second for what it has started
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 from jobs.config import SweepConfig
@@ -22,20 +23,24 @@ def left_at_limit(failures: Iterable[Failure]) -> list[Failure]:
     return [failure for failure in failures if failure.exception in (BUDGET, DEADLINE)]
 
 
+def _keys(plan: Plan) -> dict[str, set[str]]:
+    """By unit, the keys of its failures: its own, and those of its scores."""
+    return {unit.key: {unit.key, *(score_key(task, unit.key) for task in plan.tasks)} for unit in plan.units}
+
+
 def failed_encoders(plan: Plan, also: Iterable[str] = ()) -> int:
-    """Encoders that failed: that cannot be had, have no embedding or no features, or lack a score that failed; each once, by its keys.
+    """Encoders that failed: that cannot be had, have no embedding or no features, or lack a score that failed; each once.
 
     Args:
         also: keys of units and scores that count as failed too.
     """
     failed = {key for key, failure in plan.failures.items() if failure.exception not in (BUDGET, DEADLINE)} | set(also)
-    keys = {unit.key: {unit.key, *(score_key(task, unit.key) for task in plan.tasks)} for unit in plan.units}
-    of_units = set().union(*keys.values()) if keys else set()
-    return sum(not failed.isdisjoint(own) for own in keys.values()) + len(failed - of_units)
+    keys = _keys(plan).values()
+    return sum(not failed.isdisjoint(own) for own in keys) + len(failed.difference(*keys))
 
 
 def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
-    """Keys of what is left to do, where the machine has failed all of it and that is on record; None where something is left that nobody has tried."""
+    """Keys of what is left to do, where the machine has failed all of it, on record; None where something is left that nobody has tried."""
     left = {unit.key for unit in plan.to_featurize} | {unit.key for work in plan.passes for unit in work.units}
     left |= {score_key(one.task, unit.key) for work in plan.passes for one in work.scorings for unit in one.units}
     return left if not left or left <= store.failures.keys() else None
@@ -43,8 +48,7 @@ def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
 
 def encoder_count(plan: Plan) -> int:
     """Encoders that the config names, with those that cannot be had."""
-    units = {unit.key for unit in plan.units} | {score_key(task, unit.key) for task in plan.tasks for unit in plan.units}
-    return len(plan.units) + len(plan.failures.keys() - units)
+    return len(plan.units) + len(set(plan.failures).difference(*_keys(plan).values()))
 
 
 def most_failed(settings: ClusterSettings, plan: Plan) -> int:
@@ -55,20 +59,29 @@ def most_failed(settings: ClusterSettings, plan: Plan) -> int:
     """
     count = encoder_count(plan)
     if isinstance(settings.max_failed, str):
-        return int(float(settings.max_failed.rstrip("%")) / 100 * count)
+        return int(Fraction(settings.max_failed.rstrip("%")) / 100 * count)
     if settings.max_failed > count:
         raise UserError(f"cluster.max_failed: {settings.max_failed} is more than the {count} encoders that there are; a share is written as 5%")
     return settings.max_failed
 
 
 def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -> str | None:
-    """In words, where some encoders failed, and no more than cluster.max_failed: the sweep has done what it can. "" where none failed; None where
-    too many did, or some were left at a limit. `also` as of failed_encoders."""
+    """In words, where some encoders failed, and no more than cluster.max_failed: the sweep has done what it can. "" where none failed.
+
+    Args:
+        also: as of failed_encoders.
+
+    Returns:
+        None where too many failed, some were left at a limit, or the hub could not be asked for some: how many those are is not known.
+    """
     also = set(also)
     if not plan.failures and not also:
         return ""
+    unasked = set(plan.failures).difference(*_keys(plan).values())
+    if any(plan.failures[key].kind == "transient" for key in unasked) or left_at_limit(plan.failures.values()):
+        return None
     failed = failed_encoders(plan, also)
-    if left_at_limit(plan.failures.values()) or failed > most_failed(settings, plan):
+    if failed > most_failed(settings, plan):
         return None
     return f"{failed} of {encoder_count(plan)} encoders failed, no more than cluster.max_failed ({settings.max_failed}) allows: exit code 0"
 

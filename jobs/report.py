@@ -68,7 +68,8 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned, "spent": seen.spent.told(seen.settings)}))
+        spent = seen.spent.told(seen.settings)
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned, "spent": spent}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -286,7 +287,8 @@ def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what
     """The table of `qre plan --simulate`; the cost where rows have one: of all GPUs until the end, with spot losses."""
     priced = any(row.get("cost") is not None for row in rows)
     table = Table(title=f"{count} {what} on {gpu}s, on paper", title_justify="left")
-    for heading in ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated", *(("cost",) if priced else ())):
+    headings = ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated")
+    for heading in (*headings, *(("cost",) if priced else ())):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(

@@ -74,7 +74,7 @@ class ClusterSettings(BaseModel):
         shared_store: the store's folder is on a file system that all nodes share. A bucket always is.
         prices: of a GPU hour, by GPU type.
         budget: most that the sweep may spend on GPU hours, over all its runs, in the currency of the prices.
-        deadline: no pass is begun after it: a moment with its zone, or a duration from the start of the command.
+        deadline: no pass is begun after it: a moment with its zone, or a duration from when the run begins its work.
         max_failed: the exit code is 0 also where at most so many encoders failed: a count, or a share ("5%").
     """
 
@@ -131,7 +131,7 @@ class ClusterSettings(BaseModel):
             raise ValueError("budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus")
         asked = [slot.labels[ACCELERATOR] for slot in self.slots if slot.gpus and ACCELERATOR in slot.labels]
         for label in asked:
-            if label.isprintable() and label[:1].isalnum() and not label.startswith("in(") and price_of(gpu_type(label) or label, self.prices) is None:
+            if not label.startswith(("!", "in(")) and price_of(gpu_type(label), self.prices) is None:
                 raise ValueError(f"budget cannot be kept: a slot asks for {label}, which has no price")
         return self
 

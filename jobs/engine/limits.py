@@ -170,15 +170,15 @@ def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> 
     seconds = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config).seconds
     slowest = max(seconds.values(), default=START_SECONDS)
     prices = config.cluster.prices
-    costs = [max([seconds[one] for one in _sizes(kind) if one in seconds], default=slowest) * (price_of(kind, prices) or 0.0) for kind in _kinds(slot, prices)]
-    return max(costs, default=0.0) / 3600 * slot.gpus
+    dearest = 0.0
+    for kind in _kinds(slot, prices):
+        lasts = max((seconds[one] for one in (SIZES if kind == "A100" else (kind,)) if one in seconds), default=slowest)
+        dearest = max(dearest, lasts * (price_of(kind, prices) or 0.0))
+    return dearest / 3600 * slot.gpus
 
 
 def _kinds(slot: Slot, prices: dict[str, float]) -> list[str]:
     """GPU types that a slot may get: the one of its label, else all that have a price."""
-    kind = gpu_type(label) if (label := slot.labels.get(ACCELERATOR, "!")).isprintable() and label[:1] != "!" and not label.startswith("in(") else None
+    label = slot.labels.get(ACCELERATOR, "!")
+    kind = None if label.startswith(("!", "in(")) else gpu_type(label)
     return [kind] if kind is not None else list(prices)
-
-
-def _sizes(kind: str) -> tuple[str, ...]:
-    return SIZES if kind == "A100" else (kind,)

@@ -83,18 +83,22 @@ class Schedule:
         return min((until for until, _ in self._pausing), default=None)
 
     def next(self, now: float, cost: Callable[[PassWork], float] = lambda work: 0.0, room: float = math.inf) -> list[Attempt]:
-        """The attempts to start now, which cost no more than `room` together; they are in flight from here on."""
+        """The attempts to start now, which cost no more than `room` together; they are in flight from here on. What costs more holds up nothing else."""
+
+        def allowed(queue: list[Attempt]) -> list[Attempt]:
+            return queue if room == math.inf else [one for one in queue if cost(one.work) <= room]
+
         for pause in [pause for pause in self._pausing if pause[0] <= now]:
             self._pausing.remove(pause)
             self._queue(pause[1])
         started = []
         for name in sorted(self._queues, key=lambda name: not self._slots[name].gpus):
             slot = self._slots[name]
-            if not slot.gpus and any(queue for other, queue in self._queues.items() if self._slots[other].gpus):
+            if not slot.gpus and any(allowed(queue) for other, queue in self._queues.items() if self._slots[other].gpus):
                 break
             free = self.width(slot) - sum(attempt.work.slot.name == name for attempt in self.in_flight)
-            while free > 0 and (allowed := [one for one in self._queues[name] if cost(one.work) <= room] if room < math.inf else self._queues[name]):
-                started.append(self._take(self._queues[name], allowed, now))
+            while free > 0 and (queue := allowed(self._queues[name])):
+                started.append(self._take(self._queues[name], queue, now))
                 room -= cost(started[-1].work)
                 free -= 1
         for attempt in started:

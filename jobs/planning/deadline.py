@@ -1,4 +1,4 @@
-"""A deadline as people write it: a moment with its time zone, or so long from the start of the command."""
+"""A deadline as people write it: a moment with its time zone, or so long from when a run begins its work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-FORMS = 'a moment with its zone (2026-11-27T08:00+01:00, or with Z), or a duration from the start of the command ("12h", "1d12h", "90m")'
+FORMS = 'a moment with its zone (2026-11-27T08:00+01:00, or with Z), or a duration from when the run begins its work ("12h", "1d12h", "90m")'
 
 
 def checked_deadline(value: object) -> str:
@@ -37,7 +37,7 @@ def duration(text: str) -> float | None:
 
 
 def seconds_left(deadline: str) -> float:
-    """Until a deadline, where the command starts now; negative where it has passed."""
+    """Until a deadline, where the run begins now; negative where it has passed."""
     lasts = duration(deadline)
     return lasts if lasts is not None else _moment(deadline).timestamp() - time.time()
 

@@ -174,14 +174,15 @@ def test_a_budget_is_of_all_runs_and_the_map_of_what_there_is_is_drawn(begun):
 
 
 def test_the_command_at_the_budget(cluster, tiny, tmp_path):
-    """Exit code 1 with words; where nothing is on the map, that too. With a higher budget the same command goes on."""
+    """Exit code 1 with words, and that too few are done for a map: what costs nothing is. With a higher budget the same command goes on."""
     settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 3600}}
-    cli = Sweep(tmp_path, [tiny, HASHED], 200, cluster={**settings, "budget": 10})
+    three = {**HASHED, "include": ["hash/word1-1/count/*"]}
+    cli = Sweep(tmp_path, [tiny, three], 200, cluster={**settings, "budget": 10})
     assert cli.start().wait(PATIENCE) == 1, cli.log()
     assert "qre: stopped at the budget: 0.00 of 10.00 spent, and the cheapest pass left is expected to cost 15." in cli.log()
-    assert "encoders are left; raise cluster.budget and run the same command again; 0 encoders have features" in cli.log()
+    assert "; 1 encoder is left; raise cluster.budget and run the same command again; 3 encoders have features, and a map needs" in cli.log()
     assert "Traceback" not in cli.log()
-    cli = Sweep(tmp_path, [tiny, HASHED], 200, cluster={**settings, "budget": 10_000})
+    cli = Sweep(tmp_path, [tiny, three], 200, cluster={**settings, "budget": 10_000})
     assert cli.start().wait(PATIENCE) == 0, cli.log()
 
 
