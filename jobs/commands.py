@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -16,9 +17,13 @@ from jobs.atlas.compare import compare
 from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
+from jobs.on_end import End, on_end
+from jobs.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
+from jobs.planning.deadline import seconds_left
 from jobs.planning.encoders import app as encoders_app
-from jobs.planning.estimates import expected_costs
+from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
+from jobs.planning.prices import price_of, read_prices
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
 from jobs.report import (
     console,
@@ -27,12 +32,15 @@ from jobs.report import (
     print_costs,
     print_failures,
     print_families,
+    print_gpus,
     print_notes,
     print_simulation,
+    print_spent,
     print_standing,
     print_summary,
     standing,
 )
+from jobs.spending import read_spent
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
 from qre.errors import PlaceError, StoreRefused, UserError, place_error
@@ -73,6 +81,7 @@ def plan(
     simulate: Annotated[bool, typer.Option("--simulate", help="run it on paper on 1 to 64 GPUs, by the very schedule of the sweep")] = False,
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
     losses: Annotated[float, typer.Option(min=0, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
+    price: Annotated[list[str] | None, typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices")] = None,
 ) -> None:
     """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
 
@@ -80,18 +89,21 @@ def plan(
 
     Example: qre plan jobs/demo.yaml
     """
+    prices = read_prices(price or [])
     if config is None:
         if not simulate:
             raise UserError("plan: name a config, or give --simulate for a sweep of 1,101 encoders of usual sizes")
-        _simulate(None, gpu, losses, as_json)
+        _simulate(None, gpu, losses, prices, as_json)
         return
     settings = load_config(config)
     store = Store(settings.store)
     planned = make_plan(settings, store, _resolve(settings, store))
+    prices = {**settings.cluster.prices, **prices}
+    check_max_failed(settings.cluster, planned)
     if simulate:
-        _simulate((planned, settings), gpu, losses, as_json)
+        _simulate((planned, settings), gpu, losses, prices, as_json)
         return
-    costs = expected_costs(planned, settings)
+    costs = with_prices(expected_costs(planned, settings), prices)
     if as_json:
         print(json.dumps({**counts(planned), "cost": costs}))
         return
@@ -121,21 +133,58 @@ def sweep(
     Example: qre sweep jobs/demo.yaml
     """
     settings = load_config(config)
+    with on_end(settings.on_end, settings.name) as end:
+        _sweep(config, settings, retry_failed, allow_smaller, no_export, end)
+
+
+def _sweep(config: Path, settings: SweepConfig, retry_failed: bool, allow_smaller: bool, no_export: bool, end: End) -> None:
     store = Store(settings.store)
     resolved = _resolve(settings, store)
+    target = None if no_export else settings.export
+    end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
     planned = make_plan(settings, store, resolved, retry_failed)
     print_notes(planned)
+    _check_limits(settings, planned)
     record_unresolved(store, resolved)
-    target = None if no_export else settings.export
     planned = _run_to_export(settings, store, resolved, planned, target, allow_smaller)
+    end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)
     print_summary(settings, store, planned, target)
+    _print_spent(settings, store)
     if no_export:
         console.print(
             f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
         )
-    if planned.failures:
+    end.message = _last_words(planned)
+    if left := left_at_limit(planned.failures.values()):
+        end.outcome, end.message = "stopped", left[0].message
+        print(f"qre: {left[0].message}", file=sys.stderr)
         raise typer.Exit(1)
+    _exit_where_too_many_failed(settings, planned, end)
+
+
+def _last_words(planned: Plan) -> str:
+    failed = failed_encoders(planned)
+    return f"map of {len(planned.on_map)} encoders" + (f"; {failed} failed" if failed else "")
+
+
+def _check_limits(settings: SweepConfig, planned: Plan) -> None:
+    """UserError where what the config bounds the sweep by cannot be."""
+    check_max_failed(settings.cluster, planned)
+    deadline = settings.cluster.deadline
+    if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
+        raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
+
+
+def _exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:
+    """Exit code 1 where more encoders failed than cluster.max_failed allows."""
+    words = tolerated(settings.cluster, planned, also)
+    if words is None:
+        if end is not None:
+            end.outcome = "failed"
+        raise typer.Exit(1)
+    if words:
+        console.print(words, markup=False, highlight=False)
 
 
 @app.command()
@@ -172,8 +221,10 @@ def report(
         except FileNotFoundError as error:  # a sweep is at work
             print(f"qre: {error}; run the same command again", file=sys.stderr)
             raise typer.Exit(1) from None
-    if not seen.plan.done or seen.plan.failures:
+    left = failed_for_now(store, seen.plan)
+    if left is None or not seen.plan.atlas_done:
         raise typer.Exit(1)
+    _exit_where_too_many_failed(settings, seen.plan, also=left)
 
 
 @app.command()
@@ -252,8 +303,8 @@ for looking in (place, neighbours, rank, compare):  # what people do with a fini
     app.command()(looking)
 
 
-def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, as_json: bool) -> None:
-    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in
+def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, prices: dict[str, float], as_json: bool) -> None:
+    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
 
     if gpu not in (names := [one.name for one in GPUS]):
         raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
@@ -261,10 +312,19 @@ def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, a
     if not works:
         raise UserError(f"nothing to simulate: no transformer is left to run, or none fits a {gpu}")
     rows = on_paper(works, losses)
-    if as_json:
-        print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows}))
+    if not prices:
+        costs = {}
     else:
-        print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
+        costs = with_prices(stand_in_costs(COUNT) if sweep is None else expected_costs(*sweep), prices)
+        each = price_of(gpu, prices)
+        rows = [{**row, "cost": None if each is None else row["gpus"] * row["makespan_lossy"] / 3600 * each} for row in rows]
+    if as_json:
+        told = {key: costs[key] for key in ("gpus", "cheapest") if costs}
+        print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows, **told}))
+        return
+    print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
+    if costs:
+        print_gpus(costs, "the same work on each GPU type, without losses and idle GPUs")
 
 
 def _resolve(settings: SweepConfig, store: Store) -> Resolved:
@@ -296,6 +356,12 @@ def _run_to_export(
     return planned
 
 
+def _print_spent(settings: SweepConfig, store: Store) -> None:
+    """What all runs have spent; nothing where the store does not tell it now."""
+    with contextlib.suppress(OSError):
+        print_spent(read_spent(store, settings.name), settings.cluster)
+
+
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
     from jobs.engine.progress import Reporter
     from jobs.engine.local import Interrupted, SweepError
@@ -306,7 +372,8 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan,
             return run_sweep(settings, store, resolved, planned, reporter, allow_smaller)
     except Interrupted as stop:
         ending.tell(f"qre: {stop}; {ending.KEPT}")
-        raise typer.Exit(128 + stop.signal) from None
+        _print_spent(settings, store)
+        raise typer.Exit(128 + stop.signal) from stop
     except ending.Stopped:
         raise  # Ray was starting, or ending
     except KeyboardInterrupt:
@@ -316,4 +383,5 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan,
         ending.check()  # a signal to all processes of a job ends Ray's too
         print_failures(planned)
         print(f"qre: {place_error(error) or error}; what is done is kept", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _print_spent(settings, store)
+        raise typer.Exit(1) from error

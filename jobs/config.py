@@ -7,11 +7,13 @@ import difflib
 import io
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from jobs.on_end import OnEnd
 from jobs.slots import ClusterSettings
 from qre.atlas.prediction.data import PredictionSettings
 from qre.atlas.settings import AtlasSettings
@@ -238,6 +240,7 @@ class SweepConfig(_Record):
     prediction: Prediction = Prediction()
     atlas: AtlasSettings = AtlasSettings()
     cluster: ClusterSettings = ClusterSettings()
+    on_end: OnEnd | None = Field(None, description="who is told how the sweep has ended")
 
 
 def load_config(path: str | Path) -> SweepConfig:
@@ -288,7 +291,8 @@ def read_yaml(path: Path):
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
+        told = re.sub(r"(https?://[^/\s'\"]*)\S*", r"\1/...", str(error))  # it quotes the line, and an address may hold a token
+        raise UserError(f"{path}: not YAML: {told}") from None
 
 
 def _csv_entries(path: Path) -> list[dict]:
@@ -333,6 +337,7 @@ def _explained(problem: dict) -> str:
             place.append(str(part))
             field = model.model_fields.get(str(part)) if model else None
             inner = getattr(field, "annotation", None)
+            inner = next((one for one in get_args(inner) if one is not type(None)), None) if get_origin(inner) is UnionType else inner
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 model = inner
     where = ".".join(place)
@@ -342,5 +347,5 @@ def _explained(problem: dict) -> str:
     if problem["type"] == "missing":
         return f"{where}: missing"
     message = re.sub(r"^Value error, ", "", problem["msg"])
-    given = problem.get("input")
+    given = problem.get("input") if place[:1] != ["on_end"] else None  # an address there may hold a token
     return f"{where}: {message}" + (f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else "")

@@ -17,6 +17,8 @@ from rich.table import Table
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
+from jobs.slots import ClusterSettings
+from jobs.spending import Spent, read_spent
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
 from qre.store import Failure, Store
@@ -32,6 +34,8 @@ class Standing:
         here: the store is there, seen from this machine.
         chunks: by encoder, how many chunks of its pass are kept; only of passes that are not whole.
         progress: the last sign of life, or None.
+        settings: what the config asks of Ray, with its prices.
+        spent: GPU time of all runs.
         warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
 
@@ -39,6 +43,8 @@ class Standing:
     here: bool
     chunks: dict[str, int]
     progress: dict | None
+    settings: ClusterSettings
+    spent: Spent
     warned: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -56,12 +62,14 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     for unit in plan.units:
         of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
     warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
-    return Standing(plan, here, {name: count for name, count in chunks.items() if count}, store.progress.read(settings.name), warned)
+    kept_chunks = {name: count for name, count in chunks.items() if count}
+    return Standing(plan, here, kept_chunks, store.progress.read(settings.name), settings.cluster, read_spent(store, settings.name), warned)
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned}))
+        spent = seen.spent.told(seen.settings)
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned, "spent": spent}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -75,7 +83,13 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         console.print(f"last sign of life: {told}", markup=False)
     print_failures(seen.plan)
     print_warnings(seen.warned)
+    print_spent(seen.spent, seen.settings)
     console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
+
+
+def print_spent(spent: Spent, settings: ClusterSettings) -> None:
+    for line in spent.words(settings):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def export(settings: SweepConfig, store: Store, folder: Path) -> None:
@@ -151,12 +165,7 @@ def print_costs(costs: dict) -> None:
     """Bytes, memory and GPU time of what is still to run, by the model of qre/encoders/cost.py."""
     if not costs["passes"]:
         return
-    table = Table(title=f"{costs['passes']} transformers to run (estimates by a stated model: qre/encoders/cost.py)", title_justify="left")
-    for heading in ("GPU type", "fits", "GPU hours"):
-        table.add_column(heading, justify="left" if heading == "GPU type" else "right")
-    for name, gpu in costs["gpus"].items():
-        table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}")
-    console.print(table)
+    print_gpus(costs, f"{costs['passes']} transformers to run (estimates by a stated model: qre/encoders/cost.py)")
     for row in costs["largest"][:3]:
         console.print(
             f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB, fits on {', '.join(row['fits']) or 'no type'}",
@@ -166,6 +175,20 @@ def print_costs(costs: dict) -> None:
         f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
         f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,
     )  # fmt: skip
+
+
+def print_gpus(costs: dict, title: str) -> None:
+    """GPU hours on each type; where some have a price, their cost beside them, and which is cheapest."""
+    priced = any(gpu["cost"] is not None for gpu in costs["gpus"].values())
+    table = Table(title=title, title_justify="left")
+    for heading in ("GPU type", "fits", "GPU hours", *(("price an hour", "cost", "") if priced else ())):
+        table.add_column(heading, justify="left" if heading in ("GPU type", "") else "right")
+    for name, gpu in costs["gpus"].items():
+        money = ("", "", "") if gpu["cost"] is None else (f"{gpu['price']:.2f}", f"{gpu['cost']:.2f}", "cheapest" * (name == costs["cheapest"]))
+        table.add_row(name, f"{gpu['fits']} of {costs['passes']}", f"{gpu['hours']:.2f}", *(money if priced else ()))
+    console.print(table)
+    for name in costs["without_estimate"]:
+        console.print(f"no estimate for {name}: its price counts when it is used", highlight=False)
 
 
 def print_failures(plan: Plan) -> None:
@@ -265,14 +288,17 @@ def _left_out_lines(headline: dict, told: list[str]) -> list[str]:
 
 
 def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what: str) -> None:
-    """The table of `qre plan --simulate`."""
+    """The table of `qre plan --simulate`; the cost where rows have one: of all GPUs until the end, with spot losses."""
+    priced = any(row.get("cost") is not None for row in rows)
     table = Table(title=f"{count} {what} on {gpu}s, on paper", title_justify="left")
-    for heading in ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated"):
+    headings = ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated")
+    for heading in (*headings, *(("cost",) if priced else ())):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
             str(row["gpus"]), f"{row['bound'] / 60:.1f} min", f"{row['makespan'] / 60:.1f} min", f"{row['above_bound']:.2%}",
             f"{row['above_bound_unsure']:.2%}", f"{row['makespan_lossy'] / 60:.1f} min", str(row["losses"]), f"{row['repeated_gpu_hours']:.2f} h",
+            *((f"{row['cost']:.2f}",) if priced else ()),
         )  # fmt: skip
     console.print(table)
     console.print(

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from jobs.planning.deadline import checked_deadline
+from jobs.planning.prices import checked_prices, gpu_type, price_of
+from qre.errors import UserError
+
+ACCELERATOR = "ray.io/accelerator-type"  # Ray's label for a node's GPU type
 
 
 class Slot(BaseModel):
@@ -68,6 +76,10 @@ class ClusterSettings(BaseModel):
         cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
         grace_seconds: how long encoders in flight may go on after a stop was asked for.
         shared_store: the store's folder is on a file system that all nodes share. A bucket always is.
+        prices: of a GPU hour, by GPU type.
+        budget: most that the sweep may spend on GPU hours, over all its runs, in the currency of the prices.
+        deadline: no pass is begun after it: a moment with its zone, or a duration from when the run begins its work.
+        max_failed: the exit code is 0 also where at most so many encoders failed: a count, or a share ("5%").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +99,46 @@ class ClusterSettings(BaseModel):
     cache_gigabytes: float | None = Field(None, gt=0)
     grace_seconds: float = Field(10.0, ge=0)
     shared_store: bool = False
+    prices: dict[str, float] = {}
+    budget: float | None = Field(None, gt=0, allow_inf_nan=False)
+    deadline: str | None = None
+    max_failed: int | str = 0
+
+    @field_validator("prices")
+    @classmethod
+    def _known_types(cls, value: dict[str, float]) -> dict[str, float]:
+        try:
+            return checked_prices(value)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _moment_or_duration(cls, value: object) -> str | None:
+        return None if value is None else checked_deadline(value)
+
+    @field_validator("max_failed", mode="before")
+    @classmethod
+    def _count_or_share(cls, value: object) -> int | str:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        if isinstance(value, str) and (share := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())) and float(share[1]) <= 100:
+            return f"{share[1]}%"
+        raise ValueError('give a count from 0 on, or a share of the encoders as "5%"')
+
+    @model_validator(mode="after")
+    def _budget_can_be_kept(self):
+        if self.budget is None:
+            return self
+        if not self.prices:
+            raise ValueError("budget is money: it needs prices, e.g. prices: {L4: 0.80}")
+        if not self.uses_gpus:
+            raise ValueError("budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus")
+        asked = [slot.labels[ACCELERATOR] for slot in self.slots if slot.gpus and ACCELERATOR in slot.labels]
+        for label in asked:
+            if not label.startswith(("!", "in(")) and price_of(gpu_type(label), self.prices) is None:
+                raise ValueError(f"budget cannot be kept: a slot asks for {label}, which has no price")
+        return self
 
     @model_validator(mode="before")
     @classmethod

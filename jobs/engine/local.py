@@ -36,7 +36,15 @@ class Interrupted(Exception):
 
 
 class SweepError(Exception):
-    """The sweep cannot go on; what is done is kept."""
+    """The sweep cannot go on; what is done is kept. `outcome` is what on_end is told."""
+
+    outcome = "error"
+
+
+class AtLimit(SweepError):
+    """cluster.budget or cluster.deadline has stopped the sweep, and no new map was made of what there is."""
+
+    outcome = "stopped"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.bench import Bench
 from jobs.engine.ledger import Ledger, in_short
+from jobs.engine.limits import Limits
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
 from jobs.engine.nodes import autoscaling, holding, node_name, node_of_actor
@@ -64,7 +65,10 @@ class Loop:
         ledger: what has ended, and how.
     """
 
-    def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], bench: Bench):
+    def __init__(
+        self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], bench: Bench,
+        limits: Limits,
+    ):  # fmt: skip
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
         self.bench = bench
@@ -79,6 +83,8 @@ class Loop:
         self.phase = "encoders and scores" if self.tasks else "encoders"
         self.ledger = Ledger(store, plan, reporter, metrics, given_up)
         self.watch = Watch(config.cluster)
+        self.limits = limits
+        limits.expect(plan)
         self.heard, self.looked, self.made = time.monotonic(), 0.0, len(plan.featured)
 
     def run(self) -> None:
@@ -98,14 +104,16 @@ class Loop:
                 for reference in self._ready():
                     self._take(reference)
                 self._watch()
+                self.limits.look(self)
                 self._report()
                 self._stop_if_asked()
         finally:
             self.actors.kill_all()
+            self.limits.meter.all_ended()
 
     def _start_passes(self) -> None:
-        if not self.stop.asked:
-            for attempt in self.schedule.next(time.monotonic()):
+        if not self.stop.asked and not self.limits.reached:
+            for attempt in self.schedule.next(time.monotonic(), self.limits.cost, self.limits.room(self.schedule.in_flight)):
                 upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
                 tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
                 arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks, self.here)
@@ -191,6 +199,7 @@ class Loop:
         left = call.left
         if call.doubts and not left.left(call.doubts, call.doubts).pieces:
             self.reporter.ended(call.attempt, "in doubt")
+            self.limits.meter.ended(call.attempt)
             self.actors.kill(call.actor)
             self.reporter.say(f"{left.name}: {next(iter(call.doubts.values())).why} on {node_name(call.attempt.node)}; once more, to be sure")
             call.attempt.work = left
@@ -201,6 +210,7 @@ class Loop:
             self._fault(call, WorkerCrashedError())
             return
         self.schedule.done(call.attempt)
+        self.limits.meter.ended(call.attempt)
         self.actors.give(call.actor, call.attempt)
         self.reporter.ended(call.attempt, "done")
 
@@ -208,7 +218,9 @@ class Loop:
         if isinstance(event, Started):
             self.schedule.started(attempt, event.node, now)
             self.reporter.started(attempt, event)
+            self.limits.meter.started(attempt, event)
         elif isinstance(event, Loaded):
+            self.limits.meter.loaded(attempt, event)
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
             if attempt.work.slot.gpus and event.device == "cpu":
                 self.reporter.say_once(f"node {attempt.node[:8]} has a GPU by its own word, but torch sees none there: it encodes on the CPU")
@@ -268,6 +280,7 @@ class Loop:
         node = node_name(attempt.node) if attempt.node else ""
         attempt.doubts = {**attempt.doubts, **call.doubts}
         self.reporter.ended(attempt, type(cause).__name__)
+        self.limits.meter.ended(attempt)
         if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
             raise SweepError(str(cause))
         if isinstance(cause, StoreRefused):
@@ -370,6 +383,21 @@ class Loop:
             if isinstance(call, Pass) and call.attempt is attempt:
                 del self.live[events]
                 self.actors.kill(call.actor)
+
+    @property
+    def passes_in_flight(self) -> list[Pass]:
+        return [call for call in self.live.values() if isinstance(call, Pass)]
+
+    def put_back(self, call: Pass) -> None:
+        """End a pass that is in flight; what it has left is queued."""
+        events = next(events for events, one in self.live.items() if one is call)
+        del self.live[events]
+        self.actors.kill(call.actor)
+        self.limits.meter.ended(call.attempt)
+        self.reporter.ended(call.attempt, "stopped")
+        self.schedule.done(call.attempt)
+        if call.left.pieces:
+            self.schedule.add([call.left])
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""

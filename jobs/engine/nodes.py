@@ -11,7 +11,7 @@ import ray
 from ray._private import ray_constants
 from ray.experimental.internal_kv import _internal_kv_get
 
-from jobs.slots import Slot
+from jobs.slots import ACCELERATOR, Slot
 
 NODE_TYPE = "ray.io/node-group"  # Ray's label for it
 NODE_ID = "ray.io/node-id"  # its label for the node itself
@@ -80,6 +80,11 @@ def largest(resource: str, slot: Slot | None = None) -> float:
     """The most of a resource that one node has; of those that hold a slot, where one is given."""
     nodes = [node for node in ray.nodes() if node["Alive"] and (slot is None or _held(node, slot, 0.0))]
     return max((node["Resources"].get(resource, 0.0) for node in nodes), default=0.0)
+
+
+def accelerator(node: str) -> str:
+    """The GPU type of a node (Ray's id) by its label: Ray's own, or one that it was started with; "" where it has none."""
+    return next((str(one.get("Labels", {}).get(ACCELERATOR) or "") for one in ray.nodes() if one["NodeID"] == node), "")
 
 
 def autoscaling() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -106,21 +107,26 @@ class Schedule:
         """When the next pause after a fault is over; None where none is."""
         return min((until for until, _ in self._pausing), default=None)
 
-    def next(self, now: float) -> list[Attempt]:
-        """The attempts to start now; they are in flight from here on."""
+    def next(self, now: float, cost: Callable[[PassWork], float] = lambda work: 0.0, room: float = math.inf) -> list[Attempt]:
+        """The attempts to start now, which cost no more than `room` together; they are in flight from here on. What costs more holds up nothing else."""
+
+        def allowed(queue: list[Attempt]) -> list[Attempt]:
+            return queue if room == math.inf else [one for one in queue if cost(one.work) <= room]
+
         for pause in [pause for pause in self._pausing if pause[0] <= now]:
             self._pausing.remove(pause)
             self._queue(pause[1])
         started = []
         for name in sorted(self._queues, key=lambda name: not self._slots[name][0].gpus):
             slots = self._slots[name]
-            if not slots[0].gpus and any(queue for other, queue in self._queues.items() if self._slots[other][0].gpus):
+            if not slots[0].gpus and any(allowed(queue) for other, queue in self._queues.items() if self._slots[other][0].gpus):
                 break
             flying = [attempt for attempt in self.in_flight if attempt.slots[0].name == name]
             free = width = self.width(*slots)
             free -= len(flying) - min(width, sum(attempt.held_up for attempt in flying))  # their node is another's for now: meanwhile others may go
-            while self._queues[name] and free > 0:
-                started.append(self._take(self._queues[name], now))
+            while free > 0 and (queue := allowed(self._queues[name])):
+                started.append(self._take(self._queues[name], queue, now))
+                room -= cost(started[-1].work)
                 free -= 1
         for attempt in started:
             self._promise(attempt)
@@ -179,6 +185,18 @@ class Schedule:
         self._queues = {first: [attempt for attempt in queue if attempt not in lost] for first, queue in self._queues.items()}
         return [attempt.work for attempt in lost]
 
+    def withdraw_all(self) -> list[PassWork]:
+        """Take all that is queued off: no more is begun."""
+        works = self.waiting
+        self._queues.clear()
+        self._pausing.clear()
+        return works
+
+    @property
+    def waiting(self) -> list[PassWork]:
+        """Passes that are queued, or pause after a fault."""
+        return [attempt.work for attempt in (*(one for queue in self._queues.values() for one in queue), *(one for _, one in self._pausing))]
+
     @property
     def waiting_slots(self) -> list[Slot]:
         """Slots that queued passes may ask for."""
@@ -206,11 +224,11 @@ class Schedule:
         self._slots[first] = attempt.slots
         insort(self._queues.setdefault(first, []), attempt, key=lambda one: one._rank)
 
-    def _take(self, queue: list[Attempt], now: float) -> Attempt:
-        """The longest; or of those that are next in line anyway, one whose snapshot lies on a node that has become free."""
-        window = queue[: 1 + len(self.in_flight)]
+    def _take(self, queue: list[Attempt], allowed: list[Attempt], now: float) -> Attempt:
+        """The longest of those that are allowed; or of those that are next in line anyway, one whose snapshot lies on a node that has become free."""
+        window = allowed[: 1 + len(self.in_flight)]
         fetched = [one for one in window if self._promised.get(one.work.key) in self._freed]
-        attempt = fetched[0] if fetched else queue[0]
+        attempt = fetched[0] if fetched else allowed[0]
         queue.remove(attempt)
         if fetched:
             attempt.node = self._promised[attempt.work.key]

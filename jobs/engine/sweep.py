@@ -10,11 +10,12 @@ from ray.exceptions import RayError
 from jobs.config import SweepConfig
 from jobs.engine.atlas import make_atlas
 from jobs.engine.bench import Bench
+from jobs.engine.limits import Limits
 from jobs.engine.local import Stop, SweepError, cluster
 from jobs.engine.loop import Loop
 from jobs.engine.metrics import Metrics
 from jobs.engine.progress import Reporter
-from jobs.engine.smaller import check_not_smaller
+from jobs.engine.spending import Meter
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
@@ -34,7 +35,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     Raises:
         UserError: no cluster answers, or its nodes are too small for the features or the atlas.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
-        SweepError: too few encoders succeeded for a map, or it would lack some of the finished one's, or artefacts keep going bad.
+        SweepError: cluster.budget or cluster.deadline left too few encoders for a map; or too few encoders succeeded for a map, or it would lack some of the finished one's, or artefacts keep going bad.
     """
     left = sum(unit.key not in plan.failures for unit in plan.units)
     if left < FEWEST:
@@ -42,7 +43,9 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     store.folder.remove_stale()
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
+        meter = Meter(config, store, reporter)
         try:
+            limits = Limits(config, store, meter)
             if not plan.done:
                 check_fits(config.cluster)
             given_up: dict[str, Failure] = {}
@@ -52,18 +55,19 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                     return plan
                 store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
                 if plan.passes or plan.to_featurize:
-                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench).run()
+                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench, limits).run()
+                    meter.record(force=True)
                     plan = make_plan(config, store, resolved, given_up=given_up)
                 if not plan.passes:
                     _remove_leftovers(config, store, plan)
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
-                    if not allow_smaller:
-                        check_not_smaller(config, store, plan)
+                    limits.check_map(plan, allow_smaller)
                     make_atlas(config, store, plan, reporter, stop, metrics, bench)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:
             raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error
         finally:
+            meter.close()
             stop.restore()
     if not plan.done:
         raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")

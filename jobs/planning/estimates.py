@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jobs.config import SweepConfig
 from jobs.planning.costs import expected_cost
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan
+from jobs.planning.prices import ESTIMATED, OTHER, price_of
 from qre.encoders.cost import GPUS
 from qre.encoders.spec import HubSpec, ModelSpec
 
@@ -47,3 +50,16 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600
     return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}
+
+
+def with_prices(costs: dict, prices: Mapping[str, float]) -> dict:
+    """The same with the price of an hour and the cost on each GPU type (None where it has no price), and the type that is cheapest of those that hold
+    the most of the encoders."""
+    gpus = {}
+    for name, gpu in costs["gpus"].items():
+        price = price_of(name, prices)
+        gpus[name] = {**gpu, "price": price, "cost": None if price is None else price * gpu["hours"]}
+    priced = [name for name, gpu in gpus.items() if gpu["cost"] is not None and gpu["fits"]]
+    cheapest = min(priced, key=lambda name: (-gpus[name]["fits"], gpus[name]["cost"]), default=None)
+    unknown = sorted(set(prices) - set(ESTIMATED) - {OTHER, "A100"})
+    return {**costs, "gpus": gpus, "cheapest": cheapest, "without_estimate": unknown}

@@ -15,7 +15,7 @@ from jobs.planning.estimates import Words
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan
 from jobs.slots import Slot
-from qre.encoders.cost import BYTES, START_SECONDS, estimate
+from qre.encoders.cost import BYTES, GPUS, START_SECONDS, estimate
 from qre.encoders.spec import FolderSpec, ModelSpec
 
 # parameters of the 895 encoders that mteb's registry (2.26) gives a count for: quantiles at 0, 5, ..., 100 %; the largest, of 58 B, is cut to 30 B
@@ -65,6 +65,12 @@ def stand_in(count: int, gpu: str, seed: int = 0) -> list[PassWork]:
         if gpu in cost.seconds:
             works.append(PassWork(f"{number:05d}", (), cost.seconds[gpu] + size * BYTES[dtype] / FETCH_BYTES, SLOT, fetched=True))
     return works
+
+
+def stand_in_costs(count: int) -> dict:
+    """The passes of stand_in on every GPU type: how many fit, and their GPU hours; as `expected_costs` gives them."""
+    works = {gpu.name: stand_in(count, gpu.name) for gpu in GPUS}
+    return {"passes": count, "gpus": {name: {"fits": len(own), "hours": sum(work.seconds for work in own) / 3600} for name, own in works.items()}}
 
 
 def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:

@@ -82,7 +82,7 @@ def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, o
     """
     job = f"{settings.name}-{datetime.now(timezone.utc):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
     command = ["python", "-m", "jobs.cli", "sweep", upload.config, "--no-export", *options]
-    wait = math.ceil(settings.cluster.grace_seconds) + MARGIN_SECONDS
+    wait = math.ceil(settings.cluster.grace_seconds + (settings.on_end.seconds if settings.on_end else 0)) + MARGIN_SECONDS
     return client.submit_job(
         entrypoint=f"exec {shlex.join(command)}",  # no shell between Ray's SIGTERM and the sweep
         submission_id=job,

@@ -18,7 +18,7 @@ from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitRes
 from jobs.workers.faults import check_own
 from jobs.workers.featurize import encoder_facts
 from jobs.workers.score import Scorer
-from jobs.workers.worker import set_threads, versions
+from jobs.workers.worker import gpu_name, process_seconds, set_threads, versions
 from qre.density import check_finite
 from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
@@ -54,7 +54,7 @@ class Embedder:
         """
         set_threads(self._threads)
         context = ray.get_runtime_context()
-        yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
+        yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())), process_seconds())
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         try:
@@ -137,7 +137,8 @@ def embed_pass(
         return
     if warned := loaded.record.get("warnings"):
         store.notices.write(work.key, warned)
-    yield Loaded(time.monotonic() - started, loaded.record["device"])
+    device = loaded.record["device"]
+    yield Loaded(time.monotonic() - started, device, "" if device == "cpu" else gpu_name())
     try:
         refused = _refused(work, loaded)
         yield from _all_failed(work, refused)

@@ -10,19 +10,21 @@ from jobs.workers.faults import doubtful
 
 @dataclass(frozen=True)
 class Started:
-    """The actor has begun on a pass: its node (Ray's id), process, and the GPUs it sees."""
+    """The actor has begun on a pass: its node (Ray's id), process, the GPUs it sees, and for how many seconds its process has been there."""
 
     node: str
     pid: int
     gpus: tuple[str, ...]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The encoder is loaded, its snapshot fetched before if need be, onto a device of this kind (cpu, cuda)."""
+    """The encoder is loaded, its snapshot fetched before if need be, onto a device of this kind (cpu, cuda); `gpu` is torch's name of it."""
 
     seconds: float
     device: str
+    gpu: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import ray
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
+from jobs.spending import read_spent
 from jobs.workers.beats import beating
 from jobs.workers.worker import versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
@@ -50,7 +51,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
     shown, fingerprint = plan.on_map, plan.sentences.fingerprint
     keys = [unit.key for unit in shown]
     return Reduction(
-        config, fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
+        config.model_copy(update={"on_end": None}), fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
@@ -99,6 +100,7 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
         "headline": {**atlas.headline, **part.headline},
         "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
         "speed": _speeds(store, wanted),
+        "spent": read_spent(store, config.name).told(config.cluster),
         "failures": wanted.failures,
         "versions": versions(),
     }

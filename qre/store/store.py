@@ -9,6 +9,7 @@ from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
 from qre.store.folder import Folder
 from qre.store.records import Atlases, Failures, Notices, Progress, Scores, Speeds
+from qre.store.spending import Spending
 
 
 class Store:
@@ -36,4 +37,5 @@ class Store:
         self.notices = Notices(self.folder)
         self.failures = Failures(self.folder)
         self.progress = Progress(self.folder)
+        self.spending = Spending(self.folder)
         self.atlases = Atlases(self.folder)

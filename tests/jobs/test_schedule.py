@@ -184,3 +184,23 @@ def test_what_nothing_can_hold_is_not_asked_for():
     assert made.next(0.0)[0].work.slot == ON_DEMAND
     assert {work.seconds for work in made.withdraw(ON_DEMAND.name)} == {8, 7}
     assert made.queued == 0
+
+
+def test_no_more_is_begun_than_there_is_room_for_and_what_costs_more_holds_up_nothing():
+    gpu, cpu = Slot(gpus=1), Slot()
+    cost = {"dear": 9.0, "middle": 4.0, "small": 3.0, "tiny": 2.0, "free": 0.0}
+    schedule = Schedule(lambda *slots: 4, 3)
+    schedule.add([PassWork(name, (), money, cpu if name == "free" else gpu) for name, money in cost.items()])
+    begun = schedule.next(0.0, lambda work: cost[work.key], 7.5)
+    assert [attempt.work.key for attempt in begun] == ["middle", "small", "free"]
+    assert [work.key for work in schedule.waiting] == ["dear", "tiny"]
+    assert [attempt.work.key for attempt in schedule.next(0.0)] == ["dear", "tiny"], "without a bound all go"
+
+
+def test_all_that_waits_is_withdrawn_also_what_pauses():
+    schedule = Schedule(lambda *slots: 1, 3)
+    schedule.add([PassWork("a", (), 2.0, Slot()), PassWork("b", (), 1.0, Slot())])
+    (attempt,) = schedule.next(0.0)
+    schedule.again(attempt, 0.0)
+    assert {work.key for work in schedule.withdraw_all()} == {"a", "b"}
+    assert schedule.queued == 0 and schedule.next(1e9) == []
