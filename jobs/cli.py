@@ -20,7 +20,7 @@ from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
 from jobs.on_end import End, on_end
-from jobs.outcome import facts, failed_encoders, failed_for_now, left_at_limit, most_failed, tolerated
+from jobs.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
 from jobs.planning.deadline import seconds_left
 from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs, with_prices
@@ -100,7 +100,7 @@ def plan(
     store = Store(settings.store)
     planned = make_plan(settings, store, _resolve(settings, store))
     prices = {**settings.cluster.prices, **prices}
-    most_failed(settings.cluster, planned)
+    check_max_failed(settings.cluster, planned)
     if simulate:
         _simulate((planned, settings), gpu, losses, prices, as_json)
         return
@@ -171,7 +171,7 @@ def _last_words(planned: Plan) -> str:
 
 def _check_limits(settings: SweepConfig, planned: Plan) -> None:
     """UserError where what the config bounds the sweep by cannot be."""
-    most_failed(settings.cluster, planned)
+    check_max_failed(settings.cluster, planned)
     deadline = settings.cluster.deadline
     if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
         raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
