@@ -52,17 +52,16 @@ def encoder_count(plan: Plan) -> int:
 
 
 def most_failed(settings: ClusterSettings, plan: Plan) -> int:
-    """cluster.max_failed as a count.
+    """cluster.max_failed as a count."""
+    share = settings.max_failed
+    return int(Fraction(share.rstrip("%")) / 100 * encoder_count(plan)) if isinstance(share, str) else share
 
-    Raises:
-        UserError: it is more than there are encoders.
-    """
-    count = encoder_count(plan)
-    if isinstance(settings.max_failed, str):
-        return int(Fraction(settings.max_failed.rstrip("%")) / 100 * count)
-    if settings.max_failed > count:
-        raise UserError(f"cluster.max_failed: {settings.max_failed} is more than the {count} encoders that there are; a share is written as 5%")
-    return settings.max_failed
+
+def check_max_failed(settings: ClusterSettings, plan: Plan) -> None:
+    """UserError where cluster.max_failed is more than there are encoders, as far as all of them are known."""
+    most, count = most_failed(settings, plan), encoder_count(plan)
+    if most > count and not plan.incomplete:
+        raise UserError(f"cluster.max_failed: {most} is more than the {count} encoders that there are; a share is written as 5%")
 
 
 def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -> str | None:

@@ -72,9 +72,9 @@ def begun(made, tiny, cluster, tmp_path):
     return begin
 
 
-def spent_before(case: Case, seconds: float) -> None:
-    """A run of the same sweep that was killed."""
-    case.store.spending.write("t", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": seconds - 10}, "reserved": {"L4": 10.0}})
+def spent_before(store: Store, seconds: float) -> None:
+    """By a run of the same sweep that was killed."""
+    store.spending.write("t", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": seconds - 10}, "reserved": {"L4": 10.0}})
 
 
 def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, tiny, tmp_path):
@@ -162,7 +162,7 @@ def test_a_run_that_is_killed_is_counted_by_the_next(cluster, tiny, tmp_path):
 def test_a_budget_is_of_all_runs_and_the_map_of_what_there_is_is_drawn(begun):
     """A run that was killed has spent most of it, and a pass is expected to cost more than the rest: 15 s is the least."""
     case = begun(prices={"L4": 3600}, budget=1010)
-    spent_before(case, 1000)
+    spent_before(case.store, 1000)
     plan = case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
     (failure,) = plan.failures.values()
@@ -186,19 +186,28 @@ def test_the_command_at_the_budget(cluster, tiny, tmp_path):
     assert cli.start().wait(PATIENCE) == 0, cli.log()
 
 
+class Overspent(Stopping):
+    """As soon as a chunk is made, the actor stands still, and another run of the sweep has spent more than there is."""
+
+    def strike(self, now):
+        if now and not self.struck:
+            spent_before(self._store, 2000)
+        super().strike(now)
+
+
 def test_at_the_budget_a_pass_in_flight_is_ended_and_keeps_its_chunks(begun):
-    """It costs more than was expected."""
-    case = begun(prices={"L4": 3600}, budget=16)
+    case = begun(prices={"L4": 3600}, budget=1000)
     case.config = case.config.model_copy(update={"encode": EncodeSettings(chunk_sentences=8)})
-    plan = case.sweep(Stopping)
-    assert {failure.exception for failure in plan.failures.values()} == {BUDGET}
-    assert read_spent(case.store, "t").cost({"L4": 3600}) >= 16
+    (failure,) = case.sweep(Overspent).failures.values()
+    assert (failure.encoder, failure.exception) == ("e1", BUDGET)
+    assert "of 1000.00 spent; 1 encoder is left" in failure.message
+    assert read_spent(case.store, "t").cost({"L4": 3600}) > 2000
     assert case.store.chunks.counts(), "the chunks that it had made are gone"
 
 
 def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
     case = begun(finished=True, prices={"L4": 3600}, budget=1010)
-    spent_before(case, 1000)
+    spent_before(case.store, 1000)
     with pytest.raises(AtLimit, match="stopped at the budget: .*; the finished map is kept, since a new one would lack 1 of its encoders"):
         case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 7
