@@ -4,7 +4,7 @@ import pytest
 
 from jobs.engine.schedule import LONGEST_PAUSE, Schedule
 from jobs.planning.passes import PassWork
-from jobs.slots import Slot
+from jobs.slots import ClusterSettings, Slot
 
 GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()
 
@@ -184,3 +184,11 @@ def test_what_nothing_can_hold_is_not_asked_for():
     assert made.next(0.0)[0].work.slot == ON_DEMAND
     assert {work.seconds for work in made.withdraw(ON_DEMAND.name)} == {8, 7}
     assert made.queued == 0
+
+
+def test_slots_of_one_bound_are_fall_backs_of_each_other_and_a_larger_one_is_not():
+    small, again, large = {"up_to_gigabytes": 20, "gpus": 1}, {"up_to_gigabytes": 20, "gpus": 1, "labels": {"market": "on-demand"}}, {"gpus": 8}
+    settings = ClusterSettings.model_validate({"slots": [small, again, large]})
+    assert settings.slots_for(10) == settings.slots[:2]
+    assert settings.slots_for(30) == settings.slots[2:]
+    assert ClusterSettings(gpus_per_encoder=1).slots_for(10) == (Slot(gpus=1),)

@@ -113,7 +113,7 @@ class TestWithAutoscaler:
         assert (len(plan.on_map), plan.done) == (6, True)
         assert "it asks for the CPUs alone" in case.said.getvalue()
 
-    def test_an_atlas_that_no_node_type_can_hold_is_told_at_once(self, scaled, tmp_path):
+    def test_an_atlas_or_features_that_no_node_type_can_hold_are_told_at_once(self, scaled, tmp_path):
         """Not by the limit on stalls, which is 30 minutes."""
         case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 64, "width_per_slot": 1})
         why = r"no node for the atlas, which asks for 64 CPUs \(cluster.reduce_cpus\): no available node type can fulfill it; .*All features are kept"
@@ -121,6 +121,11 @@ class TestWithAutoscaler:
             case.sweep()
         assert len(case.plan().on_map) == 6
         assert "atlas: waits for a node with 64 CPUs" in case.said.getvalue()
+        for name in case.store.folder.names("features"):
+            case.store.folder.remove(name)
+        again = Case(tmp_path, [HASHED], {"address": scaled.address, "cpus_per_encoder": 64, "width_per_slot": 1})
+        with pytest.raises(SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"):
+            again.sweep()
 
     def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, encoder, tmp_path):
         """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""

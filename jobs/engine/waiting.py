@@ -1,0 +1,86 @@
+"""Passes on their actors, and what becomes of those that wait for a node in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jobs.engine.actors import Actors
+from jobs.engine.ledger import Ledger
+from jobs.engine.local import SweepError
+from jobs.engine.schedule import Attempt, Schedule
+from jobs.planning.passes import PassWork
+from jobs.workers.events import UnitResult
+
+
+@dataclass
+class Pass:
+    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `result` is of the unit
+    whose embedding comes next."""
+
+    attempt: Attempt
+    actor: object
+    told: set[str | tuple[str, str]] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    result: UnitResult | None = None
+
+    @property
+    def left(self) -> PassWork:
+        return self.attempt.work.left(self.told, self.failed)
+
+
+class Waiting:
+    """The passes of a round whose actors have no node yet.
+
+    Args:
+        live: of the round; what waits in vain is taken out of it.
+    """
+
+    def __init__(self, live: dict, schedule: Schedule, actors: Actors, ledger: Ledger):
+        self._live, self._schedule, self._actors, self._ledger = live, schedule, actors, ledger
+
+    @property
+    def calls(self) -> list[Pass]:
+        return [call for call in self._live.values() if isinstance(call, Pass) and call.attempt.started is None]
+
+    @property
+    def slots(self) -> list:
+        """All slots that something waits for, or may ask for."""
+        return [*self._schedule.waiting_slots, *(slot for call in self.calls for slot in call.attempt.slots)]
+
+    def fall_back(self, attempt: Attempt, now: float) -> None:
+        """It asks for its next slot."""
+        self._end(attempt)
+        self._schedule.fall_back(attempt, now)
+
+    def put_aside(self, stall: SweepError, minutes: float, made: int) -> None:
+        """Leave what waits for a node to the next sweep, so that the others get their map: nothing else moves.
+
+        Args:
+            made: encoders that have features.
+
+        Raises:
+            SweepError: `stall`, where it is not that alone, or nothing would be left.
+        """
+        slots = {call.attempt.work.slot.name: call.attempt for call in self.calls}
+        others = any(slot.name not in slots for slot in self._schedule.waiting_slots)
+        if len(self.calls) < len(self._live) or not slots or not (made or others):
+            raise stall
+        for name, attempt in slots.items():
+            why = f"no node with {name} in {minutes:g} min: {attempt.why}"
+            self.withdraw([slot.name for slot in attempt.slots], "NoCapacity", why)
+
+    def withdraw(self, names: list[str], reason: str, why: str) -> None:
+        """Give up what could ask for these slots alone."""
+        works: list[PassWork] = [work for name in names for work in self._schedule.withdraw(name)]
+        for call in self.calls:
+            if self._schedule.lost(call.attempt):
+                self._end(call.attempt)
+                self._schedule.done(call.attempt)
+                works.append(call.attempt.work)
+        for work in works:
+            self._ledger.withhold(self._ledger.pieces(work), UnitResult("", "failed", reason, why), 0)
+
+    def _end(self, attempt: Attempt) -> None:
+        for events, call in [(events, call) for events, call in self._live.items() if isinstance(call, Pass) and call.attempt is attempt]:
+            del self._live[events]
+            self._actors.kill(call.actor)
