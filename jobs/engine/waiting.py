@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jobs.engine.actors import Actors
 from jobs.engine.ledger import Ledger
 from jobs.engine.local import SweepError
+from jobs.engine.nodes import fitting
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.planning.passes import PassWork
 from jobs.workers.events import UnitResult
@@ -53,7 +54,8 @@ class Waiting:
         self._schedule.fall_back(attempt, now)
 
     def put_aside(self, stall: SweepError, minutes: float, made: int) -> None:
-        """Leave what waits for a node to the next sweep, so that the others get their map: nothing else moves.
+        """Leave what waits for a node to the next sweep, so that the others get their map: nothing else moves. First that which no node that is up holds;
+        what waits for busy ones, or for its process to start, may go on then.
 
         Args:
             made: encoders that have features.
@@ -61,11 +63,13 @@ class Waiting:
         Raises:
             SweepError: `stall`, where it is not that alone, or nothing would be left.
         """
-        slots = {call.attempt.work.slot.name: call.attempt for call in self.calls}
-        others = any(slot.name not in slots for slot in self._schedule.waiting_slots)
-        if len(self.calls) < len(self._live) or not slots or not (made or others):
+        waiting = {call.attempt.work.slot.name: call.attempt for call in self.calls}
+        without = {name: attempt for name, attempt in waiting.items() if not fitting(attempt.work.slot)}
+        aside = without or waiting
+        others = len(aside) < len(waiting) or any(slot.name not in waiting for slot in self._schedule.waiting_slots)
+        if len(self.calls) < len(self._live) or not aside or not (made or others):
             raise stall
-        for name, attempt in slots.items():
+        for name, attempt in aside.items():
             why = f"no node with {name} in {minutes:g} min: {attempt.why}"
             self.withdraw([slot.name for slot in attempt.slots], "NoCapacity", why)
 

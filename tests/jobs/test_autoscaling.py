@@ -109,7 +109,7 @@ def test_nodes_come_with_the_work_and_go_with_its_tail(cluster, folders, tmp_pat
 
 def test_a_slot_that_no_node_type_holds_does_not_hang(cluster, folders, tmp_path):
     """The second autoscaler says so at once; the first says nothing, and its encoder is put aside when nothing else has moved for too long."""
-    asked = {"address": cluster.address, "gpus_per_encoder": 8, "stall_minutes": 30 if cluster.version == "v2" else 0.3}
+    asked = {"address": cluster.address, "gpus_per_encoder": 8, "stall_minutes": 30 if cluster.version == "v2" else 1.5}
     case = Case(tmp_path, [folders[0], HASHED], asked)
     plan = case.sweep()
     assert (len(plan.on_map), plan.done) == (6, True)
@@ -117,7 +117,7 @@ def test_a_slot_that_no_node_type_holds_does_not_hang(cluster, folders, tmp_path
     why = "ActorUnschedulableError" if cluster.version == "v2" else "NoCapacity"
     assert (failure.encoder, failure.exception, failure.kind) == ("e1", why, "transient")
     if cluster.version == "v1":
-        assert failure.message.startswith("no node with 1 CPU, 8 GPUs in 0.3 min: no node holds it, and none is starting")
+        assert failure.message.startswith("no node with 1 CPU, 8 GPUs in 1.5 min: no node holds it, and none is starting")
 
 
 def test_a_static_cluster_of_the_second_kind_is_known_as_such():

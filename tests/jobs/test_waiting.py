@@ -129,7 +129,7 @@ class TestWithAutoscaler:
 
     def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, encoder, tmp_path):
         """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
-        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 0.4, "fallback_minutes": 0.1}
+        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 1.5, "fallback_minutes": 0.1}
         case = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT]})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
@@ -151,7 +151,7 @@ class TestWithAutoscaler:
             case.sweep()
 
     def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, encoder, tmp_path):
-        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 0.5})
+        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 1.5})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
