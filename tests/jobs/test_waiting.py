@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +61,15 @@ class TestWithoutAutoscaler:
             case.sweep()
         assert "\n" not in str(refused.value)
         assert case.store.embeddings.keys() == set()
+
+    def test_a_node_that_joins_while_the_sweep_begins_is_waited_for(self, tmp_path):
+        with LocalCluster(nodes=0, cpus=2) as cluster:
+            joins = threading.Thread(target=cluster.add_node)
+            joins.start()
+            try:
+                assert len(Case(tmp_path, [HASHED], {"address": cluster.address}).sweep().on_map) == 6
+            finally:
+                joins.join()
 
     def test_a_stopped_reducer_is_ended_and_the_atlas_made_again(self, static, tmp_path):
         case = Case(tmp_path, [HASHED], {"address": static.address, "stall_minutes": 0.3})
