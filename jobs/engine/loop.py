@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import ray
 from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, TaskUnschedulableError, WorkerCrashedError
@@ -11,6 +10,7 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, Task
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.bench import Bench
+from jobs.engine.doubts import Doubts
 from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.limits import Limits
 from jobs.engine.local import Interrupted, Stop, SweepError
@@ -19,9 +19,8 @@ from jobs.engine.nodes import autoscaling, holding, node_name, node_of_actor
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
-from jobs.engine.tasks import Call
+from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
-from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan, feature_folders
 from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
@@ -31,31 +30,6 @@ from qre.errors import StoreRefused, place_error
 from qre.store import Failure, Store
 
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """A failure that is believed when it comes again: where it came first, and what it said."""
-
-    node: str
-    why: str
-
-
-@dataclass
-class Pass:
-    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `doubts` are what failed
-    in it and is to come again before it is believed; `result` is of the unit whose embedding comes next."""
-
-    attempt: Attempt
-    actor: object
-    told: set[str | tuple[str, str]] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
-    doubts: dict[str | tuple[str, str], Doubt] = field(default_factory=dict)
-    result: UnitResult | None = None
-
-    @property
-    def left(self) -> PassWork:
-        return self.attempt.work.left(self.told, self.failed)
 
 
 class Loop:
@@ -85,6 +59,8 @@ class Loop:
         self.watch = Watch(config.cluster)
         self.limits = limits
         limits.expect(plan)
+        self.waiting = Waiting(self.live, self.schedule, self.actors, self.ledger)
+        self.doubts = Doubts(bench)
         self.heard, self.looked, self.made = time.monotonic(), 0.0, len(plan.featured)
 
     def run(self) -> None:
@@ -161,39 +137,21 @@ class Loop:
         else:
             self.heard = attempt.sign = now
             if isinstance(event, UnitResult):
-                if self._in_doubt(call, event.key, event):
+                if self.doubts.raised(call, event.key, event):
                     return
                 before = call.left.pieces
-                self.ledger.unit(event, attempt.number, self._where(call, event.key))
+                self.ledger.unit(event, attempt.number, self.doubts.where(call, event.key))
                 call.told.add(event.key)
                 call.failed |= {event.key} if event.status == "failed" else set()
                 self.ledger.finished += before - call.left.pieces - 1  # scores that will not be made
                 call.result = event if event.status == "done" else None
             elif isinstance(event, ScoreResult):
-                if self._in_doubt(call, (event.task, event.key), event):
+                if self.doubts.raised(call, (event.task, event.key), event):
                     return
-                self.ledger.score(event, attempt.number, self._where(call, (event.task, event.key)))
+                self.ledger.score(event, attempt.number, self.doubts.where(call, (event.task, event.key)))
                 call.told.add((event.task, event.key))
             else:
                 self._sign(attempt, event, now)
-
-    def _in_doubt(self, call: Pass, piece: str | tuple[str, str], result: UnitResult | ScoreResult) -> bool:
-        """Whether a failure is to come a second time before it is believed; what has come only once was its node's."""
-        attempt = call.attempt
-        if result.status == "failed":
-            if result.doubtful and piece not in attempt.doubts:
-                call.doubts[piece] = Doubt(attempt.node, f"{result.exception}: {result.message[:160]}")
-                return True
-            return False
-        self.bench.succeeded(attempt.node)
-        if (doubt := attempt.doubts.get(piece)) is not None and doubt.node != attempt.node:
-            self.bench.failed(doubt.node, attempt.work.key, doubt.why, attempt.work.slot)
-        return False
-
-    def _where(self, call: Pass, piece: str | tuple[str, str]) -> str:
-        """The node of a piece of work, and that where it had failed before."""
-        doubt = call.attempt.doubts.get(piece)
-        return " and ".join(dict.fromkeys(node_name(node) for node in ([doubt.node] if doubt else []) + [call.attempt.node]))
 
     def _ended(self, call: Pass) -> None:
         left = call.left
@@ -314,75 +272,36 @@ class Loop:
         if now - self.looked < LOOK_SECONDS:
             return
         self.looked = now
-        for name, why in self.watch.hopeless([*self.schedule.waiting_slots, *(slot for call in self._waiting() for slot in call.attempt.slots)]).items():
-            self._withdraw([name], "NoNodeHoldsIt", why)
-        for attempt in [call.attempt for call in self._waiting() if not self._may_start(call.attempt)]:
-            self._unstart(attempt)
-            self.schedule.elsewhere(attempt)
+        shards = [call.call for call in self.live.values() if isinstance(call, Shard)]
+        unplaced = {call.asks.name: call for call in shards if call.begun is None}
+        for name, why in self.watch.hopeless([*self.waiting.slots, *(call.asks for call in unplaced.values())]).items():
+            if name in unplaced:
+                raise SweepError(f"{unplaced[name].what}: {why}")
+            self.waiting.withdraw([name], "NoNodeHoldsIt", why)
+        self.waiting.free_from_lost_nodes()
+        self._end_silent(now)
+        for attempt in self.schedule.overdue(now):
+            self.reporter.say(f"{described(attempt, now)}; it asks for its next slot")
+            self.waiting.fall_back(attempt, now)
+            self.heard = now
+        self.watch.explain([*(call.attempt for call in self.waiting.calls), *unplaced.values()])
+        if self.watch.stalled(self.heard, now):
+            self.waiting.put_aside(self.watch.stall([*self.schedule.in_flight, *shards], now), self.config.cluster.stall_minutes, self.made)
+            self.heard = now
+
+    def _end_silent(self, now: float) -> None:
+        """End actors and feature tasks without a sign of life; what they had is tried again, so something moves."""
+        why = f"no sign of life for {self.config.cluster.stall_minutes:g} min; its"
         for events, call in list(self.live.items()):
             if isinstance(call, Pass) and self.watch.silent(call.attempt, now):
                 del self.live[events]
                 self.actors.kill(call.actor)
-                self.heard = now  # it is tried again: something moves
-                self._fault(call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended"))
+                self.heard = now
+                self._fault(call, TimeoutError(f"{why} actor is ended"))
             elif isinstance(call, Shard) and self.watch.silent(call.call, now):
                 call.call.end()
                 self.heard = now
-                self._features_fault(events, call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its process is ended"))
-        for attempt in self.schedule.overdue(now):
-            self.reporter.say(f"{described(attempt, now)}; it asks for its next slot")
-            self._unstart(attempt)
-            self.schedule.fall_back(attempt, now)
-            self.heard = now
-        shards = [call.call for call in self.live.values() if isinstance(call, Shard)]
-        self.watch.explain([*(call.attempt for call in self._waiting()), *(call for call in shards if call.begun is None)])
-        if self.watch.stalled(self.heard, now):
-            self._put_aside(self.watch.stall([*self.schedule.in_flight, *shards], now), shards)
-
-    def _may_start(self, attempt: Attempt) -> bool:
-        """Whether a node is left for an attempt that is kept from some."""
-        return not attempt.kept_from or bool(holding(attempt.work.slot) - attempt.kept_from) or autoscaling()
-
-    def _waiting(self) -> list[Pass]:
-        """Passes whose actor has no node yet."""
-        return [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
-
-    def _put_aside(self, stall: SweepError, shards: list[Call]) -> None:
-        """What waits for a node while nothing else moves is left to the next sweep, so that the others get their map.
-
-        Raises:
-            SweepError: it is not that alone, or nothing is left then.
-        """
-        waiting = self._waiting()
-        slots = {call.attempt.work.slot.name: call.attempt.why for call in waiting}
-        others = any(slot.name not in slots for slot in self.schedule.waiting_slots)
-        if shards or not waiting or not (self.made or others):
-            raise stall
-        for name, why in slots.items():
-            self._withdraw([name, *self._alternatives(name)], "NoCapacity", f"no node with {name} in {self.config.cluster.stall_minutes:g} min: {why}")
-        self.heard = time.monotonic()
-
-    def _alternatives(self, name: str) -> list[str]:
-        """The other slots of what waits for a slot."""
-        return [slot.name for call in self._waiting() if call.attempt.work.slot.name == name for slot in call.attempt.slots]
-
-    def _withdraw(self, names: list[str], reason: str, why: str) -> None:
-        """Give up what could ask for these slots alone: no node holds them."""
-        works = [work for name in names for work in self.schedule.withdraw(name)]
-        for call in self._waiting():
-            if self.schedule.lost(call.attempt):
-                self._unstart(call.attempt)
-                self.schedule.done(call.attempt)
-                works.append(call.attempt.work)
-        for work in works:
-            self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", reason, why), 0)
-
-    def _unstart(self, attempt: Attempt) -> None:
-        """End the actor of an attempt that has no node yet."""
-        for events, call in list(self.live.items()):
-            if isinstance(call, Pass) and call.attempt is attempt:
-                del self.live[events]
-                self.actors.kill(call.actor)
+                self._features_fault(events, call, TimeoutError(f"{why} process is ended"))
 
     @property
     def passes_in_flight(self) -> list[Pass]:

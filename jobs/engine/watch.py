@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from jobs.engine.capacity import look
 from jobs.engine.local import SweepError
-from jobs.engine.nodes import autoscaling, fitting, lacking, largest
+from jobs.engine.nodes import autoscaling, fitting, lacking, largest, workers
 from jobs.engine.schedule import Attempt
 from jobs.engine.tasks import Call
 from jobs.slots import ClusterSettings, Slot
@@ -15,6 +15,7 @@ from qre.errors import UserError
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
+JOIN_SECONDS = 60.0  # for the first node beside a head that runs nothing: a job's nodes come up side by side
 
 
 class Silent(Exception):
@@ -32,6 +33,9 @@ def check_fits(settings: ClusterSettings) -> None:
     """
     if autoscaling():
         return
+    end = time.monotonic() + JOIN_SECONDS
+    while not workers() and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
     own = "cluster.slots" if settings.slots else "cluster.cpus_per_encoder"
     for setting, slot, what in (("cluster.reduce_cpus", Slot(cpus=settings.reduce_cpus), "the atlas"), (own, settings.cpu_slot, "features")):
         if not fitting(slot):

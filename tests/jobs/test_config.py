@@ -52,6 +52,7 @@ def test_a_good_config_with_its_defaults(tmp_path):
         ("layer: 1", "prompt: a, prompt_name: b, layer: 1", r"encoders\[1\]: give prompt or prompt_name, not both"),
         ("store: store", "store: [", "not YAML"),
         ("encoders:", "encoder:", r"encoder: unknown key; did you mean encoders\?"),
+        ("store: store", "store: store\ncluster: {width: 24}", "cluster: width is called width_per_slot: it bounds each slot, not the whole sweep"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path, old, new, message):

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.engine.schedule import LONGEST_PAUSE, Schedule
 from jobs.planning.passes import PassWork
-from jobs.slots import Slot
+from jobs.slots import ClusterSettings, Slot
 
 GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()
 
@@ -204,3 +204,11 @@ def test_all_that_waits_is_withdrawn_also_what_pauses():
     schedule.again(attempt, 0.0)
     assert {work.key for work in schedule.withdraw_all()} == {"a", "b"}
     assert schedule.queued == 0 and schedule.next(1e9) == []
+
+
+def test_slots_of_one_bound_are_fall_backs_of_each_other_and_a_larger_one_is_not():
+    small, again, large = {"up_to_gigabytes": 20, "gpus": 1}, {"up_to_gigabytes": 20, "gpus": 1, "labels": {"market": "on-demand"}}, {"gpus": 8}
+    settings = ClusterSettings.model_validate({"slots": [small, again, large]})
+    assert settings.slots_for(10) == settings.slots[:2]
+    assert settings.slots_for(30) == settings.slots[2:]
+    assert ClusterSettings(gpus_per_encoder=1).slots_for(10) == (Slot(gpus=1),)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -61,6 +62,15 @@ class TestWithoutAutoscaler:
         assert "\n" not in str(refused.value)
         assert case.store.embeddings.keys() == set()
 
+    def test_a_node_that_joins_while_the_sweep_begins_is_waited_for(self, tmp_path):
+        with LocalCluster(nodes=0, cpus=2) as cluster:
+            joins = threading.Thread(target=cluster.add_node)
+            joins.start()
+            try:
+                assert len(Case(tmp_path, [HASHED], {"address": cluster.address}).sweep().on_map) == 6
+            finally:
+                joins.join()
+
     def test_a_stopped_reducer_is_ended_and_the_atlas_made_again(self, static, tmp_path):
         case = Case(tmp_path, [HASHED], {"address": static.address, "stall_minutes": 0.3})
         plan = case.sweep(lambda *arguments: StoppingReducer(static, *arguments))
@@ -113,7 +123,7 @@ class TestWithAutoscaler:
         assert (len(plan.on_map), plan.done) == (6, True)
         assert "it asks for the CPUs alone" in case.said.getvalue()
 
-    def test_an_atlas_that_no_node_type_can_hold_is_told_at_once(self, scaled, tmp_path):
+    def test_an_atlas_or_features_that_no_node_type_can_hold_are_told_at_once(self, scaled, tmp_path):
         """Not by the limit on stalls, which is 30 minutes."""
         case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 64, "width_per_slot": 1})
         why = r"no node for the atlas, which asks for 64 CPUs \(cluster.reduce_cpus\): no available node type can fulfill it; .*All features are kept"
@@ -121,10 +131,15 @@ class TestWithAutoscaler:
             case.sweep()
         assert len(case.plan().on_map) == 6
         assert "atlas: waits for a node with 64 CPUs" in case.said.getvalue()
+        for name in case.store.folder.names("features"):
+            case.store.folder.remove(name)
+        again = Case(tmp_path, [HASHED], {"address": scaled.address, "cpus_per_encoder": 64, "width_per_slot": 1})
+        with pytest.raises(SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"):
+            again.sweep()
 
     def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, encoder, tmp_path):
         """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
-        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 0.4, "fallback_minutes": 0.1}
+        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 1.5, "fallback_minutes": 0.1}
         case = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT]})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
@@ -146,7 +161,7 @@ class TestWithAutoscaler:
             case.sweep()
 
     def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, encoder, tmp_path):
-        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 0.5})
+        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 1.5})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
