@@ -24,7 +24,7 @@ from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
 from qre.errors import place_error
-from qre.store import Failure, Store
+from qre.store import Failure, NewerSchema, Store
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0  # between looks at the nodes
@@ -282,5 +282,7 @@ class Loop:
 
 
 def _cause(error: Exception) -> Exception:
-    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's."""
+    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's. An artefact of a newer version ends the sweep."""
+    if isinstance(error, RayTaskError) and isinstance(error.cause, NewerSchema):
+        raise error.cause
     return place_error(error.cause) or error.cause if isinstance(error, RayTaskError) else error

@@ -20,8 +20,9 @@ from jobs.engine.smaller import check_not_smaller
 from jobs.planning.plan import Plan, feature_folders, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
 from jobs.workers.chunks import texts_key
-from jobs.workers.reduce import reduce, reduction
+from jobs.workers.reduce import Unread, reduce, reduction
 from qre.encoders.passes import pass_key
+from qre.errors import UserError
 from qre.store import Failure, Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
@@ -59,7 +60,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
                     if not allow_smaller:
                         check_not_smaller(config, store, plan)
-                    _reduce(config, store, plan, reporter, stop, metrics)
+                    _reduce(config, store, plan, reporter, stop, metrics, given_up)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:
             raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error
@@ -79,10 +80,12 @@ def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
     passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
     whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}  # of what failed they spare work where it is tried again
     for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
-        store.chunks.remove(key)
+        store.chunks.remove_left(key)
 
 
-def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics) -> None:
+def _reduce(
+    config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure]
+) -> None:  # fmt: skip
     """The atlas, made by one task: the driver sees no feature."""
     if len(plan.on_map) < FEWEST:
         raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
@@ -94,6 +97,12 @@ def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, s
     try:
         _follow(reduce.options(**options).remote(store.location, reduction(config, plan), threads), reporter, stop)
     except RayTaskError as error:
+        if isinstance(error.cause, UserError):  # a newer version, or another config that the atlas belongs to
+            raise error.cause from None
+        if isinstance(error.cause, Unread):
+            given_up |= {failure.key: failure for failure in error.cause.failures}
+            reporter.say(f"{error.cause}; the map is made without")
+            return
         raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
     except RayError as error:  # its machine failed it: the next round makes it again
         reporter.say(f"atlas: {type(error).__name__}; trying again")

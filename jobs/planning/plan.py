@@ -106,6 +106,9 @@ def make_plan(
         resolved: the sentences, specs and tasks that the config names.
         retry_failed: try encoders again that failed by their own fault.
         given_up: what the machine failed too often in this sweep, by key: not to be tried again now.
+
+    Raises:
+        NewerSchema: an artefact that this config needs is of a newer version of this program.
     """
     sentences = resolved.sentences
     units = [
@@ -115,13 +118,13 @@ def make_plan(
     units, same = _distinct(units)
     keys = {unit.key for unit in units}
     embedded = frozenset(store.embeddings.keys() & keys)
-    held = {folder: store.features.keys(folder) for folder in feature_folders(config, sentences.fingerprint)}
-    featured = frozenset(keys.intersection(*held.values()))
+    held = {folder: store.features.keys(folder, keys) for folder in feature_folders(config, sentences.fingerprint)}
+    featured = frozenset(keys.intersection(*held.values()) - given_up.keys())  # of those that are given up, the rows are there and cannot be read
     kept = store.scores.pairs() if resolved.tasks else set()
-    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept}
+    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept and score_key(key, unit.key) not in given_up}
     unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
     failures = {
-        key: failure for key, failure in {**store.failures.read_all(), **given_up}.items()
+        key: failure for key, failure in {**store.failures.read_all((keys - featured) | unscored.keys()), **given_up}.items()
         if (key in keys - featured or key in unscored) and (key in given_up or (failure.kind == "permanent" and not retry_failed))
     }  # fmt: skip
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
