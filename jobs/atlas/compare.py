@@ -47,7 +47,7 @@ def compare(
     Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
     """
     settings = load_config(config)
-    store = Store(settings.store)
+    store = Store(settings.store, read_only=True)
     seen = standing(settings, store)
     sides = [_side(one, seen, store, settings, config) for one in (a, b)]
     atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)

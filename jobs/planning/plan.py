@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
+from jobs.ownership import Owner
 from jobs.planning.costs import cpu_seconds, slot_of
 from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.passes import PassWork, Scoring, Unit, score_key
@@ -39,6 +40,7 @@ class Plan:
         identity: of that atlas.
         public: scores that others measured.
         incomplete: why the config names more encoders than were found here.
+        owner: as in Resolved.
         notes: what a person should know.
     """
 
@@ -56,6 +58,7 @@ class Plan:
     public: PublicScores | None = None
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    owner: Owner | None = None
 
     @cached_property
     def to_featurize(self) -> tuple[Unit, ...]:
@@ -136,7 +139,7 @@ def make_plan(
         sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
         lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
         tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
-        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)),
+        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)), owner=resolved.owner,
     )  # fmt: skip
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)

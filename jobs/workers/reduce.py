@@ -13,6 +13,7 @@ import ray
 
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
+from jobs.ownership import Owner, check_owner
 from jobs.planning.passes import score_key
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
 from jobs.workers.worker import set_threads, versions
@@ -44,6 +45,7 @@ class Reduction:
         tasks: fingerprint -> name.
         scored: (task, unit key, name in the store) of scores that are there.
         public: scores that others measured.
+        owner: the config that the atlas must belong to when it is written; None: nobody asks.
     """
 
     config: SweepConfig
@@ -56,6 +58,7 @@ class Reduction:
     scored: list[tuple[str, str, str]]
     public: PublicScores
     failures: list[dict]
+    owner: Owner | None = None
 
 
 def reduction(config: SweepConfig, plan: Plan) -> Reduction:
@@ -67,7 +70,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
-        [failure.model_dump(mode="json") for failure in plan.failures.values()],
+        [failure.model_dump(mode="json") for failure in plan.failures.values()], plan.owner,
     )  # fmt: skip
 
 
@@ -129,6 +132,7 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
     if any(isinstance(entry, MtebScores) for entry in config.tasks):
         files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+    check_owner(store, config.name, wanted.owner)  # another config may have taken it over meanwhile
     store.atlases.write(config.name, files, manifest)
     return True
 
