@@ -30,6 +30,12 @@ def expanded(path: str) -> str:
     return full
 
 
+def shortened(path: str) -> str:
+    """A path for people: the home is `~`."""
+    home = os.path.join(os.path.expanduser("~"), "")
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
+
+
 PathText = Annotated[str, AfterValidator(expanded)]
 
 

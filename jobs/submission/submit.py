@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import SweepConfig, load_config
+from jobs.config import SweepConfig, load_config, read_yaml
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
 from jobs.submission.upload import Upload, prepare
 from qre.errors import UserError
@@ -204,6 +204,8 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     """
     settings = load_config(config)
     check_config(settings)
+    if str((read_yaml(config) or {}).get("store")).startswith("~"):
+        raise UserError(f"store: ~ is {settings.store} here and another folder on the cluster; write the path out")
     upload = prepare(config, settings, working_dir)
     client = connect(address)
     check_store(settings, client)
