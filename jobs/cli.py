@@ -20,7 +20,7 @@ from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
 from jobs.exports import check_export
-from jobs.ownership import claim, owner_of, place_of
+from jobs.ownership import claim, claim_finished, owner_of, place_of
 from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import Plan, make_plan
@@ -142,6 +142,8 @@ def sweep(
     resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), place)
     if take_over or not planned.done:
         claim(store, settings.name, resolved.owner, take_over)
+    else:
+        claim_finished(store, settings.name, resolved.owner)
     record_unresolved(store, resolved)
     planned = _run_to_export(settings, store, resolved, planned, target, allow_smaller)
     print_failures(planned)

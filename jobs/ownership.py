@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobs.config import SweepConfig
-from qre.errors import UserError
+from qre.errors import PlaceError, UserError
 from qre.store import Store
 from qre.store.folder import content_key
 
@@ -89,3 +90,10 @@ def claim(store: Store, atlas: str, owner: Owner, take_over: bool = False) -> No
         check_owner(store, atlas, owner)
     if store.owners.read(atlas) != asdict(owner):
         store.owners.write(atlas, asdict(owner))
+
+
+def claim_finished(store: Store, atlas: str, owner: Owner) -> None:
+    """Of a finished atlas that belongs to nobody yet, write down whose it is; where the store cannot be written, nothing is lost."""
+    with contextlib.suppress(OSError, PlaceError):
+        if store.owners.read(atlas) is None:
+            store.owners.write(atlas, asdict(owner))

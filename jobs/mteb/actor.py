@@ -100,7 +100,7 @@ class MtebRunner:
         set_threads(self._threads)
         context = ray.get_runtime_context()
         yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
-        if self._store.progress.read(record) is None:
+        if not self._store.folder.exists(f"progress/{record}.json"):
             raise StoreNotShared(f"node {socket.gethostname()} does not see the store {self._store.location}")
         if upcoming is not None and isinstance(spec := upcoming.spec, HubSpec):
             prefetch(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
