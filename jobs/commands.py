@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,10 @@ from jobs.atlas.compare import compare
 from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
+from jobs.exports import check_export
 from jobs.on_end import End, on_end
 from jobs.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
+from jobs.ownership import claim, claim_finished, owner_of, place_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs, with_prices
@@ -39,20 +42,23 @@ from jobs.report import (
     print_standing,
     print_summary,
     standing,
+    verify,
 )
 from jobs.spending import read_spent
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
 from qre.errors import PlaceError, StoreRefused, UserError, place_error
+from qre.paths import given_path
 from qre.store import CorruptArtefact, Store
 
 app = typer.Typer(
     help="A map of sentence encoders by quantum relative entropy.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )  # fmt: skip
 app.add_typer(encoders_app, name="encoders")
-ConfigFile = Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")]
+ConfigFile = Annotated[Path, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 AllowSmaller = Annotated[bool, typer.Option(help="replace a finished map also by one that lacks encoders because something could not be had here now")]
+TakeOver = Annotated[bool, typer.Option("--take-over", help="the atlas of this name is this config's from now on, also where another config made it")]
 RetryFailed = Annotated[bool, typer.Option(help="try encoders again that failed by their own fault")]
 
 
@@ -64,8 +70,9 @@ def run() -> None:
         begun = isinstance(error, StoreRefused) and ending.works()
         print(f"qre: {error}{'; what is done is kept' if begun else ''}", file=sys.stderr)
         raise SystemExit(1 if begun else 2) from None
-    except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad, and is out of the way
-        print(f"qre: {error}; run the same command again", file=sys.stderr)
+    except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad
+        looked = isinstance(error, CorruptArtefact) and not error.moved
+        print(f"qre: {error}; {'a sweep that reads it makes it again' if looked else 'run the same command again'}", file=sys.stderr)
         raise SystemExit(1) from None
     except (PlaceError, OSError) as error:
         if (fault := place_error(error)) is None:
@@ -76,7 +83,7 @@ def run() -> None:
 
 @app.command()
 def plan(
-    config: Annotated[Path | None, typer.Argument(help="the sweep's YAML file", metavar="[CONFIG]")] = None,
+    config: Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")] = None,
     as_json: AsJson = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="run it on paper on 1 to 64 GPUs, by the very schedule of the sweep")] = False,
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
@@ -96,8 +103,9 @@ def plan(
         _simulate(None, gpu, losses, prices, as_json)
         return
     settings = load_config(config)
-    store = Store(settings.store)
+    store = Store(settings.store, read_only=True)
     planned = make_plan(settings, store, _resolve(settings, store))
+    planned = replace(planned, notes=planned.notes + tuple(store.notes()))
     prices = {**settings.cluster.prices, **prices}
     check_max_failed(settings.cluster, planned)
     if simulate:
@@ -127,6 +135,8 @@ def sweep(
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
     no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
+    take_over: TakeOver = False,
+    place: Annotated[str | None, typer.Option("--owner", hidden=True, help="where the config is that this one is a copy of: see jobs/ownership.py")] = None,
 ) -> None:
     """Embed, featurize and draw the map; takes up where an earlier run of the same config stopped.
 
@@ -134,24 +144,42 @@ def sweep(
     """
     settings = load_config(config)
     with on_end(settings.on_end, settings.name) as end:
-        _sweep(config, settings, retry_failed, allow_smaller, no_export, end)
+        _sweep(config, settings, _Asked(retry_failed, allow_smaller, no_export, take_over, place), end)
 
 
-def _sweep(config: Path, settings: SweepConfig, retry_failed: bool, allow_smaller: bool, no_export: bool, end: End) -> None:
+@dataclass(frozen=True)
+class _Asked:
+    """Options of `qre sweep`."""
+
+    retry_failed: bool
+    allow_smaller: bool
+    no_export: bool
+    take_over: bool
+    place: str | None
+
+
+def _sweep(config: Path, settings: SweepConfig, asked: _Asked, end: End) -> None:
     store = Store(settings.store)
+    target = None if asked.no_export else settings.export
+    if target:
+        check_export(Path(target), store, settings.name)
     resolved = _resolve(settings, store)
-    target = None if no_export else settings.export
     end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
-    planned = make_plan(settings, store, resolved, retry_failed)
-    print_notes(planned)
+    planned = make_plan(settings, store, resolved, asked.retry_failed)
+    print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
     _check_limits(settings, planned)
+    resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place)
+    if asked.take_over or not planned.done:
+        claim(store, settings.name, resolved.owner, asked.take_over)
+    else:
+        claim_finished(store, settings.name, resolved.owner)
     record_unresolved(store, resolved)
-    planned = _run_to_export(settings, store, resolved, planned, target, allow_smaller)
+    planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
     end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)
     print_summary(settings, store, planned, target)
     _print_spent(settings, store)
-    if no_export:
+    if asked.no_export:
         console.print(
             f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
         )
@@ -194,25 +222,26 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
     Example: qre status jobs/demo.yaml
     """
     settings = load_config(config)
-    print_standing(standing(settings, Store(settings.store)), as_json)
+    print_standing(standing(settings, Store(settings.store, read_only=True), config), as_json)
 
 
 @app.command()
 def report(
-    config: ConfigFile, out: Annotated[Path | None, typer.Option(help="folder for a copy of the atlas; default: the config's export")] = None
+    config: ConfigFile, out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for a copy of the atlas; default: the config's export")] = None
 ) -> None:
     """As status; and where the atlas is whole, copy it here and show its figures. Exit code 0 where all is done.
 
     Example: qre report jobs/demo.yaml --out results/copy
     """
     settings = load_config(config)
-    store = Store(settings.store)
-    seen = standing(settings, store)
+    store = Store(settings.store, read_only=True)
+    seen = standing(settings, store, config)
     print_standing(seen)
     target = out or (settings.export and Path(settings.export))
     if seen.plan.atlas_done:
         try:
             if target:
+                check_export(target, store, settings.name, "--out" if out else "export")
                 export(settings, store, target)
             print_summary(settings, store, seen.plan, target)
         except CorruptArtefact as error:
@@ -229,12 +258,13 @@ def report(
 
 @app.command()
 def submit(
-    config: Annotated[Path | None, typer.Argument(help="the sweep's YAML file, in the working directory", metavar="CONFIG")] = None,
+    config: Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file, in the working directory", metavar="CONFIG")] = None,
     address: Annotated[str, typer.Option(help="of the cluster's dashboard", envvar="RAY_API_SERVER_ADDRESS")] = ADDRESS,
-    working_dir: Annotated[Path, typer.Option(help="uploaded, without what .gitignore names; the config's paths start here")] = Path("."),
+    working_dir: Annotated[Path, typer.Option(callback=given_path, help="uploaded, without what .gitignore names; the config's paths start here")] = Path("."),
     wait: Annotated[bool, typer.Option(help="follow the log, and end with the sweep's exit code")] = True,
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
+    take_over: TakeOver = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster")] = False,
@@ -252,7 +282,8 @@ def submit(
             raise UserError("--dry-run goes with a CONFIG")
         code = submission.run_dry(config, working_dir)
     elif config is not None:
-        options = [option for option, given in (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller)) if given]
+        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over))
+        options = [*(option for option, given in asked if given), "--owner", place_of(config)]
         code = submission.run(config, address, working_dir, wait, options)
     else:
         code = submission.run_follow(address, follow) if follow is not None else submission.run_stop(address, stop)
@@ -274,14 +305,14 @@ def evaluate(
     from jobs.mteb.evaluate import evaluate as run_evaluation
 
     settings = load_config(config)
-    store = Store(settings.store)
+    store = Store(settings.store, read_only=not mteb or dry_run)
     code = run_evaluation(settings, config, store, _resolve(settings, store), mteb, tuple(task or ()), as_json, dry_run)
     raise typer.Exit(code)
 
 
 @app.command()
 def illustrate(
-    out: Annotated[Path, typer.Option(help="folder for the two figures")] = Path("results/illustration"),
+    out: Annotated[Path, typer.Option(callback=given_path, help="folder for the two figures")] = Path("results/illustration"),
     n: Annotated[int, typer.Option(min=16, max=4096, help="sentences, which is also the dimension")] = 256,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
@@ -341,13 +372,16 @@ def _run_to_export(
     settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, allow_smaller: bool, again: bool = True
 ) -> Plan:
     """Run what is left, and copy the atlas; once more where a file of it turns out to be corrupt."""
-    if planned.done:
+    standing_before = planned.done
+    if standing_before:
         console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
     else:
         planned = _run(settings, store, resolved, planned, allow_smaller)
     try:
         if target:
             export(settings, store, Path(target))
+        elif standing_before:
+            verify(settings, store)
     except (CorruptArtefact, FileNotFoundError) as error:
         print(f"qre: {error}", file=sys.stderr)
         if not again:

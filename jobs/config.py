@@ -23,6 +23,7 @@ from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
+from qre.paths import PathText
 from qre.tasks.spec import BuiltinTasks, ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
 
 
@@ -42,7 +43,7 @@ class FileSentences(_Record):
     """Sentences from a .txt, .csv, .tsv, .jsonl or .parquet file."""
 
     source: Literal["file"]
-    path: str
+    path: PathText
     column: str | None = None
     limit: int | None = Field(None, ge=2)
     on_problem: Literal["error", "drop"] = "error"
@@ -125,7 +126,7 @@ class FolderEntry(_ModelEntry):
     """An encoder in a local sentence-transformers folder."""
 
     source: Literal["folder"]
-    path: str
+    path: PathText
 
 
 class HubEntry(_ModelEntry):
@@ -177,14 +178,14 @@ class ListEntry(_Record):
     """A file of entries: .yaml (a list of entries as in a config), or .csv with columns named as their keys."""
 
     source: Literal["list"]
-    path: str
+    path: PathText
 
 
 class MtebScores(_Record):
     """Scores that others measured, from MTEB's public results; `qre evaluate --mteb` measures what lacks, by MTEB's own package."""
 
     source: Literal["mteb"]
-    results: tuple[str, ...] = Field((), description="folders in MTEB's layout (a clone of its results, a cache, one model), or tables of models × tasks (.csv, .parquet)")
+    results: tuple[PathText, ...] = Field((), description="folders in MTEB's layout (a clone of its results, a cache, one model), or tables of models × tasks (.csv, .parquet)")
     tasks: tuple[str, ...] | None = Field(None, min_length=1, description="names of MTEB tasks; default: those of the benchmark, else all that the results hold")
     benchmark: str | None = Field(None, description='a benchmark of the mteb package, e.g. "MTEB(eng, v2)"')
     revisions: Literal["exact", "any"] = Field("any", description="exact: only results of the encoder's own commit")
@@ -230,8 +231,8 @@ class SweepConfig(_Record):
     """One sweep: which sentences, which encoders, how, and where to."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="of the sweep and its atlas")
-    store: str = Field(description="folder of the store, from the working directory")
-    export: str | None = Field(None, description="folder that the finished atlas is copied to")
+    store: PathText = Field(description="folder of the store, from the working directory")
+    export: PathText | None = Field(None, description="folder that the finished atlas is copied to")
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
     encoders: tuple[Entry, ...] = Field(min_length=1)
     encode: EncodeSettings = EncodeSettings()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,12 +16,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.config import SweepConfig
+from jobs.ownership import another, owner_of
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
 from jobs.slots import ClusterSettings
 from jobs.spending import Spent, read_spent
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
+from qre.errors import UserError
 from qre.store import Failure, Store
 
 console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
@@ -36,6 +39,7 @@ class Standing:
         progress: the last sign of life, or None.
         settings: what the config asks of Ray, with its prices.
         spent: GPU time of all runs.
+        other: file of another config, which the atlas and the progress of this name belong to.
         warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
 
@@ -46,13 +50,18 @@ class Standing:
     settings: ClusterSettings
     spent: Spent
     warned: dict[str, list[str]] = field(default_factory=dict)
+    other: str = ""
 
 
-def standing(settings: SweepConfig, store: Store) -> Standing:
+def standing(settings: SweepConfig, store: Store, config: Path | None = None) -> Standing:
     """How far a sweep is, from its store: during a run, after it, or after it died. Asks the hub nothing.
 
+    Args:
+        store: may be one that is only looked at.
+        config: the file of the settings, to tell whose the atlas of this name is.
+
     Raises:
-        UserError: naming the entry of the config.
+        UserError: naming the entry of the config; NewerSchema where an artefact that it needs is of a newer version.
     """
     plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     kept = store.chunks.counts()
@@ -62,21 +71,28 @@ def standing(settings: SweepConfig, store: Store) -> Standing:
     for unit in plan.units:
         of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
     warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
+    progress, spent = store.progress.read(settings.name), read_spent(store, settings.name)
+    other = ""
+    if config is not None:
+        other = another(store, settings.name, owner_of(settings, config, plan.sentences.fingerprint, (unit.key for unit in plan.units)))
+    whose = [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"] if other else []
+    plan = replace(plan, notes=(*plan.notes, *whose, *store.notes()))
     kept_chunks = {name: count for name, count in chunks.items() if count}
-    return Standing(plan, here, kept_chunks, store.progress.read(settings.name), settings.cluster, read_spent(store, settings.name), warned)
+    return Standing(plan, here, kept_chunks, progress, settings.cluster, spent, warned, other)
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
-        spent = seen.spent.told(seen.settings)
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": seen.progress, "warnings": seen.warned, "spent": spent}))
+        progress, spent = None if seen.other else seen.progress, seen.spent.told(seen.settings)
+        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": progress, "warnings": seen.warned, "spent": spent}))
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
+    print_notes(seen.plan)
     print_families(seen.plan)
     for name, count in seen.chunks.items():
         console.print(f"{escape(name)}: {count} chunks kept", highlight=False)
-    if seen.progress:
+    if seen.progress and not seen.other:
         told = ", ".join(
             f"{key} {'; '.join(value) if isinstance(value, list) else value}" for key, value in seen.progress.items() if value not in (None, [], 0)
         )
@@ -105,14 +121,22 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
         content = store.atlases.read(settings.name, file)
         path = folder / file
         if not path.is_file() or path.read_bytes() != content:
-            temporary = path.with_name(f".{file}.tmp")
+            temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
             try:
                 temporary.write_bytes(content)
-                shutil.move(temporary, path)
+                os.replace(temporary, path)
+            except IsADirectoryError:
+                raise UserError(f"{path} is a folder, and a file of the map is called so; move it away") from None
             finally:
                 temporary.unlink(missing_ok=True)
     if _manifest(settings, store) != manifest:
         raise FileNotFoundError(f"the atlas {settings.name} was made anew while it was copied")
+
+
+def verify(settings: SweepConfig, store: Store) -> None:
+    """Read every file of the atlas in the store; raises as `export`."""
+    for file in _manifest(settings, store)["files"]:
+        store.atlases.read(settings.name, file)
 
 
 def _manifest(settings: SweepConfig, store: Store) -> dict:

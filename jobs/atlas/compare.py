@@ -22,6 +22,7 @@ from qre.atlas.standing import StandingAtlas
 from qre.density import DensityOperator, check_finite
 from qre.entropy import jensen_shannon, relative
 from qre.errors import EmbeddingError, UserError
+from qre.paths import given_path
 from qre.features import FeatureMethod, feature_row
 from qre.similarity import linear_cka
 from qre.store import Store
@@ -36,7 +37,7 @@ class Side:
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="the sweep's YAML file", metavar="CONFIG")],
+    config: Annotated[Path, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="CONFIG")],
     a: Annotated[str, typer.Argument(help="an encoder of the config by its name, or a matrix (.npy, .safetensors, .parquet)", metavar="A")],
     b: Annotated[str, typer.Argument(help="the other", metavar="B")],
     k: Annotated[int, typer.Option("-k", min=1, help="neighbours whose overlap is counted")] = 10,
@@ -47,7 +48,7 @@ def compare(
     Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
     """
     settings = load_config(config)
-    store = Store(settings.store)
+    store = Store(settings.store, read_only=True)
     seen = standing(settings, store)
     sides = [_side(one, seen, store, settings, config) for one in (a, b)]
     atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
@@ -112,6 +113,8 @@ def _side(given: str, seen: Standing, store: Store, settings: SweepConfig, confi
     """An encoder of the config with its embedding from the store, or a matrix as it is."""
     units = {unit.spec.name: unit for unit in seen.plan.units}
     n = len(seen.plan.sentences)
+    if given not in units:
+        given = given_path(given)
     if given not in units and is_matrix(given):
         embedding = read_matrix(given)
         if len(embedding) != n:

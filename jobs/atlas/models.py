@@ -21,6 +21,7 @@ from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EncoderError, UserError
+from qre.paths import given_path
 
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
@@ -66,6 +67,7 @@ def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list
         UserError: a word is neither a file, a folder nor a hub id, or the options do not go together.
     """
     options = {name: value for name, value in options.items() if value not in (None, False)}
+    models = given_path(list(models))
     stems = [Path(model).stem for model in models if is_matrix(model)]
     found = []
     for model in models:
@@ -96,7 +98,7 @@ def given_in(path: Path) -> list[Given]:
 def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | HubEntry:
     place, _, revision = model.partition("@")
     try:
-        if Path(model).expanduser().is_dir():
+        if Path(model).is_dir():
             return FolderEntry.model_validate({"source": "folder", "path": model, **options})
         if REPOSITORY.fullmatch(place):
             values = {"source": "hub", "id": place, "revision": revision or None, "trust_remote_code": trust_remote_code, **options}
@@ -118,7 +120,7 @@ def spec_of(entry: Entry) -> EncoderSpec:
     if isinstance(entry, ClassicalSpec):
         return entry
     if isinstance(entry, FolderEntry):
-        path = Path(entry.path).expanduser().resolve()
+        path = Path(entry.path).resolve()
         revision = folder_revision(path, entry.native)
         return FolderSpec(path=str(path), revision=revision, **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)))
     model = resolve_all([(entry.id, entry.revision)])[0]

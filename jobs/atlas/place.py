@@ -20,6 +20,7 @@ from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
+from qre.paths import given_path
 
 COUNTED = 10  # times that a log is told how far an encoder is
 
@@ -51,7 +52,7 @@ def place(
     models: Annotated[list[str] | None, typer.Argument(
         metavar="MODEL...", help="a hub id (owner/name or owner/name@revision), a sentence-transformers folder, or a matrix (.npy, .safetensors, .parquet)",
     )] = None,
-    entry: Annotated[Path | None, typer.Option(help="also the encoders of a list file, with entries as in a config")] = None,
+    entry: Annotated[Path | None, typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config")] = None,
     layer: Annotated[int | None, typer.Option(min=0, help="hidden state to read, with --pooling")] = None,
     pooling: Annotated[str | None, typer.Option(help="cls, mean, max, weightedmean or lasttoken")] = None,
     prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
@@ -67,7 +68,7 @@ def place(
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
     k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
+    out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
 ) -> None:
     """Place encoders on a finished map: their coordinates, their neighbours, and their scores as the map predicts them. No encoder of the map moves.
 

@@ -15,9 +15,10 @@ from jobs.config import SweepConfig, load_config
 from jobs.report import console
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
+from qre.paths import given_path
 from qre.store import CorruptArtefact, Store
 
-AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", help="folder of a finished map, or a sweep's YAML file: then the map in its store")]
+AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file: then the map in its store")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 
 
@@ -29,7 +30,7 @@ def open_atlas(place: str) -> StandingAtlas:
     """
     if Path(place).suffix in (".yaml", ".yml"):
         settings = load_config(place)
-        return stored_atlas(settings, Store(settings.store))
+        return stored_atlas(settings, Store(settings.store, read_only=True))
     return StandingAtlas(place)
 
 

@@ -21,8 +21,9 @@ from jobs.planning.resolve import FEWEST
 from jobs.slots import Slot
 from jobs.workers.beats import Begun, Ended
 from jobs.workers.faults import machines_fault
-from jobs.workers.reduce import reduce, reduction
-from qre.store import Store
+from jobs.workers.reduce import Unread, reduce, reduction
+from qre.errors import UserError
+from qre.store import Failure, Store
 
 ROW_COPIES = 6  # of the feature matrix that the reducer is granted memory for
 PATIENCE_SECONDS = 60.0  # for a node with that memory; then any with the CPUs will do
@@ -56,6 +57,8 @@ class Reducer:
                 self._follow(call)
                 return
             except RayTaskError as error:
+                if isinstance(error.cause, (UserError, Unread)):  # a newer version, or another config that the atlas belongs to; what cannot be read
+                    raise error.cause from None
                 if not machines_fault(error.cause):
                     raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
                 why = f"{type(error.cause).__name__}: {error.cause}"
@@ -141,8 +144,8 @@ class Reducer:
         )
 
 
-def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, bench: Bench) -> None:
-    """See Reducer.run.
+def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, bench: Bench, given_up: dict[str, Failure]) -> None:
+    """See Reducer.run. Rows and scores that are there and cannot be read are added to `given_up`: the next round makes the atlas without.
 
     Raises:
         SweepError: also where too few encoders have features.
@@ -150,6 +153,11 @@ def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter
     if len(plan.on_map) < FEWEST:
         raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
     began = time.monotonic()
-    Reducer(config, store, plan, reporter, stop, bench).run()
+    try:
+        Reducer(config, store, plan, reporter, stop, bench).run()
+    except Unread as error:
+        given_up |= {failure.key: failure for failure in error.failures}
+        reporter.say(f"{error}; the map is made without")
+        return
     metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
     reporter.update("atlas", 1, 1)

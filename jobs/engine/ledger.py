@@ -34,6 +34,9 @@ class Ledger:
         if result.status == "failed":
             self.finished += 1
             self._record(result.key, self._names[result.key], result, "permanent", attempts, node)
+        elif result.status == "withheld":  # its file cannot be read now: no fault of the encoder
+            self._reporter.say_once(f"{self._names[result.key]}: {result.message}; the others go on")
+            self.withhold({result.key: self._names[result.key]}, result, attempts, node, recorded=False)
         elif result.status == "done":
             self._in_a_row = 0
             self._clear(result.key)

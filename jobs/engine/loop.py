@@ -27,7 +27,7 @@ from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
 from qre.errors import StoreRefused, place_error
-from qre.store import Failure, Store
+from qre.store import Failure, NewerSchema, Store
 
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
 
@@ -350,5 +350,7 @@ class Loop:
 
 
 def _cause(error: Exception) -> Exception:
-    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's."""
+    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's. An artefact of a newer version ends the sweep."""
+    if isinstance(error, RayTaskError) and isinstance(error.cause, NewerSchema):
+        raise error.cause
     return place_error(error.cause) or error.cause if isinstance(error, RayTaskError) else error

@@ -84,7 +84,7 @@ class Reporter:
         """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends: runs/<sweep>/<when>.json."""
         seconds = attempt.started - self._started
         self._timeline.append({
-            "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
+            "schema": 1, "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
             "attempt": attempt.number, "slot": attempt.work.slot.name, "node": event.node, "gpus": list(event.gpus), "pid": event.pid,
             "waited": round(attempt.started - attempt.asked, 3), "started": round(seconds, 3), "ended": None, "outcome": None,
         })  # fmt: skip
@@ -120,4 +120,4 @@ class Reporter:
 
     def _record(self, state: dict) -> None:
         told = {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-        self._store.folder.advise(f"progress/{self._sweep}.json", canonical_json(told).encode(), self.say)
+        self._store.progress.write(self._sweep, told, self.say)

@@ -21,6 +21,7 @@ from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
+from qre.errors import UserError
 from qre.store import Failure, Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
@@ -62,7 +63,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                     _remove_leftovers(config, store, plan)
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
                     limits.check_map(plan, allow_smaller)
-                    make_atlas(config, store, plan, reporter, stop, metrics, bench)
+                    make_atlas(config, store, plan, reporter, stop, metrics, bench, given_up)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:
             raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error
@@ -83,4 +84,4 @@ def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
     passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
     whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}  # of what failed they spare work where it is tried again
     for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
-        store.chunks.remove(key)
+        store.chunks.remove_left(key)

@@ -101,7 +101,7 @@ class MtebRunner:
         set_threads(self._threads)
         context = ray.get_runtime_context()
         yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())))
-        if self._store.progress.read(record) is None:
+        if not self._store.folder.exists(f"progress/{record}.json"):
             raise StoreNotShared(not_shared(self._store))
         if upcoming is not None and isinstance(spec := upcoming.spec, HubSpec):
             prefetch(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)

@@ -6,6 +6,7 @@ the sha256 of its content, since revisions of results have the form of a commit:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tempfile
@@ -16,7 +17,8 @@ import pandas as pd
 
 from jobs.mteb.run import Encoder
 from qre.encoders.spec import EncoderSpec, FolderSpec
-from qre.store import Folder, Store
+from qre.store import Folder, NewerSchema, Store
+from qre.store.shelves import checked, stating
 from qre.tasks.mteb import META, REPORT, TABLE, Rule, Scores, read_results
 from qre.tasks.mteb.rules import ENGLISH
 
@@ -44,7 +46,7 @@ def place_of(encoder: Encoder) -> str:
 def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str] | None, rules: Mapping[str, Rule], languages: tuple[str, ...] = ENGLISH) -> Scores:
     """The results in the store of these encoders, in whatever revision; `file` is their name in the store.
 
-    Of a bucket the files that are asked for are fetched first, many at once.
+    Of a bucket the files that are asked for are fetched first, many at once; so they are of a folder in which others have left something.
     """
     models = {encoder.id for encoder in encoders}
     wanted = {model.replace("/", "__").casefold() for model in models}
@@ -52,7 +54,8 @@ def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str]
     names = [name for name in names if tasks is None or name.endswith(f"/{META}") or name.rsplit("/", 1)[1].removesuffix(".json") in tasks]
     if not any(not name.endswith(f"/{META}") for name in names):
         return Scores(pd.DataFrame(columns=TABLE).astype({"score": float}), pd.DataFrame(columns=REPORT))
-    if isinstance(store.folder, Folder):
+    strange = any(name.startswith(f"{ROOT}/") for name in (*store.folder.seen.strays, *store.folder.seen.unread))
+    if isinstance(store.folder, Folder) and not strange:
         return _named(read_results(store.folder.path(ROOT), tasks, models, rules, languages=languages))
     with tempfile.TemporaryDirectory(prefix="qre-mteb-") as folder:
         copy = Folder(folder)
@@ -89,8 +92,10 @@ def fetch_meta(store: Store, encoder: Encoder, folder: Path) -> None:
 def record_failures(store: Store, encoder: Encoder, failures: Mapping[str, str]) -> None:
     """Write down why tasks of an encoder have no result, by task; with none, clear what an earlier run wrote."""
     name = f"{FAILURES}/{place_of(encoder)}.json"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        checked(name, json.loads(store.folder.read(name)))  # NewerSchema: what a newer version wrote stays
     if failures:
-        store.folder.write(name, json.dumps({"encoder": encoder.name, "tasks": dict(failures)}, indent=1).encode())
+        store.folder.write(name, json.dumps(stating(FAILURES, {"encoder": encoder.name, "tasks": dict(failures)}), indent=1).encode())
     else:
         store.folder.remove(name)
 
@@ -101,7 +106,7 @@ def known_failures(store: Store, encoders: Iterable[Encoder]) -> dict[tuple[str,
     found: dict[tuple[str, str], str] = {}
     for name, content in store.folder.read_many(names).items():
         try:
-            found |= {(names[name], str(task)): str(why) for task, why in json.loads(content)["tasks"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):  # none that we wrote
+            found |= {(names[name], str(task)): str(why) for task, why in checked(name, json.loads(content))["tasks"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, NewerSchema):  # none that we wrote, or that we know
             continue
     return found

@@ -19,6 +19,7 @@ from qre.encoders.hub import search as search_hub
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
+from qre.paths import given_path
 
 app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
 console = Console(width=None if sys.stdout.isatty() else 180)
@@ -33,7 +34,7 @@ def search(
     most: Annotated[int | None, typer.Option("--max-parameters")] = None,
     sort: Annotated[str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")] = "downloads",
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 30,
-    out: Annotated[Path | None, typer.Option(help="write the encoders that can be had, pinned to their commits, as a list for a config")] = None,
+    out: Annotated[Path | None, typer.Option(callback=given_path, help="write the encoders that can be had, pinned to their commits, as a list for a config")] = None,
 ) -> None:
     """Search the hub for sentence encoders, and say of each whether it can be had.
 
@@ -85,6 +86,7 @@ def show(encoder: Annotated[str, typer.Argument(help="a folder, a name of a cata
 
     Example: qre encoders show sentence-transformers/all-MiniLM-L6-v2
     """
+    encoder = given_path(encoder)
     known = next((spec for one in CATALOGUES for spec in catalogue(one)[0] if spec.name == encoder), None)
     if known is not None:
         told = known.model_dump(mode="json", exclude={"path"})

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from qre.encoders.contents import VERSION
 from qre.encoders.hub import COMMIT, HubModel, HubQuery
 from qre.encoders.named_code import Named
-from qre.store import Store
+from qre.store import NewerSchema, Store
 from qre.store.folder import content_key
+from qre.store.shelves import checked, stating
 
 Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
 
@@ -30,10 +31,10 @@ class Memory:
         """
         places = list(places)
         branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
-        told = self._folder.read_many(branches.values())
+        told = self._read(branches.values())
         commits = {place: _commit(told.get(branches[place])) if place in branches else place[1] for place in places}
         files = {place: self._name(place[0], commit) for place, commit in commits.items() if commit is not None}
-        contents = self._folder.read_many(files.values())
+        contents = self._read(files.values())
         models = {place: _model(contents.get(file), of_rule) for place, file in files.items()}
         return {place: model for place, model in models.items() if model is not None}
 
@@ -45,21 +46,33 @@ class Memory:
         """
         contents = {}
         for (name, revision), model in models.items():
-            contents[self._name(name, model.revision)] = json.dumps({**asdict(model), "rule": VERSION if whole else 0}).encode()
+            contents[self._name(name, model.revision)] = _bytes({**asdict(model), "rule": VERSION if whole else 0})
             if not COMMIT.fullmatch(revision or ""):
-                contents[self._branch(name, revision)] = json.dumps({"commit": model.revision}).encode()
-        self._folder.write_many(contents)
+                contents[self._branch(name, revision)] = _bytes({"commit": model.revision})
+        self._write(contents)
 
     def read_query(self, query: HubQuery) -> list[str] | None:
         """The names that a query found last."""
-        try:
-            names = json.loads(self._folder.read(self._query_name(query)))
-        except (FileNotFoundError, ValueError):
-            return None
+        name = self._query_name(query)
+        names = (_record(content) or {}).get("names") if (content := self._read([name]).get(name)) is not None else None
         return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
     def write_query(self, query: HubQuery, names: list[str]) -> None:
-        self._folder.write(self._query_name(query), json.dumps(names).encode())
+        self._write({self._query_name(query): _bytes({"names": names})})
+
+    def _read(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Those that are there, and not of a newer version: what such a version wrote down is asked for again."""
+        found = self._folder.read_many(names)
+        newer = {name for name, content in found.items() if _is_newer(name, content)}
+        self._folder.seen.newer |= dict.fromkeys(newer)
+        return {name: content for name, content in found.items() if name not in newer}
+
+    def _write(self, contents: dict[str, bytes]) -> None:
+        """Write what is new; what a newer version wrote is left alone."""
+        there = self._folder.read_many(contents)
+        self._folder.write_many({
+            name: content for name, content in contents.items() if there.get(name) != content and not _is_newer(name, there.get(name, b""))
+        })  # fmt: skip
 
     @staticmethod
     def _query_name(query: HubQuery) -> str:
@@ -74,11 +87,34 @@ class Memory:
         return cls._name(repository, f"ref-{_short(revision or '')}")
 
 
+def _bytes(record: dict) -> bytes:
+    return json.dumps(stating("hub", record)).encode()
+
+
+def _record(content: bytes) -> dict | None:
+    """The record in a file, without its schema; None where it is none. A list stands for the names of a query, as they were once kept."""
+    try:
+        values = json.loads(content)
+        return {"names": values} if isinstance(values, list) else checked("hub/", values)
+    except (ValueError, NewerSchema):
+        return None
+
+
+def _is_newer(name: str, content: bytes) -> bool:
+    try:
+        checked(name, json.loads(content))
+    except NewerSchema:
+        return True
+    except ValueError:
+        pass
+    return False
+
+
 def _commit(content: bytes | None) -> str | None:
     """The commit that a record of a branch names; None where it is absent or no such record."""
     try:
-        commit = json.loads(content or b"")["commit"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        commit = _record(content or b"")["commit"]
+    except (KeyError, TypeError):
         return None
     return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
 
@@ -86,7 +122,7 @@ def _commit(content: bytes | None) -> str | None:
 def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
     """The model that a record of a commit describes; None where it is absent or no such record."""
     try:
-        values = json.loads(content or b"")
+        values = _record(content or b"")
         known = values.pop("rule", 1) == VERSION
         if not known and of_rule:
             return None

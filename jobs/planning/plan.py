@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
+from jobs.ownership import Owner
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.passes import PassWork, Scoring, Unit, score_key
@@ -39,6 +40,7 @@ class Plan:
         identity: of that atlas.
         public: scores that others measured.
         incomplete: why the config names more encoders than were found here.
+        owner: as in Resolved.
         notes: what a person should know.
     """
 
@@ -56,6 +58,7 @@ class Plan:
     public: PublicScores | None = None
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    owner: Owner | None = None
 
     @cached_property
     def to_featurize(self) -> tuple[Unit, ...]:
@@ -106,6 +109,9 @@ def make_plan(
         resolved: the sentences, specs and tasks that the config names.
         retry_failed: try encoders again that failed by their own fault.
         given_up: what the machine failed too often in this sweep, by key: not to be tried again now.
+
+    Raises:
+        NewerSchema: an artefact that this config needs is of a newer version of this program.
     """
     sentences = resolved.sentences
     units = [
@@ -115,13 +121,13 @@ def make_plan(
     units, same = _distinct(units)
     keys = {unit.key for unit in units}
     embedded = frozenset(store.embeddings.keys() & keys)
-    held = {folder: store.features.keys(folder) for folder in feature_folders(config, sentences.fingerprint)}
-    featured = frozenset(keys.intersection(*held.values()))
+    held = {folder: store.features.keys(folder, keys) for folder in feature_folders(config, sentences.fingerprint)}
+    featured = frozenset(keys.intersection(*held.values()) - given_up.keys())  # of those that are given up, the rows are there and cannot be read
     kept = store.scores.pairs() if resolved.tasks else set()
-    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept}
+    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept and score_key(key, unit.key) not in given_up}
     unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
     failures = {
-        key: failure for key, failure in {**store.failures.read_all(), **given_up}.items()
+        key: failure for key, failure in {**store.failures.read_all((keys - featured) | unscored.keys()), **given_up}.items()
         if (key in keys - featured or key in unscored) and (key in given_up or (failure.kind == "permanent" and not retry_failed))
     }  # fmt: skip
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
@@ -133,7 +139,7 @@ def make_plan(
         sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
         lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
         tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
-        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)),
+        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)), owner=resolved.owner,
     )  # fmt: skip
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)

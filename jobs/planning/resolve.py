@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from jobs.mteb.public_scores import PublicScores, public_scores
+from jobs.ownership import Owner
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
@@ -47,6 +48,7 @@ class Resolved:
         unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of theirs.
         incomplete: why the config names more than was found here: an encoder that was left out or could not be asked for.
         notes: what a person should know.
+        owner: the config that this is, where it is to be held against the atlas in the store.
     """
 
     sentences: SentenceSet
@@ -58,6 +60,7 @@ class Resolved:
     unasked: list[Failure] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    owner: Owner | None = None
 
 
 def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: Callable[[int, int], None] = lambda done, total: None) -> Resolved:
@@ -113,7 +116,7 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> Non
 
 
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
-    path = Path(entry.path).expanduser().resolve()
+    path = Path(entry.path).resolve()
     try:
         revision = folder_revision(path, entry.native)
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))

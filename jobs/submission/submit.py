@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs import ending
-from jobs.config import SweepConfig, load_config
+from jobs.config import SweepConfig, load_config, read_yaml
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
 from jobs.submission.follow import LOST_SECONDS, PAUSE_SECONDS, LostJob, follow
 from jobs.submission.upload import Upload, left_behind, prepare
@@ -158,6 +158,8 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     """
     settings = load_config(config)
     check_config(settings)
+    if str((read_yaml(config) or {}).get("store")).startswith("~"):
+        raise UserError(f"store: ~ is {settings.store} here and another folder on the cluster; write the path out")
     upload = prepare(config, settings, working_dir)
     client = connect(address)
     check_store(settings, client)

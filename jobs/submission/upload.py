@@ -19,6 +19,7 @@ from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, Sweep
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
 from qre.errors import UserError
+from qre.paths import shortened
 from qre.tasks.spec import BuiltinTasks
 
 LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
@@ -227,7 +228,7 @@ def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], sec
     relative = Path(os.path.normpath(os.path.expanduser(name)))
     if relative.is_absolute() or os.pardir in relative.parts:
         raise UserError(
-            f"{place}: {name} is not in what is uploaded, the working directory {folder}; put it there and name it from there, "
+            f"{place}: {shortened(name)} is not in what is uploaded, the working directory {folder}; put it there and name it from there, "
             "or name another --working-dir"
         )
     if not (folder / relative).exists():

@@ -49,14 +49,14 @@ class UnitResult:
 
     Attributes:
         status: "done"; "failed" by the encoder's own fault; "absent" where what the step needs was not there (or was corrupt, and is in
-            quarantine): the next round makes it again.
+            quarantine): the next round makes it again; "withheld" where it is there and cannot be read: not tried again in this sweep.
         bytes: of the embedding that was written.
         seconds: it took to put together and write.
         doubtful: it failed by what is believed only when it has come twice: see faults.doubtful.
     """
 
     key: str
-    status: Literal["done", "failed", "absent"]
+    status: Literal["done", "failed", "absent", "withheld"]
     exception: str = ""
     message: str = ""
     bytes: int = 0

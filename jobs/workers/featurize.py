@@ -15,7 +15,7 @@ from jobs.workers.events import UnitResult
 from qre.errors import EmbeddingError
 from qre.features import FeatureMethod, FeatureRow, feature_rows
 from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
-from qre.store import CorruptArtefact, Store
+from qre.store import UNREADABLE, CorruptArtefact, Store
 
 FACTS = {
     "architecture": pa.string(), "model_type": pa.string(), "layers": pa.int64(), "hidden_size": pa.int64(), "vocabulary": pa.int64(),
@@ -44,7 +44,7 @@ def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folder
 def featurize_batch(
     store: Store, units: Sequence[ToFeaturize], folders: Mapping[str, FeatureMethod | None], at_hand: Callable[[str], tuple | None] = lambda key: None
 ) -> list[UnitResult]:  # fmt: skip
-    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder.
+    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder. NewerSchema where an embedding is of a newer version.
 
     Args:
         folders: folder -> the method of the features in it; None: leading eigenvalues and Gram sketches.
@@ -57,6 +57,8 @@ def featurize_batch(
             results.append(UnitResult(unit.key, "done"))
         except (FileNotFoundError, CorruptArtefact) as error:
             results.append(UnitResult(unit.key, "absent", message=str(error)))
+        except UNREADABLE as error:  # it costs this unit, not the others of the shard
+            results.append(UnitResult(unit.key, "withheld", "UnreadableArtefact", str(error)))
         except EmbeddingError as error:
             results.append(UnitResult.failed(unit.key, error.naming(_sentences_of(store, unit.key))))
     for folder, table in batch.tables():
@@ -117,7 +119,7 @@ def _sentences_of(store: Store, key: str) -> list[str]:
     """The sentences that the rows of an embedding are of; none where the store does not tell."""
     try:
         return store.sentences.read(store.embeddings.read(key)[1]["sentences"])["text"].to_pylist()
-    except (FileNotFoundError, CorruptArtefact, KeyError):
+    except (FileNotFoundError, CorruptArtefact, KeyError, *UNREADABLE):
         return []
 
 

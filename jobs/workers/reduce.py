@@ -11,6 +11,8 @@ import ray
 
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
+from jobs.ownership import Owner, check_owner
+from jobs.planning.passes import score_key
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
 from jobs.spending import read_spent
 from jobs.workers.beats import beating
@@ -18,7 +20,18 @@ from jobs.workers.worker import versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
 from qre.atlas.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.encoders.passes import pass_key
-from qre.store import CorruptArtefact, Store
+from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
+
+
+class Unread(Exception):
+    """Feature rows and scores that are there and cannot be read; `failures` are of their units and scores."""
+
+    def __init__(self, failures: list[Failure]):
+        super().__init__("; ".join(dict.fromkeys(failure.message for failure in failures)))
+        self.failures = failures
+
+    def __reduce__(self):
+        return type(self), (self.failures,)
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,7 @@ class Reduction:
         tasks: fingerprint -> name.
         scored: (task, unit key, name in the store) of scores that are there.
         public: scores that others measured.
+        owner: the config that the atlas must belong to when it is written; None: nobody asks.
     """
 
     config: SweepConfig
@@ -44,6 +58,7 @@ class Reduction:
     scored: list[tuple[str, str, str]]
     public: PublicScores
     failures: list[dict]
+    owner: Owner | None = None
 
 
 def reduction(config: SweepConfig, plan: Plan) -> Reduction:
@@ -55,7 +70,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
-        [failure.model_dump(mode="json") for failure in plan.failures.values()],
+        [failure.model_dump(mode="json") for failure in plan.failures.values()], plan.owner,
     )  # fmt: skip
 
 
@@ -70,6 +85,10 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
 
     Returns:
         False where a row, a score or the sentences turned out absent or corrupt, so that the sweep makes it again; True when the atlas stands.
+
+    Raises:
+        Unread: rows or scores are there and cannot be read.
+        NewerSchema: something is of a newer version of this program.
     """
     config, keys = wanted.config, [row["key"] for row in wanted.encoders]
     progress("features read", 0, 1)
@@ -80,6 +99,8 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
         about = _descriptions(store, wanted, keys) if config.tasks else None
     except (CorruptArtefact, KeyError, FileNotFoundError):
         return False
+    except UNREADABLE as error:
+        raise _unread(store, wanted, error) from None
     progress("layout and figures", 0, 1)
     notices = store.notices.read(wanted.passes)
     warned = [notices.get(key) for key in wanted.passes]
@@ -88,7 +109,6 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     part = scored_part(atlas.table, scores, about, config.prediction, progress) if about is not None else ScoredPart({})
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
-        "schema": 1,
         "name": config.name,
         "identity": wanted.identity,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -107,8 +127,27 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
     if any(isinstance(entry, MtebScores) for entry in config.tasks):
         files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+    check_owner(store, config.name, wanted.owner)  # another config may have taken it over meanwhile
     store.atlases.write(config.name, files, manifest)
     return True
+
+
+def _unread(store: Store, wanted: Reduction, error: Exception) -> Exception:
+    """What to tell of rows and scores that cannot be read: they cost their own encoders. The error itself where it is neither."""
+    names = {row["key"]: row["name"] for row in wanted.encoders}
+    rows: dict[str, str] = {}
+    for folder in feature_folders(wanted.config, wanted.fingerprint):
+        rows |= store.features.unread(folder)
+    whys = {key: (names[key], why) for key, why in rows.items() if key in names}
+    unread = store.scores.unread((task, name) for task, _, name in wanted.scored)
+    whys |= {
+        score_key(task, key): (f"{names[key]} on {wanted.tasks[task]}", unread[task, name]) for task, key, name in wanted.scored if (task, name) in unread
+    }  # fmt: skip
+    if not whys:
+        return error
+    return Unread([
+        Failure(key=key, encoder=name, kind="transient", exception="UnreadableArtefact", message=why) for key, (name, why) in whys.items()
+    ])  # fmt: skip
 
 
 def _scores(store: Store, wanted: Reduction) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
 from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
-from qre.store import CorruptArtefact, Store
+from qre.store import UNREADABLE, CorruptArtefact, Store
 from qre.tasks.task import Task
 
 
@@ -96,7 +96,7 @@ class Scorer:
         """The embedding (n, d) of the sentence set by an encoder, where the store has it."""
         try:
             return self._store.embeddings.read(unit_key(spec, self._sentences.fingerprint, self._settings))[0]
-        except (FileNotFoundError, CorruptArtefact):
+        except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
             return None
 
     def _begin(

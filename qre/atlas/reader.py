@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from qre.errors import UserError
+from qre.store.shelves import NewerSchema, checked
 
 Settings = TypeVar("Settings", bound=BaseModel)
 MANIFEST = "manifest.json"
@@ -40,9 +41,12 @@ class AtlasFiles:
         self._bytes_of = source if callable(source) else lambda file: (Path(source) / file).read_bytes()
         try:
             self.manifest = json.loads(self._bytes_of(MANIFEST))
+            checked(f"atlases/{MANIFEST}", self.manifest)
             self._digests = {file: entry["sha256"] for file, entry in self.manifest["files"].items()}
         except ABSENT as error:
             raise UserError(f"{self.where}: no finished atlas there ({MANIFEST}: {error.strerror}); name the folder that a sweep exports") from None
+        except NewerSchema as error:
+            raise UserError(f"{self.where}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UserError(f"{self.where}: its {MANIFEST} is damaged or of another version; copy or make the atlas again") from None
 

@@ -6,17 +6,19 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
-from qre.store.files import CorruptArtefact, Files
+from qre.errors import PlaceError
+from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact, reading
 from qre.store.folder import canonical_json
+from qre.store.shelves import SHELVES, UNSTATED, NewerSchema, check_schema, stating
 
-SCHEMA = 1  # of every artefact; a reader that does not know it must not guess
+LARGEST_HEADER = 2**20  # bytes of a safetensors header that are looked through
 
 
 class Sentences:
@@ -26,11 +28,11 @@ class Sentences:
         self._folder = folder
 
     def write(self, fingerprint: str, table: pa.Table) -> None:
-        """Write a set, unless it is there and whole."""
+        """Write a set, unless it is there and whole; NewerSchema where one of a newer version is there."""
         try:
             self.read(fingerprint)
         except (FileNotFoundError, CorruptArtefact):
-            self._folder.write(f"sentences/{fingerprint}.parquet", _sealed_table(table))
+            self._folder.write(f"sentences/{fingerprint}.parquet", _sealed_table(table, "sentences"))
 
     def read(self, fingerprint: str) -> pa.Table:
         """The table of the set with this fingerprint.
@@ -38,6 +40,7 @@ class Sentences:
         Raises:
             FileNotFoundError: it is not in the store.
             CorruptArtefact: its content has changed.
+            NewerSchema: it is of a newer version.
         """
         return _unsealed_table(self._folder, f"sentences/{fingerprint}.parquet")
 
@@ -57,9 +60,9 @@ class Embeddings:
         return {name.rsplit("/", 1)[1].removesuffix(".safetensors") for name in self._folder.names("embeddings")}
 
     def write(self, key: str, embedding: np.ndarray, record: Mapping) -> None:
-        """Write E (n, d) float32 and its record (JSON-able)."""
-        record = {**record, "schema": SCHEMA, "key": key}
-        self._folder.write(self.name(key), _sealed({"embedding": embedding}, record))
+        """Write E (n, d) float32 and its record (JSON-able); NewerSchema where one of a newer version is there."""
+        _check_no_newer(self._folder, self.name(key))
+        self._folder.write(self.name(key), _sealed({"embedding": embedding}, stating("embeddings", {**record, "key": key})))
 
     def read(self, key: str) -> tuple[np.ndarray, dict]:
         """E (n, d) float32 and its record.
@@ -67,6 +70,7 @@ class Embeddings:
         Raises:
             FileNotFoundError: it is not in the store.
             CorruptArtefact: truncated, changed, or of another key.
+            NewerSchema: it is of a newer version: its rows may mean something else.
         """
         tensors, record = _unsealed(self._folder, self.name(key))
         if record.get("key") != key or "embedding" not in tensors:
@@ -90,18 +94,33 @@ class Chunks:
 
     def write(self, pass_key: str, index: int, rows: np.ndarray, readouts: Mapping[str, np.ndarray]) -> None:
         """Write the rows (b,) int64 and, for each readout, its embedding of them (b, d) float32."""
-        self._folder.write(self.name(pass_key, index), _sealed({"rows": rows, **readouts}, {"schema": SCHEMA}))
+        self._folder.write(self.name(pass_key, index), _sealed({"rows": rows, **readouts}, stating("chunks", {})))
 
     def read(self, pass_key: str, index: int, rows: np.ndarray) -> dict[str, np.ndarray] | None:
-        """The readouts of a chunk, or None where it is absent, corrupt, or of other rows (the chunk size was changed)."""
+        """The readouts of a chunk, or None where it is absent, corrupt, unreadable, or of other rows (the chunk size was changed).
+
+        Raises:
+            NewerSchema: a newer version is at work on this pass, or was.
+        """
         try:
             tensors, _ = _unsealed(self._folder, self.name(pass_key, index))
-        except (FileNotFoundError, CorruptArtefact):
+        except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
             return None
         return tensors if np.array_equal(tensors.pop("rows", None), rows) else None
 
     def remove(self, pass_key: str) -> None:
+        """Those of a pass that this process has read or written."""
         self._folder.remove_folder(f"chunks/{pass_key}")
+
+    def remove_left(self, pass_key: str) -> None:
+        """Those that others have left; none where one is of a newer version."""
+        try:
+            for name in self._folder.names(f"chunks/{pass_key}"):
+                _check_no_newer(self._folder, name)
+        except NewerSchema:
+            self._folder.seen.newer[f"chunks/{pass_key}"] = None
+            return
+        self.remove(pass_key)
 
 
 class Features:
@@ -109,18 +128,43 @@ class Features:
 
     def __init__(self, folder: Files):
         self._folder = folder
+        self._newer: dict[str, list[tuple[NewerSchema, list[str] | None]]] = {}  # of each method: shards of a newer version, and the keys in them if known
 
     def write(self, method: str, rows: pa.Table) -> str:
         """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its name. One that stands is left alone:
-        it holds the same (a corrupt one would be in quarantine), and was made by a task that failed at another folder."""
-        name = f"features/{method}/{hashlib.sha256(''.join(rows['key'].to_pylist()).encode()).hexdigest()[:32]}.parquet"
-        if not self._folder.exists(name):
-            self._folder.write(name, _sealed_table(rows))
-        return name
+        it holds the same (a corrupt one would be in quarantine), and was made by a task that failed at another folder. Beside one that cannot be read
+        another is made.
 
-    def keys(self, method: str) -> set[str]:
-        """Keys of the units whose features are present; reads the key column only."""
-        return set().union(*self._keys_by_shard(method).values())
+        Raises:
+            NewerSchema: there is one of a newer version.
+        """
+        keys = "".join(rows["key"].to_pylist())
+        for beside in ("", "beside one that cannot be read"):
+            name = f"features/{method}/{hashlib.sha256((keys + beside).encode()).hexdigest()[:32]}.parquet"
+            if not self._folder.exists(name):
+                self._folder.write(name, _sealed_table(rows, "features"))
+                return name
+            try:
+                _key_column(self._folder, name)
+                return name
+            except (CorruptArtefact, FileNotFoundError):  # it was bad, and is in quarantine
+                self._folder.write(name, _sealed_table(rows, "features"))
+                return name
+            except UNREADABLE:
+                continue
+        raise PlaceError(f"{name} stands there and cannot be read; move it away")
+
+    def keys(self, method: str, wanted: Collection[str] = ()) -> set[str]:
+        """Keys of the units whose features are present; reads the key column only.
+
+        Raises:
+            NewerSchema: one of `wanted` is in no shard but one of a newer version, or may be in such a one.
+        """
+        held = set().union(*self._keys_by_shard(method).values())
+        for error, keys in self._newer.get(method, ()):
+            if any(key not in held and (keys is None or key in keys) for key in wanted):
+                raise error
+        return held
 
     def read(self, method: str, keys: Iterable[str]) -> pa.Table:
         """The rows of these units, in their order; only shards that hold one of them are read, and of these only the rows are kept.
@@ -128,6 +172,7 @@ class Features:
         Raises:
             CorruptArtefact: a shard failed its checksum; it is in quarantine, and its units are absent from now on.
             KeyError: units that are absent.
+            UnreadableArtefact: a shard cannot be read now; `unread` tells whose rows are in it.
         """
         keys = list(keys)
         shard_of = {key: shard for shard, held in self._keys_by_shard(method).items() for key in held}
@@ -143,18 +188,34 @@ class Features:
         return pa.concat_tables([table.slice(row, 1) for table, row in rows]).combine_chunks()
 
     def _keys_by_shard(self, method: str) -> dict[str, list[str]]:
-        """Keys in each shard, in order; corrupt shards are put in quarantine and left out."""
-        shards = [name for name in self._folder.names(f"features/{method}") if name.endswith(".parquet")]
-        return dict(zip(shards, self._folder.map(self._keys_in, shards, width=16), strict=True))
+        """Keys in each shard, in order; corrupt shards are put in quarantine and left out, unreadable ones and those of a newer version left alone and out."""
+        shards = list(self._folder.names(f"features/{method}"))
+        self._newer[method] = []
+        return dict(zip(shards, self._folder.map(lambda shard: self._keys_in(method, shard), shards, width=16), strict=True))
 
-    def _keys_in(self, shard: str) -> list[str]:
+    def _keys_in(self, method: str, shard: str) -> list[str]:
         try:
             return _key_column(self._folder, shard)
         except (CorruptArtefact, FileNotFoundError):  # not found: another process put it in quarantine meanwhile
             return []
+        except UnreadableArtefact as error:  # what a bucket refuses are its credentials, more often than one shard: told at once
+            self._folder.seen.unread[shard] = str(error)
+            return []
+        except NewerSchema as error:
+            self._newer[method].append((error, _keys_of_newer(self._folder, shard)))
+            return []
+
+    def unread(self, method: str) -> dict[str, str]:
+        """Why the rows of some units could not be read, by key."""
+        unread = self._folder.seen.unread
+        return {key: unread[shard] for shard, keys in self._keys_by_shard(method).items() if shard in unread for key in keys}
 
     def _rows(self, shard: str, keys: set[str]) -> pa.Table:
-        table = _unsealed_table(self._folder, shard)
+        try:
+            table = _unsealed_table(self._folder, shard)
+        except UNREADABLE as error:
+            self._folder.seen.unread[shard] = str(error)
+            raise
         kept = [key in keys for key in table["key"].to_pylist()]
         return table if all(kept) else table.filter(pa.array(kept))
 
@@ -166,37 +227,53 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _sealed_table(table: pa.Table) -> bytes:
-    return parquet_bytes(table.replace_schema_metadata({"content": _content(table)}))
+def _sealed_table(table: pa.Table, shelf: str) -> bytes:
+    return parquet_bytes(table.replace_schema_metadata({"content": _content(table), "schema": str(SHELVES[shelf].schema)}))
 
 
 def _unsealed_table(folder: Files, name: str) -> pa.Table:
-    table = _parsed(folder, name)
-    if (table.schema.metadata or {}).get(b"content", b"").decode() != _content(table):
-        raise folder.quarantine(name, "content does not match its checksum")
+    raw = folder.read(name)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
+        _check_stated(name, file)
+        table = file.read()
+        if (file.schema_arrow.metadata or {}).get(b"content", b"").decode() != _content(table):
+            raise ValueError("content does not match its checksum")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise folder.quarantine(name, str(error)) from error
     return table.replace_schema_metadata(None)  # the seal is this file's alone: it must not travel on with the rows
 
 
-def _parsed(folder: Files, name: str) -> pa.Table:
-    raw = folder.read(name)
-    try:
-        return pq.read_table(pa.BufferReader(raw), page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise folder.quarantine(name, str(error)) from error
+def _check_stated(name: str, file: pq.ParquetFile) -> None:
+    """check_schema of what the footer states; nothing else of the file is read."""
+    told = (file.schema_arrow.metadata or {}).get(b"schema")
+    check_schema(name, UNSTATED if told is None else int(told) if told.isdigit() else told)
 
 
 def _key_column(folder: Files, name: str) -> list[str]:
     """The keys of a shard; of the file, only its footer and this column are read."""
     try:
-        with folder.open(name) as file:
-            table = pq.ParquetFile(file, page_checksum_verification=True).read(["key"], use_threads=False)
+        with folder.open(name) as opened, reading(name):
+            file = pq.ParquetFile(opened, page_checksum_verification=True)
+            _check_stated(name, file)
+            table = file.read(["key"], use_threads=False)
         if table.column_names != ["key"]:
             raise pa.ArrowInvalid("no column key")
         return table["key"].to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:  # a fault of the disk or the network has a number; one of the content has none
             raise
         raise folder.quarantine(name, str(error)) from error
+
+
+def _keys_of_newer(folder: Files, name: str) -> list[str] | None:
+    """The keys in a shard of a newer version, if it still has such a column; None where it cannot be told."""
+    try:
+        with folder.open(name) as opened:
+            keys = pq.ParquetFile(opened).read(["key"], use_threads=False)["key"].to_pylist()
+    except (pa.ArrowException, OSError, KeyError, *UNREADABLE):
+        return None
+    return keys if all(isinstance(key, str) for key in keys) else None
 
 
 def _content(table: pa.Table) -> str:
@@ -223,15 +300,38 @@ def _sealed(tensors: Mapping[str, np.ndarray], record: Mapping) -> bytes:
 def _unsealed(folder: Files, name: str) -> tuple[dict[str, np.ndarray], dict]:
     raw = folder.read(name)
     try:
-        tensors = safetensors.numpy.load(raw)
-        size = int.from_bytes(raw[:8], "little")
-        record = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["record"])
+        record = _record(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        check_schema(name, record.get("schema", UNSTATED))
         digest = record.pop("sha256")
+        tensors = safetensors.numpy.load(raw)
+    except NewerSchema:
+        raise
     except Exception as error:  # a changed header can make the parser fail in any way
         raise folder.quarantine(name, f"not readable: {error}") from error
     if _digest(record, tensors) != digest:
         raise folder.quarantine(name, "content does not match its checksum")
     return tensors, record
+
+
+def _record(header: bytes) -> dict:
+    """The record in the header of a safetensors file."""
+    return json.loads(json.loads(header)["__metadata__"]["record"])
+
+
+def _check_no_newer(folder: Files, name: str) -> None:
+    """NewerSchema where a safetensors file of a newer version stands; of one that is there only the header is read."""
+    if not folder.exists(name):
+        return
+    try:
+        with folder.open(name) as file:
+            size = int.from_bytes(file.read(8), "little")
+            check_schema(name, _record(file.read(min(size, LARGEST_HEADER))).get("schema", UNSTATED))
+    except NewerSchema:
+        raise
+    except TimeoutError:
+        raise
+    except Exception:  # absent again, damaged or not readable: it may be replaced
+        return
 
 
 def _digest(record: Mapping, tensors: Mapping[str, np.ndarray]) -> str:

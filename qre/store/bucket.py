@@ -48,6 +48,7 @@ class Bucket(Files):
     RETRY_SECONDS = 60.0
 
     def __init__(self, address: Address):
+        super().__init__()
         self.address = address
         self._found = False  # the bucket is known to exist
         self._served = False  # it has granted something to these credentials
@@ -83,23 +84,36 @@ class Bucket(Files):
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """As Files.sizes, in the order of a walk; one request for each 1,000 objects."""
+        infos = self._listed(self._key(prefix), prefix)
+        start = len(self._root) + 1
+        found = {info.path[start:]: info.size for info in infos if info.is_file}
+        return {name: found[name] for name in sorted(found, key=_walk_order) if self._is_ours(name)}
+
+    def look_at_root(self) -> None:
+        infos = self._listed(self._root, "", recursive=False)
+        self._note_roots((info.base_name, not info.is_file) for info in infos)
+
+    def _listed(self, key: str, name: str, recursive: bool = True) -> list:
         from pyarrow import fs
 
-        selector = fs.FileSelector(self._key(prefix), recursive=True, allow_not_found=True)
-        infos = self._tried("list", prefix, lambda: self._client.get_file_info(selector))
+        selector = fs.FileSelector(key, recursive=recursive, allow_not_found=True)
+        infos = self._tried("list", name, lambda: self._client.get_file_info(selector))
         if infos:
             self._found = True
         else:
             self._require_bucket()
-        start = len(self._root) + 1
-        found = {info.path[start:]: info.size for info in infos if info.is_file}
-        return {name: found[name] for name in sorted(found, key=_walk_order) if "/." not in name}
+        return infos
 
     def remove(self, name: str) -> None:
         self._removed(name, self._client.delete_file)
 
     def remove_folder(self, prefix: str) -> None:
-        self._removed(prefix, self._client.delete_dir)
+        ours = self.sizes(prefix)
+        if not any(stray.startswith(f"{prefix}/") for stray in self.seen.strays):
+            self._removed(prefix, lambda key: self._client.delete_dir_contents(key, missing_dir_ok=True))
+            return
+        for name in ours:
+            self.remove(name)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], width: int = 1) -> list[Result]:
         items = list(items)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from qre.store.files import Files, parts
+from qre.errors import PlaceError
+from qre.store.files import Files, parts, reading
+from qre.store.shelves import SHELVES, TEMPORARY, may_hold
 
+NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTTY}
+NO_RENAME = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV}
 STALE_SECONDS = 3600  # a temporary file older than this was left by a process that was killed
 
 
@@ -30,6 +36,7 @@ class Folder(Files):
     """A local folder: a file is written under a temporary name, synced and renamed."""
 
     def __init__(self, root: str | os.PathLike):
+        super().__init__()
         self.root = Path(root)
 
     def path(self, name: str) -> Path:
@@ -40,33 +47,40 @@ class Folder(Files):
         return self.path(name).is_file()
 
     def read(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
+        path = self.path(name)
+        with reading(name):
+            return path.read_bytes()
 
     def open(self, name: str) -> BinaryIO:
-        return open(self.path(name), "rb")
+        path = self.path(name)
+        with reading(name):
+            return open(path, "rb")
 
     def write(self, name: str, content: bytes) -> None:
+        """As Files.write.
+
+        Raises:
+            PlaceError: the file system cannot rename, or something that is not ours stands in the way; other faults of the disk are an OSError.
+        """
         path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder(path.parent)
         temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
             with open(temporary, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            _rename(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
 
     def names(self, prefix: str) -> Iterator[str]:
         """As Files.names; temporary files are not seen."""
-        base = self.path(prefix)
-        for folder, folders, files in os.walk(base):
-            folders.sort()
-            relative = PurePosixPath(prefix, Path(folder).relative_to(base).as_posix())
-            yield from (str(relative / file) for file in sorted(files) if not file.startswith("."))
+        self.path(prefix)
+        return (name for name in self._walk(prefix) if self._is_ours(name))
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
@@ -76,6 +90,10 @@ class Folder(Files):
             except FileNotFoundError:  # removed meanwhile
                 continue
         return found
+
+    def look_at_root(self) -> None:
+        with contextlib.suppress(OSError), os.scandir(self.root) as entries:
+            self._note_roots((entry.name, entry.is_dir()) for entry in entries)
 
     def remove(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
@@ -87,35 +105,86 @@ class Folder(Files):
         for folder, _, _ in os.walk(base, topdown=False):
             try:
                 os.rmdir(folder)
-            except OSError:  # not empty: another sweep is writing here
+            except OSError:  # not empty: another sweep is writing here, or there is something that is not ours
                 return
-
-    def _move(self, name: str, target: str) -> None:
-        path = self.path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.replace(self.path(name), path)
-        except FileNotFoundError:  # another process did it first
-            pass
 
     def remove_stale(self) -> int:
         """Remove temporary files that killed processes left behind; returns how many."""
         removed = 0
         limit = time.time() - STALE_SECONDS
-        for temporary in self.root.rglob(".*.tmp"):
-            try:
-                if temporary.stat().st_mtime < limit:
-                    temporary.unlink()
-                    removed += 1
-            except FileNotFoundError:
-                continue
+        for name in (name for shelf in SHELVES for name in self._walk(shelf)):
+            if TEMPORARY.fullmatch(name.rpartition("/")[2]):
+                with contextlib.suppress(OSError):  # a snapshot that is read-only, or another process was faster
+                    temporary = self.root / name
+                    if temporary.stat().st_mtime < limit:
+                        temporary.unlink()
+                        removed += 1
         return removed
+
+    def _walk(self, prefix: str) -> Iterator[str]:
+        """Names of regular files, files before folders, each sorted. A folder that cannot be ours, or that cannot be looked into, is noted."""
+        try:
+            with os.scandir(self.root / prefix) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            self.seen.unread[prefix] = f"{prefix} cannot be looked into: {error.strerror}"
+            return
+        folders = [entry for entry in found if entry.is_dir(follow_symlinks=False)]
+        for entry in (entry for entry in found if not entry.is_dir(follow_symlinks=False)):
+            if entry.is_file():
+                yield f"{prefix}/{entry.name}"
+            else:  # a pipe would never end, a link leads nowhere or to a folder elsewhere
+                self.seen.strays[f"{prefix}/{entry.name}"] = None
+        for name in (f"{prefix}/{folder.name}" for folder in folders):
+            if may_hold(name):
+                yield from self._walk(name)
+            else:
+                self.seen.strays[f"{name}/"] = None
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise PlaceError(f"{error.filename}: a file stands in the place of a folder of the store; move it away") from error
+
+    def _move(self, name: str, target: str) -> None:
+        path = self.path(target)
+        self._make_folder(path.parent)
+        try:
+            _rename(self.path(name), path)
+        except FileNotFoundError:  # another process did it first
+            pass
+
+
+def _rename(old: Path, new: Path) -> None:
+    """Rename at once; PlaceError where the file system cannot, or where a folder is called so."""
+    try:
+        os.replace(old, new)
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ENOTEMPTY) or new.is_dir():
+            raise PlaceError(f"{new}: a folder stands in the place of a file of the store; move it away") from error
+        if error.errno in NO_RENAME:
+            raise PlaceError(
+                f"{new}: this mount cannot rename files here ({os.strerror(error.errno)}), so nothing can be written in one piece; "
+                "use a bucket address (s3://, gs://) instead of the mount, or another folder"
+            ) from error
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: the folder's own entry is data too."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make a rename durable: the folder's own entry is data too. File systems that know no such thing have it so by themselves, or never."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in NO_SYNC:
+            return
+        raise
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
     finally:
         os.close(descriptor)

@@ -7,8 +7,7 @@ import math
 
 from qre.store.files import Files
 from qre.store.folder import canonical_json
-
-SCHEMA = 1
+from qre.store.shelves import NewerSchema, checked, stating
 
 
 class Spending:
@@ -22,7 +21,7 @@ class Spending:
         self._folder = folder
 
     def write(self, sweep: str, run: str, record: dict) -> None:
-        self._folder.write(f"spending/{sweep}/{run}.json", canonical_json({**record, "schema": SCHEMA}).encode())
+        self._folder.write(f"spending/{sweep}/{run}.json", canonical_json(stating("spending", record)).encode())
 
     def read(self, sweep: str, known: frozenset[str] = frozenset()) -> tuple[dict[str, dict], list[str]]:
         """Records by run, but for those that are known; and the names of what cannot be read."""
@@ -30,11 +29,11 @@ class Spending:
         records, unreadable = {}, []
         for name, content in self._folder.read_many(name for name, run in names.items() if run not in known).items():
             try:
-                record = json.loads(content)
+                record = checked(name, json.loads(content))
                 amounts = [*record["gpu_seconds"].values(), *record["reserved"].values()]
-                if record["schema"] != SCHEMA or not all(type(one) in (int, float) and math.isfinite(one) and one >= 0 for one in amounts):
+                if not all(type(one) in (int, float) and math.isfinite(one) and one >= 0 for one in amounts):
                     raise ValueError
                 records[names[name]] = {**record, "ended": bool(record["ended"])}
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, NewerSchema):
                 unreadable.append(name)
         return records, unreadable

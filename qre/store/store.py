@@ -7,13 +7,25 @@ import os
 from qre.store.address import parse
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
+from qre.store.files import LooksOnly
 from qre.store.folder import Folder
-from qre.store.records import Atlases, Failures, Notices, Progress, Scores, Speeds
+from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Scores, Speeds
 from qre.store.spending import Spending
+
+
+class FolderLookedAt(LooksOnly, Folder):
+    """A folder that nothing is changed in."""
+
+
+class BucketLookedAt(LooksOnly, Bucket):
+    """A bucket that nothing is changed in."""
 
 
 class Store:
     """A store in a local folder, which is made at the first write, or below a prefix of a bucket, which must exist.
+
+    Args:
+        read_only: for looking: nothing is written, removed or put in quarantine, whatever is asked of it.
 
     Attributes:
         location: the folder, or the address of the bucket, as a string: what is sent to another process to open the same store there.
@@ -23,11 +35,12 @@ class Store:
         UserError: an address that is not understood, or that holds credentials.
     """
 
-    def __init__(self, location: str | os.PathLike):
+    def __init__(self, location: str | os.PathLike, read_only: bool = False):
         address = parse(os.fspath(location))
         self.is_local = address is None
         self.location = os.path.abspath(location) if address is None else address.location
-        self.folder = Folder(self.location) if address is None else Bucket(address)
+        in_folder, in_bucket = (FolderLookedAt, BucketLookedAt) if read_only else (Folder, Bucket)
+        self.folder = in_folder(self.location) if address is None else in_bucket(address)
         self.sentences = Sentences(self.folder)
         self.embeddings = Embeddings(self.folder)
         self.chunks = Chunks(self.folder)
@@ -39,3 +52,9 @@ class Store:
         self.progress = Progress(self.folder)
         self.spending = Spending(self.folder)
         self.atlases = Atlases(self.folder)
+        self.owners = Owners(self.folder)
+
+    def notes(self) -> list[str]:
+        """What was come across until now and left alone: a line for strays, and one for each file that cannot be read."""
+        self.folder.look_at_root()
+        return self.folder.seen.notes()

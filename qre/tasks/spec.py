@@ -17,6 +17,8 @@ from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qre.paths import PathText
+
 BUILTIN_NAMES = tuple(f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"))
 
 Format = Literal["csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet"]
@@ -123,7 +125,7 @@ class STSFile(_TaskFile):
     """Semantic textual similarity: see STSTask."""
 
     kind: Literal["sts"]
-    path: str
+    path: PathText
     columns: STSColumns = STSColumns()
 
 
@@ -131,7 +133,7 @@ class PairsFile(_TaskFile):
     """Pair classification: see PairsTask."""
 
     kind: Literal["pairs"]
-    path: str
+    path: PathText
     columns: PairColumns = PairColumns()
 
 
@@ -139,10 +141,10 @@ class ClassificationFile(_TaskFile):
     """Few-shot classification: see ClassificationTask."""
 
     kind: Literal["classification"]
-    train: str
-    test: str
+    train: PathText
+    test: PathText
     columns: LabelColumns = LabelColumns()
-    label_groups: str | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
+    label_groups: PathText | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
     samples_per_label: int = Field(8, ge=1)
     repeats: int = Field(10, ge=1, le=1000)
 
@@ -151,9 +153,9 @@ class ClusteringFile(_TaskFile):
     """Clustering: see ClusteringTask."""
 
     kind: Literal["clustering"]
-    path: str
+    path: PathText
     columns: ClusteringColumns = ClusteringColumns()
-    label_groups: str | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
+    label_groups: PathText | None = Field(None, description="a JSON file {group: [labels]}: the groups are the classes")
     sample: int = Field(16_384, ge=2, description="documents in one repeat, drawn with replacement; not with sets")
     repeats: int = Field(10, ge=1, le=1000, description="not with sets")
     documents: int | None = Field(None, ge=2, description="most documents to encode; not with sets")
@@ -167,9 +169,9 @@ class RetrievalFile(_TaskFile):
     """
 
     kind: Literal["retrieval"]
-    corpus: str
-    queries: str
-    qrels: str
+    corpus: PathText
+    queries: PathText
+    qrels: PathText
     corpus_columns: DocumentColumns = DocumentColumns()
     query_columns: QueryColumns = QueryColumns()
     qrels_columns: QrelColumns = QrelColumns()

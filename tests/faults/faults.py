@@ -17,6 +17,7 @@ from pathlib import Path
 from cluster.guard import command, descendants
 from cluster.local import LocalCluster, Node
 from qre.store import Store
+from qre.store.shelves import SHELVES
 from tests.faults.kill_sweep import Sweep
 from tests.faults.recorder import Recorder, objects
 
@@ -35,6 +36,12 @@ def get(reference, **options):
     return event
 jobs.engine.loop.ray.get = get
 """
+
+
+STRAYS = (
+    "features/@eaDir/x.parquet", "embeddings/.snapshot/x.safetensors", "embeddings/lost+found/x", "scores/.ipynb_checkpoints/x.json", "failures/Thumbs.db",
+    "lost+found/x", ".snapshot/hourly/x", "embeddings/ab/copy.safetensors",
+)  # fmt: skip
 
 
 class NotHere(Exception):
@@ -199,6 +206,54 @@ def artefacts_damaged(case: Case) -> int:
     case.strike(case.start)
     code = case.end()
     case.seconds = time.time() - case.struck
+    return code
+
+
+def newer_schema(case: Case) -> int:
+    """Of a finished sweep one embedding is of a newer version, its rows turned round, and its shard is gone: the command ends; with the right one it goes on."""
+    case.start()
+    if code := case.end():
+        return code
+    shard = max((name for name in case.recorder.look() if name.startswith("features/")), key=lambda name: len(_keys(case, name)))
+    key = _keys(case, shard)[0]
+    name = case.store.embeddings.name(key)
+    path, aside = Path(case.sweep.store, name), case.sweep.folder / "aside"
+    embedding, record = case.store.embeddings.read(key)
+    path.rename(aside)
+    known = SHELVES["embeddings"]
+    try:
+        SHELVES["embeddings"] = replace(known, schema=known.schema + 1)
+        case.store.embeddings.write(key, embedding[::-1], record)
+    finally:
+        SHELVES["embeddings"] = known
+    case.damaged.add(shard)
+    for gone in (shard, "atlases/kills/manifest.json"):
+        case.store.folder.remove(gone)
+    newer = path.read_bytes()
+    case.strike(case.start)
+    code, log = case.end(), case.sweep.log()
+    case.seconds = time.time() - case.struck
+    if code != 2 or f"{name} was written by a newer version" not in log or "Traceback" in log or path.read_bytes() != newer:
+        raise AssertionError(f"an embedding of a newer version ended the sweep with exit code {code}: {log[-2000:]}")
+    aside.rename(path)
+    case.recorder.seen[name] = {case.recorder.look()[name]}
+    case.start()
+    return case.end()
+
+
+def stray_files(case: Case) -> int:
+    """The driver gets SIGKILL; a file server and an editor leave their files all over the store; the same command runs again."""
+    _kill_driver(case)
+    _quiet(case)
+    strays = {Path(case.sweep.store, name) for name in STRAYS}
+    strays |= {Path(case.sweep.store, folder, "x (1).parquet") for folder in {name.rpartition("/")[0] for name in case.recorder.look()} if "chunks" not in folder}
+    for stray in strays:
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_bytes(b"stray")
+    case.strike(case.start)
+    code, log = case.end(), case.sweep.log()
+    if any(stray.read_bytes() != b"stray" for stray in strays) or "not this program's" not in log or "Traceback" in log:
+        raise AssertionError(f"stray files were not left alone, or not told of: {log[-2000:]}")
     return code
 
 

@@ -39,6 +39,8 @@ FAULTS = {
     "driver killed, same command again": faults.driver_killed,
     "driver killed, two chunks damaged": faults.chunks_damaged,
     "two embeddings and a shard damaged": faults.artefacts_damaged,
+    "an embedding of a newer schema": faults.newer_schema,
+    "stray files, same command again": faults.stray_files,
     "object store away for 20 s": faults.store_away,
     "disk full, enlarged, same command again": faults.disk_full,
     "reducer that no node holds, mended": faults.reducer_too_large,

@@ -13,6 +13,7 @@ from qre.atlas.prediction.distances import profile_candidates, profile_terms, sq
 from qre.atlas.prediction.folds import Block, group_numbers
 from qre.atlas.prediction.kernels import KernelModel
 from qre.errors import UserError
+from qre.store.shelves import newer
 
 SCHEMA = 2
 SKETCH = "cka"
@@ -138,6 +139,8 @@ class Predictor:
         Raises:
             UserError: it is of another version.
         """
+        if type(meta.get("schema")) is int and meta["schema"] > SCHEMA:
+            raise newer("the predictor", meta["schema"], SCHEMA, "map")
         if meta.get("schema") != SCHEMA:
             raise UserError(f"prediction: a predictor of schema {meta.get('schema')}, and this version reads {SCHEMA}; make the atlas again")
         tables = {name.removeprefix("table/"): array for name, array in arrays.items() if name.startswith("table/")}

@@ -33,14 +33,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(folder, monkeypatch
 
 
 def test_temporary_files_are_not_seen_and_old_ones_are_removed(folder):
-    folder.write("a/one.bin", b"1")
-    fresh, stale = (folder.path("a") / name for name in (".fresh.tmp", ".stale.tmp"))
-    for path in (fresh, stale):
+    name = f"speeds/{'a' * 64}.json"
+    folder.write(name, b"1")
+    fresh, stale, others = (folder.path("speeds") / name for name in (f".{'a' * 32}.tmp", f".{'b' * 32}.tmp", ".editor.tmp"))
+    for path in (fresh, stale, others):
         path.write_bytes(b"half")
-    os.utime(stale, (0, 0))
-    assert list(folder.names("a")) == ["a/one.bin"]
+    for path in (stale, others):
+        os.utime(path, (0, 0))
+    assert list(folder.names("speeds")) == [name]
     assert folder.remove_stale() == 1
-    assert fresh.exists()
+    assert fresh.exists() and others.exists()  # that of another program is not ours to remove
     assert not stale.exists()
 
 

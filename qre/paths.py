@@ -1,0 +1,55 @@
+"""Paths as people write them, in a config and on a command line: `~` is the home, and what only a shell would put in is refused. The one place for both."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator
+
+from qre.errors import UserError
+
+VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^}]*\}?|\()")
+Given = TypeVar("Given")
+
+
+def expanded(path: str) -> str:
+    """A path with the home in the place of a leading `~` or `~user`.
+
+    Raises:
+        ValueError: it has a variable of a shell in it, or names a user that this machine does not know.
+    """
+    if found := VARIABLE.search(path):
+        raise ValueError(f"{path!r} has {found[0]} in it, and variables are not put in here: write the path out")
+    if not path.startswith("~"):
+        return path
+    full = os.path.expanduser(path)
+    if full.startswith("~"):
+        raise ValueError(f"{path!r}: no home of {path.split('/')[0]!r} is known on this machine: write the path out")
+    return full
+
+
+def shortened(path: str) -> str:
+    """A path for people: the home is `~`."""
+    home = os.path.join(os.path.expanduser("~"), "")
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
+
+
+PathText = Annotated[str, AfterValidator(expanded)]
+
+
+def given_path(value: Given) -> Given:
+    """The callback of an argument or option of a command that is a path, or several, or None.
+
+    Raises:
+        UserError: as `expanded`.
+    """
+    try:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (list, tuple)):
+            return type(value)(given_path(one) for one in value)
+        return type(value)(expanded(os.fspath(value)))
+    except ValueError as error:
+        raise UserError(str(error)) from None

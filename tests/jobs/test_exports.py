@@ -1,0 +1,90 @@
+"""An export that cannot be written is found before the work begins."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.exports import check_export
+from qre.errors import PlaceError, UserError
+from qre.store import Store
+from tests.faults.in_process import HASHED
+from tests.jobs.conftest import write_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sweep(config: Path, prefix: list[str] = ()):
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(("export", "told"), [
+    ("file", "is a file"), ("file/below", "is a file"), ("store", "is inside the store"), ("store/atlases/t", "is inside the store"), ("link", "is inside the store"),
+    ("other", "holds the map 'other', and this one is 't'"), ("page", "is not of a map, and is not written over"), ("newer", "by a newer version"),
+    ("s3://bucket/x", "is no folder"),
+])  # fmt: skip
+def test_an_export_to_the_wrong_place_ends_before_any_work(tmp_path, export, told):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link").symlink_to("store")
+    for name, manifest in (("other", {"name": "other", "identity": "i"}), ("page", {"start_url": "/"}), ("newer", {"name": "t", "identity": "i", "schema": 2})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest))
+    before = names(tmp_path)
+    config = write_config(tmp_path, [HASHED], export=export if "://" in export else str(tmp_path / export))
+    result = sweep(config)
+    assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("qre: export: ") and told in result.stderr
+    assert names(tmp_path) == sorted([*before, "config.yaml"])
+
+
+def test_an_export_that_may_not_be_written_ends_before_any_work(tmp_path, bound_by_rights):
+    prefix, closed = bound_by_rights
+    (tmp_path / "closed").mkdir()
+    closed(tmp_path / "closed")
+    for export in ("closed", "closed/below/here"):
+        result = sweep(write_config(tmp_path, [HASHED], export=str(tmp_path / export)), prefix)
+        assert result.returncode == 1 and result.stderr.count("\n") == 1, result.stderr
+        assert f"export: {tmp_path / export} cannot be written: " in result.stderr and "Permission denied" in result.stderr
+    assert names(tmp_path) == ["closed", "config.yaml"]
+
+
+def test_a_full_or_read_only_disk_is_found(tmp_path):
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "qre", str(tmp_path)], capture_output=True).returncode:
+        pytest.skip("only root can mount a small file system")
+    try:
+        with pytest.raises(PlaceError, match="No space left on device; make room"):
+            check_export(tmp_path / "a" / "b", Store(tmp_path.parent / "store"), "t")
+        assert names(tmp_path) == []
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        with pytest.raises(PlaceError, match="Read-only file system"):
+            check_export(tmp_path / "a", Store(tmp_path.parent / "store"), "t")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_good_place_is_left_as_it_was(tmp_path):
+    store = Store(tmp_path / "out" / "store")  # a store below the export is no trouble
+    check_export(tmp_path / "out" / "deep", Store(tmp_path / "store"), "t")
+    assert names(tmp_path) == []
+    (tmp_path / "out").mkdir()
+    for manifest in ('{"name": "t", "identity": "i"}', '{"name": "t", "ident', ""):  # its own, and one that was cut
+        (tmp_path / "out" / "manifest.json").write_text(manifest)
+        check_export(tmp_path / "out", store, "t")
+    assert names(tmp_path) == ["out", "out/manifest.json"]
+
+
+def test_another_option_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="^--out: "):
+        check_export(tmp_path / "file", Store(tmp_path / "store"), "t", "--out")
