@@ -47,7 +47,7 @@ from jobs.report import (
 from jobs.spending import read_spent
 from jobs.submission.dashboard import ADDRESS
 from qre.encoders.cost import GPUS
-from qre.errors import PlaceError, StoreRefused, UserError, place_error
+from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.paths import given_path
 from qre.store import CorruptArtefact, Store
 
@@ -67,7 +67,7 @@ def run() -> None:
     try:
         app()
     except UserError as error:
-        begun = isinstance(error, StoreRefused) and ending.works()
+        begun = isinstance(error, StoreRefusedNow) and ending.works()
         print(f"qre: {error}{'; what is done is kept' if begun else ''}", file=sys.stderr)
         raise SystemExit(1 if begun else 2) from None
     except (TimeoutError, CorruptArtefact) as error:  # the store does not answer now; or something in it went bad
@@ -414,6 +414,8 @@ def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan,
         ending.tell(f"qre: ended at once; {ending.KEPT}")
         raise typer.Exit(128 + (ending.asked() or signal.SIGINT)) from None
     except (SweepError, PlaceError, OSError) as error:
+        if isinstance(error, StoreRefused) and not isinstance(error, StoreRefusedNow):
+            raise  # from the start: the config or the credentials are wrong
         ending.check()  # a signal to all processes of a job ends Ray's too
         print_failures(planned)
         print(f"qre: {place_error(error) or error}; what is done is kept", file=sys.stderr)

@@ -18,7 +18,11 @@ class PlaceError(Exception):
 
 
 class StoreRefused(UserError, PlaceError):
-    """The bucket refuses these credentials. Exit code 2 where nothing has begun; 1 where they were good until now. Never an encoder's fault."""
+    """The bucket refuses these credentials, which it has never granted this. Never an encoder's fault."""
+
+
+class StoreRefusedNow(StoreRefused):
+    """The bucket refuses what it has granted to these credentials before: exit code 1 where a sweep has begun."""
 
 
 class EncoderError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -70,7 +71,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
             with _rays_handler_kept_away():
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UserError(f"cluster.address: no Ray cluster answers at {address}: {error}") from None
+            raise _unusable(address, error) from None
     try:
         yield
     finally:
@@ -127,6 +128,18 @@ def _mend(error: Exception) -> str:
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         return f"{place} cannot be written: set RAY_TMPDIR to a folder of your own"
     return f"end other programs or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
+
+
+def _unusable(address: str, error: Exception) -> UserError:
+    """Why no connection to a cluster that listens comes about, in one line."""
+    versions = re.findall(r"(Ray|Python): (\S+)", str(error)) if "Version mismatch" in str(error) else []
+    if len(versions) == 4:
+        theirs, ours = (" on ".join(f"{name} {version}" for name, version in pair) for pair in (versions[:2], versions[2:]))
+        return UserError(
+            f"cluster.address: the cluster at {address} runs {theirs}, and this process {ours}; they must be the same: use an image or an environment with "
+            "these versions, or let the cluster's own run it: qre submit"
+        )
+    return UserError(f"cluster.address: no Ray cluster answers at {address}: {' '.join(str(error).split())}")
 
 
 def _check_answers(address: str) -> None:

@@ -21,7 +21,6 @@ from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
-from qre.errors import UserError
 from qre.store import Failure, Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import logging
 import os
 import re
@@ -9,6 +11,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from qre.errors import UserError
 
@@ -27,6 +30,7 @@ def connect(address: str) -> JobSubmissionClient:
         UserError: nobody answers there, the token is not the cluster's, or the cluster runs another Ray.
     """
     address = _checked(address)
+    _past_the_proxy(urlsplit(address).hostname or "")
     for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         os.environ.pop(name, None)  # Ray prefers these to what it is told
     import ray
@@ -44,11 +48,29 @@ def connect(address: str) -> JobSubmissionClient:
             "set RAY_AUTH_TOKEN to the cluster's token, or RAY_AUTH_TOKEN_PATH to a file that holds it"
         ) from None
     except (RuntimeError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"--address: no Ray dashboard at {address}: {error}") from None
+        raise UserError(f"--address: no Ray dashboard at {address}: {error}{_proxy(address)}") from None
     theirs, ours = client._server_ray_version, ray.__version__
     if theirs.split(".")[:2] != ours.split(".")[:2]:
         raise UserError(f"--address: the cluster at {address} runs Ray {theirs}, and this is for Ray {ours}; use an image with that version")
     return client
+
+
+def _past_the_proxy(host: str) -> None:
+    """No proxy of the environment stands between this machine and itself, as in the other end of a tunnel."""
+    with contextlib.suppress(ValueError):
+        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
+            for name in ("no_proxy", "NO_PROXY"):
+                os.environ[name] = ",".join(filter(None, (os.environ.get(name), host)))
+
+
+def _proxy(address: str) -> str:
+    """Whose answer it may be, where a proxy of the environment stands between."""
+    place = urlsplit(address)
+    proxy = getproxies().get(place.scheme)
+    if proxy is None or proxy_bypass(place.hostname or ""):
+        return ""
+    known = urlsplit(proxy if "://" in proxy else f"http://{proxy}")  # without the password that may be in it
+    return f"; asked through the proxy {known.hostname}:{known.port} of the environment: set NO_PROXY={place.hostname} where the cluster is reached without it"
 
 
 def _checked(address: str) -> str:

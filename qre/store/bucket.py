@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import count
 
-from qre.errors import PlaceError, StoreRefused, UserError
+from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError
 from qre.store.address import Address, connect
 from qre.store.files import Files, Item, Result, parts
 
@@ -51,7 +51,7 @@ class Bucket(Files):
         super().__init__()
         self.address = address
         self._found = False  # the bucket is known to exist
-        self._served = False  # it has granted something to these credentials
+        self._granted: set[bool] = set()  # what it has done for these credentials: writes (True), reads
         self._told = float("-inf")  # when people last heard that the server does not answer
 
     def exists(self, name: str) -> bool:
@@ -189,12 +189,14 @@ class Bucket(Files):
     def _tried(self, doing: str, name: str, act: Callable[[], Result], patience: float | None = None) -> Result:
         """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself; for `patience` seconds."""
         what = f"{doing} {name or 'the bucket'} in {self.address}"
+        writes = doing in ("write", "move", "remove")
         patience = self.RETRY_SECONDS if patience is None else patience
         end = time.monotonic() + patience
         for attempt in count():
             try:
                 result = act()
-                self._served = self._served or doing != "reach"
+                if doing != "reach":
+                    self._granted.add(writes)
                 return result
             except FileNotFoundError:
                 verdict = "absent"
@@ -208,8 +210,8 @@ class Bucket(Files):
                 raise FileNotFoundError(errno.ENOENT, f"not in {self.address}", name)
             if verdict == "no bucket":
                 raise self._no_bucket()
-            if verdict == "refused" and self._served:
-                raise StoreRefused(
+            if verdict == "refused" and writes in self._granted:
+                raise StoreRefusedNow(
                     f"store: cannot {what}: {reason}; the bucket refuses our credentials now: renew them, or give them the rights (list, read, write, delete)"
                 )
             if verdict == "refused":
@@ -233,7 +235,7 @@ class Bucket(Files):
     def _judged(self, error: OSError) -> tuple[str, str]:
         """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked for the reason."""
         verdict, reason = _verdict(error)
-        if verdict != "refused" or not self._served or reason.count(":"):
+        if verdict != "refused" or not self._granted or reason.count(":"):
             return verdict, reason
         from pyarrow import fs
 

@@ -153,6 +153,7 @@ def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(900)
 def test_a_sweep_goes_on_without_its_readers(tmp_path):
     """Of stdout and of stderr: it is the work that counts, and the store tells how far it is."""
     process = subprocess.Popen(
@@ -161,5 +162,5 @@ def test_a_sweep_goes_on_without_its_readers(tmp_path):
     )  # fmt: skip
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(240) == 0
+    assert process.wait(800) == 0
     assert (tmp_path / "map/manifest.json").is_file()

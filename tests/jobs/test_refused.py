@@ -31,11 +31,21 @@ def test_refused_at_the_very_start(s3, tmp_path):  # noqa: F811
 
 
 @pytest.mark.timeout(600)
+def test_who_may_read_only_is_told_at_the_start(s3, tmp_path):  # noqa: F811
+    s3.fail("PUT ", 403, "AccessDenied")
+    process = started(write_config(tmp_path, [FEW], store=s3.location()))
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 2, out + errors
+    assert "cannot write sentences/" in errors and "what they may do" in errors and "Traceback" not in errors
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("refused", "status", "code"), [(".", 400, "ExpiredToken"), (".", 403, "InvalidAccessKeyId"), ("PUT ", 403, "AccessDenied")], ids=["expired", "key", "writes"]
 )
 def test_refused_in_the_middle(s3, tmp_path, refused, status, code):  # noqa: F811
-    path = write_config(tmp_path, [FEW], limit=1500, store=s3.location(), cluster={"cpus": 1})
+    location = s3.location()
+    path = write_config(tmp_path, [FEW], limit=1500, store=location, cluster={"cpus": 1})
     process = started(path)
     until(lambda: [one for one in s3.requests if one.startswith("PUT ") and "/embeddings/" in one], "no embedding")
     s3.fail(refused, status, code)
@@ -44,8 +54,7 @@ def test_refused_in_the_middle(s3, tmp_path, refused, status, code):  # noqa: F8
     assert "Traceback" not in errors
     assert "the bucket refuses our credentials now: renew them" in errors + out and "what is done is kept" in errors.splitlines()[-1]
     s3.faults.clear()
-    store = Store(s3.store) if hasattr(s3, "store") else None
-    assert store is None or not store.failures.keys()
+    assert not Store(location).failures.keys()  # nothing is said against an encoder
     assert subprocess.run([sys.executable, "-m", "jobs.cli", "sweep", path], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
