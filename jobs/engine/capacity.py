@@ -61,7 +61,7 @@ class Capacity:
     def why(self, slot: Slot, memory: float = 0.0) -> str:
         """Why a request waits, in a few words."""
         if fitting(slot, memory):
-            return "the nodes that hold it are busy"
+            return "the nodes that hold it are busy, or it is starting there"
         if self.infeasible_for(slot, memory):
             return f"no available node type can fulfill it{self._labels(slot)}"
         refused = [self._refused(name, *told) for name, told in sorted(self.refused.items())]
