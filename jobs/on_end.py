@@ -21,7 +21,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from jobs import ending
-from qre.errors import StoreRefused, UserError
+from qre.errors import StoreRefusedNow, UserError
 
 TRIES, PAUSE_SECONDS, ANSWER_SECONDS = 3, 2.0, 10.0
 KILL_SECONDS = 2.0  # from SIGTERM to SIGKILL, for a command that takes too long
@@ -125,7 +125,7 @@ def _code(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):
         return 128 + (getattr(error, "signal", None) or ending.asked() or signal.SIGINT)
-    return 2 if isinstance(error, UserError) and not (isinstance(error, StoreRefused) and ending.works()) else 1
+    return 2 if isinstance(error, UserError) and not (isinstance(error, StoreRefusedNow) and ending.works()) else 1
 
 
 def _tell(settings: OnEnd | None, sweep: str, end: End, code: int, seconds: float) -> None:
