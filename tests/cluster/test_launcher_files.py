@@ -48,7 +48,7 @@ def test_the_provider_has_no_typo():
 def test_the_head_runs_no_tasks_and_workers_come_from_none(name):
     config = launcher_config(load(name))
     types = config["available_node_types"]
-    assert types[config["head_node_type"]]["resources"] == {"CPU": 0} and types[config["head_node_type"]]["max_workers"] == 0
+    assert types[config["head_node_type"]]["resources"]["CPU"] == 0 and types[config["head_node_type"]]["max_workers"] == 0
     workers = {key: value for key, value in types.items() if key != config["head_node_type"]}
     assert all(kind["min_workers"] == 0 for kind in workers.values())
     assert config["max_workers"] >= sum(kind["max_workers"] for kind in workers.values())
@@ -64,7 +64,7 @@ def test_ray_is_guarded_by_a_token_and_the_dashboard_is_on_loopback(name):
     head = values["head_start_ray_commands"][-1]
     assert "--dashboard-host=127.0.0.1" in head and "0.0.0.0" not in (CLUSTER / name).read_text()
     for command in (head, values["worker_start_ray_commands"][-1]):
-        assert "python ~/hub_token.py $HF_SECRET" in command
+        assert 'python ~/hub_token.py "$HF_SECRET"' in command
 
 
 def test_aws_takes_each_node_type():
@@ -82,7 +82,7 @@ def test_a_typo_in_an_aws_node_is_caught(typo):
 def test_aws_spot_is_spot_and_on_demand_is_not():
     types = load("aws.yaml")["available_node_types"]
     markets = {name: kind["node_config"].get("InstanceMarketOptions", {}).get("MarketType") for name, kind in types.items()}
-    assert markets == {"head": None, "cpu": "spot", "gpu-spot": "spot", "gpu-on-demand": None, "gpu-large": "spot"}
+    assert markets == {"head": None, "cpu": None, "gpu-spot": "spot", "gpu-on-demand": None, "gpu-large": "spot"}
     for kind in types.values():
         config = kind["node_config"]
         assert config["MetadataOptions"]["HttpTokens"] == "required" and config["IamInstanceProfile"] and config["SecurityGroupIds"]
@@ -106,7 +106,7 @@ def test_a_typo_in_a_google_node_is_caught(typo):
 def test_google_spot_is_spot_and_on_demand_is_not():
     types = load("gcp.yaml")["available_node_types"]
     models = {name: kind["node_config"].get("scheduling", {}).get("provisioningModel") for name, kind in types.items()}
-    assert models == {"head": None, "cpu": "SPOT", "gpu-spot": "SPOT", "gpu-on-demand": None, "gpu-large": "SPOT"}
+    assert models == {"head": None, "cpu": None, "gpu-spot": "SPOT", "gpu-on-demand": None, "gpu-large": "SPOT"}
     assert types["gpu-on-demand"]["node_config"]["scheduling"]["onHostMaintenance"] == "TERMINATE"  # else Google refuses a GPU
 
 
@@ -143,7 +143,7 @@ def test_on_a_simulated_aws_ray_up_prepares_the_cluster_and_each_type_starts(aws
         instance = aws.Instance(made)
         assert instance.instance_type == load("aws.yaml")["available_node_types"][name]["node_config"]["InstanceType"]
         assert [member["GroupId"] for member in instance.security_groups] == [group.id], "Ray's own group is open to everybody"
-        assert (instance.instance_lifecycle == "spot") == (name not in ("head", "gpu-on-demand"))
+        assert (instance.instance_lifecycle == "spot") == (name in ("gpu-spot", "gpu-large"))
         assert len(kind["node_config"]["SubnetIds"]) == 2, "both zones are tried"
 
 
