@@ -1,0 +1,156 @@
+"""cluster/slurm.sbatch without Slurm: its own commands, on two addresses of this machine, with programs in the place of srun and scontrol."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster.guard import descendants
+from jobs.config import load_config
+from qre.store import Store
+from tests.cluster.files import CLUSTER, ROOT
+
+SCRIPT = CLUSTER / "slurm.sbatch"
+OPTIONS = {  # of sbatch, with what each may be
+    "job-name": r"[\w-]+", "nodes": r"\d+", "ntasks-per-node": "1", "cpus-per-task": r"\d+", "gpus-per-node": r"\d+", "mem": r"\d+G", "time": r"\d\d:\d\d:\d\d",
+    "output": r"[\w%.-]+", "open-mode": "append|truncate", "requeue": "", "signal": r"(B:)?[A-Z0-9]+(@\d+)?",
+}  # fmt: skip
+NODES = ("127.0.0.2", "127.0.0.3")
+pytestmark = pytest.mark.cluster
+
+
+class Job:
+    """The script as Slurm's batch step: its log, and what it asked of Slurm."""
+
+    def __init__(self, folder: Path, config: Path, number: int, gpus: int = 0):
+        self.state, self.log, self.number = folder / f"slurm{number}", folder / f"encoder-map-{number}.log", number
+        self.state.mkdir(exist_ok=True)
+        (self.state / "state").write_text("RUNNING")
+        programs = f"{ROOT / 'tests/cluster/slurm'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "SLURM_"))}
+        core = str(min(os.sched_getaffinity(0)))
+        told = {
+            "SLURM_JOB_ID": str(number), "SLURM_JOB_NODELIST": ",".join(NODES), "SLURM_CPUS_PER_TASK": "1", "SLURM_SUBMIT_DIR": str(folder),
+            "FAKE_SLURM": str(self.state), "FAKE_GPUS": str(gpus), "FAKE_CORES": core, "PATH": programs, "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+        with open(self.log, "ab") as log:  # --open-mode=append
+            self.process = subprocess.Popen(
+                ["bash", SCRIPT, config], env={**kept, **told}, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )  # fmt: skip
+
+    def until(self, condition, seconds: float = 240.0):
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-4000:]
+            time.sleep(0.1)
+        return value
+
+    @property
+    def processes(self) -> set[int]:
+        """What the job has started and is alive, wherever it has been adopted: all that has its number in the environment."""
+        wanted, found = f"SLURM_JOB_ID={self.number}".encode(), set()
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if wanted in path.read_bytes().split(b"\0"):
+                    found.add(int(path.parent.name))
+        return {pid for pid in found | descendants(found) if not _is_zombie(pid)}
+
+    @property
+    def folders(self) -> list[Path]:
+        return sorted(Path("/tmp").glob(f"qre-{self.number}-*"))
+
+    @property
+    def requeued(self) -> bool:
+        return (self.state / "requeued").exists()
+
+    def end(self) -> int:
+        return self.process.wait(240)
+
+    def kill(self) -> None:
+        for pid in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the script as a job; whatever is left of it ends with the test."""
+    jobs = []
+
+    def begin(config: Path, number: int, **kind) -> Job:
+        jobs.append(Job(tmp_path, config, number, **kind))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:
+        job.kill()
+
+
+def sweep(tmp_path: Path, encoders: list, limit: int = 120, cluster: dict | None = None, **values) -> Path:
+    path = tmp_path / "mine.yaml"
+    cluster = {"address": "auto", "shared_store": True, "grace_seconds": 3, **(cluster or {})}
+    content = {"name": "t", "store": "shared/store", "sentences": {"source": "builtin", "limit": limit}, "encoders": encoders, "cluster": cluster, **values}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+CLASSICAL = [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}]
+
+
+def numbered() -> int:
+    """A job's number that no other test on this machine has now."""
+    return 100_000 + os.getpid()
+
+
+def test_every_option_of_sbatch_is_one_and_the_script_is_bash():
+    lines = re.findall(r"^#SBATCH (.*)$", SCRIPT.read_text(), re.MULTILINE)
+    given = dict(re.fullmatch(r"--([a-z-]+)=?(.*)", line).groups() for line in lines)
+    for option, value in given.items():
+        assert re.fullmatch(OPTIONS[option], value), (option, value)
+    assert {"requeue", "signal", "open-mode", "cpus-per-task", "nodes"} <= given.keys()
+    assert given["signal"].startswith("B:TERM@"), "the script gets it, and not the nodes of Ray beside it"
+    subprocess.run(["bash", "-n", SCRIPT], check=True)
+    first_command = next(number for number, line in enumerate(SCRIPT.read_text().splitlines()) if line and not line.startswith("#"))
+    assert max(n for n, line in enumerate(SCRIPT.read_text().splitlines()) if line.startswith("#SBATCH")) < first_command, "Slurm reads no later ones"
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", SCRIPT], check=True)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [({"address": None}, "qre: cluster.address: on Slurm it is auto"), ({"shared_store": False}, "qre: store: all nodes write to it"), ({"adress": 1}, "adress: unknown key")],
+)  # fmt: skip
+def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_starts(tmp_path, start, cluster, message):
+    job = start(sweep(tmp_path, CLASSICAL, cluster=cluster), numbered())
+    assert job.end() == 2
+    assert message in job.log.read_text() and not (job.state / "tasks").exists() and not job.requeued
+
+
+@pytest.mark.timeout(600)
+def test_a_sweep_on_two_nodes_ends_whole_and_leaves_nothing(tmp_path, start):
+    job = start(sweep(tmp_path, CLASSICAL), numbered(), gpus=1)
+    assert job.end() == 0, job.log.read_text()[-4000:]
+    told = job.log.read_text()
+    assert "2 of 2 nodes" in told and "map of" in told
+    settings = load_config(tmp_path / "mine.yaml")
+    store = Store(tmp_path / settings.store)
+    assert store.atlases.manifest("t") is not None and not job.requeued
+    assert job.processes == set() and job.folders == []
