@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.guard import descendants
-from jobs.config import load_config
+from cluster.guard import command, descendants
 from qre.store import Store
 from tests.cluster.files import CLUSTER, ROOT
 
@@ -62,6 +62,12 @@ class Job:
                 if wanted in path.read_bytes().split(b"\0"):
                     found.add(int(path.parent.name))
         return {pid for pid in found | descendants(found) if not _is_zombie(pid)}
+
+    @property
+    def raylets(self) -> dict[int, str]:
+        """The raylets by process id, with their command lines."""
+        lines = {pid: " ".join(command(pid)) for pid in self.processes}
+        return {pid: line for pid, line in lines.items() if line.partition(" ")[0].endswith("/raylet")}
 
     @property
     def folders(self) -> list[Path]:
@@ -145,12 +151,50 @@ def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_st
 
 
 @pytest.mark.timeout(600)
-def test_a_sweep_on_two_nodes_ends_whole_and_leaves_nothing(tmp_path, start):
-    job = start(sweep(tmp_path, CLASSICAL), numbered(), gpus=1)
-    assert job.end() == 0, job.log.read_text()[-4000:]
+def test_a_sweep_on_two_nodes_ends_whole_on_its_own_cores_and_leaves_nothing(tmp_path, start):
+    number, core = numbered(), min(os.sched_getaffinity(0))
+    port = 20000 + number * 2 % 10000
+    with socket.create_server(("127.0.0.1", port + 1)):  # another job of the same user has the port that this one would take
+        job = start(sweep(tmp_path, CLASSICAL), number, gpus=1)
+        raylets = job.until(lambda: len(found := job.raylets) == 2 and found)
+        assert {tuple(os.sched_getaffinity(pid)) for pid in raylets} == {(core,)}
+        assert {re.search(r"static_resource_list=\S*\bCPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_CPUS_PER_TASK"
+        assert {re.search(r"static_resource_list=\S*\bGPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_GPUS_ON_NODE"
+        assert {folder.stat().st_mode & 0o777 for folder in job.folders} == {0o700}
+        assert job.end() == 0, job.log.read_text()[-4000:]
     told = job.log.read_text()
-    assert "2 of 2 nodes" in told and "map of" in told
-    settings = load_config(tmp_path / "mine.yaml")
-    store = Store(tmp_path / settings.store)
-    assert store.atlases.manifest("t") is not None and not job.requeued
+    assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in told and "map of" in told
+    assert Store(tmp_path / "shared/store").atlases.manifest("t") is not None and not job.requeued
     assert job.processes == set() and job.folders == []
+
+
+@pytest.mark.timeout(600)
+def test_when_the_time_is_up_it_is_queued_again_and_the_next_run_goes_on(tmp_path, start, tiny_encoder):
+    """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it."""
+    transformer = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64}
+    slow = [{**transformer, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)]
+    config = sweep(tmp_path, [*CLASSICAL, *slow], limit=2000)
+    first = start(config, numbered())
+    store = Store(tmp_path / "shared/store")
+    first.until(lambda: store.embeddings.keys())
+    first.process.send_signal(signal.SIGTERM)
+    assert first.end() == 143, first.log.read_text()[-4000:]
+    assert first.requeued and first.processes == set() and first.folders == []
+    assert store.atlases.manifest("t") is None, "it was stopped on the way"
+    before = {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in store.embeddings.keys()}
+    second = start(config, first.number)
+    assert second.end() == 0, second.log.read_text()[-4000:]
+    assert before and before == {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in before}
+    assert store.atlases.manifest("t") is not None and "stopping" in second.log.read_text(), "the log goes on too"
+
+
+@pytest.mark.timeout(300)
+def test_a_cancelled_job_ends_all_of_it_and_is_not_queued_again(tmp_path, start):
+    """And the signal comes while Ray is still starting."""
+    job = start(sweep(tmp_path, CLASSICAL), numbered())
+    job.until(lambda: (job.state / "tasks").exists() and job.folders)
+    (job.state / "state").write_text("CANCELLED")
+    job.process.send_signal(signal.SIGTERM)
+    assert job.end() == 143, job.log.read_text()[-4000:]
+    assert not job.requeued and job.processes == set() and job.folders == []
+    assert not (tmp_path / "shared").exists(), "the sweep was not begun"
