@@ -74,6 +74,14 @@ class Job:
         return sorted(Path("/tmp").glob(f"qre-{self.number}-*"))
 
     @property
+    def left(self) -> list:
+        """What there still is of it, ten seconds after its end at the latest: command lines and folders."""
+        end = time.monotonic() + 10
+        while (left := [" ".join(command(pid)) for pid in self.processes] + self.folders) and time.monotonic() < end:
+            time.sleep(0.2)
+        return left
+
+    @property
     def requeued(self) -> bool:
         return (self.state / "requeued").exists()
 
@@ -165,7 +173,7 @@ def test_a_sweep_on_two_nodes_ends_whole_on_its_own_cores_and_leaves_nothing(tmp
     told = job.log.read_text()
     assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in told and "map of" in told
     assert Store(tmp_path / "shared/store").atlases.manifest("t") is not None and not job.requeued
-    assert job.processes == set() and job.folders == []
+    assert job.left == []
 
 
 @pytest.mark.timeout(600)
@@ -179,7 +187,7 @@ def test_when_the_time_is_up_it_is_queued_again_and_the_next_run_goes_on(tmp_pat
     first.until(lambda: store.embeddings.keys())
     first.process.send_signal(signal.SIGTERM)
     assert first.end() == 143, first.log.read_text()[-4000:]
-    assert first.requeued and first.processes == set() and first.folders == []
+    assert first.requeued and first.left == []
     assert store.atlases.manifest("t") is None, "it was stopped on the way"
     before = {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in store.embeddings.keys()}
     second = start(config, first.number)
@@ -189,12 +197,25 @@ def test_when_the_time_is_up_it_is_queued_again_and_the_next_run_goes_on(tmp_pat
 
 
 @pytest.mark.timeout(300)
+def test_a_job_whose_nodes_are_taken_away_is_queued_again(tmp_path, start, tiny_encoder):
+    """Preemption: Slurm's SIGTERM goes to the steps, and the batch script hears nothing of it."""
+    transformer = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64}
+    config = sweep(tmp_path, [{**transformer, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)], limit=2000, cluster={"attempts": 1, "stall_minutes": 0.5})
+    job = start(config, numbered())
+    job.until(lambda: "2 of 2 nodes" in job.log.read_text() and list((tmp_path / "shared/store/chunks").rglob("*.safetensors")))
+    for pid in (job.state / "tasks").read_text().split():
+        os.kill(int(pid), signal.SIGTERM)
+    assert job.end() == 1, job.log.read_text()[-4000:]
+    assert job.requeued and job.left == []
+
+
+@pytest.mark.timeout(300)
 def test_a_cancelled_job_ends_all_of_it_and_is_not_queued_again(tmp_path, start):
     """And the signal comes while Ray is still starting."""
     job = start(sweep(tmp_path, CLASSICAL), numbered())
-    job.until(lambda: (job.state / "tasks").exists() and job.folders)
+    job.until(lambda: job.raylets)
     (job.state / "state").write_text("CANCELLED")
     job.process.send_signal(signal.SIGTERM)
     assert job.end() == 143, job.log.read_text()[-4000:]
-    assert not job.requeued and job.processes == set() and job.folders == []
+    assert not job.requeued and job.left == []
     assert not (tmp_path / "shared").exists(), "the sweep was not begun"
