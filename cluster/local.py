@@ -59,6 +59,8 @@ class LocalCluster:
         dashboard: start the dashboard, and with it the Jobs API; True for any free port, or the port.
         autoscale: most worker nodes that an autoscaler may start, from 0, when work waits.
         autoscaler: "v1" or "v2".
+        node_types: of the autoscaler, name -> resources, labels, max_workers; default: one, `worker`, of cpus, gpus, labels and resources.
+        provider: settings of the autoscaler's provider in place of those of Ray's own one for tests.
         idle_seconds: after which the autoscaler removes a node.
         fast_health: a lost node is noticed in about 2 s instead of 30.
         object_store_megabytes: of each node.
@@ -75,6 +77,7 @@ class LocalCluster:
     def __init__(
         self, nodes: int | None = None, cpus: int = 1, gpus: int = 0, labels: dict[str, str] | None = None, resources: dict[str, float] | None = None,
         *, head_cpus: int = 0, dashboard: bool | int = False, autoscale: int | None = None, autoscaler: str = "v2", idle_seconds: float = 6.0,
+        node_types: dict[str, dict] | None = None, provider: dict | None = None,
         fast_health: bool = True, object_store_megabytes: int = 100, environment: dict[str, str] | None = None,
     ):  # fmt: skip
         self._folder = Path(tempfile.mkdtemp(prefix="qre", dir="/tmp"))  # short: paths of sockets end at 107 characters
@@ -89,7 +92,8 @@ class LocalCluster:
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         try:
             _share_token()
-            extras, variables = self._autoscaling(autoscale, autoscaler, idle_seconds) if autoscale else ({}, {})
+            scaling = (autoscale, autoscaler, idle_seconds, node_types, provider or {})
+            extras, variables = self._autoscaling(*scaling) if autoscale else ({}, {})
             if dashboard:
                 extras |= {"dashboard_host": LOOPBACK, "dashboard_port": dashboard_port}
             health = {"_system_config": FAST_HEALTH} if fast_health else {}
@@ -192,7 +196,7 @@ class LocalCluster:
         if process.returncode != 0:
             raise RuntimeError(f"a Ray node did not start: {ended}\n{log.read_text(errors='replace')[-2000:]}")
 
-    def _autoscaling(self, most: int, version: str, idle_seconds: float) -> tuple[dict, dict[str, str]]:
+    def _autoscaling(self, most: int, version: str, idle_seconds: float, types: dict[str, dict] | None, own: dict) -> tuple[dict, dict[str, str]]:
         """Parameters and environment of a head whose autoscaler starts nodes as processes of this machine, by Ray's own provider for tests."""
         provider = {
             "type": "external", "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
@@ -207,10 +211,11 @@ class LocalCluster:
             }  # fmt: skip
         kind = self._kind
         resources = {"CPU": kind["cpus"], "GPU": kind["gpus"], "object_store_memory": self._store_bytes, **kind["resources"]}
-        worker = {"resources": resources, "labels": kind["labels"], "node_config": {}, "min_workers": 0, "max_workers": most}
+        types = types or {"worker": {"resources": resources, "labels": kind["labels"]}}
+        types = {name: {"node_config": {}, "min_workers": 0, "max_workers": most, **one} for name, one in types.items()}
         config = {
-            "cluster_name": "local", "max_workers": most, "upscaling_speed": 1.0, "idle_timeout_minutes": idle_seconds / 60, "provider": provider,
-            "available_node_types": {"ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, "worker": worker},
+            "cluster_name": "local", "max_workers": most, "upscaling_speed": 1.0, "idle_timeout_minutes": idle_seconds / 60, "provider": provider | own,
+            "available_node_types": {"ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}, **types},
             "head_node_type": "ray.head.default", "auth": {}, "docker": {}, "file_mounts": {}, "cluster_synced_files": [],
             "file_mounts_sync_continuously": False, "initialization_commands": [], "setup_commands": [], "head_setup_commands": [],
             "worker_setup_commands": [], "head_start_ray_commands": [], "worker_start_ray_commands": [],

@@ -293,8 +293,8 @@ def _run_to_export(
 
 
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
+    from jobs.engine.local import Interrupted, SweepError
     from jobs.engine.progress import Reporter
-    from jobs.engine.sweep import Interrupted, SweepError
     from jobs.engine.sweep import sweep as run_sweep
 
     try:

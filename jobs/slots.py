@@ -55,10 +55,14 @@ class ClusterSettings(BaseModel):
         address: of a running cluster, or None to start a local one (inside a submitted job: the cluster it was submitted to).
         cpus: CPUs of a local cluster; None for all of this machine's.
         cpus_per_encoder, gpus_per_encoder: held by one embed actor, where one slot does for all.
-        slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it. Classical encoders never hold a GPU.
-        width: most encoders at once; None for as many as the cluster holds. With autoscaling it is what the cluster grows to.
+        slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it, and those of the same bound after it are its
+            fall-backs, in order (spot, then on-demand). Classical encoders never hold a GPU.
+        width_per_slot: most encoders at once in each slot, its fall-backs counted with it; None for as many as the cluster holds. With autoscaling it is
+            what the cluster grows to, slot by slot.
+        fallback_minutes: after so long without a node of its slot an encoder asks for the next one of the same bound.
         attempts: tries of a unit whose machine failed it before it got any further; an encoder's own fault is never tried again.
-        stall_minutes: without any sign of life of any encoder for so long, the sweep ends with an error.
+        stall_minutes: of every stage: a process that is silent for so long is ended and its work tried again; what waits for a node for so long, while nothing
+            else moves, is put aside until the next sweep.
         shard_units, shard_megabytes: most encoders, and most bytes of embeddings, in one feature shard.
         reduce_cpus: held by the task that makes the atlas.
         cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
@@ -73,7 +77,8 @@ class ClusterSettings(BaseModel):
     cpus_per_encoder: int = Field(1, ge=1)
     gpus_per_encoder: int = Field(0, ge=0)
     slots: tuple[Slot, ...] = ()
-    width: int | None = Field(None, ge=1)
+    width_per_slot: int | None = Field(None, ge=1)
+    fallback_minutes: float = Field(10.0, gt=0)
     attempts: int = Field(3, ge=1)
     stall_minutes: float = Field(30.0, gt=0)
     shard_units: int = Field(16, ge=1)
@@ -82,6 +87,13 @@ class ClusterSettings(BaseModel):
     cache_gigabytes: float | None = Field(None, gt=0)
     grace_seconds: float = Field(10.0, ge=0)
     shared_store: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values):
+        if isinstance(values, dict) and "width" in values:
+            raise ValueError("width is called width_per_slot: it bounds each slot, not the whole sweep")
+        return values
 
     @model_validator(mode="after")
     def _slots_or_one(self):
@@ -92,10 +104,16 @@ class ClusterSettings(BaseModel):
             raise ValueError("slots are listed from the smallest up_to_gigabytes to the largest; the one without a bound is last")
         return self
 
-    def slot(self, gigabytes: float) -> Slot:
-        """The slot of an encoder of this expected memory; the largest where none holds it."""
+    def slots_for(self, gigabytes: float) -> tuple[Slot, ...]:
+        """The slot of an encoder of this expected memory, the largest where none holds it; after it its fall-backs."""
         slots = self.slots or (Slot(cpus=self.cpus_per_encoder, gpus=self.gpus_per_encoder),)
-        return next((slot for slot in slots if slot.holds(gigabytes)), slots[-1])
+        bound = next((slot for slot in slots if slot.holds(gigabytes)), slots[-1]).up_to_gigabytes
+        return tuple({slot.name: slot for slot in slots if slot.up_to_gigabytes == bound}.values())
+
+    @property
+    def patience_seconds(self) -> float:
+        """That an encoder waits for a node before it asks for its next slot: less than ends the sweep's patience with the last one."""
+        return 60 * min(self.fallback_minutes, self.stall_minutes / 2)
 
     @property
     def uses_gpus(self) -> bool:

@@ -29,14 +29,17 @@ class Actors:
         self._all: set = set()
         self._fitting: dict[str, tuple[float, int]] = {}
 
-    def width(self, slot: Slot) -> int:
-        """Most attempts of a slot at once: what the config says, for encoders without a GPU what the cluster holds."""
-        if self._settings.width is not None and (slot.gpus or not self._settings.uses_gpus):
-            return self._settings.width
+    def width(self, *slots: Slot) -> int:
+        """Most attempts at once of a slot and its fall-backs: what the config says, for encoders without a GPU what the cluster holds."""
+        if self._settings.width_per_slot is not None and (slots[0].gpus or not self._settings.uses_gpus):
+            return self._settings.width_per_slot
+        return max(1, sum(map(self._fits, slots)))
+
+    def _fits(self, slot: Slot) -> int:
         when, count = self._fitting.get(slot.name, (0.0, 0))
         if time.monotonic() - when > LOOK_SECONDS:  # the loop asks at every event
             self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot)
-        return max(1, count)
+        return count
 
     def start(self, attempt: Attempt, *arguments) -> tuple[object, ray.ObjectRefGenerator]:
         """An actor that runs the attempt's pass, and its events."""

@@ -17,17 +17,17 @@ from jobs.engine.nodes import autoscaling
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
-from jobs.engine.watch import Watch
+from jobs.engine.tasks import Call
+from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan, feature_folders
+from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
 from qre.errors import place_error
 from qre.store import Failure, Store
 
-POLL_SECONDS = 0.5
-LOOK_SECONDS = 5.0  # between looks at the nodes
 QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
 
 
@@ -58,7 +58,7 @@ class Loop:
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
         self.actors = Actors(store.location, config.cluster)
-        self.schedule = Schedule(self.actors.width, config.cluster.attempts)
+        self.schedule = Schedule(self.actors.width, config.cluster.attempts, config.cluster.patience_seconds)
         self.schedule.add(plan.passes)
         self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
         self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking)
@@ -67,7 +67,7 @@ class Loop:
         self.phase = "encoders and scores" if self.tasks else "encoders"
         self.ledger = Ledger(store, plan, reporter, metrics, given_up)
         self.watch = Watch(config.cluster)
-        self.heard = self.looked = time.monotonic()
+        self.heard, self.looked, self.made = time.monotonic(), 0.0, len(plan.featured)
 
     def run(self) -> None:
         """Until all is embedded and featurized, or has failed.
@@ -77,8 +77,8 @@ class Loop:
             SweepError: nothing goes on any more.
         """
         self.reporter.begin(self.phase, self.total)
-        if self.config.cluster.width is None and autoscaling():
-            self.reporter.say("cluster.width is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
+        if self.config.cluster.width_per_slot is None and autoscaling():
+            self.reporter.say("cluster.width_per_slot is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
         try:
             while self.schedule.queued or self.live or self.shards.waiting:
                 self._start_passes()
@@ -184,26 +184,34 @@ class Loop:
         self.metrics.bytes.inc(result.bytes)
         self.shards.add(self.units[result.key], reference, result.bytes)
 
-    def _take_features(self, reference: ray.ObjectRef, shard: Shard) -> None:
-        del self.live[reference]
-        again = self.shards.ended(shard)
+    def _take_features(self, reference: ray.ObjectRefGenerator, shard: Shard) -> None:
         try:
-            results = ray.get(reference)
+            event = shard.call.hear()
         except RayError as error:
-            cause = _cause(error)
-            if shard.number < self.config.cluster.attempts:
-                self.reporter.say(f"features of {len(shard.units)} encoders: {in_short(cause)}; trying again")
-                self.live[self.shards.start(again)] = again
-            else:
-                self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number)
+            self._features_fault(reference, shard, _cause(error))
             return
-        self.heard = time.monotonic()
-        self.metrics.seconds.observe(self.heard - shard.began, {"phase": "featurize"})
-        for result in results:
+        self.heard = max(self.heard, shard.call.sign)
+        if not isinstance(event, Ended):
+            return
+        del self.live[reference]
+        self.shards.ended(shard)
+        self.metrics.seconds.observe(self.heard - shard.call.asked, {"phase": "featurize"})
+        for result in event.result:
             self.ledger.unit(result, shard.number)
             if result.status == "done":
+                self.made += 1
                 self.metrics.done.inc()
                 self.ledger.finished += 1
+
+    def _features_fault(self, reference: ray.ObjectRefGenerator, shard: Shard, cause: BaseException) -> None:
+        """A feature task that its machine has failed: tried again, or its encoders are given up."""
+        del self.live[reference]
+        again = self.shards.ended(shard)
+        if shard.number < self.config.cluster.attempts:
+            self.reporter.say(f"{shard.call.what}: {in_short(cause)}; trying again")
+            self.live[self.shards.start(again)] = again
+        else:
+            self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number)
 
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
@@ -213,7 +221,7 @@ class Loop:
             raise SweepError(f"{cause}: give a store that all nodes see (s3://, gs://, or a shared file system)")
         if isinstance(error, (ActorUnschedulableError, TaskUnschedulableError)):
             self.schedule.done(attempt)
-            self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number)
+            self.ledger.withhold(self.ledger.pieces(left), UnitResult.failed("", cause), attempt.number)
             return
         self.metrics.lost.inc()
         if not left.pieces:
@@ -237,28 +245,68 @@ class Loop:
         if now - self.looked < LOOK_SECONDS:
             return
         self.looked = now
-        waiting = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
-        hopeless = self.watch.hopeless([*self.schedule.waiting_slots, *(call.attempt.work.slot for call in waiting)])
-        for name, why in hopeless.items():
-            self._withdraw(name, why, [call for call in waiting if call.attempt.work.slot.name == name])
+        for name, why in self.watch.hopeless([*self.schedule.waiting_slots, *(slot for call in self._waiting() for slot in call.attempt.slots)]).items():
+            self._withdraw([name], "NoNodeHoldsIt", why)
         for events, call in list(self.live.items()):
             if isinstance(call, Pass) and self.watch.silent(call.attempt, now):
                 del self.live[events]
                 self.actors.kill(call.actor)
                 self.heard = now  # it is tried again: something moves
                 self._fault(call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its actor is ended"))
-        self.watch.check(self.schedule.in_flight, self.heard, now)
+            elif isinstance(call, Shard) and self.watch.silent(call.call, now):
+                call.call.end()
+                self.heard = now
+                self._features_fault(events, call, TimeoutError(f"no sign of life for {self.config.cluster.stall_minutes:g} min; its process is ended"))
+        for attempt in self.schedule.overdue(now):
+            self.reporter.say(f"{described(attempt, now)}; it asks for its next slot")
+            self._unstart(attempt)
+            self.schedule.fall_back(attempt, now)
+            self.heard = now
+        shards = [call.call for call in self.live.values() if isinstance(call, Shard)]
+        self.watch.explain([*(call.attempt for call in self._waiting()), *(call for call in shards if call.begun is None)])
+        if self.watch.stalled(self.heard, now):
+            self._put_aside(self.watch.stall([*self.schedule.in_flight, *shards], now), shards)
 
-    def _withdraw(self, name: str, why: str, waiting: list[Pass]) -> None:
-        """Give up what waits for a slot that no node holds."""
-        works = self.schedule.withdraw(name)
-        for events, call in [(events, call) for events, call in self.live.items() if call in waiting]:
-            del self.live[events]
-            self.actors.kill(call.actor)
-            self.schedule.done(call.attempt)
-            works.append(call.attempt.work)
+    def _waiting(self) -> list[Pass]:
+        """Passes whose actor has no node yet."""
+        return [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.started is None]
+
+    def _put_aside(self, stall: SweepError, shards: list[Call]) -> None:
+        """What waits for a node while nothing else moves is left to the next sweep, so that the others get their map.
+
+        Raises:
+            SweepError: it is not that alone, or nothing is left then.
+        """
+        waiting = self._waiting()
+        slots = {call.attempt.work.slot.name: call.attempt.why for call in waiting}
+        others = any(slot.name not in slots for slot in self.schedule.waiting_slots)
+        if shards or not waiting or not (self.made or others):
+            raise stall
+        for name, why in slots.items():
+            self._withdraw([name, *self._alternatives(name)], "NoCapacity", f"no node with {name} in {self.config.cluster.stall_minutes:g} min: {why}")
+        self.heard = time.monotonic()
+
+    def _alternatives(self, name: str) -> list[str]:
+        """The other slots of what waits for a slot."""
+        return [slot.name for call in self._waiting() if call.attempt.work.slot.name == name for slot in call.attempt.slots]
+
+    def _withdraw(self, names: list[str], reason: str, why: str) -> None:
+        """Give up what could ask for these slots alone: no node holds them."""
+        works = [work for name in names for work in self.schedule.withdraw(name)]
+        for call in self._waiting():
+            if self.schedule.lost(call.attempt):
+                self._unstart(call.attempt)
+                self.schedule.done(call.attempt)
+                works.append(call.attempt.work)
         for work in works:
-            self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", "NoNodeHoldsIt", why), 0)
+            self.ledger.withhold(self.ledger.pieces(work), UnitResult("", "failed", reason, why), 0)
+
+    def _unstart(self, attempt: Attempt) -> None:
+        """End the actor of an attempt that has no node yet."""
+        for events, call in list(self.live.items()):
+            if isinstance(call, Pass) and call.attempt is attempt:
+                del self.live[events]
+                self.actors.kill(call.actor)
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
@@ -278,7 +326,15 @@ class Loop:
         embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
         passes = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.of]
         under_way = sum(sum(unit.key not in call.told for unit in call.attempt.work.units) * call.attempt.chunks / call.attempt.of for call in passes)
-        self.reporter.update(self.phase, self.ledger.finished + (embedded + under_way) / 2, self.total, flying, self.ledger.failed)
+        told = [*flying, *self._features_told()]
+        self.reporter.update(self.phase, self.ledger.finished + (embedded + under_way) / 2, self.total, told, self.ledger.failed)
+
+    def _features_told(self) -> list[str]:
+        """The feature tasks in one line: how many run; of one that waits, for what."""
+        calls = [call.call for call in self.live.values() if isinstance(call, Shard)]
+        running = sum(call.begun is not None for call in calls)
+        waits = next((str(call) for call in calls if call.begun is None), None)
+        return [*([f"features: {running} task{'s' if running > 1 else ''} running"] if running else []), *([waits] if waits else [])]
 
 
 def _cause(error: Exception) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 
 import ray
 from ray._private import ray_constants
@@ -14,14 +15,42 @@ from jobs.slots import Slot
 NODE_TYPE = "ray.io/node-group"  # Ray's label for it
 
 
-def fitting(slot: Slot) -> int:
-    """How many of a slot the nodes that are up hold at once, where nothing else runs."""
-    return sum(_held(node, slot) for node in ray.nodes() if node["Alive"])
+def fitting(slot: Slot, memory: float = 0.0) -> int:
+    """How many of a slot, with memory (bytes) beside it, the nodes that are up hold at once, where nothing else runs."""
+    return sum(_held(node, slot, memory) for node in ray.nodes() if node["Alive"])
 
 
-def largest(resource: str) -> float:
-    """The most of a resource that one node has."""
-    return max((node["Resources"].get(resource, 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+def asked(slot: Slot, memory: float = 0.0) -> dict[str, float]:
+    """What a slot takes of a node, by Ray's names."""
+    amounts = {"CPU": slot.cpus, "GPU": slot.gpus / slot.share, "memory": memory, **slot.resources}
+    return {name: amount for name, amount in amounts.items() if amount}
+
+
+def lacking(slot: Slot) -> str:
+    """What of a slot no node that is up has: its labels, or so much of something."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    for key, wanted in slot.labels.items():
+        if not any(_matches(node.get("Labels", {}).get(key), wanted) for node in nodes):
+            return f"no node has the label {key}={wanted}"
+    most = {name: max((node["Resources"].get(name, 0.0) for node in nodes), default=0.0) for name in asked(slot)}
+    short = [f"{most[name]:g} {name}" for name, amount in asked(slot).items() if most[name] < amount]
+    return f"the most that one has is {', '.join(short)}" if short else "no single node has all of it"
+
+
+def types_up() -> dict[str, int]:
+    """By node type, the nodes that are up and are labelled with one."""
+    return Counter(kind for node in ray.nodes() if node["Alive"] and (kind := node.get("Labels", {}).get(NODE_TYPE)))
+
+
+def workers() -> int:
+    """Nodes that are up and can run something: a head without CPUs runs nothing."""
+    return sum(node["Alive"] and any(node["Resources"].get(name) for name in ("CPU", "GPU")) for node in ray.nodes())
+
+
+def largest(resource: str, slot: Slot | None = None) -> float:
+    """The most of a resource that one node has; of those that hold a slot, where one is given."""
+    nodes = [node for node in ray.nodes() if node["Alive"] and (slot is None or _held(node, slot, 0.0))]
+    return max((node["Resources"].get(resource, 0.0) for node in nodes), default=0.0)
 
 
 def autoscaling() -> bool:
@@ -38,12 +67,11 @@ def autoscaling() -> bool:
     return any(not re.fullmatch(r"node_[0-9a-f]{40,}", name) for name in types)
 
 
-def _held(node: dict, slot: Slot) -> int:
+def _held(node: dict, slot: Slot, memory: float) -> int:
     there = node["Resources"]
     if not all(_matches(node.get("Labels", {}).get(key), wanted) for key, wanted in slot.labels.items()):
         return 0
-    asked = {"CPU": slot.cpus, "GPU": slot.gpus / slot.share, **slot.resources}
-    return int(min(there.get(name, 0) / amount for name, amount in asked.items() if amount))
+    return int(min(there.get(name, 0) / amount for name, amount in asked(slot, memory).items()))
 
 
 def _matches(value: str | None, wanted: str) -> bool:

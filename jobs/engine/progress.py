@@ -9,6 +9,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from jobs.engine.schedule import Attempt
 from jobs.engine.watch import described
@@ -39,7 +40,8 @@ class Reporter:
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            flying = TextColumn("{task.fields[flying]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+            columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), flying)
             self._bar = Progress(*columns, console=self.console, transient=True)
             self._bar.start()
         return self
@@ -67,7 +69,7 @@ class Reporter:
         if self._bar:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(phase, total=total)
+            self._task = self._bar.add_task(phase, total=total, flying="")
         self.update(phase, 0, total)
 
     def started(self, attempt: Attempt, event: Started) -> None:
@@ -86,21 +88,23 @@ class Reporter:
                 row.update(ended=round(time.monotonic() - self._started, 3), outcome=outcome, chunks=attempt.chunks)
                 return
 
-    def update(self, phase: str, done: float, total: float, in_flight: Collection[Attempt] = (), failed: int = 0) -> None:
-        """Tell how far a phase has come; cheap enough to be called often."""
+    def update(self, phase: str, done: float, total: float, in_flight: Collection[Attempt | str] = (), failed: int = 0) -> None:
+        """Tell how far a phase has come, and what is under way or waits; cheap enough to be called often."""
         if self._bar:
             self._bar.update(self._task, completed=done)
         if time.monotonic() - self._spoken < LINE_SECONDS:
             return
         now = self._spoken = time.monotonic()
-        flying = [described(attempt, now) for attempt in in_flight]
+        flying = [one if isinstance(one, str) else described(one, now) for one in in_flight]
         left = (now - self._begun) / done * (total - done) if done else None
         self._state = {
             "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": flying,
             "seconds": round(now - self._started, 1), "seconds_left": None if left is None else round(left),
         }  # fmt: skip
         self._record(self._state)
-        if not self._bar:
+        if self._bar:
+            self._bar.update(self._task, flying="; ".join(flying[:1]))
+        else:
             eta = "" if left is None else f", about {left:.0f} s left"
             more = f" and {len(flying) - SHOWN} more" if len(flying) > SHOWN else ""
             flight = f"; {'; '.join(flying[:SHOWN])}{more}" if flying else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.planning.passes import PassWork
 from jobs.slots import Slot
@@ -24,6 +24,7 @@ class Attempt:
         asked: when its actor was asked for.
         started: when its actor first answered; None while it waits for a node.
         sign: when it was last heard of.
+        why: while it waits for a node: why, in Ray's words.
         chunks, of: chunks that are made, and of how many.
         moved: this try has made a chunk.
     """
@@ -38,6 +39,12 @@ class Attempt:
     chunks: int = 0
     of: int = 0
     moved: bool = False
+    why: str = ""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What it may ask for, in this order."""
+        return self.work.slots or (self.work.slot,)
 
     @property
     def _rank(self) -> tuple:
@@ -46,23 +53,30 @@ class Attempt:
 
 @dataclass
 class Schedule:
-    """Passes waiting and in flight: the longest expected first, at most `width(slot)` of each slot at once.
+    """Passes waiting and in flight: the longest expected first, at most `width(*slots)` of each slot at once.
 
     Longest first is the LPT rule (Graham 1969): on m equal machines the makespan is at most 4/3 - 1/(3m) of the best. A slot has a width of its own, so
     that encoders that wait for a rare GPU hold up no others. Passes without a GPU go when none with one is queued: they must not take
     the CPUs that a GPU needs beside it.
 
+    A pass may have several slots (spot, then on-demand). It asks for the first; after `patience` seconds without a node it asks for the next one, and so do
+    those after it, until the first has a place again: a pass starts or ends there. Once in so many seconds one of them looks.
+
     Attributes:
-        width: most attempts of a slot at once.
+        width: most attempts at once, given their slots in order; those of one first slot are counted together.
         attempts: tries of a pass that the machine fails.
+        patience: seconds that an attempt waits for a node before it asks for its next slot.
         in_flight: started and not ended.
     """
 
-    width: Callable[[Slot], int]
+    width: Callable[..., int]
     attempts: int
+    patience: float = float("inf")
     in_flight: list[Attempt] = field(default_factory=list)
-    _queues: dict[str, list[Attempt]] = field(default_factory=dict)  # by slot, longest first
-    _slots: dict[str, Slot] = field(default_factory=dict)
+    _queues: dict[str, list[Attempt]] = field(default_factory=dict)  # by the name of the first slot, longest first
+    _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    _dry: dict[str, float] = field(default_factory=dict)  # slots that gave no node, by name -> until when none is asked of them
+    _gone: set[str] = field(default_factory=set)  # slots that nothing can hold
     _pausing: list[tuple[float, Attempt]] = field(default_factory=list)  # (until, attempt)
     _promised: dict[str, str] = field(default_factory=dict)  # pass -> the node that fetches its snapshot
     _freed: list[str] = field(default_factory=list)  # nodes where an attempt has ended, not yet followed by another
@@ -87,11 +101,11 @@ class Schedule:
             self._pausing.remove(pause)
             self._queue(pause[1])
         started = []
-        for name in sorted(self._queues, key=lambda name: not self._slots[name].gpus):
-            slot = self._slots[name]
-            if not slot.gpus and any(queue for other, queue in self._queues.items() if self._slots[other].gpus):
+        for name in sorted(self._queues, key=lambda name: not self._slots[name][0].gpus):
+            slots = self._slots[name]
+            if not slots[0].gpus and any(queue for other, queue in self._queues.items() if self._slots[other][0].gpus):
                 break
-            free = self.width(slot) - sum(attempt.work.slot.name == name for attempt in self.in_flight)
+            free = self.width(*slots) - sum(attempt.slots[0].name == name for attempt in self.in_flight)
             while self._queues[name] and free > 0:
                 started.append(self._take(self._queues[name], now))
                 free -= 1
@@ -104,6 +118,7 @@ class Schedule:
         self.in_flight.remove(attempt)
         if attempt.started is not None and attempt.node is not None:
             self._freed.append(attempt.node)
+            self._dry.pop(attempt.work.slot.name, None)
 
     def again(self, attempt: Attempt, now: float) -> Attempt | None:
         """The machine has failed the attempt: the next try, which waits for its pause; None where there have been enough."""
@@ -115,19 +130,52 @@ class Schedule:
         self._pausing.append((now + min(PAUSE_SECONDS * 2.0 ** (number - 1), LONGEST_PAUSE), retry))
         return retry
 
+    def overdue(self, now: float) -> list[Attempt]:
+        """Attempts that have waited too long for a node of their slot, or whose slot nothing can hold, and that have another one."""
+        return [
+            attempt for attempt in self.in_flight if attempt.started is None and attempt.work.slot != self._usable(attempt)[-1]
+            and (now - attempt.asked > self.patience or attempt.work.slot.name in self._gone)
+        ]  # fmt: skip
+
+    def fall_back(self, attempt: Attempt, now: float) -> None:
+        """The attempt gives its place up and is queued for the next of its slots."""
+        self.in_flight.remove(attempt)
+        self._dry[attempt.work.slot.name] = now + self.patience
+        self._queue(Attempt(attempt.work, attempt.number))
+
     def withdraw(self, name: str) -> list[PassWork]:
-        """Take the waiting passes of a slot off the queue: nothing can hold them."""
-        return [attempt.work for attempt in self._queues.pop(name, [])]
+        """Nothing can hold this slot: take the waiting passes that have no other one off the queue."""
+        self._gone.add(name)
+        lost = [attempt for queue in self._queues.values() for attempt in queue if self.lost(attempt)]
+        self._queues = {first: [attempt for attempt in queue if attempt not in lost] for first, queue in self._queues.items()}
+        return [attempt.work for attempt in lost]
 
     @property
     def waiting_slots(self) -> list[Slot]:
-        """Slots that queued passes ask for."""
-        return [self._slots[name] for name, queue in self._queues.items() if queue]
+        """Slots that queued passes may ask for."""
+        return list({slot.name: slot for queue in self._queues.values() for attempt in queue for slot in attempt.slots}.values())
+
+    def lost(self, attempt: Attempt) -> bool:
+        """Whether nothing can hold any of its slots."""
+        return all(slot.name in self._gone for slot in attempt.slots)
+
+    def _usable(self, attempt: Attempt) -> list[Slot]:
+        """Its slots without those that nothing can hold; the last one where nothing can hold any."""
+        return [slot for slot in attempt.slots if slot.name not in self._gone] or [attempt.slots[-1]]
+
+    def _next_slot(self, attempt: Attempt, now: float) -> Slot:
+        *before, last = self._usable(attempt)
+        for slot in before:
+            if now >= self._dry.get(slot.name, now):
+                if slot.name in self._dry:
+                    self._dry[slot.name] = now + self.patience  # this one looks, the others do not
+                return slot
+        return last
 
     def _queue(self, attempt: Attempt) -> None:
-        slot = attempt.work.slot
-        self._slots[slot.name] = slot
-        insort(self._queues.setdefault(slot.name, []), attempt, key=lambda one: one._rank)
+        first = attempt.slots[0].name
+        self._slots[first] = attempt.slots
+        insort(self._queues.setdefault(first, []), attempt, key=lambda one: one._rank)
 
     def _take(self, queue: list[Attempt], now: float) -> Attempt:
         """The longest; or of those that are next in line anyway, one whose snapshot lies on a node that has become free."""
@@ -139,12 +187,14 @@ class Schedule:
             attempt.node = self._promised[attempt.work.key]
             self._freed.remove(attempt.node)
         attempt.asked = attempt.sign = now
+        if len(attempt.slots) > 1:
+            attempt.work = replace(attempt.work, slot=self._next_slot(attempt, now))
         self.in_flight.append(attempt)
         return attempt
 
     def _promise(self, attempt: Attempt) -> None:
         """The snapshot that the attempt's node is to fetch meanwhile: of the next pass in line that no other node fetches."""
-        queue = self._queues[attempt.work.slot.name][: 2 * len(self.in_flight)]
+        queue = self._queues[attempt.slots[0].name][: 2 * len(self.in_flight)]
         attempt.upcoming = next((one.work for one in queue if one.work.fetched and one.work.key not in self._promised), None)
         if attempt.upcoming is not None:
             self._promised[attempt.upcoming.key] = ""  # which node, is known when the attempt has started
@@ -152,6 +202,7 @@ class Schedule:
     def started(self, attempt: Attempt, node: str, now: float) -> None:
         """The actor of an attempt has answered, from this node."""
         attempt.node, attempt.started, attempt.sign = node, now, now
+        self._dry.pop(attempt.work.slot.name, None)
         if node in self._freed:
             self._freed.remove(node)
         if attempt.upcoming is not None:

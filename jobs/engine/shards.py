@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import ray
 
 from jobs.config import SweepConfig
+from jobs.engine.tasks import Call
 from jobs.planning.passes import Unit
 from jobs.workers.featurize import ToFeaturize, featurize
 from qre.features import FeatureMethod
@@ -24,13 +25,14 @@ class Shard:
         references: of embeddings, by unit key; the others are read from the store.
         bytes: that the references hold.
         number: of the try.
+        call: its feature task, when it has one.
     """
 
     units: list[Unit]
     references: dict = field(default_factory=dict)
     bytes: int = 0
     number: int = 1
-    began: float = field(default_factory=time.monotonic)
+    call: Call | None = None
 
 
 class Shards:
@@ -77,11 +79,15 @@ class Shards:
         references = {key: reference for key, (reference, _) in held.items()}
         return Shard([unit for unit, _, _ in batch], references, sum(bytes_ for _, bytes_ in held.values()))
 
-    def start(self, shard: Shard) -> ray.ObjectRef:
-        """Its feature task."""
-        threads = self._config.cluster.cpu_slot.cpus
+    def start(self, shard: Shard) -> ray.ObjectRefGenerator:
+        """Its feature task; what that tells."""
+        slot = self._config.cluster.cpu_slot
         units = [ToFeaturize(unit.key, unit.spec.name, self._lacking.get(unit.key)) for unit in shard.units]
-        return featurize.options(num_cpus=threads).remote(self._store, units, shard.references, self._folders, threads)
+        options = {"num_cpus": slot.cpus, "num_returns": "streaming"}
+        events = featurize.options(**options).remote(self._store, units, shard.references, self._folders, slot.cpus)
+        count = f"{len(units)} encoder{'s' if len(units) > 1 else ''}"
+        shard.call = Call(events, f"features of {count}", slot)
+        return events
 
     def ended(self, shard: Shard) -> Shard:
         """Let go of what a shard's task held; returns the shard for another try, which reads the store."""

@@ -5,27 +5,23 @@ Every round plans afresh from the store. What was cut off, or was found corrupt 
 
 from __future__ import annotations
 
-import time
-
-import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError
 
 from jobs.config import SweepConfig
-from jobs.engine.local import Interrupted, Stop, SweepError, cluster
-from jobs.engine.loop import POLL_SECONDS, Loop
+from jobs.engine.atlas import make_atlas
+from jobs.engine.local import Stop, SweepError, cluster
+from jobs.engine.loop import Loop
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import largest
 from jobs.engine.progress import Reporter
 from jobs.engine.smaller import check_not_smaller
-from jobs.planning.plan import Plan, feature_folders, make_plan
+from jobs.engine.watch import check_fits
+from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
 from jobs.workers.chunks import texts_key
-from jobs.workers.reduce import reduce, reduction
 from qre.encoders.passes import pass_key
 from qre.store import Failure, Store
 
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
-ROW_COPIES = 6  # of the feature matrix that the reducer is granted memory for
 
 
 def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter, allow_smaller: bool = False) -> Plan:
@@ -35,7 +31,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
         allow_smaller: replace a finished atlas also by one that lacks encoders because something could not be asked or done here now.
 
     Raises:
-        UserError: no cluster answers.
+        UserError: no cluster answers, or its nodes are too small for the features or the atlas.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
         SweepError: too few encoders succeeded for a map, or it would lack some of the finished one's, or artefacts keep going bad.
     """
@@ -46,6 +42,8 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         try:
+            if not plan.done:
+                check_fits(config.cluster)
             given_up: dict[str, Failure] = {}
             for _ in range(ROUNDS):
                 if plan.done:
@@ -59,7 +57,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 if not plan.passes and not plan.to_featurize and not plan.atlas_done:
                     if not allow_smaller:
                         check_not_smaller(config, store, plan)
-                    _reduce(config, store, plan, reporter, stop, metrics)
+                    make_atlas(config, store, plan, reporter, stop, metrics)
                     plan = make_plan(config, store, resolved, given_up=given_up)
         except RayError as error:
             raise SweepError(f"the cluster does not answer any more: {type(error).__name__}: {error}") from error
@@ -80,40 +78,3 @@ def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
     whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}  # of what failed they spare work where it is tried again
     for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
         store.chunks.remove(key)
-
-
-def _reduce(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics) -> None:
-    """The atlas, made by one task: the driver sees no feature."""
-    if len(plan.on_map) < FEWEST:
-        raise SweepError(f"{len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
-    reporter.begin("atlas", 1)
-    began, threads = time.monotonic(), config.cluster.reduce_cpus
-    copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
-    memory = min(copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29, largest("memory") or 0)
-    options = {"num_cpus": threads, "memory": memory, "num_returns": "streaming"}
-    try:
-        _follow(reduce.options(**options).remote(store.location, reduction(config, plan), threads), reporter, stop)
-    except RayTaskError as error:
-        raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
-    except RayError as error:  # its machine failed it: the next round makes it again
-        reporter.say(f"atlas: {type(error).__name__}; trying again")
-    metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
-    reporter.update("atlas", 1, 1)
-
-
-def _follow(events: ray.ObjectRefGenerator, reporter: Reporter, stop: Stop) -> None:
-    """Tell what the reducer tells, until it ends."""
-    stage = None
-    while True:
-        if stop.asked:
-            raise Interrupted(stop.signal)
-        if not ray.wait([events], timeout=POLL_SECONDS, fetch_local=False)[0]:
-            continue
-        try:
-            name, done, total = ray.get(next(events))
-        except StopIteration:
-            return
-        if name != stage:
-            stage = name
-            reporter.begin(f"atlas: {name}", total)
-        reporter.update(f"atlas: {name}", done, total)

@@ -5,10 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from jobs.engine.capacity import look
 from jobs.engine.local import SweepError
-from jobs.engine.nodes import autoscaling, fitting
+from jobs.engine.nodes import autoscaling, fitting, lacking, largest
 from jobs.engine.schedule import Attempt
+from jobs.engine.tasks import Call
 from jobs.slots import ClusterSettings, Slot
+from qre.errors import UserError
+
+POLL_SECONDS = 0.5
+LOOK_SECONDS = 5.0  # between looks at the nodes
+
+
+class Silent(Exception):
+    """A process that says nothing for too long, with where it is."""
+
+    def __init__(self, limit: float, where: str):
+        super().__init__(f"no sign of life for {limit / 60:g} min (cluster.stall_minutes); its process is ended: {where}")
+
+
+def check_fits(settings: ClusterSettings) -> None:
+    """Refuse a sweep whose features or atlas no node of this cluster can make, where no autoscaler could bring one: before hours of embedding.
+
+    Raises:
+        UserError: naming the setting, and the largest node.
+    """
+    if autoscaling():
+        return
+    own = "cluster.slots" if settings.slots else "cluster.cpus_per_encoder"
+    for setting, slot, what in (("cluster.reduce_cpus", Slot(cpus=settings.reduce_cpus), "the atlas"), (own, settings.cpu_slot, "features")):
+        if not fitting(slot):
+            raise UserError(
+                f"{setting}: {what} would wait for a node with {slot.name} for ever: the largest node of this cluster has {largest('CPU'):g} CPUs, and "
+                "there is no autoscaler to bring a larger one"
+            )
 
 
 class Watch:
@@ -17,36 +47,49 @@ class Watch:
     def __init__(self, settings: ClusterSettings):
         self._limit = settings.stall_minutes * 60
         self._fitted: set[str] = set()  # slots that some node has held: it may come back
+        self._never: set[str] = set()  # slots that no type could hold at the last look
 
     def hopeless(self, slots: Iterable[Slot]) -> dict[str, str]:
         """Slots, by name, that no node has held and none can come for; with the reason."""
         wanted = {slot.name: slot for slot in slots if slot.name not in self._fitted}
         self._fitted |= {name for name, slot in wanted.items() if fitting(slot)}
-        lost = wanted.keys() - self._fitted
-        if not lost or autoscaling():
+        lost = {name: wanted[name] for name in wanted.keys() - self._fitted}
+        if not lost:
             return {}
-        return {name: f"no node of this cluster holds {name}, and it has no autoscaler to bring one" for name in lost}
+        if not autoscaling():
+            return {name: f"no node of this cluster holds {name}, and it has no autoscaler to bring one: {lacking(slot)}" for name, slot in lost.items()}
+        seen = look()
+        never = {name for name, slot in lost.items() if seen.never(slot)}
+        told, self._never = never & self._never, never
+        return {name: f"no node with {name}: {seen.why(lost[name])}" for name in told}
 
-    def silent(self, attempt: Attempt, now: float) -> bool:
-        """Whether an actor that has begun was not heard of for too long."""
-        return attempt.started is not None and now - attempt.sign > self._limit
+    def explain(self, waiting: Iterable[Attempt | Call]) -> None:
+        """Say of what waits for a node why it does."""
+        waiting = list(waiting)
+        seen = look() if waiting else None
+        for one in waiting:
+            one.why = seen.why(one.asks, one.memory) if isinstance(one, Call) else seen.why(one.work.slot)
 
-    def check(self, in_flight: Iterable[Attempt], heard: float, now: float) -> None:
-        """End a sweep in which nothing has moved for too long.
+    def silent(self, one: Attempt | Call, now: float) -> bool:
+        """Whether an actor or a task that has begun was not heard of for too long."""
+        begun = one.begun if isinstance(one, Call) else one.started
+        return begun is not None and now - one.sign > self._limit
 
-        Raises:
-            SweepError: with the last sign of life of every actor.
-        """
-        if now - heard > self._limit:
-            signs = "\n".join(f"  {described(attempt, now)}" for attempt in in_flight)
-            raise SweepError(f"nothing has moved for {self._limit / 60:g} min (cluster.stall_minutes):\n{signs}\n")
+    def stalled(self, heard: float, now: float) -> bool:
+        """Whether nothing has moved for too long."""
+        return now - heard > self._limit
+
+    def stall(self, in_flight: Iterable[Attempt | Call], now: float) -> SweepError:
+        """The end of a sweep in which nothing moves, with the last sign of life of everything."""
+        signs = "\n".join(f"  {one if isinstance(one, Call) else described(one, now)}" for one in in_flight)
+        return SweepError(f"nothing has moved for {self._limit / 60:g} min (cluster.stall_minutes):\n{signs}\n")
 
 
 def described(attempt: Attempt, now: float | None = None) -> str:
     """An attempt in words: where it is, how far, and when it was last heard of."""
     now = time.monotonic() if now is None else now
     if attempt.started is None:
-        return f"{attempt.work.name}: waits for a node with {attempt.work.slot.name}"
+        return f"{attempt.work.name}: waits for a node with {attempt.work.slot.name}{f': {attempt.why}' if attempt.why else ''}"
     chunks = f", chunk {attempt.chunks} of {attempt.of}" if attempt.of else ", loading"
     silent = f", last sign {now - attempt.sign:.0f} s ago" if now - attempt.sign > 10 else ""
     return f"{attempt.work.name}: on node {attempt.node[:8]}{chunks}{silent}"

@@ -42,7 +42,7 @@ class Evaluation:
         prompts: (name, text) pairs: MTEB's registry's, else the encoder's own; see run.MtebEncoder.
         tasks: (name, what counts of it) pairs.
         seconds: for ordering only.
-        slot: what it holds on a node.
+        slot, slots: what it holds on a node; see PassWork.
         fetched: a node must fetch its snapshot first.
     """
 
@@ -55,6 +55,7 @@ class Evaluation:
     fetched: bool = False
     default: str | None = None  # where no prompt is found; None: that of the spec
     refusal: str = ""  # why it is not to be run, where MTEB measures it in another way
+    slots: tuple[Slot, ...] = ()
 
     @property
     def key(self) -> str:

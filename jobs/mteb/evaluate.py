@@ -17,7 +17,7 @@ from jobs.mteb.public_scores import PublicScores
 from jobs.mteb.registry import Stated, stated
 from jobs.mteb.run import Encoder, published, task_of
 from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
-from jobs.planning.costs import slot_of, weight_bytes
+from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved
 from jobs.report import console
@@ -113,10 +113,10 @@ def lacking(
         if lacks and (encoder.id, encoder.revision) not in works:
             spec = specs[encoder.name]
             prompts, default, refusal = prompts_of(spec)
-            slot = slot_of(spec, resolved.attributes.get(encoder.name, {}), config)
+            slots = slots_of(spec, resolved.attributes.get(encoder.name, {}), config)
             seconds = float(weight_bytes(spec) * len(lacks))
-            told = (tuple(prompts.items()), lacks, seconds, slot, isinstance(spec, HubSpec), default, refusal)
-            works[encoder.id, encoder.revision] = Evaluation(encoder, spec, *told)
+            told = (tuple(prompts.items()), lacks, seconds, slots[0], isinstance(spec, HubSpec), default, refusal)
+            works[encoder.id, encoder.revision] = Evaluation(encoder, spec, *told, slots=slots)
     return sorted(works.values(), key=lambda work: (-work.seconds, work.key))
 
 

@@ -53,7 +53,7 @@ class Evaluations:
         self._works = {work.key: work for work in works}
         self.ended = {work.key: Ended(work.name) for work in works}
         self._actors = Actors(store.location, config.cluster, MtebRunner)
-        self._schedule = Schedule(self._actors.width, config.cluster.attempts)
+        self._schedule = Schedule(self._actors.width, config.cluster.attempts, config.cluster.patience_seconds)
         self._schedule.add(works)
         self._watch = Watch(config.cluster)
         self._record = f"{config.name}+mteb"  # beside that of the sweep, which may run at the same time; no sweep has such a name
@@ -163,16 +163,20 @@ class Evaluations:
         if now - self._spoken < LINE_SECONDS:
             return
         self._spoken = now
-        hopeless = self._watch.hopeless([*self._schedule.waiting_slots, *(call.attempt.work.slot for call in waiting.values())])
-        for events, call in waiting.items():
-            if (name := call.attempt.work.slot.name) in hopeless:
-                del self._live[events]
-                self._actors.kill(call.actor)
-                self._schedule.done(call.attempt)
-                self._give_up(call.attempt.work, hopeless[name])
+        hopeless = self._watch.hopeless([*self._schedule.waiting_slots, *(slot for call in waiting.values() for slot in call.attempt.slots)])
         for name, why in hopeless.items():
             for work in self._schedule.withdraw(name):
                 self._give_up(work, why)
+        overdue = self._schedule.overdue(now)
+        for events, call in waiting.items():
+            if call.attempt in overdue or self._schedule.lost(call.attempt):
+                del self._live[events]
+                self._actors.kill(call.actor)
+                if call.attempt in overdue:
+                    self._schedule.fall_back(call.attempt, now)
+                    continue
+                self._schedule.done(call.attempt)
+                self._give_up(call.attempt.work, hopeless.get(call.attempt.work.slot.name, "no node holds it"))
         self._tell("running")
         self._say(self._line(f"{self._done} of {self._total} tasks; {len(self._live)} encoders at work"))
 

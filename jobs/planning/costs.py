@@ -25,11 +25,11 @@ def expected_cost(spec: FolderSpec | HubSpec, attributes: dict, words: int, n: i
     return estimate(attributes.get("parameters"), weight_bytes(spec), attributes.get("hidden_size"), spec.dtype, words, n, budget)
 
 
-def slot_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> Slot:
-    """The slot that holds an encoder, by its expected memory."""
+def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[Slot, ...]:
+    """The slot that holds an encoder, by its expected memory, and the fall-backs of that slot."""
     if not isinstance(spec, ModelSpec):
-        return config.cluster.cpu_slot
-    return config.cluster.slot(expected_cost(spec, attributes, 0, 0, config).memory / 1e9)
+        return (config.cluster.cpu_slot,)
+    return config.cluster.slots_for(expected_cost(spec, attributes, 0, 0, config).memory / 1e9)
 
 
 def weight_bytes(spec: FolderSpec | HubSpec) -> int:

@@ -37,6 +37,7 @@ class PassWork:
         units: to embed.
         seconds: expected cost on one CPU core, for ordering only.
         slot: what it holds on a node.
+        slots: its slots, in the order in which they are asked for; none given: `slot` alone.
         fetched: a node must fetch its snapshot first.
         scorings: what its encoders are scored on.
     """
@@ -47,6 +48,7 @@ class PassWork:
     slot: Slot = Slot()
     fetched: bool = False
     scorings: tuple[Scoring, ...] = ()
+    slots: tuple[Slot, ...] = ()
 
     @cached_property
     def members(self) -> tuple[Unit, ...]:

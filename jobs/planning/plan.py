@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
-from jobs.planning.costs import cpu_seconds, slot_of
+from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.passes import PassWork, Scoring, Unit, score_key
 from jobs.planning.prompts import score_file
@@ -192,6 +192,6 @@ def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resol
     for key, (embed, score) in groups.items():
         work = PassWork(key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items()))
         first, texts = work.members[0], sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
-        slot = slot_of(first.spec, first.attributes, config)
-        passes.append(replace(work, seconds=cpu_seconds(first.spec, texts), slot=slot, fetched=isinstance(first.spec, HubSpec)))
+        slots = slots_of(first.spec, first.attributes, config)
+        passes.append(replace(work, seconds=cpu_seconds(first.spec, texts), slot=slots[0], slots=slots, fetched=isinstance(first.spec, HubSpec)))
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))

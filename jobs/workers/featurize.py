@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,8 @@ import pyarrow as pa
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
+from jobs.workers.beats import beating
 from jobs.workers.events import UnitResult
-from jobs.workers.worker import set_threads
 from qre.errors import EmbeddingError
 from qre.features import FeatureMethod, FeatureRow, feature_rows
 from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
@@ -35,10 +35,10 @@ class ToFeaturize:
 
 
 @ray.remote(max_retries=0)
-def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, FeatureMethod | None], threads: int) -> list[UnitResult]:
-    """featurize_batch as a Ray task. `references` are of embeddings, by key, that an actor has just made; they spare a reading of the store."""
-    set_threads(threads)
-    return featurize_batch(Store(store), units, folders, lambda key: _by_reference(references.pop(key, None)))
+def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, FeatureMethod | None], threads: int) -> Iterator[object]:
+    """featurize_batch as a Ray task that yields signs of life. `references` are of embeddings, by key, that an actor has just made; they spare a
+    reading of the store."""
+    yield from beating(lambda tell: featurize_batch(Store(store), units, folders, lambda key: _by_reference(references.pop(key, None))), threads)
 
 
 def featurize_batch(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -14,7 +12,8 @@ import ray
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
-from jobs.workers.worker import set_threads, versions
+from jobs.workers.beats import beating
+from jobs.workers.worker import versions
 from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
 from qre.atlas.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.encoders.passes import pass_key
@@ -60,15 +59,9 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
 
 
 @ray.remote(max_retries=0)
-def reduce(location: str, wanted: Reduction, threads: int) -> Iterator[tuple[str, int, int]]:
-    """write_atlas as a Ray task that yields how far it is: what is being made, how much of it is done, and of how much."""
-    told: queue.SimpleQueue = queue.SimpleQueue()
-    with ThreadPoolExecutor(1, initializer=set_threads, initargs=(threads,)) as pool:
-        work = pool.submit(write_atlas, Store(location), wanted, threads, lambda *event: told.put(event))
-        work.add_done_callback(lambda _: told.put(None))
-        while (event := told.get()) is not None:
-            yield event
-        work.result()
+def reduce(location: str, wanted: Reduction, threads: int) -> Iterator[object]:
+    """write_atlas as a Ray task that yields signs of life, and how far it is: (what is being made, how much of it is done, of how much)."""
+    yield from beating(lambda tell: write_atlas(Store(location), wanted, threads, lambda *event: tell(event)), threads)
 
 
 def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Progress = lambda stage, done, total: None) -> bool:

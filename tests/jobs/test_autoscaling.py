@@ -91,7 +91,7 @@ class Disturbing(Reporter):
 
 
 def test_nodes_come_with_the_work_and_go_with_its_tail(cluster, folders, tmp_path):
-    asked = {"address": cluster.address, "gpus_per_encoder": 1, "width": 2}
+    asked = {"address": cluster.address, "gpus_per_encoder": 1, "width_per_slot": 2}
     case = Case(tmp_path, [*folders, HASHED], asked, tasks=("builtin/sts", "builtin/retrieval"))
     assert cluster.workers == []
     plan = case.sweep(lambda *arguments: Disturbing(cluster, *arguments))

@@ -180,7 +180,7 @@ def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster,
 def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path):
     """246 MB of embeddings, several times what the nodes may hold by reference: the driver grows by a small part of them."""
     encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}]
-    cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width": 1})
+    cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width_per_slot": 1})
     process = cli.start()
     until(lambda: "encoders 0/6" in cli.log(), "the sweep does not begin")
     before = most = memory(process.pid)
@@ -217,7 +217,8 @@ def test_an_embedding_whose_node_has_gone_is_read_from_the_store(cluster, tmp_pa
         cluster.kill(node)
         units = [ToFeaturize(key, key) for key in references]
         made = featurize.options(num_cpus=1).remote(case.store.location, units, dict(references), {"m": case.config.features}, 1)
-        assert {result.status for result in ray.get(made, timeout=PATIENCE)} == {"done"}
+        *_, ended = [ray.get(event, timeout=PATIENCE) for event in made]
+        assert {result.status for result in ended.result} == {"done"}
         for reference in references.values():
             with pytest.raises(ray.exceptions.RayError):
                 ray.get(reference, timeout=10)
@@ -260,7 +261,7 @@ class Stopping(Reporter):
 
 def test_an_actor_that_says_nothing_is_ended_and_its_pass_tried_again(cluster, tmp_path):
     """Also with a width of 1, where nothing else moves meanwhile."""
-    case = Case(tmp_path, [HASHED], {"address": cluster.address, "width": 1, "stall_minutes": 0.25, "attempts": 9})
+    case = Case(tmp_path, [HASHED], {"address": cluster.address, "width_per_slot": 1, "stall_minutes": 0.25, "attempts": 9})
     try:
         assert len(case.sweep(Stopping).on_map) == 6
         rows = case.rows()
@@ -290,7 +291,7 @@ class Occupying(Reporter):
 
 def test_a_sweep_in_which_nothing_moves_ends_and_says_what_it_waits_for(cluster, tmp_path):
     case = Case(tmp_path, [HASHED], {"address": cluster.address, "stall_minutes": 0.05})
-    with pytest.raises(SweepError, match=r"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU\n"):
+    with pytest.raises(SweepError, match=r"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU: the nodes that hold it are busy\n"):
         case.sweep(Occupying)
 
 

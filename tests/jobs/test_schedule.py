@@ -14,7 +14,7 @@ def works(*seconds: float, slot: Slot = GPU, **values) -> list[PassWork]:
 
 
 def schedule(*passes: PassWork, width: int = 2, attempts: int = 3) -> Schedule:
-    made = Schedule(lambda slot: width, attempts)
+    made = Schedule(lambda *slots: width, attempts)
     made.add(passes)
     return made
 
@@ -118,3 +118,69 @@ def test_what_no_node_holds_is_withdrawn():
 def test_a_slot_in_words_and_as_options_of_ray(slot, name, options):
     assert slot.name == name
     assert slot.asked() == options
+
+
+SPOT, ON_DEMAND = Slot(gpus=1, labels={"market": "spot"}), Slot(gpus=1, labels={"market": "on-demand"})
+
+
+def either(*seconds: float) -> list[PassWork]:
+    return works(*seconds, slot=SPOT, slots=(SPOT, ON_DEMAND))
+
+
+def falling_back(*passes: PassWork, width: int = 2) -> Schedule:
+    made = Schedule(lambda *slots: width, 3, patience=600)
+    made.add(passes)
+    return made
+
+
+def test_what_waits_too_long_asks_for_its_next_slot_and_what_follows_asks_there_at_once():
+    made = falling_back(*either(5, 4, 3, 2))
+    first, second = made.next(0.0)
+    assert first.work.slot == second.work.slot == SPOT
+    assert made.overdue(600.0) == []
+    for attempt in made.overdue(601.0):
+        made.fall_back(attempt, 601.0)
+    again = made.next(601.0)
+    assert [(attempt.work.seconds, attempt.work.slot, attempt.number) for attempt in again] == [(5, ON_DEMAND, 1), (4, ON_DEMAND, 1)]
+    assert made.overdue(9999.0) == []  # there is no further one
+    made.started(again[0], "a", 700.0)
+    made.done(again[0])
+    assert [attempt.work.slot for attempt in made.next(800.0)] == [ON_DEMAND]
+
+
+def test_now_and_then_one_looks_whether_the_first_slot_has_a_place_again():
+    made = falling_back(*either(9, 8, 7, 6, 5), width=3)
+    for attempt in made.next(0.0)[:1]:
+        made.fall_back(attempt, 600.0)
+    (first,) = made.next(600.0)
+    assert first.work.slot == ON_DEMAND
+    made.started(first, "a", 700.0)
+    made.done(first)
+    (looks,) = made.next(1300.0)
+    assert looks.work.slot == SPOT
+    made.done(made.in_flight[0])
+    assert [attempt.work.slot for attempt in made.next(1301.0)] == [ON_DEMAND]
+    made.started(looks, "b", 1302.0)  # it has one
+    made.done(made.in_flight[0])
+    made.add(either(1))
+    assert {attempt.work.slot.name for attempt in made.next(1303.0)} == {SPOT.name}
+
+
+def test_a_pass_that_lost_its_node_asks_for_the_first_slot_again():
+    made = falling_back(*either(9), width=1)
+    made.fall_back(made.next(0.0)[0], 0.0)
+    (attempt,) = made.next(0.0)
+    made.started(attempt, "a", 1.0)
+    made.again(attempt, 1.0)
+    assert made.next(1000.0)[0].work.slot == SPOT
+
+
+def test_what_nothing_can_hold_is_not_asked_for():
+    made = falling_back(*either(9, 8, 7), width=1)
+    (waits,) = made.next(0.0)
+    assert made.withdraw(SPOT.name) == []
+    assert made.overdue(0.0) == [waits]
+    made.fall_back(waits, 0.0)
+    assert made.next(0.0)[0].work.slot == ON_DEMAND
+    assert {work.seconds for work in made.withdraw(ON_DEMAND.name)} == {8, 7}
+    assert made.queued == 0

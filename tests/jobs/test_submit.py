@@ -131,7 +131,7 @@ def test_a_config_that_only_the_cluster_can_judge_ends_with_2(tmp_path, head):
 def test_stopped_and_submitted_again(tmp_path, head):
     """A stop keeps what is done; the next job does the rest, and only the rest. Ctrl-C leaves a job running; a dropped connection loses no line."""
     long = {**FEW, "include": ["lsa/*", "sif/*", "projection/*"]}
-    case = Case(tmp_path, head.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"grace_seconds": 1, "width": 1})
+    case = Case(tmp_path, head.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"grace_seconds": 1, "width_per_slot": 1})
     following = case.start("submit", "sweep.yaml")
     first = job_of(following.stdout.readline())
     deadline = time.monotonic() + 300

@@ -1,0 +1,169 @@
+"""What waits for a node, or hangs, in any stage of a sweep on a real Ray: told, ended, tried again, put aside; nothing hangs in silence."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from cluster.guard import command
+from cluster.local import LocalCluster
+from jobs.engine.local import SweepError
+from jobs.engine.progress import Reporter
+from jobs.workers.beats import BEAT_SECONDS, Beat, Begun, Ended, beating
+from qre.errors import UserError
+from tests.conftest import save_tiny_bert
+from tests.faults.in_process import HASHED, PATIENCE, Case, until
+from tests.refusing_provider import CODE
+
+pytestmark = pytest.mark.cluster
+STORE_BYTES = 100 * 2**20
+TYPES = {
+    "small": {"resources": {"CPU": 1, "object_store_memory": STORE_BYTES}},
+    "large": {"resources": {"CPU": 2, "object_store_memory": STORE_BYTES}},
+    "spot": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "spot"}},
+    "on-demand": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "on-demand"}},
+}
+SPOT, ON_DEMAND = ({"gpus": 1, "labels": {"market": market}} for market in ("spot", "on-demand"))
+
+
+@pytest.fixture(scope="module")
+def static():
+    """One node of two CPUs, and no autoscaler."""
+    with LocalCluster(nodes=1, cpus=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def scaled():
+    """No node at first; types of nodes that state no memory; of the type `spot` the cloud gives none."""
+    provider = {"module": "tests.refusing_provider.RefusingProvider", "refused": ["spot"]}
+    path = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with LocalCluster(autoscale=2, node_types=TYPES, provider=provider, idle_seconds=3, environment=path) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoders") / "e1"
+    save_tiny_bert(folder)
+    return {"source": "folder", "path": str(folder)}
+
+
+class TestWithoutAutoscaler:
+    @pytest.mark.parametrize("setting", ["reduce_cpus", "cpus_per_encoder"])
+    def test_what_no_node_can_hold_is_refused_before_the_work(self, static, tmp_path, setting):
+        case = Case(tmp_path, [HASHED], {"address": static.address, setting: 3})
+        with pytest.raises(UserError, match=rf"^cluster.{setting}: .* waits? .*3 CPUs.*: the largest node of this cluster has 2 CPUs") as refused:
+            case.sweep()
+        assert "\n" not in str(refused.value)
+        assert case.store.embeddings.keys() == set()
+
+    def test_a_stopped_reducer_is_ended_and_the_atlas_made_again(self, static, tmp_path):
+        case = Case(tmp_path, [HASHED], {"address": static.address, "stall_minutes": 0.3})
+        plan = case.sweep(lambda *arguments: StoppingReducer(static, *arguments))
+        assert (len(plan.on_map), plan.done) == (6, True)
+        assert "atlas: no sign of life for 0.3 min (cluster.stall_minutes); its process is ended: atlas: on node" in case.said.getvalue()
+        until(lambda: not command(case.reporter.stopped), "the stopped process is still there")
+
+    def test_a_hanging_feature_task_costs_its_own_units_alone(self, static, tmp_path):
+        """An embedding is a file that never answers, as on a dead mount: the process lives and does nothing."""
+        asked = {"address": static.address, "shard_units": 1, "stall_minutes": 0.3, "attempts": 2}
+        case = Case(tmp_path, [HASHED], asked)
+        case.sweep()
+        unit, *others = case.plan().units
+        for name in (*case.store.folder.names("features"), *case.store.folder.names("atlases")):
+            case.store.folder.remove(name)
+        embedding = case.store.folder.path(case.store.embeddings.name(unit.key))
+        embedding.unlink()
+        os.mkfifo(embedding)
+        plan = case.sweep()
+        assert {one.key for one in plan.on_map} == {one.key for one in others}
+        (failure,) = plan.failures.values()
+        assert (failure.encoder, failure.exception, failure.kind) == (unit.spec.name, "TimeoutError", "transient")
+        assert "features of 1 encoder: TimeoutError: no sign of life for 0.3 min" in case.said.getvalue()
+
+    def test_a_process_that_computes_is_told_from_one_that_hangs(self, static):
+        def working(hangs: bool):
+            def work(tell) -> str:
+                end = time.monotonic() + 3 * BEAT_SECONDS
+                while time.monotonic() < end:
+                    if hangs:
+                        time.sleep(1)
+                return "done"
+
+            yield from beating(work, 1)
+
+        ray.init(address=static.address, log_to_driver=False, logging_level="error")
+        try:
+            for hangs in (False, True):
+                begun, *beats, ended = [ray.get(event, timeout=PATIENCE) for event in ray.remote(working).remote(hangs)]
+                assert isinstance(begun, Begun) and ended == Ended("done")
+                assert beats and set(beats) == {Beat(works=not hangs)}
+        finally:
+            ray.shutdown()
+
+
+class TestWithAutoscaler:
+    def test_the_atlas_is_made_where_no_node_type_states_its_memory(self, scaled, tmp_path):
+        case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 2, "width_per_slot": 1})
+        plan = case.sweep()
+        assert (len(plan.on_map), plan.done) == (6, True)
+        if "it asks for the CPUs alone" not in case.said.getvalue():  # a node with two CPUs was there by chance, and its memory is known
+            assert "of memory" not in case.said.getvalue()
+
+    def test_an_atlas_that_no_node_type_can_hold_is_told_at_once(self, scaled, tmp_path):
+        """Not by the limit on stalls, which is 30 minutes."""
+        case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 64, "width_per_slot": 1})
+        why = r"no node for the atlas, which asks for 64 CPUs \(cluster.reduce_cpus\): no available node type can fulfill it; .*All features are kept"
+        with pytest.raises(SweepError, match=why):
+            case.sweep()
+        assert len(case.plan().on_map) == 6
+        assert "atlas: waits for a node with 64 CPUs" in case.said.getvalue()
+
+    def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, encoder, tmp_path):
+        """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
+        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 0.4, "fallback_minutes": 0.1}
+        case = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT]})
+        plan = case.sweep()
+        assert (len(plan.on_map), plan.done) == (6, True)
+        (failure,) = plan.failures.values()
+        assert (failure.encoder, failure.exception, failure.kind) == ("e1", "NoCapacity", "transient")
+        assert "0 of " in failure.message and "launched (spot): " in failure.message and CODE in failure.message
+        again = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT, ON_DEMAND]})
+        plan = again.sweep()
+        assert (len(plan.on_map), plan.done, plan.failures) == (7, True, {})
+        (row,) = (row for row in again.rows() if row["encoder"] == "e1")
+        assert row["slot"] == "1 CPU, 1 GPU, market=on-demand"
+        assert "it asks for its next slot" in again.said.getvalue()
+
+    def test_where_everything_waits_for_capacity_the_sweep_ends_with_the_reason(self, scaled, encoder, tmp_path):
+        others = [{**encoder, "name": f"e/{layer}", "layer": layer, "pooling": "mean", "prompt": str(layer)} for layer in (0, 1)]
+        more = [{**encoder, "name": f"p/{prompt}", "prompt": prompt} for prompt in ("a", "b")]
+        case = Case(tmp_path, [*others, *more], {"address": scaled.address, "slots": [SPOT], "width_per_slot": 2, "stall_minutes": 0.4})
+        with pytest.raises(SweepError, match=rf"nothing has moved for 0.4 min .*\n(.*\n)*  .*: waits for a node with .*market=spot: .*launched \(spot\): .*{CODE}"):
+            case.sweep()
+
+    def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, encoder, tmp_path):
+        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 0.5})
+        plan = case.sweep()
+        assert (len(plan.on_map), plan.done) == (6, True)
+        (failure,) = plan.failures.values()
+        assert (failure.encoder, failure.kind) == ("e1", "transient")
+        assert "no available node type can fulfill it" in failure.message
+
+
+class StoppingReducer(Reporter):
+    """SIGSTOP to the first process that makes the atlas, as soon as it tells what it does."""
+
+    def __init__(self, cluster, *arguments):
+        super().__init__(*arguments)
+        self.cluster, self.stopped = cluster, None
+
+    def begin(self, phase, total):
+        super().begin(phase, total)
+        if phase.startswith("atlas: ") and self.stopped is None:
+            self.stopped = next(pid for pid in self.cluster.processes if command(pid)[:1] == ["ray::reduce"])
+            os.kill(self.stopped, signal.SIGSTOP)
