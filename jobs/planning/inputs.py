@@ -149,9 +149,8 @@ def _fetch(address: Address, wanted: dict[str, str], folder: Path) -> None:
     Args:
         wanted: path below the prefix -> its place in the config.
     """
-    above, _, last = address.prefix.rpartition("/")
-    files = Bucket(replace(address, prefix=above))
-    there = {name[len(last) + 1 :]: size for name, size in files.sizes(last).items()} if wanted else {}
+    files = Bucket(address)
+    there = files.everything() if wanted else {}
     chosen: dict[str, int] = {}
     for path, place in wanted.items():
         found = {path: there[path]} if path in there else {name: size for name, size in there.items() if name.startswith(f"{path}/")}
@@ -169,7 +168,7 @@ def _fetch(address: Address, wanted: dict[str, str], folder: Path) -> None:
         )
     if total > TOLD_BYTES:
         print(f"inputs: fetching {len(chosen)} files, {total / 2**20:.0f} MiB, from {address}", file=sys.stderr, flush=True)
-    files.map(lambda name: _copy(files, f"{last}/{name}", folder.joinpath(*parts(name))), chosen, width=16)
+    files.map(lambda name: _copy(files, name, folder.joinpath(*parts(name))), chosen, width=16)
     if total > TOLD_BYTES:
         print(f"inputs: {len(chosen)} files fetched", file=sys.stderr, flush=True)
 
