@@ -1,8 +1,11 @@
-"""Print the hub's token, read from a secret manager by the machine's own credentials: `HF_TOKEN="$(python hub_token.py NAME)" && export HF_TOKEN && ray start …`.
+"""Print the hub's token, read from a secret manager by the machine's own credentials.
 
-NAME is projects/PROJECT/secrets/SECRET/versions/latest for Google Cloud, the name or ARN of a secret for AWS, and `none` where no token is wanted. Where the
-secret cannot be read, or is empty, one line on stderr says why and the exit code is 1: then Ray must not start, since a node without its token would fail
-every gated encoder that comes to it. `export HF_TOKEN="$(…)"` in one word would swallow that exit code. The clients of both come with Ray's images.
+    HF_TOKEN="$(python hub_token.py NAME)" && export HF_TOKEN && ray start ...
+
+NAME is projects/PROJECT/secrets/SECRET/versions/latest for Google Cloud, the name or ARN of a secret for AWS, and `none` where no token is wanted.
+Where the secret cannot be read, or is empty, one line on stderr says why and the exit code is 1: then Ray must not start, since a node without its
+token would fail every gated encoder that comes to it. `export HF_TOKEN="$(...)"` alone would swallow that exit code. The clients of both come with
+Ray's images.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The files that a config names, where its `inputs:` says that they lie: a folder, or a prefix of a bucket that they are fetched from.
 
-What is fetched is read at once and gone again: nothing of it is kept, so that what was replaced in the bucket is never taken for what it was. Keys are made of
-contents, so they do not depend on where a file came from.
+What is fetched is read at once and gone again: nothing of it is kept, so that what was replaced in the bucket is never taken for what it was. Keys are
+made of contents, so they do not depend on where a file came from.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ def named(config: SweepConfig) -> list[tuple[str, str]]:
 
 @contextmanager
 def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[str], str] | None]]:
-    """The config with its paths as they are on this machine, while the files are there; and what turns a path of a fetched file back into where it came from.
+    """The config with its paths as they are on this machine, while the files are there.
 
-    Relative paths are looked up below `inputs:`, absolute ones are this machine's. Without `inputs:` nothing changes.
+    With it comes what turns the path of a fetched file, in a message, back into where it came from; None where nothing was fetched. Relative paths are
+    looked up below `inputs:`, absolute ones are this machine's. Without `inputs:` nothing changes.
 
     Raises:
-        UserError: a path that is not below `inputs:`, a file that is not there (with those that are), or more than MOST_BYTES; no such folder or bucket.
+        UserError: a path that is not below `inputs:`, a file that is not there (with those that are), more than MOST_BYTES, no such folder or bucket.
         TimeoutError: the bucket does not answer.
     """
     if config.inputs is None:
@@ -84,8 +85,8 @@ def check_encoder(place: str, path: str, config: SweepConfig) -> None:
     """UserError where an encoder's folder is to be looked up below `inputs:`: it is read on the nodes, and nothing is fetched to them."""
     if config.inputs is not None and not os.path.isabs(os.path.expanduser(path)):
         raise UserError(
-            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give the absolute folder that it has on all nodes, "
-            "or put the encoder on the hub"
+            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give the absolute folder "
+            "that it has on all nodes, or put the encoder on the hub"
         )
 
 
@@ -98,7 +99,7 @@ def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
 
     public = resolved.public
     public = replace(public, table=told(public.table), report=told(public.report), notes=tuple(map(shown, public.notes)))
-    return replace(resolved, public=public, notes=[shown(note) for note in resolved.notes], incomplete=[shown(reason) for reason in resolved.incomplete])
+    return replace(resolved, public=public, notes=list(map(shown, resolved.notes)), incomplete=list(map(shown, resolved.incomplete)))
 
 
 def _check_folders(config: SweepConfig) -> None:
@@ -134,8 +135,8 @@ def _relative(place: str, path: str) -> str:
         return "/".join(parts(path))
     except ValueError:
         raise UserError(
-            f"{place}: {path}: a path below inputs has no .. in it, and its parts are of A-Z a-z 0-9 . _ = + - and begin with a letter or digit; rename the file, "
-            "or give an absolute path"
+            f"{place}: {path}: a path below inputs has no .. in it, and its parts are of A-Z a-z 0-9 . _ = + - and begin with a letter or digit; "
+            "rename the file, or give an absolute path"
         ) from None
 
 
@@ -163,8 +164,8 @@ def _fetch(address: Address, wanted: dict[str, str], folder: Path) -> None:
     total = sum(chosen.values())
     if total > MOST_BYTES or len(chosen) > MOST_FILES:
         raise UserError(
-            f"inputs: the config names {len(chosen)} files of {total / 2**30:.1f} GiB in {address}, and at most {MOST_FILES} files of {MOST_BYTES / 2**30:.0f} GiB "
-            "are fetched; name fewer, or mount them and give an absolute path"
+            f"inputs: the config names {len(chosen)} files of {total / 2**30:.1f} GiB in {address}, and at most {MOST_FILES} files of "
+            f"{MOST_BYTES / 2**30:.0f} GiB are fetched; name fewer, or mount them and give an absolute path"
         )
     if total > TOLD_BYTES:
         print(f"inputs: fetching {len(chosen)} files, {total / 2**20:.0f} MiB, from {address}", file=sys.stderr, flush=True)
