@@ -253,6 +253,11 @@ def test_grace_periods_agree_with_each_other_and_with_the_notice_of_spot_machine
         assert SETTINGS.grace_seconds < grace[key] <= GKE_POD_SECONDS < GOOGLE_NOTICE < AWS_NOTICE
     assert all(grace[key] >= max(grace[one] for one in spot) for key in grace.keys() - spot)
     assert SETTINGS.grace_seconds + MARGIN_SECONDS <= stop < grace["head"]
+    for group in [job["rayClusterSpec"]["headGroupSpec"], *job["rayClusterSpec"]["workerGroupSpecs"]]:
+        (container,) = group["template"]["spec"]["containers"]
+        drain = next(float(entry["value"]) for entry in container["env"] if entry["name"] == "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S")
+        assert SETTINGS.grace_seconds <= drain <= min(grace[key] for key in spot) - 3, "Ray's own default, 30 s, outlives a spot pod"
+    assert ray._private.ray_constants.RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S == 30.0, "the name, as Ray reads it"
     assert SETTINGS.grace_seconds + MARGIN_SECONDS <= signal
 
 

@@ -158,42 +158,33 @@ def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_st
     assert message in job.log.read_text() and not (job.state / "tasks").exists() and not job.requeued
 
 
-@pytest.mark.timeout(600)
-def test_a_sweep_on_two_nodes_ends_whole_on_its_own_cores_and_leaves_nothing(tmp_path, start):
-    number, core = numbered(), min(os.sched_getaffinity(0))
-    port = 20000 + number * 2 % 10000
-    with socket.create_server(("127.0.0.1", port + 1)):  # another job of the same user has the port that this one would take
-        job = start(sweep(tmp_path, CLASSICAL), number, gpus=1)
-        raylets = job.until(lambda: len(found := job.raylets) == 2 and found)
+@pytest.mark.timeout(900)
+def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_leaves_nothing(tmp_path, start, tiny_encoder):
+    """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it; and another job of the same user has the port that this one would take."""
+    slow = [{"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)]
+    config, number, core = sweep(tmp_path, [*CLASSICAL, *slow], limit=2000), numbered(), min(os.sched_getaffinity(0))
+    port, store = 20000 + number * 2 % 10000, Store(tmp_path / "shared/store")
+    with socket.create_server(("127.0.0.1", port + 1)):
+        first = start(config, number, gpus=1)
+        raylets = first.until(lambda: len(found := first.raylets) == 2 and found)
         assert {tuple(os.sched_getaffinity(pid)) for pid in raylets} == {(core,)}
         assert {re.search(r"static_resource_list=\S*\bCPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_CPUS_PER_TASK"
         assert {re.search(r"static_resource_list=\S*\bGPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_GPUS_ON_NODE"
-        assert {folder.stat().st_mode & 0o777 for folder in job.folders} == {0o700}
-        assert job.end() == 0, job.log.read_text()[-4000:]
-    told = job.log.read_text()
-    assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in told and "map of" in told
-    assert Store(tmp_path / "shared/store").atlases.manifest("t") is not None and not job.requeued
-    assert job.left == []
-
-
-@pytest.mark.timeout(600)
-def test_when_the_time_is_up_it_is_queued_again_and_the_next_run_goes_on(tmp_path, start, tiny_encoder):
-    """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it."""
-    transformer = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64}
-    slow = [{**transformer, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)]
-    config = sweep(tmp_path, [*CLASSICAL, *slow], limit=2000)
-    first = start(config, numbered())
-    store = Store(tmp_path / "shared/store")
-    first.until(lambda: store.embeddings.keys())
+        assert {folder.stat().st_mode & 0o777 for folder in first.folders} == {0o700}
+        first.until(lambda: store.embeddings.keys())
+    assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in first.log.read_text()
     first.process.send_signal(signal.SIGTERM)
     assert first.end() == 143, first.log.read_text()[-4000:]
     assert first.requeued and first.left == []
     assert store.atlases.manifest("t") is None, "it was stopped on the way"
     before = {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in store.embeddings.keys()}
-    second = start(config, first.number)
+    (first.state / "requeued").unlink()
+    second = start(config, number)
     assert second.end() == 0, second.log.read_text()[-4000:]
+    assert not second.requeued and second.left == []
     assert before and before == {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in before}
-    assert store.atlases.manifest("t") is not None and "stopping" in second.log.read_text(), "the log goes on too"
+    assert store.atlases.manifest("t") is not None
+    assert "stopping" in (told := second.log.read_text()) and "map of" in told, "the log goes on too"
 
 
 @pytest.mark.timeout(300)
