@@ -233,6 +233,9 @@ class SweepConfig(_Record):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="of the sweep and its atlas")
     store: PathText = Field(description="folder of the store, from the working directory")
     export: PathText | None = Field(None, description="folder that the finished atlas is copied to")
+    inputs: PathText | None = Field(
+        None, min_length=1, description="folder, or s3://bucket/prefix or gs://bucket/prefix, that sentences, lists, tasks and MTEB's results are looked up in"
+    )
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
     encoders: tuple[Entry, ...] = Field(min_length=1)
     encode: EncodeSettings = EncodeSettings()

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
+from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import catalogue
@@ -64,7 +65,7 @@ class Resolved:
 
 
 def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: Callable[[int, int], None] = lambda done, total: None) -> Resolved:
-    """Sentences and specs of a config. Reads sentence files and encoder folders, asks the hub, runs nothing.
+    """Sentences and specs of a config. Reads sentence files and encoder folders, fetching what `inputs:` has in a bucket; asks the hub, runs nothing.
 
     Args:
         store: where earlier answers of the hub are kept.
@@ -73,7 +74,14 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
 
     Raises:
         UserError: naming the entry of the config.
+        TimeoutError: the bucket of the inputs does not answer.
     """
+    with inputs_here(config) as (here, shown):
+        resolved = _resolve(here, store, ask_hub, progress)
+        return resolved if shown is None else as_fetched(resolved, shown)
+
+
+def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
     resolved = Resolved(_sentences(config))
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
@@ -83,6 +91,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry)
         elif isinstance(entry, FolderEntry):
+            check_encoder(place, entry.path, config)
             _add_folder(resolved, place, entry)
         elif isinstance(entry, HubEntry):
             found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]

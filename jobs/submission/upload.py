@@ -16,10 +16,12 @@ from pathlib import Path
 
 from jobs.submission.secrets import secret
 from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
+from jobs.planning.inputs import named
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
 from qre.errors import UserError
 from qre.paths import shortened
+from qre.store.address import parse
 from qre.tasks.spec import BuiltinTasks
 
 LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
@@ -205,7 +207,13 @@ def _check_size(folder: Path, sizes: dict[str, int]) -> None:
 
 
 def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
-    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included."""
+    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included.
+
+    What lies below `inputs:` is the cluster's business, unless that is a folder of the working directory.
+    """
+    if settings.inputs is not None:
+        yield from _named_in(settings, settings.inputs)
+        return
     if isinstance(settings.sentences, FileSentences):
         yield "sentences.path", settings.sentences.path, False
     for number, entry in enumerate(settings.encoders):
@@ -221,6 +229,19 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             yield from ((f"tasks[{number}].results[{row}]", path, True) for row, path in enumerate(entry.results))
         elif not isinstance(entry, BuiltinTasks):
             yield from ((f"tasks[{number}].{field}", path, False) for field, path in entry.files().items())
+
+
+def _named_in(settings: SweepConfig, inputs: str) -> Iterator[tuple[str, str, bool]]:
+    """As _named, where the config says where its inputs lie."""
+    remote = parse(inputs) is not None
+    if not remote and os.path.isabs(os.path.expanduser(inputs)):
+        yield "inputs", inputs, True
+    for place, path in named(settings):
+        if os.path.isabs(path):
+            yield place, path, True
+        elif not remote and not os.path.isabs(os.path.expanduser(inputs)):
+            yield place, os.path.join(inputs, path), False
+    yield from ((f"encoders[{number}].path", entry.path, True) for number, entry in enumerate(settings.encoders) if isinstance(entry, FolderEntry))
 
 
 def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], secrets: dict[str, str]) -> None:

@@ -122,6 +122,17 @@ class Bucket(Files):
         with ThreadPoolExecutor(min(width, len(items))) as pool:
             return list(pool.map(function, items))
 
+    def everything(self) -> dict[str, int]:
+        """Bytes of all objects below the prefix, whoever made them and however they are called, by the name that follows it; sorted."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._root, recursive=True, allow_not_found=True)
+        infos = self._tried("list", "", lambda: self._client.get_file_info(selector))
+        if not infos:
+            self._require_bucket()
+        start = len(self._root) + 1
+        return dict(sorted((info.path[start:], info.size) for info in infos if info.is_file))
+
     def _move(self, name: str, target: str) -> None:
         old, new = self._key(name), self._key(target)
         try:

@@ -5,6 +5,8 @@ import shlex
 from collections import Counter, defaultdict
 
 import pytest
+import ray
+import yaml
 from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
 from ray.autoscaler.v2.instance_manager.subscribers.cloud_resource_monitor import CloudResourceMonitor
 from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
@@ -13,11 +15,14 @@ from ray.core.generated.common_pb2 import LabelSelectorOperator
 from ray.core.generated.instance_manager_pb2 import Instance, InstanceUpdateEvent
 
 from jobs.config import load_config
+from jobs.submission.submit import MARGIN_SECONDS
 from tests.cluster.files import CLUSTER, LAUNCHERS, MANIFESTS, ROOT, autoscaling_config, cluster_spec, containers, load
 
 RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
 FILES = sorted(path for path in CLUSTER.iterdir() if path.is_file())
 SETTINGS = load_config(CLUSTER / "sweep.yaml").cluster
+KIND, MARKET = "ray.io/accelerator-type", "ray.io/market-type"
+GKE_POD_SECONDS, GOOGLE_NOTICE, AWS_NOTICE = 15, 30, 120  # what a spot machine leaves: the kubelet to a pod, Google, AWS
 SECRETS = {
     "an access key of AWS": r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", "a token of the hub": r"\bhf_[A-Za-z0-9]{20,}", "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a key of Google": r"\bAIza[A-Za-z0-9_-]{30,}|\"private_key\"", "a token of GitHub": r"\bgh[pousr]_[A-Za-z0-9]{30,}",
@@ -56,7 +61,9 @@ def test_the_image_is_pinned_to_the_ray_of_the_constraints(name):
     assert images and set(images) == {f"{RAY}-py311"}
     if name in MANIFESTS:
         assert str(cluster_spec(load(name))["rayVersion"]) == RAY
-        assert {container["image"] for container in containers(load(name))} == {f"registry.example/encoder-map:ray-{RAY}-py311"}
+        assert {container["image"] for container in containers(load(name))} == {f"registry.example/encoder-map:ray-{RAY}-py311@sha256:CHANGE-ME"}
+    elif name in LAUNCHERS:
+        assert load(name)["docker"]["image"] == f"registry.example/encoder-map:ray-{RAY}-py311@sha256:CHANGE-ME"
 
 
 def image_problems(text: str) -> list[str]:
@@ -68,7 +75,7 @@ def image_problems(text: str) -> list[str]:
     copied = [word for words in steps["COPY"] for word in words[:-1] if not word.startswith("--")]
     ignored = (CLUSTER / "Dockerfile.dockerignore").read_text().splitlines()
     rules = {
-        "one base, the pinned Ray": steps["FROM"] == [[f"rayproject/ray:{RAY}-py311"]],
+        "one base, the pinned Ray": steps["FROM"] == [[f"rayproject/ray:{RAY}-py311${{RAY_DIGEST}}"]] and steps["ARG"][:1] == [["RAY_DIGEST="]],
         "what is copied is there, and let in by .dockerignore": all((ROOT / source).exists() and f"!{source}" in ignored for source in copied),
         "what is copied is the user's": all("--chown=1000:100" in words for words in steps["COPY"]),
         "what is installed is constrained": all("--constraint constraints.txt" in " ".join(words) for words in steps["RUN"] if "pip" in words),
@@ -85,7 +92,7 @@ def test_the_image_is_built_of_files_that_there_are_by_a_user_without_power():
 @pytest.mark.parametrize(
     ("before", "after", "rule"),
     [
-        (f":{RAY}-py311\n", ":latest\n", "pinned"), ("COPY --chown=1000:100 qre", "COPY --chown=1000:100 qer", "is there"),
+        (f":{RAY}-py311$", ":latest$", "pinned"), ("COPY --chown=1000:100 qre", "COPY --chown=1000:100 qer", "is there"),
         ("--constraint constraints.txt --no-deps", "--no-deps", "constrained"), ("USER ray", "USER root", "root"), ("COPY --chown=1000:100 jobs", "COPY jobs", "user's"),
         ("ENV HF_HOME", "ENV HF_TOKEN=abcdefghijkl HF_HOME", "secret"),
     ],
@@ -108,7 +115,7 @@ def launched(name: str, asked: list[dict], availabilities: dict[str, float] | No
         config["available_node_types"][kind.replace("_", "-")]["max_workers"] = workers
     requests = []
     for options in asked:
-        bundle = {"CPU": options["num_cpus"], "GPU": options.get("num_gpus", 0), **options.get("resources", {})}
+        bundle = {"CPU": options["num_cpus"], "GPU": options.get("num_gpus", 0), "memory": options.get("memory", 0), **options.get("resources", {})}
         labels = [(key, LabelSelectorOperator.LABEL_OPERATOR_IN, [value]) for key, value in options.get("label_selector", {}).items()]
         requests.append(
             ResourceRequestUtil.make({key: amount for key, amount in bundle.items() if amount}, label_selectors=[labels] if labels else None)
@@ -138,26 +145,32 @@ def learned_from(status: int) -> dict[str, float]:
 @pytest.mark.parametrize("name", [*LAUNCHERS, *MANIFESTS])
 class TestSlotsOfTheSweep:
     def test_each_slot_is_held_by_the_node_type_that_it_is_for(self, name):
-        shared, whole, large = (slot.asked() for slot in SETTINGS.slots)
+        shared, shared_later, whole, whole_later, large = (slot.asked() for slot in SETTINGS.slots)
         assert launched(name, [SETTINGS.cpu_slot.asked()]) == {"cpu": 1}
         assert launched(name, [{"num_cpus": SETTINGS.reduce_cpus}]) == {"cpu": 1}
         assert launched(name, [shared] * 3) == launched(name, [whole]) == {"gpu-spot": 1}
+        assert launched(name, [shared_later] * 3) == launched(name, [whole_later]) == {"gpu-on-demand": 1}
         assert launched(name, [large]) == {"gpu-large": 1}
 
-    def test_the_width_is_what_the_spot_nodes_hold(self, name):
-        shared = SETTINGS.slots[0]
-        assert launched(name, [shared.asked()] * SETTINGS.width_per_slot) == {"gpu-spot": 8}
+    def test_the_width_is_what_the_spot_nodes_hold_and_as_much_fits_on_demand(self, name):
+        first, then = SETTINGS.slots[:2]
+        assert launched(name, [first.asked()] * SETTINGS.width_per_slot) == {"gpu-spot": 8}
+        assert launched(name, [then.asked()] * SETTINGS.width_per_slot) == {"gpu-on-demand": 8}
 
-    def test_on_demand_takes_what_spot_cannot_and_all_when_spot_is_turned_off(self, name):
+    def test_the_autoscaler_itself_never_turns_from_spot_to_on_demand(self, name):
+        """The slot names the market, so what waits for a spot node waits for that alone, however often it is refused: the sweep's fall-back is what changes it."""
         shared = SETTINGS.slots[0].asked()
-        assert launched(name, [shared] * (SETTINGS.width_per_slot + 3)) == {"gpu-spot": 8, "gpu-on-demand": 1}
-        assert launched(name, [shared] * 6, gpu_spot=0) == {"gpu-on-demand": 2}
+        for known in ({}, learned_from(Instance.ALLOCATION_FAILED), learned_from(Instance.ALLOCATION_TIMEOUT)):
+            assert launched(name, [shared] * (SETTINGS.width_per_slot), known) == {"gpu-spot": 8}
+        with pytest.raises(AssertionError):
+            launched(name, [shared] * (SETTINGS.width_per_slot + 1))
 
-    def test_a_spot_node_that_never_came_counts_and_a_launch_that_was_refused_does_not(self, name):
-        """The first is a pod without a machine; the second is how EC2 and Google say that there is no capacity. README.md says what to do then."""
-        two = [SETTINGS.slots[1].asked()] * 2
-        assert launched(name, two, learned_from(Instance.ALLOCATION_TIMEOUT)) == {"gpu-on-demand": 2}
-        assert launched(name, two, learned_from(Instance.ALLOCATION_FAILED)) == {"gpu-spot": 2}
+    def test_a_task_that_asks_for_memory_starts_a_node_and_one_beyond_all_nodes_does_not(self, name):
+        reducer = {"num_cpus": SETTINGS.reduce_cpus, "memory": 12 * 2**30}
+        assert launched(name, [reducer]) == {"cpu": 1}
+        assert launched(name, [{**reducer, "memory": 60 * 2**30}]) == {"gpu-large": 1}
+        with pytest.raises(AssertionError):
+            launched(name, [{**reducer, "memory": 2**40}])
 
     def test_what_no_node_type_holds_is_not_started(self, name):
         with pytest.raises(AssertionError):
@@ -169,6 +182,83 @@ def test_the_models_leave_room_on_the_disk():
     sizes = [disk["Ebs"]["VolumeSize"] for node in nodes["aws.yaml"] for disk in node["BlockDeviceMappings"]]
     sizes += [int(disk["initializeParams"]["diskSizeGb"]) for node in nodes["gcp.yaml"] for disk in node["disks"]]
     assert len(sizes) == 6 and min(sizes) >= SETTINGS.cache_gigabytes + 100
+
+
+def test_every_spot_slot_has_its_fall_back_on_demand():
+    """Those of one size are tried in turn; the largest slot alone has none, as README.md says."""
+    bounded = [slot for slot in SETTINGS.slots if slot.up_to_gigabytes is not None]
+    for first, then in zip(bounded[::2], bounded[1::2], strict=True):
+        assert (first.labels[MARKET], then.labels[MARKET]) == ("spot", "on-demand")
+        assert then == first.model_copy(update={"labels": {**first.labels, MARKET: "on-demand"}})
+
+
+@pytest.mark.parametrize("name", [*LAUNCHERS, *MANIFESTS])
+def test_the_label_of_the_market_is_what_the_machines_are_bought_as(name):
+    if name in MANIFESTS:
+        groups = cluster_spec(load(name))["workerGroupSpecs"]
+        bought = {group["groupName"]: group["template"]["spec"].get("nodeSelector", {}).get("cloud.google.com/gke-provisioning") for group in groups}
+        labels = {group["groupName"]: group.get("labels", {}) for group in groups}
+        assert bought.pop("cpu") is None and labels.pop("cpu") == {}  # any machine
+        bought = {group: "spot" if market == "spot" else "on-demand" for group, market in bought.items()}
+    else:
+        types = {key: kind for key, kind in load(name)["available_node_types"].items() if key != "head"}
+        spot = {"aws.yaml": "InstanceMarketOptions", "gcp.yaml": "scheduling"}[name]
+        settings = {key: kind["node_config"].get(spot, {}) for key, kind in types.items()}
+        bought = {key: "spot" if {"spot", "SPOT"} & set(map(str, value.values())) else "on-demand" for key, value in settings.items()}
+        labels = {key: kind["labels"] for key, kind in types.items()}
+    assert {key: value[MARKET] for key, value in labels.items()} == bought
+    assert MARKET == ray._raylet.RAY_NODE_MARKET_TYPE_KEY and KIND == ray._raylet.RAY_NODE_ACCELERATOR_TYPE_KEY  # Ray's own keys
+
+
+MACHINES = {  # CPUs and GiB, as their makers say
+    "m7i.xlarge": (4, 16), "m7i.2xlarge": (8, 32), "g6.2xlarge": (8, 32), "p5.4xlarge": (16, 256),
+    "n2-standard-4": (4, 16), "n2-standard-8": (8, 32), "g2-standard-8": (8, 32), "a3-highgpu-1g": (26, 234),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_each_node_type_states_its_memory_and_no_more_than_the_machine_has_beside_the_object_store(name):
+    for key, kind in load(name)["available_node_types"].items():
+        cpus, gigabytes = MACHINES[kind["node_config"].get("InstanceType") or kind["node_config"]["machineType"]]
+        assert kind["resources"]["CPU"] == (0 if key == "head" else cpus)
+        share = kind["resources"]["memory"] / (gigabytes * 2**30)
+        assert 0.5 <= share <= 1 - ray._private.ray_constants.DEFAULT_OBJECT_STORE_MEMORY_PROPORTION, (key, share)
+
+
+def test_the_readme_names_the_quotas_that_all_nodes_need():
+    """Each row of its table ends with what max_workers of the file come to."""
+    rows = {match[1]: int(match[2]) for match in re.finditer(r"^\| (?:AWS|Google) \| ([^|]+?) \| (\d+)[^|]* \|", (CLUSTER / "README.md").read_text(), re.MULTILINE)}
+    aws, gcp = (load(name)["available_node_types"] for name in LAUNCHERS)
+    cpus = {key: MACHINES[kind["node_config"]["InstanceType"]][0] * kind.get("max_workers", 1) for key, kind in aws.items()}
+    nodes = {key: kind.get("max_workers", 1) for key, kind in gcp.items()}
+    disks = {key: int(kind["node_config"]["disks"][0]["initializeParams"]["diskSizeGb"]) * nodes[key] for key, kind in gcp.items()}
+    assert rows == {
+        "All G and VT Spot Instance Requests": cpus["gpu-spot"], "Running On-Demand G and VT instances": cpus["gpu-on-demand"],
+        "All P5 Spot Instance Requests": cpus["gpu-large"], "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances": cpus["head"] + cpus["cpu"],
+        "`GPUS_ALL_REGIONS`": nodes["gpu-spot"] + nodes["gpu-on-demand"] + nodes["gpu-large"], "`PREEMPTIBLE_NVIDIA_L4_GPUS`": nodes["gpu-spot"],
+        "`NVIDIA_L4_GPUS`": nodes["gpu-on-demand"], "`PREEMPTIBLE_NVIDIA_H100_GPUS`": nodes["gpu-large"], "`SSD_TOTAL_GB`": sum(disks.values()),
+    }  # fmt: skip
+
+
+def test_grace_periods_agree_with_each_other_and_with_the_notice_of_spot_machines():
+    """Of a stop: encoders in flight, then the job's kill, then the head's. Of a spot machine: what runs there may end before the pod must."""
+    job = load("kuberay-rayjob.yaml")["spec"]
+    pods = {group.get("groupName", "head"): group["template"]["spec"] for group in [job["rayClusterSpec"]["headGroupSpec"], *job["rayClusterSpec"]["workerGroupSpecs"]]}
+    grace = {key: pod["terminationGracePeriodSeconds"] for key, pod in pods.items()}
+    spot = {key for key, pod in pods.items() if pod.get("nodeSelector", {}).get("cloud.google.com/gke-provisioning") == "spot"}
+    stop = float(yaml.safe_load(job["runtimeEnvYAML"])["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"])
+    signal = int(re.search(r"^#SBATCH --signal=B:TERM@(\d+)$", (CLUSTER / "slurm.sbatch").read_text(), re.MULTILINE)[1])
+    assert spot == {"gpu-spot", "gpu-large"}
+    for key in spot:
+        assert SETTINGS.grace_seconds < grace[key] <= GKE_POD_SECONDS < GOOGLE_NOTICE < AWS_NOTICE
+    assert all(grace[key] >= max(grace[one] for one in spot) for key in grace.keys() - spot)
+    assert SETTINGS.grace_seconds + MARGIN_SECONDS <= stop < grace["head"]
+    for group in [job["rayClusterSpec"]["headGroupSpec"], *job["rayClusterSpec"]["workerGroupSpecs"]]:
+        (container,) = group["template"]["spec"]["containers"]
+        drain = next(float(entry["value"]) for entry in container["env"] if entry["name"] == "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S")
+        assert SETTINGS.grace_seconds <= drain <= min(grace[key] for key in spot) - 3, "Ray's own default, 30 s, outlives a spot pod"
+    assert ray._private.ray_constants.RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S == 30.0, "the name, as Ray reads it"
+    assert SETTINGS.grace_seconds + MARGIN_SECONDS <= signal
 
 
 def test_the_readme_names_every_file_and_no_other():

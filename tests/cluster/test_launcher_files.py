@@ -1,15 +1,23 @@
 """aws.yaml and gcp.yaml: read by Ray itself, against the clouds' own descriptions of their interfaces, and on an AWS that is simulated."""
 
+import re
+import shutil
+import subprocess
+import sys
+
 import boto3
 import jsonschema
 import pytest
+import yaml
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 from moto import mock_aws
+from ray.autoscaler._private.command_runner import _with_environment_variables, _with_interactive
 
 from cluster import hub_token
 from tests.cluster.files import CLUSTER, LAUNCHERS, launcher_config, load
 from tests.cluster.gcp_instance import INSTANCE
+from tests.s3 import CREDENTIALS, s3  # noqa: F401
 
 
 def aws_problems(node_config: dict) -> str:
@@ -48,7 +56,7 @@ def test_the_provider_has_no_typo():
 def test_the_head_runs_no_tasks_and_workers_come_from_none(name):
     config = launcher_config(load(name))
     types = config["available_node_types"]
-    assert types[config["head_node_type"]]["resources"] == {"CPU": 0} and types[config["head_node_type"]]["max_workers"] == 0
+    assert types[config["head_node_type"]]["resources"]["CPU"] == 0 and types[config["head_node_type"]]["max_workers"] == 0
     workers = {key: value for key, value in types.items() if key != config["head_node_type"]}
     assert all(kind["min_workers"] == 0 for kind in workers.values())
     assert config["max_workers"] >= sum(kind["max_workers"] for kind in workers.values())
@@ -64,7 +72,7 @@ def test_ray_is_guarded_by_a_token_and_the_dashboard_is_on_loopback(name):
     head = values["head_start_ray_commands"][-1]
     assert "--dashboard-host=127.0.0.1" in head and "0.0.0.0" not in (CLUSTER / name).read_text()
     for command in (head, values["worker_start_ray_commands"][-1]):
-        assert "python ~/hub_token.py $HF_SECRET" in command
+        assert 'python ~/hub_token.py "$HF_SECRET"' in command
 
 
 def test_aws_takes_each_node_type():
@@ -82,7 +90,7 @@ def test_a_typo_in_an_aws_node_is_caught(typo):
 def test_aws_spot_is_spot_and_on_demand_is_not():
     types = load("aws.yaml")["available_node_types"]
     markets = {name: kind["node_config"].get("InstanceMarketOptions", {}).get("MarketType") for name, kind in types.items()}
-    assert markets == {"head": None, "cpu": "spot", "gpu-spot": "spot", "gpu-on-demand": None, "gpu-large": "spot"}
+    assert markets == {"head": None, "cpu": None, "gpu-spot": "spot", "gpu-on-demand": None, "gpu-large": "spot"}
     for kind in types.values():
         config = kind["node_config"]
         assert config["MetadataOptions"]["HttpTokens"] == "required" and config["IamInstanceProfile"] and config["SecurityGroupIds"]
@@ -106,7 +114,7 @@ def test_a_typo_in_a_google_node_is_caught(typo):
 def test_google_spot_is_spot_and_on_demand_is_not():
     types = load("gcp.yaml")["available_node_types"]
     models = {name: kind["node_config"].get("scheduling", {}).get("provisioningModel") for name, kind in types.items()}
-    assert models == {"head": None, "cpu": "SPOT", "gpu-spot": "SPOT", "gpu-on-demand": None, "gpu-large": "SPOT"}
+    assert models == {"head": None, "cpu": None, "gpu-spot": "SPOT", "gpu-on-demand": None, "gpu-large": "SPOT"}
     assert types["gpu-on-demand"]["node_config"]["scheduling"]["onHostMaintenance"] == "TERMINATE"  # else Google refuses a GPU
 
 
@@ -143,7 +151,7 @@ def test_on_a_simulated_aws_ray_up_prepares_the_cluster_and_each_type_starts(aws
         instance = aws.Instance(made)
         assert instance.instance_type == load("aws.yaml")["available_node_types"][name]["node_config"]["InstanceType"]
         assert [member["GroupId"] for member in instance.security_groups] == [group.id], "Ray's own group is open to everybody"
-        assert (instance.instance_lifecycle == "spot") == (name not in ("head", "gpu-on-demand"))
+        assert (instance.instance_lifecycle == "spot") == (name in ("gpu-spot", "gpu-large"))
         assert len(kind["node_config"]["SubnetIds"]) == 2, "both zones are tried"
 
 
@@ -158,9 +166,73 @@ def filled(value, words: dict[str, str]):
     return value
 
 
-def test_the_hub_token_is_read_from_the_secret(aws):
+def test_the_hub_token_is_read_from_the_secret(aws, capsys):
     client = boto3.client("secretsmanager")
     client.create_secret(Name="hub", SecretString="a-secret\n")
-    assert hub_token.read("hub") == "a-secret"
-    with pytest.raises(client.exceptions.ResourceNotFoundException):
-        hub_token.read("another")
+    client.create_secret(Name="blank", SecretString=" \n")
+    assert hub_token.read("hub") == "a-secret" and hub_token.read("none") == ""
+    for name, why in (("another", "ResourceNotFoundException"), ("blank", "the secret is empty"), ("", "no name of a secret")):
+        assert hub_token.main([name]) == 1
+        told = capsys.readouterr()
+        assert told.out == "" and why in told.err and told.err.count("\n") == 1
+    assert hub_token.main([]) == 1
+
+
+@pytest.fixture
+def node(tmp_path, s3):  # noqa: F811
+    """Runs a start command as Ray does it on a node; returns its exit code, and what `ray` was called with and which HF_TOKEN it had: None where it was not.
+
+    The secrets are those of a server of this machine. `ray` is a program that writes down its call; python and hub_token.py are the real ones.
+    """
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    home.mkdir()
+    programs.mkdir()
+    shutil.copy(CLUSTER / "hub_token.py", home)
+    (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (programs / "ray").write_text('#!/bin/sh\nprintf "%s\\n%s\\n" "${HF_TOKEN-unset}" "$*" > "$HOME/called"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    (home / ".bashrc").write_text(f"export PATH={programs}:/usr/bin:/bin\n")  # as in Ray's image: a login shell begins with a PATH of its own
+    variables = {
+        "HOME": str(home), "PATH": "/usr/bin:/bin", "AWS_ENDPOINT_URL": "http://{}:{}".format(*s3.upstream), "AWS_DEFAULT_REGION": "us-west-2",
+        "RAY_HEAD_IP": "127.0.0.9", **CREDENTIALS,
+    }  # fmt: skip
+
+    def run(command: str, **environment: str) -> tuple[int, tuple[str, str] | None]:
+        started = " ".join(_with_interactive(_with_environment_variables(command, {"RAY_OVERRIDE_RESOURCES": {"CPU": 8}})))
+        (home / "called").unlink(missing_ok=True)
+        done = subprocess.run(started, shell=True, env={**variables, **environment}, capture_output=True, text=True, check=False, timeout=120)
+        run.told = done.stderr
+        return done.returncode, tuple((home / "called").read_text().splitlines()) if (home / "called").exists() else None
+
+    client = boto3.client("secretsmanager", "us-west-2", endpoint_url=variables["AWS_ENDPOINT_URL"], aws_access_key_id="test", aws_secret_access_key="test")
+    if "encoder-map-hub" not in [secret["Name"] for secret in client.list_secrets()["SecretList"]]:
+        client.create_secret(Name="encoder-map-hub", SecretString="the-token")
+    return run
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+@pytest.mark.parametrize("part", ["head", "worker"])
+def test_a_refused_secret_stops_the_start_of_the_node(node, name, part):
+    command = load(name)[f"{part}_start_ray_commands"][-1]
+    code, called = node(command, HF_SECRET="encoder-map-hub")
+    assert code == 0 and called[0] == "the-token" and called[1].startswith("start --head" if part == "head" else "start --address=127.0.0.9:6379")
+    code, called = node(command, HF_SECRET="none")
+    assert code == 0 and called[0] == ""  # no token, in the words of huggingface_hub
+    for secret in ({"HF_SECRET": "another"}, {}, {"HF_SECRET": "encoder-map-hub", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}):
+        code, called = node(command, **secret)
+        assert code != 0 and called is None and "hub_token: " in node.told, secret
+        assert "set HF_SECRET=none" in node.told
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_the_login_to_a_private_registry_that_the_file_offers_is_a_command_that_ray_takes(name):
+    """The commented lines under initialization_commands, with the comment sign taken away."""
+    text = (CLUSTER / name).read_text()
+    offered = re.findall(r"^ *# (- (?:aws ecr|gcloud auth) .*)$", text, re.MULTILINE)
+    assert len(offered) == 1
+    values = yaml.safe_load(text.replace("initialization_commands: []", "initialization_commands:").replace(f"# {offered[0]}", offered[0]))
+    assert values["initialization_commands"][-1].startswith(("aws ecr get-login-password", "gcloud auth configure-docker"))
+    assert launcher_config(values)["initialization_commands"] == values["initialization_commands"]
+    for command in values["initialization_commands"]:
+        subprocess.run(["bash", "-n", "-c", command], check=True)

@@ -1,0 +1,214 @@
+"""The files that a config names, where its `inputs:` says that they lie: a folder, or a prefix of a bucket that they are fetched from.
+
+What is fetched is read at once and gone again: nothing of it is kept, so that what was replaced in the bucket is never taken for what it was. Keys are
+made of contents, so they do not depend on where a file came from.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig
+from qre.errors import UserError
+from qre.store.address import Address, parse
+from qre.store.bucket import Bucket
+from qre.store.files import Files, parts
+from qre.tasks.spec import BuiltinTasks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.planning.resolve import Resolved
+
+MOST_BYTES, MOST_FILES = 4 * 2**30, 50_000  # fetched for one config
+TOLD_BYTES = 50 * 2**20  # of which, and more, it is said that they are fetched
+PIECE = 8 * 2**20  # bytes, of one request
+SHOWN = 8  # names, where one is missing
+
+
+def named(config: SweepConfig) -> list[tuple[str, str]]:
+    """(place in the config, path) of each file that the driver reads, and of folders of MTEB's results; encoders are read on the nodes."""
+    found: list[tuple[str, str]] = []
+
+    def note(place: str, path: str) -> str:
+        found.append((place, path))
+        return path
+
+    _changed(config, note)
+    return found
+
+
+@contextmanager
+def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[str], str] | None]]:
+    """The config with its paths as they are on this machine, while the files are there.
+
+    With it comes what turns the path of a fetched file, in a message, back into where it came from; None where nothing was fetched. Relative paths are
+    looked up below `inputs:`, absolute ones are this machine's. Without `inputs:` nothing changes.
+
+    Raises:
+        UserError: a path that is not below `inputs:`, a file that is not there (with those that are), more than MOST_BYTES, no such folder or bucket.
+        TimeoutError: the bucket does not answer.
+    """
+    if config.inputs is None:
+        yield config, None
+        return
+    address = _address(config.inputs)
+    _check_folders(config)
+    if address is None:
+        folder = Path(os.path.abspath(os.path.expanduser(config.inputs)))
+        if not folder.is_dir():
+            raise UserError(f"inputs: there is no folder {folder}")
+        yield _changed(config, lambda place, path: _at(folder, place, path)), None
+        return
+    with tempfile.TemporaryDirectory(prefix="qre-inputs-") as folder:
+        wanted = {_relative(place, path): place for place, path in named(config) if not os.path.isabs(path)}
+        _as_inputs(lambda: _fetch(address, wanted, Path(folder)))
+
+        def shown(text: str) -> str:
+            return text.replace(folder, str(address))
+
+        try:
+            yield _changed(config, lambda place, path: _at(Path(folder), place, path)), shown
+        except UserError as error:
+            raise UserError(shown(str(error))) from None
+
+
+def check_encoder(place: str, path: str, config: SweepConfig) -> None:
+    """UserError where an encoder's folder is to be looked up below `inputs:`: it is read on the nodes, and nothing is fetched to them."""
+    if config.inputs is not None and not os.path.isabs(os.path.expanduser(path)):
+        raise UserError(
+            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give the absolute folder "
+            "that it has on all nodes, or put the encoder on the hub"
+        )
+
+
+def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
+    """What was resolved, with the places that its files came from, where they were fetched for a moment."""
+
+    def told(frame: pd.DataFrame) -> pd.DataFrame:
+        texts = [column for column in ("file", "results", "detail") if column in frame]
+        return frame.assign(**{column: [shown(value) if isinstance(value, str) else value for value in frame[column]] for column in texts})
+
+    public = resolved.public
+    public = replace(public, table=told(public.table), report=told(public.report), notes=tuple(map(shown, public.notes)))
+    return replace(resolved, public=public, notes=list(map(shown, resolved.notes)), incomplete=list(map(shown, resolved.incomplete)))
+
+
+def _check_folders(config: SweepConfig) -> None:
+    for number, entry in enumerate(config.encoders):
+        if isinstance(entry, FolderEntry):
+            check_encoder(f"encoders[{number}]", entry.path, config)
+
+
+def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepConfig:
+    """The config with every path of a file as change(place, path) gives it."""
+    sentences, encoders, tasks = config.sentences, list(config.encoders), list(config.tasks)
+    if isinstance(sentences, FileSentences):
+        sentences = sentences.model_copy(update={"path": change("sentences.path", sentences.path)})
+    for number, entry in enumerate(encoders):
+        if isinstance(entry, ListEntry):
+            encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
+    for number, entry in enumerate(tasks):
+        if isinstance(entry, MtebScores):
+            results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(entry.results))
+            tasks[number] = entry.model_copy(update={"results": results})
+        elif not isinstance(entry, BuiltinTasks):
+            update = {}
+            for field, path in entry.files().items():
+                _, mark, key = getattr(entry, field).partition("#")  # the key of a list inside a file
+                update[field] = change(f"tasks[{number}].{field}", path) + mark + key
+            tasks[number] = entry.model_copy(update=update)
+    return config.model_copy(update={"sentences": sentences, "encoders": tuple(encoders), "tasks": tuple(tasks)})
+
+
+def _relative(place: str, path: str) -> str:
+    """A path below `inputs:`, in one spelling."""
+    try:
+        return "/".join(parts(path))
+    except ValueError:
+        raise UserError(
+            f"{place}: {path}: a path below inputs has no .. in it, and its parts are of A-Z a-z 0-9 . _ = + - and begin with a letter or digit; "
+            "rename the file, or give an absolute path"
+        ) from None
+
+
+def _at(folder: Path, place: str, path: str) -> str:
+    return path if os.path.isabs(path) else str(folder / _relative(place, path))
+
+
+def _fetch(address: Address, wanted: dict[str, str], folder: Path) -> None:
+    """Copy the wanted files, and all below the wanted folders, from below a prefix into a folder.
+
+    Args:
+        wanted: path below the prefix -> its place in the config.
+    """
+    files = Bucket(address)
+    there = files.everything() if wanted else {}
+    chosen: dict[str, int] = {}
+    for path, place in wanted.items():
+        found = {path: there[path]} if path in there else {name: size for name, size in there.items() if name.startswith(f"{path}/")}
+        if not found:
+            raise UserError(f"{place}: there is no {path} in {address}: {_listed(sorted(there))}")
+        chosen |= found
+    if odd := [name for name in chosen if not _is_plain(name)]:
+        print(f"inputs: {_listed(odd, 'left alone are')}, whose names are not of A-Z a-z 0-9 . _ = + -", file=sys.stderr, flush=True)
+        chosen = {name: size for name, size in chosen.items() if _is_plain(name)}
+    total = sum(chosen.values())
+    if total > MOST_BYTES or len(chosen) > MOST_FILES:
+        raise UserError(
+            f"inputs: the config names {len(chosen)} files of {total / 2**30:.1f} GiB in {address}, and at most {MOST_FILES} files of "
+            f"{MOST_BYTES / 2**30:.0f} GiB are fetched; name fewer, or mount them and give an absolute path"
+        )
+    if total > TOLD_BYTES:
+        print(f"inputs: fetching {len(chosen)} files, {total / 2**20:.0f} MiB, from {address}", file=sys.stderr, flush=True)
+    files.map(lambda name: _copy(files, name, folder.joinpath(*parts(name))), chosen, width=16)
+    if total > TOLD_BYTES:
+        print(f"inputs: {len(chosen)} files fetched", file=sys.stderr, flush=True)
+
+
+def _copy(files: Files, name: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with files.open(name) as source, open(target, "xb") as file:
+            shutil.copyfileobj(source, file, PIECE)
+    except FileNotFoundError as error:
+        raise UserError(f"inputs: {name} was there a moment ago: {error}; run the same command again when the files stand") from None
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name of the bucket is one that a path below the folder may have."""
+    try:
+        return "/".join(parts(name)) == name
+    except ValueError:
+        return False
+
+
+def _listed(names: list[str], start: str = "there are") -> str:
+    if not names:
+        return "nothing is there"
+    return f"{start} " + ", ".join(map(ascii, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _address(location: str) -> Address | None:
+    address = _as_inputs(lambda: parse(location))
+    if address is not None and not address.prefix:
+        raise UserError(f"inputs: {location}: name a prefix of the bucket, {address.scheme}://{address.bucket}/inputs, and put the files below it")
+    return address
+
+
+def _as_inputs(act: Callable):
+    """act(), whose errors speak of inputs where those of a bucket speak of the store."""
+    try:
+        return act()
+    except UserError as error:
+        raise UserError(str(error).replace("store: ", "inputs: ", 1)) from None
+    except TimeoutError as error:
+        raise TimeoutError(error.errno, str(error.strerror).replace("store: ", "inputs: ", 1)) from None
