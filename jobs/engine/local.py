@@ -89,6 +89,7 @@ def _rays_handler_kept_away() -> Iterator[None]:
         yield
     finally:
         ray._private.utils.set_sigterm_handler = theirs
+        ending.take_again()
 
 
 def _start(**options) -> None:
