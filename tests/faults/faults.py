@@ -60,6 +60,7 @@ class Case:
         twice: the pass was under way twice at once, so its artefacts may be written twice.
         seconds: it took to recover, where that is not the time until the pass had begun again.
         after: what is to be undone when the case has been judged.
+        expected: files of the undisturbed run's atlas, where it is another run than that of all cases.
     """
 
     cluster: LocalCluster
@@ -71,6 +72,7 @@ class Case:
     damaged: set[str] = field(default_factory=set)
     twice: bool = False
     seconds: float | None = None
+    expected: dict[str, bytes] | None = None
     process: subprocess.Popen | None = None
     after: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 

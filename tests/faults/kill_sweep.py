@@ -41,6 +41,7 @@ class Sweep:
         cluster: the config's section of that name.
         store: its store; default: a folder beside the config.
         tasks: built-in tasks that the encoders are scored on.
+        environment: further variables of the command.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Sweep:
     cluster: dict = field(default_factory=lambda: {"cpus": 2, "shard_units": 4})
     store: str = ""
     tasks: tuple[str, ...] = ()
+    environment: dict = field(default_factory=dict)
     tag: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class Sweep:
         command = [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", "sweep", str(self.folder / "config.yaml")]
         with open(self.folder / "log.txt", "ab") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).resolve().parents[2], env={**os.environ, TAG: self.tag}
+                command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).resolve().parents[2], env={**os.environ, **self.environment, TAG: self.tag}
             )
 
     def log(self) -> str:

@@ -25,7 +25,7 @@ os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 from cluster.local import LocalCluster  # noqa: E402
 from tests.conftest import save_tiny_bert  # noqa: E402
-from tests.faults import faults  # noqa: E402
+from tests.faults import bad_nodes, faults  # noqa: E402
 from tests.faults.faults import Case, NotHere  # noqa: E402
 from tests.faults.kill_sweep import TASKS, Sweep  # noqa: E402
 from tests.faults.recorder import Recorder, versions  # noqa: E402
@@ -44,6 +44,9 @@ FAULTS = {
     "object store away for 20 s": faults.store_away,
     "disk full, enlarged, same command again": faults.disk_full,
     "reducer that no node holds, mended": faults.reducer_too_large,
+    "one of two nodes: hub cache unusable": bad_nodes.bad_cache,
+    "one of two nodes: models not mounted": bad_nodes.missing_mount,
+    "one of two nodes: no token": bad_nodes.missing_token,
 }
 
 
@@ -84,7 +87,8 @@ def strike(name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: Local
         case = Case(cluster, sweep, recorder)
         with case.after:
             try:
-                return judged(name, case, fault(case), expected)
+                code = fault(case)
+                return judged(name, case, code, expected if case.expected is None else case.expected)
             except NotHere as reason:
                 return Row(name, skipped=str(reason))
             except AssertionError as problem:

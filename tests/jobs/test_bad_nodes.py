@@ -41,7 +41,6 @@ def two_nodes(environment: dict) -> LocalCluster:
 def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalCluster, bad) -> None:
     """All encoders are on the map, and the node that failed them is named and got no more work."""
     said = result.stdout + result.stderr
-    print(said)
     assert result.returncode == 0, said
     assert f"map of {ENCODERS} encoders" in result.stdout, said
     assert store.failures.read_all() == {}, said
