@@ -9,8 +9,9 @@ import uuid
 from pathlib import Path
 
 from qre.errors import PlaceError, UserError, place_error
+from qre.schemas import NewerSchema
 from qre.store import Store
-from qre.store.shelves import NewerSchema, checked
+from qre.store.shelves import checked
 
 PROBE_BYTES = 2**20  # that are written and removed: less than any atlas takes
 MANIFEST = "manifest.json"

@@ -69,6 +69,8 @@ class Memory:
 
     def _write(self, contents: dict[str, bytes]) -> None:
         """Write what is new; what a newer version wrote is left alone."""
+        if self._folder.read_only:
+            return
         there = self._folder.read_many(contents)
         self._folder.write_many({
             name: content for name, content in contents.items() if there.get(name) != content and not _is_newer(name, there.get(name, b""))

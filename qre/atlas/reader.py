@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from qre.errors import UserError
-from qre.store.shelves import NewerSchema, checked
+from qre.schemas import ATLAS, UNSTATED, NewerSchema, check
 
 Settings = TypeVar("Settings", bound=BaseModel)
 MANIFEST = "manifest.json"
@@ -41,7 +41,7 @@ class AtlasFiles:
         self._bytes_of = source if callable(source) else lambda file: (Path(source) / file).read_bytes()
         try:
             self.manifest = json.loads(self._bytes_of(MANIFEST))
-            checked(f"atlases/{MANIFEST}", self.manifest)
+            check(MANIFEST, self.manifest.get("schema", UNSTATED), ATLAS, place="map")
             self._digests = {file: entry["sha256"] for file, entry in self.manifest["files"].items()}
         except ABSENT as error:
             raise UserError(f"{self.where}: no finished atlas there ({MANIFEST}: {error.strerror}); name the folder that a sweep exports") from None

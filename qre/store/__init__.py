@@ -6,12 +6,12 @@ may run side by side: both may write one key, and the content is the same. Every
 nor touched. What has no name of ours is left alone.
 """
 
+from qre.schemas import NewerSchema
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
 from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact
 from qre.store.folder import Folder
 from qre.store.records import Atlases, Failure, Failures, Progress
-from qre.store.shelves import NewerSchema
 from qre.store.store import Store
 
 __all__ = [

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 
 from qre.errors import PlaceError
+from qre.schemas import UNSTATED, NewerSchema
 from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact, reading
 from qre.store.folder import canonical_json
-from qre.store.shelves import SHELVES, UNSTATED, NewerSchema, check_schema, stating
+from qre.store.shelves import SHELVES, check_schema, stating
 
 LARGEST_HEADER = 2**20  # bytes of a safetensors header that are looked through
 

@@ -12,9 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qre.schemas import NewerSchema
 from qre.store.files import UNREADABLE, Files, UnreadableArtefact
 from qre.store.folder import canonical_json
-from qre.store.shelves import NewerSchema, checked, stating
+from qre.store.shelves import checked, stating
 
 
 def _parsed(name: str, content: bytes) -> dict:

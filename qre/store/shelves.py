@@ -6,15 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qre.errors import UserError
+from qre.schemas import ATLAS, UNSTATED, check
 
 KEY, DIGEST, NAME, TIME = "[0-9a-f]{64}", "[0-9a-f]{32}", r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}", r"\d{8}T\d{6}Z"
 TEMPORARY = re.compile(rf"\.{DIGEST}\.tmp")  # what a file is called until it is whole
-UNSTATED = object()
-
-
-class NewerSchema(UserError):
-    """An artefact of a newer version of this program: it is neither read nor touched."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ SHELVES = {
     "progress": Shelf(rf"{NAME}\.json"),
     "owners": Shelf(rf"{NAME}\.json"),
     "hub": Shelf(rf"{DIGEST}/(?:[0-9a-f]{{40}}|ref-{DIGEST})\.json|queries/{KEY}\.json", f"{DIGEST}|queries"),
-    "atlases": Shelf(rf"{NAME}/{NAME}", NAME),
+    "atlases": Shelf(rf"{NAME}/{NAME}", NAME, schema=ATLAS),
     "spending": Shelf(rf"{NAME}/{NAME}\.json", NAME, stated=True),
     "runs": Shelf(rf"{NAME}/{TIME}\.json", NAME),
     "mteb": Shelf(rf"{NAME}/{NAME}/{NAME}\.json", f"{NAME}(?:/{NAME})?"),  # as MTEB writes them: they state what MTEB states
@@ -70,27 +65,9 @@ def may_hold(folder: str) -> bool:
 
 
 def check_schema(name: str, stated: object = UNSTATED) -> None:
-    """Whether this version may read an artefact, by the schema that it states (UNSTATED where it says nothing).
-
-    Raises:
-        NewerSchema: it is of a newer version.
-        ValueError: no schema that any version writes, or one too old to be read: the artefact counts as damaged.
-    """
+    """Whether this version may read an artefact, by the schema that it states; raises as qre.schemas.check."""
     shelf = SHELVES[name.partition("/")[0]]
-    if stated is UNSTATED:
-        if shelf.stated:
-            raise ValueError("it states no schema")
-        stated = 1
-    if type(stated) is not int or stated < 1:
-        raise ValueError(f"it states the schema {stated!r}")
-    if stated > shelf.schema:
-        raise newer(name, stated, shelf.schema)
-    if stated < shelf.oldest:
-        raise ValueError(f"it is of an older version (schema {stated}, this one reads {shelf.oldest} to {shelf.schema})")
-
-
-def newer(name: str, stated: int, known: int, place: str = "store") -> NewerSchema:
-    return NewerSchema(f"{name} was written by a newer version of this program (schema {stated}, this one reads {known}): update, or name another {place}")
+    check(name, stated, shelf.schema, shelf.oldest, shelf.stated)
 
 
 def stating(shelf: str, record: Mapping) -> dict:

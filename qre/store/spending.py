@@ -7,7 +7,8 @@ import math
 
 from qre.store.files import Files
 from qre.store.folder import canonical_json
-from qre.store.shelves import NewerSchema, checked, stating
+from qre.schemas import NewerSchema
+from qre.store.shelves import checked, stating
 
 
 class Spending:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.exports import check_export
+from qre.atlas.reader import AtlasFiles
 from qre.errors import PlaceError, UserError
 from qre.store import Store
 from tests.faults.in_process import HASHED
@@ -88,3 +89,9 @@ def test_another_option_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="^--out: "):
         check_export(tmp_path / "file", Store(tmp_path / "store"), "t", "--out")
+
+
+def test_a_copied_map_of_a_newer_version_is_told():
+    manifest = json.dumps({"schema": 2, "name": "t", "files": "of another kind"}).encode()
+    with pytest.raises(UserError, match=r"the copy: manifest.json was written by a newer version of this program \(schema 2, this one reads 1\): update"):
+        AtlasFiles(lambda file: manifest, "the copy")

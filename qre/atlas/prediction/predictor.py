@@ -13,7 +13,7 @@ from qre.atlas.prediction.distances import profile_candidates, profile_terms, sq
 from qre.atlas.prediction.folds import Block, group_numbers
 from qre.atlas.prediction.kernels import KernelModel
 from qre.errors import UserError
-from qre.store.shelves import newer
+from qre.schemas import newer
 
 SCHEMA = 2
 SKETCH = "cka"

@@ -8,10 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from qre import schemas
 from qre.errors import UserError
-from qre.store import CorruptArtefact, Failure, NewerSchema, Store, shelves
+from qre.schemas import UNSTATED
+
+from qre.store import CorruptArtefact, Failure, NewerSchema, Store
 from qre.store.artefacts import parquet_bytes
-from qre.store.shelves import SHELVES, UNSTATED, check_schema
+from qre.store.shelves import SHELVES, check_schema
 
 KEY, TASK = "ab" * 32, "cd" * 32
 E = np.arange(20, dtype=np.float32).reshape(5, 4)
@@ -191,5 +194,5 @@ def test_chunks_that_a_newer_version_left_are_not_cleared_away(store, monkeypatc
 
 
 def test_the_error_travels_between_processes():
-    error = shelves.newer("a/b", 3, 1)
+    error = schemas.newer("a/b", 3, 1)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
