@@ -18,7 +18,7 @@ from pathlib import Path
 from qre.encoders.contents import is_code, kept
 from qre.encoders.hub import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
-from qre.errors import EncoderError, place_error
+from qre.errors import EncoderError, PlaceError, place_error
 
 TRIES = 3  # of a download whose content came broken
 POLL_SECONDS = 0.2
@@ -167,6 +167,8 @@ def _written(repository: str, revision: str, patterns: list[str]) -> Path:
         return _download(repository, revision, patterns)
     except Exception as error:
         fault = place_error(error, f"the hub's cache {cache_folder()}")
+        if fault is None and isinstance(error, OSError) and error.errno and error.filename:  # of a file, not of a request
+            fault = PlaceError(f"the hub's cache {cache_folder()} cannot be used: {os.fsdecode(error.filename)}: {error.strerror}")
         if fault is None:
             raise
         raise type(fault)(f"{fault} (HF_HOME or HF_HUB_CACHE names another)") from error
