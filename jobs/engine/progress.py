@@ -52,7 +52,7 @@ class Reporter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar:
             self._bar.stop()
-        self._record({**self._state, "state": "ended" if kind is None else "failed"})
+        self._record({**self._state, **self._nodes, "state": "ended" if kind is None else "failed"})
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
             self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)
