@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,15 +17,13 @@ from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
 from jobs.exports import check_export
-from jobs.on_end import End, on_end
-from jobs.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
-from jobs.ownership import claim, claim_finished, owner_of, place_of
-from jobs.planning.deadline import seconds_left
+from jobs.on_end import on_end
+from jobs.outcome import check_max_failed, failed_for_now
+from jobs.ownership import place_of
 from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.prices import price_of, read_prices
-from jobs.planning.resolve import Resolved, record_unresolved, resolve
 from jobs.report import (
     console,
     counts,
@@ -38,16 +34,14 @@ from jobs.report import (
     print_gpus,
     print_notes,
     print_simulation,
-    print_spent,
     print_standing,
     print_summary,
     standing,
-    verify,
 )
-from jobs.spending import read_spent
 from jobs.submission.dashboard import ADDRESS
+from jobs.sweeping import Asked, exit_where_too_many_failed, resolved_aloud, sweep_to_the_end
 from qre.encoders.cost import GPUS
-from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
+from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 from qre.paths import given_path
 from qre.store import CorruptArtefact, Store
 
@@ -104,7 +98,7 @@ def plan(
         return
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
-    planned = make_plan(settings, store, _resolve(settings, store))
+    planned = make_plan(settings, store, resolved_aloud(settings, store))
     planned = replace(planned, notes=planned.notes + tuple(store.notes()))
     prices = {**settings.cluster.prices, **prices}
     check_max_failed(settings.cluster, planned)
@@ -144,75 +138,7 @@ def sweep(
     """
     settings = load_config(config)
     with on_end(settings.on_end, settings.name) as end:
-        _sweep(config, settings, _Asked(retry_failed, allow_smaller, no_export, take_over, place), end)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """Options of `qre sweep`."""
-
-    retry_failed: bool
-    allow_smaller: bool
-    no_export: bool
-    take_over: bool
-    place: str | None
-
-
-def _sweep(config: Path, settings: SweepConfig, asked: _Asked, end: End) -> None:
-    store = Store(settings.store)
-    target = None if asked.no_export else settings.export
-    if target:
-        check_export(Path(target), store, settings.name)
-    resolved = _resolve(settings, store)
-    end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
-    planned = make_plan(settings, store, resolved, asked.retry_failed)
-    print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
-    _check_limits(settings, planned)
-    resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place)
-    if asked.take_over or not planned.done:
-        claim(store, settings.name, resolved.owner, asked.take_over)
-    else:
-        claim_finished(store, settings.name, resolved.owner)
-    record_unresolved(store, resolved)
-    planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
-    end.facts = lambda: facts(settings, store, planned, target)
-    print_failures(planned)
-    print_summary(settings, store, planned, target)
-    _print_spent(settings, store)
-    if asked.no_export:
-        console.print(
-            f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
-        )
-    end.message = _last_words(planned)
-    if left := left_at_limit(planned.failures.values()):
-        end.outcome, end.message = "stopped", left[0].message
-        print(f"qre: {left[0].message}", file=sys.stderr)
-        raise typer.Exit(1)
-    _exit_where_too_many_failed(settings, planned, end)
-
-
-def _last_words(planned: Plan) -> str:
-    failed = failed_encoders(planned)
-    return f"map of {len(planned.on_map)} encoders" + (f"; {failed} failed" if failed else "")
-
-
-def _check_limits(settings: SweepConfig, planned: Plan) -> None:
-    """UserError where what the config bounds the sweep by cannot be."""
-    check_max_failed(settings.cluster, planned)
-    deadline = settings.cluster.deadline
-    if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
-        raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
-
-
-def _exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:
-    """Exit code 1 where more encoders failed than cluster.max_failed allows."""
-    words = tolerated(settings.cluster, planned, also)
-    if words is None:
-        if end is not None:
-            end.outcome = "failed"
-        raise typer.Exit(1)
-    if words:
-        console.print(words, markup=False, highlight=False)
+        sweep_to_the_end(config, settings, Asked(retry_failed, allow_smaller, no_export, take_over, place), end)
 
 
 @app.command()
@@ -253,7 +179,7 @@ def report(
     left = failed_for_now(store, seen.plan)
     if left is None or not seen.plan.atlas_done:
         raise typer.Exit(1)
-    _exit_where_too_many_failed(settings, seen.plan, also=left)
+    exit_where_too_many_failed(settings, seen.plan, also=left)
 
 
 @app.command()
@@ -306,7 +232,7 @@ def evaluate(
 
     settings = load_config(config)
     store = Store(settings.store, read_only=not mteb or dry_run)
-    code = run_evaluation(settings, config, store, _resolve(settings, store), mteb, tuple(task or ()), as_json, dry_run)
+    code = run_evaluation(settings, config, store, resolved_aloud(settings, store), mteb, tuple(task or ()), as_json, dry_run)
     raise typer.Exit(code)
 
 
@@ -335,7 +261,13 @@ for looking in (place, neighbours, rank, compare):  # what people do with a fini
 
 
 def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, prices: dict[str, float], as_json: bool) -> None:
-    from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
+    from jobs.planning.simulate import (
+        COUNT,
+        on_paper,
+        passes_of,
+        stand_in,
+        stand_in_costs,
+    )
 
     if gpu not in (names := [one.name for one in GPUS]):
         raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
@@ -356,68 +288,3 @@ def _simulate(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, p
     print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
     if costs:
         print_gpus(costs, "the same work on each GPU type, without losses and idle GPUs")
-
-
-def _resolve(settings: SweepConfig, store: Store) -> Resolved:
-    """The config's encoders; says how far it is while the hub is asked."""
-
-    def told(done: int, total: int) -> None:
-        if done == total or done % 100 == 0:
-            print(f"hub: {done} of {total} encoders resolved", file=sys.stderr)
-
-    return resolve(settings, store, progress=told)
-
-
-def _run_to_export(
-    settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, allow_smaller: bool, again: bool = True
-) -> Plan:
-    """Run what is left, and copy the atlas; once more where a file of it turns out to be corrupt."""
-    standing_before = planned.done
-    if standing_before:
-        console.print(f"all is done: {len(planned.on_map)} encoders on the map", highlight=False)
-    else:
-        planned = _run(settings, store, resolved, planned, allow_smaller)
-    try:
-        if target:
-            export(settings, store, Path(target))
-        elif standing_before:
-            verify(settings, store)
-    except (CorruptArtefact, FileNotFoundError) as error:
-        print(f"qre: {error}", file=sys.stderr)
-        if not again:
-            raise typer.Exit(1) from None
-        return _run_to_export(settings, store, resolved, make_plan(settings, store, resolved), target, allow_smaller, again=False)
-    return planned
-
-
-def _print_spent(settings: SweepConfig, store: Store) -> None:
-    """What all runs have spent; nothing where the store does not tell it now."""
-    with contextlib.suppress(OSError):
-        print_spent(read_spent(store, settings.name), settings.cluster)
-
-
-def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
-    from jobs.engine.progress import Reporter
-    from jobs.engine.local import Interrupted, SweepError
-    from jobs.engine.sweep import sweep as run_sweep
-
-    try:
-        with Reporter(console, store, settings.name) as reporter:
-            return run_sweep(settings, store, resolved, planned, reporter, allow_smaller)
-    except Interrupted as stop:
-        ending.tell(f"qre: {stop}; {ending.KEPT}")
-        _print_spent(settings, store)
-        raise typer.Exit(128 + stop.signal) from stop
-    except ending.Stopped:
-        raise  # Ray was starting, or ending
-    except KeyboardInterrupt:
-        ending.tell(f"qre: ended at once; {ending.KEPT}")
-        raise typer.Exit(128 + (ending.asked() or signal.SIGINT)) from None
-    except (SweepError, PlaceError, OSError) as error:
-        if isinstance(error, StoreRefused) and not isinstance(error, StoreRefusedNow):
-            raise  # from the start: the config or the credentials are wrong
-        ending.check()  # a signal to all processes of a job ends Ray's too
-        print_failures(planned)
-        print(f"qre: {place_error(error) or error}; what is done is kept", file=sys.stderr)
-        _print_spent(settings, store)
-        raise typer.Exit(1) from error
