@@ -39,7 +39,7 @@ from jobs.report import (
     standing,
 )
 from jobs.submission.dashboard import ADDRESS
-from jobs.sweeping import Asked, exit_where_too_many_failed, resolved_aloud, sweep_to_the_end
+from jobs.sweeping import Asked, exit_where_too_many_failed, refusals, resolved_aloud, sweep_to_the_end
 from qre.encoders.cost import GPUS
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 from qre.paths import given_path
@@ -110,6 +110,8 @@ def plan(
         print(json.dumps({**counts(planned), "cost": costs}))
         return
     print_notes(planned)
+    for refusal in refusals(settings, store, config, planned):
+        console.print(f"note: qre sweep would be refused: {refusal}", markup=False, highlight=False)
     print_families(planned)
     print_costs(costs)
     print_failures(planned)

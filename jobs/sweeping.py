@@ -21,7 +21,7 @@ from jobs.outcome import (
     left_at_limit,
     tolerated,
 )
-from jobs.ownership import claim, claim_finished, owner_of
+from jobs.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
@@ -94,6 +94,18 @@ def _check_limits(settings: SweepConfig, planned: Plan) -> None:
     deadline = settings.cluster.deadline
     if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
         raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
+
+
+def refusals(settings: SweepConfig, store: Store, config: Path, planned: Plan) -> list[str]:
+    """Why a sweep would be refused before it begins, as far as looking tells."""
+    found = []
+    owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units))
+    for check in (lambda: _check_limits(settings, planned), lambda: check_owner(store, settings.name, owner)):
+        try:
+            check()
+        except UserError as error:
+            found.append(str(error))
+    return found
 
 
 def exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:

@@ -31,6 +31,8 @@ OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embe
 class Interrupted(Exception):
     """The sweep was asked to stop; what is done is kept. `signal` is the number of the signal."""
 
+    outcome = "stopped"
+
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.signal = number

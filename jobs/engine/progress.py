@@ -52,7 +52,8 @@ class Reporter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar:
             self._bar.stop()
-        self._record({**self._state, **self._nodes, "state": "ended" if kind is None else "failed"})
+        state = {**self._state, **self._nodes, "state": "ended" if kind is None else getattr(error, "outcome", "failed"), "in_flight": []}
+        self._record({**state, "why": str(error).strip()[:300]} if isinstance(error, Exception) else state)
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
             self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)

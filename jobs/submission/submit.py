@@ -43,6 +43,8 @@ def check_config(settings: SweepConfig) -> None:
             f"store: {settings.store} is a relative folder, and the job would lose it with its copy of the working directory; "
             "name a bucket (s3:// or gs://), or an absolute folder that all nodes share"
         )
+    if settings.on_end is not None and settings.on_end.url is not None:
+        raise UserError("on_end.url: the config is uploaded, and the address may hold a token: give url_env, a variable of the head's environment")
     if settings.cluster.address not in (None, "auto"):
         raise UserError(f"cluster.address: {settings.cluster.address}: a submitted sweep runs on the cluster that it is submitted to; leave it out")
 
