@@ -148,11 +148,7 @@ def machine_error(error: BaseException) -> bool:
 
 def _absent(error: BaseException) -> bool:
     """A path that is not there; only in what was raised on purpose, since libraries look for many files that need not be there."""
-    while error is not None:
-        if isinstance(error, FileNotFoundError) and error.errno == errno.ENOENT:
-            return True
-        error = error.__cause__
-    return False
+    return any(isinstance(one, FileNotFoundError) and one.errno == errno.ENOENT for one in _chain(error, meant=True))
 
 
 def _place(error: BaseException, number: int) -> str:
@@ -167,11 +163,11 @@ def _place(error: BaseException, number: int) -> str:
     return file
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it was raised from."""
+def _chain(error: BaseException, meant: bool = False) -> Iterator[BaseException]:
+    """An exception and what it was raised from; or, where only that counts, what it was `meant` to be raised from. One may be its own cause."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
         seen.add(id(one))
         yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        one = one.__cause__ or (None if meant or one.__suppress_context__ else one.__context__)

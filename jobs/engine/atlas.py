@@ -12,7 +12,7 @@ from jobs.engine.bench import Bench
 from jobs.engine.capacity import look
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling, fitting, largest, node_name, not_on
+from jobs.engine.nodes import autoscaling, fitting, holding, largest, node_name, not_on
 from jobs.engine.progress import Reporter
 from jobs.engine.tasks import Call
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Silent
@@ -59,9 +59,10 @@ class Reducer:
             except RayTaskError as error:
                 if isinstance(error.cause, (UserError, Unread)):  # a newer version, or another config that the atlas belongs to; what cannot be read
                     raise error.cause from None
-                if not machines_fault(error.cause):
-                    raise SweepError(f"the atlas could not be made: {type(error.cause).__name__}: {error.cause}") from error
                 why = f"{type(error.cause).__name__}: {error.cause}"
+                if not machines_fault(error.cause) and not self._may_be_its_nodes():
+                    at = f" on {node_name(self._begun.node)}" if self._begun is not None else ""
+                    raise SweepError(f"the atlas could not be made{at}: {why}") from error
             except TaskUnschedulableError as error:
                 raise SweepError(self._refusal(str(error).strip().splitlines()[0])) from error
             except (RayError, Silent) as error:  # its machine failed it
@@ -72,6 +73,10 @@ class Reducer:
             if number < self._config.cluster.attempts:
                 self._reporter.say(f"atlas: {why}; trying again ({number + 1} of {self._config.cluster.attempts})")
         raise SweepError(f"the atlas was failed by its machine {self._config.cluster.attempts} times (cluster.attempts); the last: {why}")
+
+    def _may_be_its_nodes(self) -> bool:
+        """Whether an error that may be of the data is to come on a second node before it is believed, and there is one."""
+        return not self._avoid and self._begun is not None and bool(holding(self._asks) - {self._begun.node})
 
     def _memory(self) -> float:
         """Bytes to ask for beside the CPUs: what it needs, or the most that a node has that is up and holds its CPUs."""

@@ -37,6 +37,8 @@ class Ledger:
         elif result.status == "withheld":  # its file cannot be read now: no fault of the encoder
             self._reporter.say_once(f"{self._names[result.key]}: {result.message}; the others go on")
             self.withhold({result.key: self._names[result.key]}, result, attempts, node, recorded=False)
+        elif result.status == "absent" and result.message:
+            self._reporter.say(f"{self._names[result.key]}{f' on {node}' if node else ''}: {result.message}; it is made again")
         elif result.status == "done":
             self._in_a_row = 0
             self._clear(result.key)

@@ -95,8 +95,8 @@ class Loop:
                 arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks, self.here)
                 actor, events = self.actors.start(attempt, *arguments)
                 self.live[events] = Pass(attempt, actor)
-        if not self.schedule.queued:
-            self.actors.release_idle()  # their CPUs are wanted by the feature tasks
+        if not self.schedule.queued or any(attempt.started is None for attempt in self.schedule.in_flight):
+            self.actors.release_idle()  # their CPUs are wanted by the feature tasks, or by what waits for a node
 
     def _start_shards(self) -> None:
         """A task when a shard's worth is there, or when no more will come; in the tail also when none has come for a while."""

@@ -13,7 +13,7 @@ FOLDERS = {
 }  # fmt: skip
 INSIDE = (".cache/huggingface", ".config/gcloud", ".config/gh", ".config/hub")
 NAMES = re.compile(
-    r"[._]netrc|\.env.*|.*\.env(\..*)?|\.git-credentials|\.pypirc|\.npmrc|\.yarnrc.*|\.pgpass|\.my\.cnf|\.htpasswd|\.s3cfg|\.boto|\.dockercfg|\.vault-token"
+    r"[._]?netrc|pip\.conf|\.?my\.cnf|\.env.*|.*\.env(\..*)?|\.git-credentials|\.pypirc|\.npmrc|\.yarnrc.*|\.pgpass|\.my\.cnf|\.htpasswd|\.s3cfg|\.boto|\.dockercfg|\.vault-token"
     r"|\.terraformrc|.*\.tfstate(\..*)?|.*\.tfvars|kubeconfig.*|.*\.kubeconfig|id_(rsa|dsa|ecdsa|ed25519).*"
     r"|.*\.(pem|key|p12|pfx|kdbx?|jks|keystore|ppk|pkcs12|p8|ovpn|keytab)(\.(bak|old|gpg|enc))?",
     re.IGNORECASE,
@@ -31,6 +31,12 @@ CONTENTS = {  # what it is -> one of these is in it (which is fast to look for),
         rb"(?<![A-Za-z0-9])(AKIA|ASIA)(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}(?![A-Za-z0-9/+=])"
         rb"|(?i:aws_(secret_access_key|session_token))[\"']?\s*[=:]\s*[\"']?[A-Za-z0-9/+=]{40}(?<!EXAMPLEKEY)"
     )),
+    "a password in an address": ((b"://",), rb"[a-z][a-z0-9+.-]*://[^\s/:@\"'<>{}$]+:(?!\d+@)[^\s/@\"'<>{}$]{3,}@[A-Za-z0-9]"),
+    "a webhook's address": ((b"hooks.slack.com", b"discord.com/api/webhooks", b"discordapp.com/api/webhooks"), (
+        rb"hooks\.slack\.com/(services|workflows)/[A-Za-z0-9/]{12,}|discord(app)?\.com/api/webhooks/\d+/[\w-]{20,}"
+    )),
+    "an account's key": ((b"AccountKey=", b'"auths"'), rb"AccountKey=[A-Za-z0-9+/=]{40,}|\"auths\"\s*:\s*\{[^}]*\"auth\"\s*:\s*\"[A-Za-z0-9+/=]{8,}"),
+    "a signed token": ((b"eyJ",), rb"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
     "a token": ((b"gh", b"glpat-", b"xox", b"npm_", b"pypi-", b"AIza", b"sk-", b"refresh_token"), (
         rb"(?<![A-Za-z0-9_-])(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20}|xox[abprs]-[A-Za-z0-9-]{20,}|npm_[A-Za-z0-9]{36}"
         rb"|pypi-AgE[A-Za-z0-9_-]{40,}|AIza[A-Za-z0-9_-]{35}|sk-[A-Za-z0-9_-]{40,}|\"refresh_token\"\s*:\s*\"[^\"]{20,})"

@@ -130,7 +130,7 @@ def _secrets(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
 
 def _exactly(name: str) -> str:
     """A pattern of .gitignore for one file."""
-    return "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", name)
+    return "/" + re.sub(r"([\\*?\[\]!#])", r"\\\1", name).replace(" ", "[ ]")  # an escaped space at the end would be taken off
 
 
 def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
@@ -233,7 +233,10 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
 
 def _named_in(settings: SweepConfig, inputs: str) -> Iterator[tuple[str, str, bool]]:
     """As _named, where the config says where its inputs lie."""
-    remote = parse(inputs) is not None
+    try:
+        remote = parse(inputs) is not None
+    except UserError as error:
+        raise UserError(str(error).replace("store: ", "inputs: ", 1)) from None
     if not remote and os.path.isabs(os.path.expanduser(inputs)):
         yield "inputs", inputs, True
     for place, path in named(settings):

@@ -54,7 +54,10 @@ def checked(folder: Path) -> Iterator[Seen]:
             with listening(str(folder), str(folder.resolve())) as heard:
                 yield seen
         except Exception as error:
-            raise _explained(error, watch, folder) from error
+            explained = _explained(error, watch, folder)
+            if explained is error:
+                raise
+            raise explained from error
     if problem := watch.problem():
         raise EncoderError(problem)
     lacking = watch.lacking()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
-from qre.errors import PlaceError
+from qre.errors import PlaceError, machine_error
 from qre.schemas import UNSTATED, NewerSchema
 from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact, reading
 from qre.store.folder import canonical_json
@@ -241,6 +241,8 @@ def _unsealed_table(folder: Files, name: str) -> pa.Table:
         if (file.schema_arrow.metadata or {}).get(b"content", b"").decode() != _content(table):
             raise ValueError("content does not match its checksum")
     except (pa.ArrowException, OSError, ValueError) as error:
+        if _of_this_process(error):
+            raise
         raise folder.quarantine(name, str(error)) from error
     return table.replace_schema_metadata(None)  # the seal is this file's alone: it must not travel on with the rows
 
@@ -264,7 +266,14 @@ def _key_column(folder: Files, name: str) -> list[str]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:  # a fault of the disk or the network has a number; one of the content has none
             raise
+        if _of_this_process(error):
+            raise UnreadableArtefact(f"{name} cannot be read by this process: {type(error).__name__}: {error}") from error
         raise folder.quarantine(name, str(error)) from error
+
+
+def _of_this_process(error: Exception) -> bool:
+    """Whether reading failed for want of memory, threads or libraries, and not by what the file holds: then nothing is moved."""
+    return isinstance(error, (pa.ArrowNotImplementedError, ImportError)) or machine_error(error)
 
 
 def _keys_of_newer(folder: Files, name: str) -> list[str] | None:
@@ -308,6 +317,8 @@ def _unsealed(folder: Files, name: str) -> tuple[dict[str, np.ndarray], dict]:
     except NewerSchema:
         raise
     except Exception as error:  # a changed header can make the parser fail in any way
+        if _of_this_process(error):
+            raise
         raise folder.quarantine(name, f"not readable: {error}") from error
     if _digest(record, tensors) != digest:
         raise folder.quarantine(name, "content does not match its checksum")

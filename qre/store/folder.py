@@ -133,7 +133,7 @@ class Folder(Files):
             return
         folders = [entry for entry in found if entry.is_dir(follow_symlinks=False)]
         for entry in (entry for entry in found if not entry.is_dir(follow_symlinks=False)):
-            if entry.is_file():
+            if _is_file(entry):
                 yield f"{prefix}/{entry.name}"
             else:  # a pipe would never end, a link leads nowhere or to a folder elsewhere
                 self.seen.strays[f"{prefix}/{entry.name}"] = None
@@ -156,6 +156,14 @@ class Folder(Files):
             _rename(self.path(name), path)
         except FileNotFoundError:  # another process did it first
             pass
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    """Also behind a link; False where the link leads nowhere, or round in a circle."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _rename(old: Path, new: Path) -> None:

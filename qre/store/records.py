@@ -36,14 +36,11 @@ class Advisory:
 
     def __init__(self, folder: Files):
         self._folder = folder
-        self._checked: set[str] = set()  # no newer one stands there
 
     def _keep(self, name: str, record: dict, tell: Callable[[str], None] | None = None) -> None:
         """As Files.advise, which tells what goes wrong."""
         try:
-            if name not in self._checked:
-                _check_no_newer(self._folder, name)
-                self._checked.add(name)
+            _check_no_newer(self._folder, name)
         except NewerSchema:
             self._folder.seen.newer[name] = None
             return

@@ -109,6 +109,20 @@ def test_a_library_that_is_another_one(made, tmp_path):
         judge(command(config, {}), Store(tmp_path / "store"), cluster, bad)
 
 
+def test_an_actor_that_cannot_be_made(made, tmp_path):
+    """On the bad node a library does not load, so an actor dies before it says anything; the only CPU of the good one is not held by an idle actor meanwhile."""
+    hooked = tmp_path / "site"
+    (hooked / "numpy").mkdir(parents=True)
+    (hooked / "numpy/__init__.py").write_text("raise ImportError('libopenblas.so.0: cannot open shared object file')\n")
+    encoders = [{"source": "folder", "path": str(one)} for one in made]
+    with two_nodes({}) as cluster:
+        cluster.add_node(cpus=2, environment={"PYTHONPATH": f"{hooked}{os.pathsep}{ROOT}"})
+        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 2})
+        result = command(config, {})
+        assert result.returncode == 0 and f"map of {ENCODERS} encoders" in result.stdout, result.stdout + result.stderr
+        assert Store(tmp_path / "store").failures.read_all() == {}
+
+
 def test_broken_encoders_bench_no_node_and_name_both(made, tmp_path):
     """What fails on both nodes is the encoder's own: recorded once, with the nodes; and no node is blamed for it."""
     encoders = [{"source": "folder", "path": str(one)} for one in made[:3]]

@@ -172,6 +172,12 @@ def test_whose_fault_an_error_is():
             assert machines_fault(wrapped), error
 
 
+def test_an_exception_that_is_its_own_cause_is_judged_too():
+    error = ValueError("x")
+    error.__cause__ = error
+    assert not machines_fault(error) and place_error(error) is None
+
+
 def test_a_file_that_a_library_looked_for_in_passing_is_nobodys_fault():
     try:
         try:

@@ -110,7 +110,7 @@ class Striking(Reporter):
 
     def update(self, phase, done, total, in_flight=(), failed=0):
         super().update(phase, done, total, in_flight, failed)
-        self.strike(any(attempt.chunks and attempt.work.slot.gpus for attempt in in_flight))
+        self.strike(any(not isinstance(one, str) and one.chunks and one.work.slot.gpus for one in in_flight))
 
     def strike(self, now: bool) -> None:
         if now and not self.struck:

@@ -228,7 +228,7 @@ class Busy:
 def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_command_that_goes_on(tmp_path):
     long = {**FEW, "include": ["lsa/*", "sif/*", "projection/*"]}
     with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment=ENVIRONMENT) as cluster:
-        case = Case(tmp_path, cluster.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"width": 1})
+        case = Case(tmp_path, cluster.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"width_per_slot": 1})
         following = case.start("submit", "sweep.yaml", "--allow-smaller")
         job = job_of(following.stdout.readline())
         errors = iter(following.stderr.readline, "")

@@ -216,3 +216,32 @@ def test_nothing_is_pickled(store):
     raw = store.folder.read(store.embeddings.name(KEY))
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     assert header["embedding"] == {"dtype": "F32", "shape": [20, 5], "data_offsets": [0, 400]}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), ImportError("libx.so: cannot open shared object file")])
+def test_what_a_process_cannot_read_for_want_of_memory_or_libraries_is_not_damaged(tmp_path, monkeypatch, error):
+    store, key = Store(tmp_path), "ab" * 32
+    store.embeddings.write(key, np.ones((3, 2), np.float32), {})
+
+    def fails(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("safetensors.numpy.load", fails)
+        with pytest.raises(type(error)):
+            store.embeddings.read(key)
+    assert store.embeddings.read(key)[0].shape == (3, 2)
+    assert list(store.folder.names("quarantine")) == []
+
+
+def test_a_shard_that_this_process_cannot_read_is_not_damaged(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.features.write("m", pa.table({"key": ["ab" * 32], "feature": [[1.0]]}))
+
+    def fails(*_, **__):
+        raise pa.ArrowNotImplementedError("Support for codec 'zstd' not built")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.ParquetFile", fails)
+        assert store.features.keys("m") == set()
+    assert store.features.keys("m") == {"ab" * 32} and list(store.folder.names("quarantine")) == []

@@ -45,8 +45,8 @@ from qre.errors import PlaceError
 from qre.store import Store
 store = Store(sys.argv[1])
 try:
-    store.progress.write("t", {"done": 1})
-    print("read", store.progress.read("t"))
+    store.owners.write("t", {"file": "mine.yaml"})
+    print("read", store.owners.read("t"))
 except PlaceError as error:
     print("place", error)
 except OSError as error:
@@ -74,8 +74,8 @@ def answering(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS, errno.EACCES])
 def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, answering, number):
-    assert answering(tmp_path, FSYNC_FOLDER=number) == "read {'done': 1}"
-    assert answering(tmp_path, OPEN_FOLDER=number) == "read {'done': 1}"
+    assert answering(tmp_path, FSYNC_FOLDER=number) == "read {'file': 'mine.yaml'}"
+    assert answering(tmp_path, OPEN_FOLDER=number) == "read {'file': 'mine.yaml'}"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.ESTALE])
@@ -87,7 +87,7 @@ def test_a_folder_whose_syncing_fails_is_one(tmp_path, answering, number):
 def test_a_mount_without_rename_says_what_to_use(tmp_path, answering, number):
     told = answering(tmp_path, RENAME=number)
     assert told.startswith("place ") and "this mount cannot rename files" in told and "use a bucket address (s3://, gs://)" in told
-    assert [path.name for path in tmp_path.rglob("*")] == ["progress"]  # nothing half is left
+    assert [path.name for path in tmp_path.rglob("*")] == ["owners"]  # nothing half is left
 
 
 def test_a_rename_that_fails_otherwise_is_told_as_it_is(tmp_path, answering):
