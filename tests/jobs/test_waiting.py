@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import threading
 import time
@@ -96,7 +97,7 @@ class TestWithoutAutoscaler:
         assert {one.key for one in plan.on_map} == {one.key for one in others}
         (failure,) = plan.failures.values()
         assert (failure.encoder, failure.exception, failure.kind) == (unit.spec.name, "TimeoutError", "transient")
-        assert "features of 1 encoder: TimeoutError: no sign of life for 0.2 min" in case.said.getvalue()
+        assert re.search(r"features of 1 encoder: node \w+ \(.*\): TimeoutError: no sign of life for 0.2 min", case.said.getvalue())
 
     def test_a_process_that_computes_is_told_from_one_that_hangs(self, static):
         def working(hangs: bool):
