@@ -130,7 +130,7 @@ def _code(error: BaseException) -> int:
 
 def _tell(settings: OnEnd | None, sweep: str, end: End, code: int, seconds: float) -> None:
     """Tell it; whatever goes wrong is one line. SIGTERM or Ctrl-C ends the telling, and no more."""
-    if settings is None or _unusable(settings):  # told at the beginning
+    if settings is None or (settings.url_env is not None and not _url(settings)):  # told at the beginning
         return
     problem, over = "", lambda: None
     try:
