@@ -50,7 +50,7 @@ class Run:
     def stopped(self, number: int) -> str:
         """Send the signal; what it has said on stderr, once it has ended as it should."""
         self.process.send_signal(number)
-        assert self.process.wait(60) == 128 + number, self.said()
+        assert self.process.wait(240) == 128 + number, self.said()
         errors = [line for line in self.errors.read_text().splitlines() if not line.startswith("import time:")]
         assert errors[-1] == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on from there"
         assert not re.search("Traceback|Exception ignored|Error", "\n".join(errors)), errors
@@ -117,7 +117,7 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path, number):
         os.kill(pid, signal.SIGSTOP)  # the grace period is used to its end: Ray's core aborts those who take long
     run.process.send_signal(number)
     until(lambda: "stopping: encoders in flight have 5 s" in run.errors.read_text(), "the signal is not heard")
-    assert run.process.wait(60) == 128 + number, run.said()
+    assert run.process.wait(240) == 128 + number, run.said()
     assert "Traceback" not in run.said() and "what is done is kept" in run.errors.read_text().splitlines()[-1]
     for pid in workers:
         with contextlib.suppress(ProcessLookupError):
@@ -133,11 +133,11 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path, number):
     run = Run(tmp_path, "sweep", path)
     run.reached(lambda: not run.runs("raylet") and "all is done" in run.out.read_text(), "the export")  # nothing is left but the copy
     run.process.send_signal(number)
-    assert run.process.wait(60) in (0, 128 + number)  # it may be too late for a signal: then all is there
+    assert run.process.wait(240) in (0, 128 + number)  # it may be too late for a signal: then all is there
     assert ("stopped by" in run.said()) == (run.process.returncode != 0) and "Traceback" not in run.said()
     assert unfinished(tmp_path) == []
 
-    assert Run(tmp_path, "sweep", path).process.wait(60) == 0
+    assert Run(tmp_path, "sweep", path).process.wait(240) == 0
     assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(file.name for file in manifest.parent.iterdir())
 
 
@@ -160,7 +160,7 @@ def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
     )
     process.stdout.close()
     errors = process.stderr.read()
-    assert (process.wait(60), errors) == (141, b"")
+    assert (process.wait(240), errors) == (141, b"")
 
 
 @pytest.mark.cluster

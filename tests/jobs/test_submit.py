@@ -238,15 +238,15 @@ def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_co
         began = time.monotonic()
         with Busy(cluster):
             told = next(line for line in errors if line.startswith("no answer of the cluster for"))
-            assert time.monotonic() - began < 30
+            assert time.monotonic() - began < 120  # 20 s, on a machine that does nothing else
             assert f"qre submit --follow {job} --address {cluster.dashboard}" in told
         assert next(errors) == "the cluster answers again\n"
         assert following.poll() is None
         cluster.close()
         died = time.monotonic()
         rest = "".join(errors)
-        assert following.wait(60) == 1, rest
-        assert time.monotonic() - died < 30
+        assert following.wait(240) == 1, rest
+        assert time.monotonic() - died < 120  # it was 300 s
     assert f"nobody answers at {cluster.dashboard} any more" in rest and "Traceback" not in rest
     assert f"go on:      qre submit sweep.yaml --allow-smaller --address {cluster.dashboard}" in rest
 
