@@ -36,7 +36,7 @@ def test_who_may_read_only_is_told_at_the_start(s3, tmp_path):  # noqa: F811
     process = started(write_config(tmp_path, [FEW], store=s3.location()))
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 2, out + errors
-    assert "cannot write sentences/" in errors and "what they may do" in errors and "Traceback" not in errors
+    assert "cannot write owners/" in errors and "what they may do" in errors and "Traceback" not in errors
 
 
 @pytest.mark.timeout(600)
