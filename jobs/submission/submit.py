@@ -100,6 +100,9 @@ def going_on(job: JobDetails, client: JobSubmissionClient) -> str:
     """The command that takes a sweep up again by another job, after the config and options of its first one."""
     _, _, words = (job.entrypoint or "").partition(" sweep ")
     options = [word for word in shlex.split(words) if word != "--no-export"]
+    if "--owner" in options:  # `qre submit` adds it, and its value, by itself
+        place = options.index("--owner")
+        del options[place : place + 2]
     return f"go on:      qre submit {shlex.join(options) or 'CONFIG'} --address {client.get_address()}"
 
 
