@@ -148,15 +148,15 @@ def test_broken_encoders_bench_no_node_and_name_both(made, tmp_path):
 def test_a_damaged_snapshot_is_fetched_anew(hub, made, tmp_path, monkeypatch):
     """A file of a snapshot has another content and the same size: what fails then is the cache's fault, not the encoder's."""
     environment = hub.environment(tmp_path / "home")
-    for number in range(3):
+    for number in range(4):
         hub.add(f"org/e{number}", folder=made[number])
-    config = write_config(tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(3)])
+    config = write_config(tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(4)])
     assert command(config, environment).returncode == 0
     hub.adopt(monkeypatch, tmp_path / "home")
     (cached,) = {file for file in (tmp_path / "home").rglob("snapshots/*/tokenizer.json") if "e1" in str(file)}
     content = cached.read_bytes()
     cached.resolve().write_bytes(b"x" * len(content))
-    again = command(write_config(tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(3)], store=str(tmp_path / "new")), environment)
+    again = command(write_config(tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(4)], store=str(tmp_path / "new")), environment)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "tokenizer.json of org/e1 was damaged in the hub's cache of this node" in again.stdout
     assert cached.read_bytes() == content
