@@ -10,11 +10,11 @@ from pathlib import Path
 
 from qre.errors import PlaceError, UserError, place_error
 from qre.schemas import NewerSchema
-from qre.store import Store
+from qre.store import Atlases, Store
 from qre.store.shelves import checked
 
 PROBE_BYTES = 2**20  # that are written and removed: less than any atlas takes
-MANIFEST = "manifest.json"
+MANIFEST = Atlases.MANIFEST
 
 
 def check_export(folder: Path, store: Store, atlas: str, key: str = "export") -> None:

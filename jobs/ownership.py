@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobs.config import SweepConfig
+from jobs.submission import IN_A_JOB
 from qre.errors import PlaceError, UserError
 from qre.store import Store
 from qre.store.folder import content_key
 
-JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a submitted job
 MAP_KEYS = {"sentences", "encoders", "encode", "features", "tasks", "prediction", "atlas"}  # of a config: those that make the map
 
 
@@ -44,7 +44,7 @@ def place_of(config: Path) -> str:
     """
     path = os.path.abspath(config)
     inside = os.path.relpath(path)
-    if JOB_VARIABLE in os.environ and not inside.startswith(os.pardir):
+    if IN_A_JOB in os.environ and not inside.startswith(os.pardir):
         path = f"job:{inside}"
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
 

@@ -72,11 +72,13 @@ class Actors:
         slot = attempt.work.slot
         attempt.kept_from = self._bench.kept_from(slot, attempt.avoid)
         idle = self._idle.get(slot.name, [])
-        for place in [place for place in reversed(range(len(idle))) if idle[place][1] not in attempt.kept_from]:
-            return idle.pop(place)[0]
+        free = next((one for one in reversed(idle) if one[1] not in attempt.kept_from), None)
+        if free is not None:
+            idle.remove(free)
+            return free[0]
         options = slot.asked()
         if attempt.kept_from:
-            options["label_selector"] = {**slot.labels, **not_on(attempt.kept_from)["label_selector"]}
+            options |= not_on(attempt.kept_from, slot.labels)
         elif attempt.node is not None and not slot.labels:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(attempt.node, soft=True)
         actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)

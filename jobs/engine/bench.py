@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from jobs.engine.nodes import autoscaling, holding, node_name
+from jobs.engine.schedule import Attempt
 from jobs.slots import Slot
 
 IN_A_ROW = 3  # passes that a node fails with no success between: then it is suspected
@@ -47,6 +48,11 @@ class Bench:
     @property
     def suspected(self) -> set[str]:
         return {node for node, row in self._rows.items() if len(row) >= IN_A_ROW}
+
+    @staticmethod
+    def nowhere_else(attempt: Attempt) -> bool:
+        """Whether no node holds the attempt's slot but those where it has failed."""
+        return not holding(attempt.work.slot) - attempt.avoid - {attempt.node}
 
     def kept_from(self, slot: Slot, avoided: Collection[str] = ()) -> frozenset[str]:
         """The nodes that an attempt with this slot is kept from: those on the bench, and those where it failed before, if another node holds the slot.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -12,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ray
-from ray._private import ray_constants
 from ray.core.generated.autoscaler_pb2 import AutoscalingState, GetClusterStatusReply, ResourceRequest
 from ray.exceptions import RayError, RpcError
-from ray.experimental.internal_kv import _internal_kv_get, internal_kv_get_gcs_client
+from ray.experimental.internal_kv import internal_kv_get_gcs_client
 
-from jobs.engine.nodes import asked, fitting, types_up, workers
+from jobs.engine.nodes import asked, first_autoscalers_report, fitting, types_up, workers
 from jobs.slots import Slot
 
 ANSWER_SECONDS = 5
@@ -137,7 +135,7 @@ def _logged() -> dict[str, str]:
 
 def _first() -> Capacity:
     """Of the first autoscaler."""
-    report = json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}").get("autoscaler_report") or {}
+    report = first_autoscalers_report()
     starting = Counter(report.get("pending_launches") or {})
     starting.update(one[1] for one in report.get("pending_nodes") or ())
     records = ((report.get("node_availability_summary") or {}).get("node_availabilities") or {}).values()

@@ -19,12 +19,12 @@ from ray._private.authentication.authentication_token_setup import maybe_enable_
 from jobs import ending
 from jobs.config import ClusterSettings
 from jobs.engine.granted import granted_cpus
+from jobs.submission import IN_A_JOB
 from qre.errors import PlaceError, UserError, place_error
 
 CONNECT_SECONDS = 10.0
 PAUSES = (15.0,)  # seconds before another try of a local Ray that did not start
 SHUTDOWN_SECONDS = 20.0  # ray.shutdown takes one to three
-IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the driver of a submitted job
 OBJECT_STORE_BYTES = 150 * 2**20  # little goes through Ray's object store: embeddings and features go through ours
 
 

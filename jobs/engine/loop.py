@@ -15,7 +15,7 @@ from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.limits import Limits
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling, holding, node_name, node_of_actor
+from jobs.engine.nodes import autoscaling, node_name, node_of_actor
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
@@ -239,7 +239,7 @@ class Loop:
         attempt.doubts = {**attempt.doubts, **call.doubts}
         self.reporter.ended(attempt, type(cause).__name__)
         self.limits.meter.ended(attempt)
-        if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
+        if isinstance(cause, StoreNotShared) and self.bench.nowhere_else(attempt):
             raise SweepError(str(cause))
         if isinstance(cause, StoreRefused):
             self.store.folder.exists("progress/any")  # refused here too, it ends the sweep; else it is that node's

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import ray
 from ray._private import ray_constants
@@ -28,9 +29,9 @@ def holding(slot: Slot, memory: float = 0.0) -> set[str]:
     return {node["NodeID"] for node in ray.nodes() if node["Alive"] and _held(node, slot, memory)}
 
 
-def not_on(nodes: Collection[str]) -> dict:
-    """Options of a task or an actor that is kept from these nodes, by their ids; none where there are none."""
-    return {"label_selector": {NODE_ID: f"!in({','.join(sorted(nodes))})"}} if nodes else {}
+def not_on(nodes: Collection[str], labels: Mapping[str, str] = MappingProxyType({})) -> dict:
+    """Options of a task or an actor that is kept from these nodes, by their ids, beside the labels that it asks for; none where there are no such nodes."""
+    return {"label_selector": {**labels, NODE_ID: f"!in({','.join(sorted(nodes))})"}} if nodes else {}
 
 
 def node_name(node: str) -> str:
@@ -96,9 +97,14 @@ def autoscaling() -> bool:
     """
     if any(node.get("Labels", {}).get(NODE_TYPE) for node in ray.nodes() if node["Alive"]):
         return True
-    report = json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}").get("autoscaler_report") or {}
+    report = first_autoscalers_report()
     types = [*(report.get("active_nodes") or ()), *(report.get("idle_nodes") or ())]
     return any(not re.fullmatch(r"node_[0-9a-f]{40,}", name) for name in types)
+
+
+def first_autoscalers_report() -> dict:
+    """What the first autoscaler, or Ray's monitor in its place, has written down last; empty where there is neither."""
+    return json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}").get("autoscaler_report") or {}
 
 
 def _held(node: dict, slot: Slot, memory: float) -> int:

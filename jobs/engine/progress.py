@@ -17,6 +17,7 @@ from jobs.engine.watch import described
 from jobs.workers.events import Started
 from qre.store import Store
 from qre.store.folder import canonical_json
+from qre.store.shelves import stating
 
 SHOWN = 3  # encoders in flight that a line names
 LINE_SECONDS = 10.0  # between plain lines, and between records in the store
@@ -84,11 +85,11 @@ class Reporter:
     def started(self, attempt: Attempt, event: Started) -> None:
         """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends: runs/<sweep>/<when>.json."""
         seconds = attempt.started - self._started
-        self._timeline.append({
-            "schema": 1, "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
+        self._timeline.append(stating("runs", {
+            "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
             "attempt": attempt.number, "slot": attempt.work.slot.name, "node": event.node, "gpus": list(event.gpus), "pid": event.pid,
             "waited": round(attempt.started - attempt.asked, 3), "started": round(seconds, 3), "ended": None, "outcome": None,
-        })  # fmt: skip
+        }))  # fmt: skip
 
     def ended(self, attempt: Attempt, outcome: str) -> None:
         """A pass has ended: "done", or the exception that ended it."""

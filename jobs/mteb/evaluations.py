@@ -14,7 +14,7 @@ from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.bench import Bench
 from jobs.engine.local import Interrupted, Stop, SweepError
-from jobs.engine.nodes import holding, node_of_actor
+from jobs.engine.nodes import node_of_actor
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.watch import Watch
 from jobs.mteb.actor import Evaluation, MtebRunner, TaskEnded
@@ -145,7 +145,7 @@ class Evaluations:
         attempt, cause = call.attempt, error.cause if isinstance(error, RayTaskError) else error
         if attempt.started is None:
             attempt.node = node_of_actor(call.actor)
-        if isinstance(cause, StoreNotShared) and not holding(attempt.work.slot) - attempt.avoid - {attempt.node}:
+        if isinstance(cause, StoreNotShared) and self._bench.nowhere_else(attempt):
             raise SweepError(str(cause))
         if attempt.node is not None:
             self._bench.failed(attempt.node, attempt.work.key, type(cause).__name__, attempt.work.slot)

@@ -22,6 +22,7 @@ class Memory:
 
     def __init__(self, store: Store):
         self._folder = store.folder
+        self._looked: dict[str, bytes | None] = {}  # what stood there when it was read; it is not read again to be written
 
     def read_all(self, places: Iterable[Place], of_rule: bool = False) -> dict[Place, HubModel]:
         """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out.
@@ -62,7 +63,9 @@ class Memory:
 
     def _read(self, names: Iterable[str]) -> dict[str, bytes]:
         """Those that are there, and not of a newer version: what such a version wrote down is asked for again."""
+        names = list(names)
         found = self._folder.read_many(names)
+        self._looked |= {name: found.get(name) for name in names}
         newer = {name for name, content in found.items() if _is_newer(name, content)}
         self._folder.seen.newer |= dict.fromkeys(newer)
         return {name: content for name, content in found.items() if name not in newer}
@@ -71,10 +74,11 @@ class Memory:
         """Write what is new; what a newer version wrote is left alone."""
         if self._folder.read_only:
             return
-        there = self._folder.read_many(contents)
-        self._folder.write_many({
-            name: content for name, content in contents.items() if there.get(name) != content and not _is_newer(name, there.get(name, b""))
-        })  # fmt: skip
+        self._looked |= self._folder.read_many(name for name in contents if name not in self._looked)
+        there = {name: self._looked.get(name) or b"" for name in contents}
+        new = {name: content for name, content in contents.items() if there[name] != content and not _is_newer(name, there[name])}
+        self._folder.write_many(new)
+        self._looked |= new
 
     @staticmethod
     def _query_name(query: HubQuery) -> str:

@@ -84,14 +84,17 @@ class Bucket(Files):
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """As Files.sizes, in the order of a walk; one request for each 1,000 objects."""
-        infos = self._listed(self._key(prefix), prefix)
-        start = len(self._root) + 1
-        found = {info.path[start:]: info.size for info in infos if info.is_file}
+        found = dict(self._named(self._listed(self._key(prefix), prefix)))
         return {name: found[name] for name in sorted(found, key=_walk_order) if self._is_ours(name)}
 
     def look_at_root(self) -> None:
         infos = self._listed(self._root, "", recursive=False)
         self._note_roots((info.base_name, not info.is_file) for info in infos)
+
+    def _named(self, infos: list) -> Iterator[tuple[str, int]]:
+        """(name, bytes) of the objects in a listing."""
+        start = len(self._root) + 1
+        return ((info.path[start:], info.size) for info in infos if info.is_file)
 
     def _listed(self, key: str, name: str, recursive: bool = True) -> list:
         from pyarrow import fs
@@ -124,14 +127,7 @@ class Bucket(Files):
 
     def everything(self) -> dict[str, int]:
         """Bytes of all objects below the prefix, whoever made them and however they are called, by the name that follows it; sorted."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._root, recursive=True, allow_not_found=True)
-        infos = self._tried("list", "", lambda: self._client.get_file_info(selector))
-        if not infos:
-            self._require_bucket()
-        start = len(self._root) + 1
-        return dict(sorted((info.path[start:], info.size) for info in infos if info.is_file))
+        return dict(sorted(self._named(self._listed(self._root, ""))))
 
     def _move(self, name: str, target: str) -> None:
         old, new = self._key(name), self._key(target)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import save_tiny_bert
 from tests.hub import FakeHub
 
 
@@ -12,6 +13,14 @@ from tests.hub import FakeHub
 def hub():
     with FakeHub() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The entry of a tiny transformer, named e1."""
+    path = tmp_path_factory.mktemp("encoders") / "e1"
+    save_tiny_bert(path, seed=1)
+    return {"source": "folder", "path": str(path)}
 
 
 def write_config(folder: Path, encoders: list, limit: int = 120, **values) -> Path:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.engine.local import IN_A_JOB
-from jobs.ownership import JOB_VARIABLE, Owner, claim, owner_of, place_of
+from jobs.ownership import Owner, claim, owner_of, place_of
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
+from jobs.submission import IN_A_JOB
 from jobs.workers.reduce import reduction, write_atlas
 from qre.errors import UserError
 from qre.store import Store
@@ -129,7 +130,7 @@ def test_a_config_that_was_taken_over_while_it_ran_writes_no_map(first):
 
 def test_a_submitted_config_is_where_it_was_submitted_from(tmp_path, monkeypatch):
     """In a job the working directory is another copy each time; the place that `qre submit` tells is that of the original."""
-    assert JOB_VARIABLE == IN_A_JOB
+    assert IN_A_JOB == RAY_JOB_CONFIG_JSON_ENV_VAR
     places = []
     for name in ("a", "b"):
         (tmp_path / name / "jobs").mkdir(parents=True)

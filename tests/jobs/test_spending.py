@@ -17,7 +17,6 @@ from jobs.outcome import BUDGET, DEADLINE
 from jobs.spending import UNKNOWN, read_spent
 from qre.encoders.passes import EncodeSettings
 from qre.store import Store
-from tests.conftest import save_tiny_bert
 from tests.faults.in_process import HASHED, PATIENCE, Case, timeline, until
 from tests.faults.kill_sweep import Sweep
 
@@ -33,14 +32,6 @@ def cluster():
     with LocalCluster(nodes=1, cpus=2, gpus=1, labels={KIND: "NVIDIA-L4"}) as cluster:
         cluster.add_node(labels={"plain": "yes"})
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """The entry of a tiny transformer, named e1."""
-    path = tmp_path_factory.mktemp("encoders") / "e1"
-    save_tiny_bert(path, seed=1)
-    return {"source": "folder", "path": str(path)}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from jobs.engine.local import SweepError
 from jobs.engine.progress import Reporter
 from jobs.workers.beats import BEAT_SECONDS, Beat, Begun, Ended, beating
 from qre.errors import UserError
-from tests.conftest import save_tiny_bert
 from tests.faults.in_process import HASHED, PATIENCE, Case, until
 from tests.refusing_provider import CODE
 
@@ -48,13 +47,6 @@ def scaled():
     path = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with LocalCluster(autoscale=2, node_types=TYPES, provider=provider, idle_seconds=3, environment=path) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoders") / "e1"
-    save_tiny_bert(folder, seed=1)
-    return {"source": "folder", "path": str(folder)}
 
 
 class TestWithoutAutoscaler:
@@ -141,31 +133,31 @@ class TestWithAutoscaler:
         with pytest.raises(SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"):
             again.sweep()
 
-    def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, encoder, tmp_path):
+    def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, tiny, tmp_path):
         """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
         asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 1.5, "fallback_minutes": 0.1}
-        case = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT]})
+        case = Case(tmp_path, [tiny, HASHED], {**asked, "slots": [SPOT]})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
         assert (failure.encoder, failure.exception, failure.kind) == ("e1", "NoCapacity", "transient")
         assert "0 of " in failure.message and "launched (spot): " in failure.message and CODE in failure.message
-        again = Case(tmp_path, [encoder, HASHED], {**asked, "slots": [SPOT, ON_DEMAND]})
+        again = Case(tmp_path, [tiny, HASHED], {**asked, "slots": [SPOT, ON_DEMAND]})
         plan = again.sweep()
         assert (len(plan.on_map), plan.done, plan.failures) == (7, True, {})
         (row,) = (row for row in again.rows() if row["encoder"] == "e1")
         assert row["slot"] == "1 CPU, 1 GPU, market=on-demand"
         assert "it asks for its next slot" in again.said.getvalue()
 
-    def test_where_everything_waits_for_capacity_the_sweep_ends_with_the_reason(self, scaled, encoder, tmp_path):
-        others = [{**encoder, "name": f"e/{layer}", "layer": layer, "pooling": "mean", "prompt": str(layer)} for layer in (0, 1)]
-        more = [{**encoder, "name": f"p/{prompt}", "prompt": prompt} for prompt in ("a", "b")]
+    def test_where_everything_waits_for_capacity_the_sweep_ends_with_the_reason(self, scaled, tiny, tmp_path):
+        others = [{**tiny, "name": f"e/{layer}", "layer": layer, "pooling": "mean", "prompt": str(layer)} for layer in (0, 1)]
+        more = [{**tiny, "name": f"p/{prompt}", "prompt": prompt} for prompt in ("a", "b")]
         case = Case(tmp_path, [*others, *more], {"address": scaled.address, "slots": [SPOT], "width_per_slot": 2, "stall_minutes": 0.4})
         with pytest.raises(SweepError, match=rf"nothing has moved for 0.4 min .*\n(.*\n)*  .*: waits for a node with .*market=spot: .*launched \(spot\): .*{CODE}"):
             case.sweep()
 
-    def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, encoder, tmp_path):
-        case = Case(tmp_path, [encoder, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 1.5})
+    def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, tiny, tmp_path):
+        case = Case(tmp_path, [tiny, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 1.5})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
