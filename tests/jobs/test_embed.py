@@ -101,10 +101,18 @@ def test_a_full_disk_is_not_the_encoders_fault(case, sentences, monkeypatch):
 def test_an_encoder_that_does_not_load_is_its_own_fault(case, sentences):
     store, work, settings = case
     unit = work.units[0]
-    gone = type(unit)(unit.key, unit.parent, unit.spec.model_copy(update={"path": "/nowhere"}))
-    results = embed_pass(store, type(work)(work.key, (gone,), 1.0), sentences, settings)
+    deeper = type(unit)(unit.key, unit.parent, unit.spec.model_copy(update={"layer": 99}))
+    results = embed_pass(store, type(work)(work.key, (deeper,), 1.0), sentences, settings)
     assert [result.status for result in results] == ["failed"]
-    assert results[0].message
+    assert "99" in results[0].message
+
+
+def test_a_folder_that_is_not_on_this_node_is_the_nodes_fault(case, sentences, tmp_path):
+    store, work, settings = case
+    unit = work.units[0]
+    gone = type(unit)(unit.key, unit.parent, unit.spec.model_copy(update={"path": str(tmp_path / "unmounted")}))
+    with pytest.raises(FileNotFoundError, match="unmounted"):
+        embed_pass(store, type(work)(work.key, (gone,), 1.0), sentences, settings)
 
 
 def test_one_bad_transform_fails_one_unit(case, sentences):
