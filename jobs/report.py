@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,12 +19,12 @@ from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
 from jobs.slots import ClusterSettings
 from jobs.spending import Spent, read_spent
+from jobs.voice import console, note
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
 from qre.errors import UserError
 from qre.store import Failure, Store
 
-console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
 
 
 @dataclass(frozen=True)
@@ -165,8 +163,8 @@ def counts(plan: Plan) -> dict:
 
 
 def print_notes(plan: Plan) -> None:
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
+    for one in plan.notes:
+        note(one)
 
 
 def print_families(plan: Plan) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import typer
 
-from jobs import ending
-from jobs.config import SweepConfig
+from jobs import ending, voice
+from jobs.config import SweepConfig, load_config
 from jobs.exports import check_export
 from jobs.on_end import End
 from jobs.outcome import (
     check_max_failed,
     facts,
+    failed_for_now,
     failed_encoders,
     left_at_limit,
     tolerated,
@@ -31,7 +32,9 @@ from jobs.report import (
     print_failures,
     print_notes,
     print_spent,
+    print_standing,
     print_summary,
+    standing,
     verify,
 )
 from jobs.spending import read_spent
@@ -124,9 +127,34 @@ def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
 
     def told(done: int, total: int) -> None:
         if done == total or done % 100 == 0:
-            print(f"hub: {done} of {total} encoders resolved", file=sys.stderr)
+            voice.progress(f"hub: {done} of {total} encoders resolved")
 
     return resolve(settings, store, progress=told)
+
+
+def report_to_the_end(config: Path, out: Path | None) -> None:
+    """Show how far a sweep is, and where its map is finished, copy it and show its figures; typer.Exit where it is not all done."""
+    settings = load_config(config)
+    store = Store(settings.store, read_only=True)
+    seen = standing(settings, store, config)
+    print_standing(seen)
+    target = out or (settings.export and Path(settings.export))
+    if seen.plan.atlas_done:
+        try:
+            if target:
+                check_export(target, store, settings.name, "--out" if out else "export")
+                export(settings, store, target)
+            print_summary(settings, store, seen.plan, target)
+        except CorruptArtefact as error:
+            print(f"qre: {error}; the next sweep makes the atlas again", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except FileNotFoundError as error:  # a sweep is at work
+            print(f"qre: {error}; run the same command again", file=sys.stderr)
+            raise typer.Exit(1) from None
+    left = failed_for_now(store, seen.plan)
+    if left is None or not seen.plan.atlas_done:
+        raise typer.Exit(1)
+    exit_where_too_many_failed(settings, seen.plan, also=left)
 
 
 def _run_to_export(
