@@ -16,7 +16,7 @@ from jobs.atlas.compare import compare
 from jobs.atlas.look import neighbours, rank
 from jobs.atlas.place import place
 from jobs.config import SweepConfig, load_config
-from jobs.exports import check_export
+from jobs.exports import check_export, export
 from jobs.on_end import on_end
 from jobs.outcome import check_max_failed, failed_for_now
 from jobs.ownership import place_of
@@ -24,20 +24,12 @@ from jobs.planning.encoders import app as encoders_app
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.prices import price_of, read_prices
-from jobs.report import (
-    console,
-    counts,
-    export,
-    print_costs,
-    print_failures,
-    print_families,
-    print_gpus,
-    print_notes,
-    print_simulation,
-    print_standing,
-    print_summary,
-    standing,
-)
+from jobs.show.console import console
+from jobs.show.costs import print_costs, print_gpus, print_simulation
+from jobs.show.failures import print_failures
+from jobs.show.finished import print_summary
+from jobs.show.plan import counts, print_families, print_notes
+from jobs.show.status import print_standing, standing
 from jobs.submission.dashboard import ADDRESS
 from jobs.sweeping import Asked, exit_where_too_many_failed, refusals, resolved_aloud, sweep_to_the_end
 from qre.encoders.cost import GPUS

@@ -12,7 +12,7 @@ import typer
 
 from jobs import ending
 from jobs.config import SweepConfig
-from jobs.exports import check_export
+from jobs.exports import check_export, export, verify
 from jobs.on_end import End
 from jobs.outcome import (
     check_max_failed,
@@ -25,15 +25,11 @@ from jobs.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
-from jobs.report import (
-    console,
-    export,
-    print_failures,
-    print_notes,
-    print_spent,
-    print_summary,
-    verify,
-)
+from jobs.show.console import console
+from jobs.show.failures import print_failures
+from jobs.show.finished import print_summary
+from jobs.show.plan import print_notes
+from jobs.show.status import print_spent
 from jobs.spending import read_spent
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.store import CorruptArtefact, Store

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain_rows, print_table
-from jobs.report import console
+from jobs.show.console import console
 from qre.atlas.placement import NOT_PREDICTABLE
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError

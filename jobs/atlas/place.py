@@ -14,7 +14,7 @@ import typer
 
 from jobs.atlas.models import Given, given, given_in
 from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain, plain_rows, print_table
-from jobs.report import console
+from jobs.show.console import console
 from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
