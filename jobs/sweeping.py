@@ -10,9 +10,9 @@ from pathlib import Path
 
 import typer
 
-from jobs import ending, voice
+from jobs import ending
 from jobs.config import SweepConfig, load_config
-from jobs.exports import check_export
+from jobs.exports import check_export, export, verify
 from jobs.on_end import End
 from jobs.outcome import (
     check_max_failed,
@@ -26,17 +26,11 @@ from jobs.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
-from jobs.report import (
-    console,
-    export,
-    print_failures,
-    print_notes,
-    print_spent,
-    print_standing,
-    print_summary,
-    standing,
-    verify,
-)
+from jobs.show.console import console, progress
+from jobs.show.failures import print_failures
+from jobs.show.finished import print_summary
+from jobs.show.plan import print_notes
+from jobs.show.status import print_spent, print_standing, standing
 from jobs.spending import read_spent
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.store import CorruptArtefact, Store
@@ -127,7 +121,7 @@ def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
 
     def told(done: int, total: int) -> None:
         if done == total or done % 100 == 0:
-            voice.progress(f"hub: {done} of {total} encoders resolved")
+            progress(f"hub: {done} of {total} encoders resolved")
 
     return resolve(settings, store, progress=told)
 

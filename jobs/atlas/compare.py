@@ -13,8 +13,8 @@ import pandas as pd
 from jobs.atlas.matrix import is_matrix, read_matrix
 from jobs.atlas.standing import plain, plain_rows, print_table, stored_atlas
 from jobs.config import SweepConfig, load_config
-from jobs.report import Standing, standing
-from jobs.voice import console
+from jobs.show.status import Standing, standing
+from jobs.show.console import console
 from qre.atlas.neighbours import distances_to
 from qre.atlas.ranking import one_score_each
 from qre.atlas.standing import StandingAtlas

@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 from jobs.atlas.standing import open_atlas, plain_rows, print_table
-from jobs.voice import console
+from jobs.show.console import console
 from qre.atlas.placement import NOT_PREDICTABLE
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError

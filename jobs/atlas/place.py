@@ -13,7 +13,7 @@ import typer
 
 from jobs.atlas.models import Given, given, given_in
 from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table
-from jobs.voice import console, progress
+from jobs.show.console import console, progress
 from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable

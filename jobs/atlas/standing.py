@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.config import SweepConfig, load_config
-from jobs.voice import console
+from jobs.show.console import console
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
 from qre.store import CorruptArtefact, Store

@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from jobs import ending, voice
+from jobs import ending
+from jobs.show import console
 from jobs.commands import encoders, maps, sweeps
-from jobs.commands.arguments import Quiet, Verbose, set_volume, with_volume
+from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
 app = typer.Typer(
@@ -44,8 +45,8 @@ def common(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    voice.set_volume("normal")
-    set_volume(quiet, verbose)
+    console.set_volume("normal")
+    hear_volume(quiet, verbose)
 
 
 def run() -> None:
@@ -56,7 +57,7 @@ def run() -> None:
         told = _in_one_line(error)
         if told is None:
             raise
-        if voice.verbose():
+        if console.verbose():
             traceback.print_exc()
         line, code = told
         print(f"qre: {line}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
-from jobs import voice
+from jobs.show import console
 from qre.errors import UserError
 
 
@@ -33,12 +33,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no n
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also what Ray and the libraries log, and the traceback of an error")]
 
 
-def set_volume(quiet: bool, verbose: bool) -> None:
+def hear_volume(quiet: bool, verbose: bool) -> None:
     """Said before or after the name of a command; what is said at one place is not unsaid at the other."""
-    quiet, verbose = quiet or voice.quiet(), verbose or voice.verbose()
+    quiet, verbose = quiet or console.quiet(), verbose or console.verbose()
     if quiet and verbose:
         raise UserError("give --quiet or --verbose, not both")
-    voice.set_volume("quiet" if quiet else "verbose" if verbose else "normal")
+    console.set_volume("quiet" if quiet else "verbose" if verbose else "normal")
 
 
 def with_volume(command: Callable) -> Callable:
@@ -46,7 +46,7 @@ def with_volume(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def heard(*, quiet: bool = False, verbose: bool = False, **options):
-        set_volume(quiet, verbose)
+        hear_volume(quiet, verbose)
         return command(**options)
 
     hints = get_type_hints(command, include_extras=True)

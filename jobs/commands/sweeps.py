@@ -25,7 +25,7 @@ def plan(
     Example: qre plan jobs/demo.yaml
     """
     from jobs.planning.prices import read_prices
-    from jobs.planning.show import show_plan, show_simulation
+    from jobs.planning.look import show_plan, show_simulation
     from qre.errors import UserError
 
     prices = read_prices(price or [])
@@ -64,7 +64,7 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
     Example: qre status jobs/demo.yaml
     """
     from jobs.config import load_config
-    from jobs.report import print_standing, standing
+    from jobs.show.status import print_standing, standing
     from qre.store import Store
 
     settings = load_config(config)

@@ -9,7 +9,7 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.voice import console
+from jobs.show.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs import voice
+from jobs.show import console
 
 COMMANDS = ("plan", "sweep", "status", "report", "submit", "evaluate", "rank", "place", "neighbours", "compare", "illustrate", "encoders search", "encoders list", "encoders show")
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "torch", "ray", "pyarrow", "matplotlib", "huggingface_hub", "transformers")
@@ -32,17 +32,17 @@ def test_every_command_can_be_quiet_or_verbose_and_shows_an_example(command):
 def test_the_volume_is_said_before_or_after_the_command(words, volume):
     for given in ([*words, "encoders", "list"], ["encoders", "list", *words]):
         assert CliRunner().invoke(app, given).exit_code == 0
-        assert voice.quiet() == (volume == "quiet") and voice.verbose() == (volume == "verbose")
+        assert console.quiet() == (volume == "quiet") and console.verbose() == (volume == "verbose")
 
 
 def test_quiet_leaves_results_and_errors(tmp_path, capsys):
-    voice.set_volume("quiet")
+    console.set_volume("quiet")
     try:
-        voice.note("a note")
-        voice.progress("3 of 4")
+        console.note("a note")
+        console.progress("3 of 4")
         assert capsys.readouterr() == ("", "")
     finally:
-        voice.set_volume("normal")
+        console.set_volume("normal")
 
 
 def test_quiet_and_verbose_do_not_go_together():

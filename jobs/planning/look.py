@@ -13,8 +13,10 @@ from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.prices import price_of
 from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
-from jobs.voice import console
-from jobs.report import counts, print_costs, print_failures, print_families, print_gpus, print_notes, print_simulation
+from jobs.show.console import console
+from jobs.show.costs import print_costs, print_gpus, print_simulation
+from jobs.show.failures import print_failures
+from jobs.show.plan import counts, print_families, print_notes
 from jobs.sweeping import refusals, resolved_aloud
 from qre.encoders.cost import GPUS
 from qre.errors import UserError
