@@ -75,6 +75,14 @@ def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
     return stated_prompts(stated)
 
 
+def folder_shape(path: str | Path) -> dict:
+    """What the files of a folder that was looked through tell of its layers and dimensions: see shape_of."""
+    try:
+        return examine(file_sizes(Path(path)), lambda name: b"".join(_blocks(Path(path) / name))).shape
+    except (Unfit, OSError):  # told by folder_revision
+        return {}
+
+
 def check_folder(path: str | Path, **trust) -> Found:
     """Look through a folder, or a snapshot, before it is loaded: what was found when it was planned may have changed.
 
