@@ -272,7 +272,7 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
         f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
         f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
         *_prediction_lines(headline),
-        *manifest["notes"],
+        *(note for note in manifest["notes"] if note not in plan.notes),  # those were told before
         f"in {folder or f'{store.location}/atlases/{settings.name}'}: {', '.join([*manifest['files'], 'manifest.json'])}",
     ]
     for line in lines:

@@ -33,7 +33,7 @@ REMEDY: dict[str, str] = {
     "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
     "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
     "git lfs": "fetch the files themselves with `git lfs pull`",
-    "broken weights": "fetch or copy the file again",
+    "broken weights": "fetch or copy the files again, or save the encoder again with SentenceTransformer.save()",
     "broken config": "fix the file, or save the encoder again with SentenceTransformer.save()",
 }
 
