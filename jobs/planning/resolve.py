@@ -22,7 +22,7 @@ from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import catalogue, shapes
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
-from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences, final_dimension
+from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
@@ -46,7 +46,7 @@ class Resolved:
     Attributes:
         specs: in the order of the config.
         attributes: by encoder name, what is known before it is loaded; they change no number.
-        dimensions: of the vectors, by encoder name, as far as they are known.
+        dimensions: of the vectors of each of the specs, as far as they are known.
         tasks: what encoders are scored on, by fingerprint.
         public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
@@ -59,7 +59,7 @@ class Resolved:
     sentences: SentenceSet
     specs: list[EncoderSpec] = field(default_factory=list)
     attributes: dict[str, dict] = field(default_factory=dict)
-    dimensions: dict[str, int | None] = field(default_factory=dict)
+    dimensions: list[int | None] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     public: PublicScores | None = None
     unresolved: list[Failure] = field(default_factory=list)
@@ -106,7 +106,7 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
-    resolved.notes += sample_notes(len(resolved.sentences), resolved.dimensions.values())
+    resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True))
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes
     return resolved
@@ -129,13 +129,13 @@ def _methods(config: SweepConfig) -> tuple[FeatureMethod, ...]:
 def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, foreseen: Foresight) -> None:
     """Add an encoder, or why it is known to fail."""
     try:
-        foreseen.check(spec, attributes)
+        dimension = foreseen.check(spec, attributes)
     except Foreseen as problem:
         reason = "too few sentences" if isinstance(problem, TooFewSentences) else "wrong entry"
         resolved.unresolved.append(_failure(entry, spec.name, reason, str(problem), remedy=problem.remedy))
         return
     resolved.specs.append(spec)
-    resolved.dimensions[spec.name] = final_dimension(spec, attributes)
+    resolved.dimensions.append(dimension)
     if attributes:
         resolved.attributes[spec.name] = attributes
 
@@ -150,12 +150,12 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
     left_out: dict[str, int] = {}
     for spec, known in zip(matching, shapes(matching), strict=True):
         try:
-            foreseen.check(spec, known)
+            dimension = foreseen.check(spec, known)
         except TooFewSentences as problem:
             left_out[spec.name] = problem.least
         else:
             resolved.specs.append(spec)
-            resolved.dimensions[spec.name] = final_dimension(spec, known)
+            resolved.dimensions.append(dimension)
     if left_out:
         resolved.notes.append(
             f"{len(left_out)} of {len(matching)} encoders of catalogue {entry.name} cannot be made of {len(resolved.sentences)} sentences, and are left out: "

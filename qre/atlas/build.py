@@ -94,7 +94,8 @@ def build_atlas(
         **table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
         **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels),
     }
-    return Atlas(table, files, headline, (*sample_notes(matrix.shape[1], table["dimension"].to_list()), *notes))
+    shapes = zip(table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True)
+    return Atlas(table, files, headline, (*sample_notes(matrix.shape[1], shapes), *notes))
 
 
 def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:

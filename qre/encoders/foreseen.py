@@ -54,11 +54,14 @@ class Foresight:
     def __init__(self, sentences: Sequence[str], centred: bool = False):
         self._n, self._centred, self._ranks = len(sentences), centred, CorpusRanks(sentences)
 
-    def check(self, spec: EncoderSpec, attributes: Mapping[str, object]) -> None:
+    def check(self, spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
         """Look whether an encoder is known to fail.
 
         Args:
             attributes: what is known of it: layers, hidden_size, embedding_dimension.
+
+        Returns:
+            the dimension of its vectors, at most; None where it is not known.
 
         Raises:
             TooFewSentences: for want of sentences.
@@ -69,9 +72,9 @@ class Foresight:
             raise Foreseen(no_such_layer(spec.layer, layers), f"give a layer from 0 to {layers}")
         if isinstance(spec, ClassicalSpec) and (largest := self._ranks.largest(spec)) is not None and largest < dimensions_taken(spec):
             raise TooFewSentences(*too_few(spec, largest), dimensions_taken(spec) + 1)
-        self._check_transforms(spec.transforms, dimension_of(spec, attributes))
+        return self._check_transforms(spec.transforms, dimension_of(spec, attributes))
 
-    def _check_transforms(self, transforms: Sequence[str], dimension: int | None) -> None:
+    def _check_transforms(self, transforms: Sequence[str], dimension: int | None) -> int | None:
         """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their number and by the dimensions."""
         known, limited = dimension or math.inf, False
         by_number, by_dimension = self._n, known
@@ -96,6 +99,7 @@ class Foresight:
         if by_number < FEWEST_DIRECTIONS:
             needed = self._n + FEWEST_DIRECTIONS - by_number
             raise TooFewSentences(f"{asked} leaves {self._n} sentences without two directions", f"take at least {needed} sentences", needed)
+        return known if isinstance(known, int) else None
 
 
 def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
@@ -107,12 +111,6 @@ def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | N
     if isinstance(spec, ModelSpec) and spec.pooling is not None:
         return None  # the modules after it say, and its own poolings may stand side by side
     return _count(attributes, "embedding_dimension")
-
-
-def final_dimension(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
-    """Of its vectors after the transforms, at most; None where it is not known."""
-    kept = [int(transform.partition(":")[2]) for transform in spec.transforms if transform.startswith("truncate:")]
-    return min([*filter(None, [dimension_of(spec, attributes)]), *kept], default=None)
 
 
 def _count(attributes: Mapping[str, object], name: str) -> int | None:
