@@ -28,6 +28,7 @@ from jobs.report import (
     console,
     counts,
     export,
+    map_notes,
     print_costs,
     print_failures,
     print_families,
@@ -99,7 +100,7 @@ def plan(
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
     planned = make_plan(settings, store, resolved_aloud(settings, store))
-    planned = replace(planned, notes=planned.notes + tuple(store.notes()))
+    planned = replace(planned, notes=(*planned.notes, *map_notes(settings, store, planned), *store.notes()))
     prices = {**settings.cluster.prices, **prices}
     check_max_failed(settings.cluster, planned)
     if simulate:
