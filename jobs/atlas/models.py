@@ -15,6 +15,7 @@ from jobs.atlas.matrix import ENDINGS, is_matrix, read_matrix
 from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
 from qre.density import check_finite
 from qre.encoders.catalogue import catalogue
+from qre.encoders.classical import check_dimensions
 from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
@@ -133,7 +134,7 @@ def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings,
     """E of the sentences by one encoder, with its transforms, (n, d) float32: what a sweep with these settings would store.
 
     Raises:
-        EncoderError: it has no such layer, or gives NaN. What else loading and running raises is left as it is.
+        EncoderError: it has no such layer, or gives NaN, or more dimensions than the sentences give. What else loading and running raises is left as it is.
     """
     told(spec.name, 0, len(sentences))
     loaded = Pass(spec, sentences, [spec.readout], settings, device)
@@ -144,6 +145,7 @@ def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings,
         matrix = _encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
     finally:
         loaded.close()
+    check_dimensions(spec, matrix.shape[1])
     check_finite(matrix)
     return np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
 

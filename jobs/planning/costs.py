@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.config import SweepConfig
 from jobs.slots import Slot
 from qre.encoders.cost import Estimate, estimate
+from qre.encoders.shape import is_static
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
 
 
-def cpu_seconds(spec: EncoderSpec, texts: int) -> float:
+def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> bool:
+    """Whether an encoder runs a transformer, as far as its files tell."""
+    return isinstance(spec, ModelSpec) and not is_static(attributes)
+
+
+def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int) -> float:
     """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order only."""
-    if isinstance(spec, StaticSpec):
+    if isinstance(spec, StaticSpec) or is_static(attributes):
         return 5e-5 * texts
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * texts
@@ -22,7 +29,8 @@ def cpu_seconds(spec: EncoderSpec, texts: int) -> float:
 def expected_cost(spec: FolderSpec | HubSpec, attributes: dict, words: int, n: int, config: SweepConfig) -> Estimate:
     """What a transformer will take for so many words, and for storing n vectors. `attributes` are what is known of it."""
     budget = spec.token_budget or config.encode.token_budget
-    return estimate(attributes.get("parameters"), weight_bytes(spec), attributes.get("hidden_size"), spec.dtype, words, n, budget)
+    width = attributes.get("hidden_size") or attributes.get("embedding_dimension")
+    return estimate(attributes.get("parameters"), weight_bytes(spec), width, spec.dtype, words, n, budget)
 
 
 def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[Slot, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jobs.config import SweepConfig
-from jobs.planning.costs import expected_cost
+from jobs.planning.costs import expected_cost, is_transformer
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan
 from jobs.planning.prices import ESTIMATED, OTHER, price_of
 from qre.encoders.cost import GPUS
-from qre.encoders.spec import HubSpec, ModelSpec
+from qre.encoders.spec import HubSpec, ModelSpec, StaticSpec
 
 
 class Words:
@@ -29,19 +29,28 @@ def _words(texts: tuple[str, ...]) -> int:
 
 
 def expected_costs(plan: Plan, config: SweepConfig) -> dict:
-    """What the transformers that are still to run will cost, summed: plain values."""
+    """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are (`static`, `classical`): plain values.
+
+    Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
+    """
     words = Words(plan)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
-    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
+    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0, "static": 0, "classical": 0}
     each = []
     for work in plan.passes:
         unit = work.members[0]
         if not isinstance(unit.spec, ModelSpec):
+            total["static" if isinstance(unit.spec, StaticSpec) else "classical"] += 1
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
+        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        if not is_transformer(unit.spec, unit.attributes):
+            total["static"] += 1
+            total["download"] += download
+            total["stored"] += cost.stored * len(work.units)
+            continue
         total["passes"] += 1
         total["parameters"] += cost.parameters
-        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
         each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
         total["download"] += download
         total["stored"] += cost.stored * len(work.units)

@@ -16,6 +16,7 @@ from jobs.planning.simulate import COUNT, on_paper, passes_of, stand_in, stand_i
 from jobs.show.console import console
 from jobs.show.costs import print_costs, print_gpus, print_simulation
 from jobs.show.failures import print_failures
+from jobs.show.finished import map_notes
 from jobs.show.plan import counts, print_families, print_notes
 from jobs.sweeping import refusals, resolved_aloud
 from qre.encoders.cost import GPUS
@@ -28,7 +29,7 @@ def show_plan(config: Path, prices: dict[str, float], as_json: bool, simulation:
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
     planned = make_plan(settings, store, resolved_aloud(settings, store))
-    planned = replace(planned, notes=planned.notes + tuple(store.notes()))
+    planned = replace(planned, notes=(*planned.notes, *map_notes(settings, store, planned), *store.notes()))
     prices = {**settings.cluster.prices, **prices}
     check_max_failed(settings.cluster, planned)
     if simulation is not None:

@@ -199,5 +199,5 @@ def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resol
         work = PassWork(key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items()))
         first, texts = work.members[0], sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
         slots = slots_of(first.spec, first.attributes, config)
-        passes.append(replace(work, seconds=cpu_seconds(first.spec, texts), slot=slots[0], slots=slots, fetched=isinstance(first.spec, HubSpec)))
+        passes.append(replace(work, seconds=cpu_seconds(first.spec, first.attributes, texts), slot=slots[0], slots=slots, fetched=isinstance(first.spec, HubSpec)))
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))

@@ -20,14 +20,17 @@ from jobs.ownership import Owner
 from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
-from qre.encoders.catalogue import catalogue
-from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.catalogue import catalogue, shapes
+from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
+from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
+from qre.features import FeatureMethod
+from qre.sample_size import sample_notes
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -43,6 +46,7 @@ class Resolved:
     Attributes:
         specs: in the order of the config.
         attributes: by encoder name, what is known before it is loaded; they change no number.
+        dimensions: of the vectors of each of the specs, as far as they are known.
         tasks: what encoders are scored on, by fingerprint.
         public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
@@ -55,6 +59,7 @@ class Resolved:
     sentences: SentenceSet
     specs: list[EncoderSpec] = field(default_factory=list)
     attributes: dict[str, dict] = field(default_factory=dict)
+    dimensions: list[int | None] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     public: PublicScores | None = None
     unresolved: list[Failure] = field(default_factory=list)
@@ -83,23 +88,25 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
     resolved = Resolved(_sentences(config))
+    foreseen = Foresight(resolved.sentences.texts, any(method.center for method in _methods(config)))
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
     memory = Memory(store)
     for place, entry in _entries(config.encoders, "encoders"):
         if isinstance(entry, CatalogueEntry):
-            _add_catalogue(resolved, place, entry)
+            _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
             check_encoder(place, entry.path, config)
-            _add_folder(resolved, place, entry)
+            _add_folder(resolved, place, entry, foreseen)
         elif isinstance(entry, HubEntry):
             found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
             wanted += [Wanted(place, one, entry.query is not None) for one in found]
         else:
-            resolved.specs.append(entry)
-    _add_hub(resolved, wanted, memory, ask_hub, progress)
+            _add(resolved, entry, entry, {}, foreseen)
+    _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
+    resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True))
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes
     return resolved
@@ -114,22 +121,55 @@ def _entries(entries: tuple[Entry, ...], where: str):
             yield f"{where}[{number}]", entry
 
 
-def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry) -> None:
+def _methods(config: SweepConfig) -> tuple[FeatureMethod, ...]:
+    """How features are made, by every method that an encoder must have them by."""
+    return config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())
+
+
+def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, foreseen: Foresight) -> None:
+    """Add an encoder, or why it is known to fail."""
+    try:
+        dimension = foreseen.check(spec, attributes)
+    except Foreseen as problem:
+        reason = "too few sentences" if isinstance(problem, TooFewSentences) else "wrong entry"
+        resolved.unresolved.append(_failure(entry, spec.name, reason, str(problem), remedy=problem.remedy))
+        return
+    resolved.specs.append(spec)
+    resolved.dimensions.append(dimension)
+    if attributes:
+        resolved.attributes[spec.name] = attributes
+
+
+def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, foreseen: Foresight) -> None:
     listed, missing = catalogue(entry.name)
     matching = [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
     if not matching and not missing:
         raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
-    resolved.specs += matching
     resolved.notes += missing
     resolved.incomplete += missing
+    left_out: dict[str, int] = {}
+    for spec, known in zip(matching, shapes(matching), strict=True):
+        try:
+            dimension = foreseen.check(spec, known)
+        except TooFewSentences as problem:
+            left_out[spec.name] = problem.least
+        else:
+            resolved.specs.append(spec)
+            resolved.dimensions.append(dimension)
+    if left_out:
+        resolved.notes.append(
+            f"{len(left_out)} of {len(matching)} encoders of catalogue {entry.name} cannot be made of {len(resolved.sentences)} sentences, and are left out: "
+            f"{abridged(list(left_out))}; for all of them take at least {max(left_out.values())} sentences"
+        )
 
 
-def _add_folder(resolved: Resolved, place: str, entry: FolderEntry) -> None:
+def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, foreseen: Foresight) -> None:
     path = Path(entry.path).resolve()
     try:
         revision = folder_revision(path, entry.native)
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
-        resolved.specs.append(FolderSpec(path=str(path), revision=revision, **values))
+        known = {key: value for key, value in folder_shape(path).items() if value is not None}
+        _add(resolved, entry, FolderSpec(path=str(path), revision=revision, **values), known, foreseen)
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
         resolved.unresolved.append(_failure(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error)))
     except PlaceError as error:
@@ -189,7 +229,9 @@ class Wanted:
         return self.entry.id, self.entry.revision
 
 
-def _add_hub(resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None]) -> None:
+def _add_hub(
+    resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None], foreseen: Foresight
+) -> None:  # fmt: skip
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
     places = dict.fromkeys(one.key for one in wanted)
     known = memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
@@ -207,7 +249,7 @@ def _add_hub(resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: 
             if isinstance(model, HubProblem):
                 raise model
             if isinstance(model, HubModel):
-                _add_model(resolved, one, model, model.repository in renamed)
+                _add_model(resolved, one, model, model.repository in renamed, foreseen)
             else:
                 resolved.notes.append(f"{printable(one.entry.id)}: not resolved yet")
         except HubProblem as problem:
@@ -252,7 +294,7 @@ def abridged(names: Sequence[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool) -> None:
+def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, foreseen: Foresight) -> None:
     """Add the spec of one encoder, under the name that the hub knows it by now.
 
     Args:
@@ -277,14 +319,13 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool) 
         if renamed and any(other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs):
             resolved.notes.append(f"{printable(entry.id)!r} is the same encoder as {spec.name!r}; it is left out")
             return
-        resolved.specs.append(spec)
-        resolved.attributes[spec.name] = own
+        _add(resolved, entry, spec, own, foreseen)
 
 
-def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False) -> Failure:
+def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False, remedy: str = "") -> Failure:
     return Failure(
         key=content_key(entry.model_dump(mode="json")), encoder=printable(name, 200), kind="transient" if transient else "permanent",
-        exception=reason, message=message, remedy=REMEDY.get(reason, message),
+        exception=reason, message=message, remedy=remedy or REMEDY.get(reason, message),
     )  # fmt: skip
 
 

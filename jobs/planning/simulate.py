@@ -10,13 +10,13 @@ import numpy as np
 
 from jobs.config import SweepConfig
 from jobs.engine.schedule import Attempt, Schedule
-from jobs.planning.costs import expected_cost
+from jobs.planning.costs import expected_cost, is_transformer
 from jobs.planning.estimates import Words
 from jobs.planning.passes import PassWork
 from jobs.planning.plan import Plan
 from jobs.slots import Slot
 from qre.encoders.cost import BYTES, GPUS, START_SECONDS, estimate
-from qre.encoders.spec import FolderSpec, ModelSpec
+from qre.encoders.spec import FolderSpec
 
 # parameters of the 895 encoders that mteb's registry (2.26) gives a count for: quantiles at 0, 5, ..., 100 %; the largest, of 58 B, is cut to 30 B
 PARAMETERS = (
@@ -78,7 +78,7 @@ def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
     words, works = Words(plan), []
     for work in plan.passes:
         unit = work.members[0]
-        if not isinstance(unit.spec, ModelSpec):
+        if not is_transformer(unit.spec, unit.attributes):
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
         fetch = 0 if isinstance(unit.spec, FolderSpec) else sum(size for _, size in unit.spec.files) / FETCH_BYTES

@@ -24,11 +24,17 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
         f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
         f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
         *_prediction_lines(headline),
-        *manifest["notes"],
+        *map_notes(settings, store, plan),
         f"in {folder or f'{store.location}/atlases/{settings.name}'}: {', '.join([*manifest['files'], 'manifest.json'])}",
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...]:
+    """What the finished map of a plan tells its readers that the plan's own notes do not."""
+    manifest = store.atlases.manifest(settings.name) if plan.atlas_done else None
+    return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
 
 
 def _prediction_lines(headline: dict) -> list[str]:

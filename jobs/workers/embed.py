@@ -20,6 +20,7 @@ from jobs.workers.featurize import encoder_facts
 from jobs.workers.score import Scorer
 from jobs.workers.worker import gpu_name, process_seconds, set_threads, versions
 from qre.density import check_finite
+from qre.encoders.classical import check_dimensions
 from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
@@ -197,6 +198,7 @@ def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict, sent
     """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
     began = time.monotonic()
     try:
+        check_dimensions(unit.spec, matrix.shape[1])
         check_finite(matrix, unit.spec.name)
         embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))  # as a reader of the store will have it
     except Exception as error:

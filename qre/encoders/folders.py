@@ -11,6 +11,7 @@ from pathlib import Path
 from qre.encoders.contents import counts
 from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, examine, parsed
 from qre.encoders.spec import stated_prompts
+from qre.encoders.weight_files import BrokenWeights, check_weight_files
 from qre.errors import EncoderError, UserError, place_error
 
 
@@ -39,13 +40,14 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
     Raises:
         UserError: no folder there.
         PlaceError: this machine does not let it be read.
-        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read; with the reason.
+        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read, weights that are not whole; with the reason.
     """
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: no such folder")
     try:
         files, found = _checked(path, native=native)
+        check_weight_files(path)
         digest = hashlib.sha256()
         for name in sorted(files, key=lambda name: Path(name)):
             if counts(name, found.modules):
@@ -57,6 +59,8 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
             raise fault from None
         where = f"{Path(error.filename).relative_to(path)}: " if error.filename and Path(error.filename).is_relative_to(path) else ""
         raise FolderProblem(str(path), "unusable folder", f"{where}cannot be read: {error.strerror}") from None
+    except BrokenWeights as error:
+        raise FolderProblem(str(path), "broken weights", error.what) from None
     return digest.hexdigest()
 
 
@@ -73,6 +77,14 @@ def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
     if not isinstance(stated, dict):
         raise EncoderError(f"{file}: a config is a mapping, not {type(stated).__name__}")
     return stated_prompts(stated)
+
+
+def folder_shape(path: str | Path) -> dict:
+    """What the files of a folder that was looked through tell of its layers and dimensions: see shape_of."""
+    try:
+        return examine(file_sizes(Path(path)), lambda name: b"".join(_blocks(Path(path) / name))).shape
+    except (Unfit, OSError):  # told by folder_revision
+        return {}
 
 
 def check_folder(path: str | Path, **trust) -> Found:

@@ -231,11 +231,9 @@ def described(
         found = examine(sizes, read, frozenset(tags))
     except Unfit as problem:
         raise HubProblem(repository, problem.reason, problem.detail) from None
-    own, config = (told if isinstance(told := found.documents.get(file), dict) else {} for file in ("config_sentence_transformers.json", "config.json"))
-    # by the names that a loaded encoder gives them, so that the map has one column for each
-    shape = {"hidden_size": config.get("hidden_size"), "layers": config.get("num_hidden_layers"), "vocabulary": config.get("vocab_size")}
+    own = told if isinstance(told := found.documents.get("config_sentence_transformers.json"), dict) else {}
     files, python = kept(sizes, found.modules), tuple((name, sizes[name]) for name in found.python)
-    return HubModel(repository, revision, files, *stated_prompts(own), {**attributes, **shape}, found.code, python, found.bodies)
+    return HubModel(repository, revision, files, *stated_prompts(own), {**attributes, **found.shape}, found.code, python, found.bodies)
 
 
 def retried(repository: str, request: Callable[[], T]) -> T:

@@ -73,6 +73,10 @@ def refused(model, readouts: Sequence[tuple]) -> dict[tuple, str]:
             if not pooled:
                 why[readout] = "another pooling is asked for; this encoder has no pooling module"
         elif layers is None or readout[0] > layers:
-            has = f"hidden states 0 to {layers}" if layers is not None else "no hidden states"
-            why[readout] = f"layer {readout[0]} is asked for; this encoder has {has}"
+            why[readout] = no_such_layer(readout[0], layers)
     return why
+
+
+def no_such_layer(layer: int, layers: int | None) -> str:
+    """What is said of a layer beyond those of an encoder; None: it has none that are known."""
+    return f"layer {layer} is asked for; this encoder has {'no hidden states' if layers is None else f'hidden states 0 to {layers}'}"

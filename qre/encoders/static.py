@@ -45,6 +45,15 @@ def static_revision(package: str, vectors: str, tokenizer: str) -> str:
     return digest.hexdigest()
 
 
+def static_dimension(spec: StaticSpec) -> int | None:
+    """Of its vectors, by the header of their file; None where it does not tell."""
+    try:
+        with safetensors.safe_open(static_files(spec.package, spec.vectors, spec.tokenizer)[0], "numpy") as file:
+            return file.get_slice(next(iter(file.keys()))).get_shape()[1]
+    except (PlaceError, OSError, safetensors.SafetensorError, StopIteration, IndexError):
+        return None
+
+
 def load_static(spec: StaticSpec):
     """The StaticEmbedding module of a spec, in float32, on the CPU.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,20 +12,39 @@ from qre.errors import EncoderError
 INTEGERS = {"I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
 SHOWN = 3
+LOADED = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # what libraries look for
+
+
+class BrokenWeights(EncoderError):
+    """Files of weights that cannot be taken as they are.
+
+    Attributes:
+        what: without what to do.
+    """
+
+    def __init__(self, what: str, remedy: str):
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what}; {remedy}")
+
+    def __reduce__(self):
+        return type(self), (self.what, self.remedy)
 
 
 def check_weight_files(folder: Path) -> None:
     """Look at the files of weights in the folders of an encoder's modules; others are debris.
 
     Raises:
-        EncoderError: shards are missing; or weights are integers, with nothing that says what they stand for.
+        BrokenWeights: shards are missing; a file is cut off, or none of safetensors; or weights are integers, with nothing that says what they stand for.
     """
     for place in _module_folders(folder):
         for index in sorted(place.glob("*.safetensors.index.json")) if not (place / "model.safetensors").is_file() else ():
             _check_shards(index, index.relative_to(folder).as_posix())
-        if not _config(place).get("quantization_config"):
-            for file in sorted(place.glob("*.safetensors")):
-                _check_floating(file, file.relative_to(folder).as_posix())
+        quantised = bool(_config(place).get("quantization_config"))
+        for file in sorted(place.glob("*.safetensors")):
+            name = file.relative_to(folder).as_posix()
+            tensors = _tensors(file, name)
+            if not quantised:
+                _check_floating(tensors, name)
 
 
 def _module_folders(folder: Path) -> Iterator[Path]:
@@ -47,27 +67,38 @@ def _check_shards(index: Path, name: str) -> None:
     try:
         shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise EncoderError(f"{name}: not an index of weights (it has no weight_map); save the encoder again") from None
+        raise BrokenWeights(f"{name}: not an index of weights (it has no weight_map)", "save the encoder again") from None
     missing = [shard for shard in shards if not (index.parent / shard).is_file()]
     if missing:
-        raise EncoderError(f"{len(missing)} of the {len(shards)} files of weights that {name} names are missing ({', '.join(missing[:SHOWN])}); fetch them")
+        raise BrokenWeights(f"{len(missing)} of the {len(shards)} files of weights that {name} names are missing ({', '.join(missing[:SHOWN])})", "fetch them")
 
 
-def _check_floating(file: Path, name: str) -> None:
-    """A library casts integers to the model's dtype without a word; quantised weights are other numbers than those that they stand for."""
+def _tensors(file: Path, name: str) -> dict[str, dict]:
+    """What the header of a safetensors file says of each tensor; BrokenWeights where the file is not what its header says. Of debris nothing is asked."""
+    there = file.stat().st_size
     with open(file, "rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
-        header = stream.read(size) if size <= LARGEST_HEADER else b""
+        header = stream.read(size) if size <= min(LARGEST_HEADER, there) else b""
     try:
-        tensors = {tensor: entry["dtype"] for tensor, entry in json.loads(header).items() if tensor != "__metadata__"}
-    except (ValueError, KeyError, TypeError, AttributeError):  # damaged: told by who loads it
-        return
-    whole = sorted(tensor for tensor, dtype in tensors.items() if dtype in INTEGERS and tensor.endswith(("weight", "bias")))
+        tensors = {tensor: entry for tensor, entry in json.loads(header).items() if tensor != "__metadata__"}
+        wanted = 8 + size + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        if not LOADED.fullmatch(file.name):
+            return {}
+        raise BrokenWeights(f"{name}: its header cannot be read; not a safetensors file, or cut off at {there:,} bytes", "fetch or copy it again") from None
+    if there != wanted and LOADED.fullmatch(file.name):
+        raise BrokenWeights(f"{name}: {there:,} bytes, and its header says {wanted:,}", "fetch or copy it again")
+    return tensors
+
+
+def _check_floating(tensors: dict[str, dict], name: str) -> None:
+    """A library casts integers to the model's dtype without a word; quantised weights are other numbers than those that they stand for."""
+    whole = sorted(tensor for tensor, entry in tensors.items() if entry.get("dtype") in INTEGERS and tensor.endswith(("weight", "bias")))
     if whole:
-        raise EncoderError(
-            f"{name}: {len(whole)} weights are integers ({tensors[whole[0]]}: {', '.join(whole[:SHOWN])}), quantised without a quantization_config in "
-            "config.json that says how; save the encoder with floating-point weights"
-        )
+        raise BrokenWeights(
+            f"{name}: {len(whole)} weights are integers ({tensors[whole[0]]['dtype']}: {', '.join(whole[:SHOWN])}), quantised without a quantization_config in "
+            "config.json that says how", "save the encoder with floating-point weights",
+        )  # fmt: skip
 
 
 def _config(place: Path) -> dict:

@@ -40,7 +40,7 @@ def test_encoders_of_one_pass_are_together_and_the_longest_comes_first(tmp_path,
     folder = {"source": "folder", "path": str(tiny_encoder)}
     layers = [{**folder, "name": f"L{layer}", "layer": layer, "pooling": "mean"} for layer in (0, 1, 2)]
     lsa = {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/*"]}
-    plan = make_plan(config(tmp_path, HASHED, lsa, *layers), Store(tmp_path / "store"))
+    plan = make_plan(config(tmp_path, HASHED, lsa, *layers, sentences={"source": "builtin", "limit": 400}), Store(tmp_path / "store"))
     sizes = {work.units[0].spec.family: len(work.units) for work in plan.passes}
     assert sizes["LSA words"] == 5
     assert max(len(work.units) for work in plan.passes if work.units[0].spec.source == "folder") == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from qre.atlas.prediction.folds import Block, blocks, group_numbers
 from qre.errors import UserError
 
-UNIT_METRICS = ("accuracy", "ap", "f1", "v_measure", "ndcg", "map", "mrr", "recall", "precision", "hit_rate")  # from 0 to 1
-SIGNED_METRICS = ("spearman", "pearson", "kendall", "mcc")  # from -1 to 1
+# by the parts of a metric's name, such as max_ap, ndcg_at_10, top_1_accuracy: these are from 0 to 1, all others from -1 to 1, as every score of MTEB
+UNIT_METRICS = "accuracy acc ap f1 v_measure nmi ndcg map mrr lrap recall precision hit_rate homogeneity completeness".split()
+SIGNED_METRICS = re.compile("spearman|pearson|kendall|mcc|matthews|p_mrr|nauc")
 FEWEST_KINDS = 3  # to leave one out: what is left must be more than one
 FEWEST_GROUPS = 12  # nine groups are needed for an interval of 90 %, and a fold takes some away
 
@@ -40,17 +42,17 @@ class PredictionSettings(BaseModel):
 
 
 def score_ranges(metrics: Sequence[str], scores: np.ndarray) -> np.ndarray:
-    """Least and greatest possible score of each task, (T, 2), by the name of its metric; infinite where that does not tell, or scores (N, T) lie
-    outside: then it is told in other units, such as percent."""
+    """Least and greatest possible score of each task, (T, 2), by the name of its metric; infinite where scores (N, T) lie outside: then it is told in
+    other units, such as percent."""
     ranges = np.tile([-np.inf, np.inf], (len(metrics), 1))
     for task, metric in enumerate(metrics):
-        parts = str(metric).lower().replace("@", "_").split("_")
-        signed = any(name in parts for name in SIGNED_METRICS)
-        if signed or any(name in parts or name == str(metric).lower() for name in UNIT_METRICS):
-            low = -1.0 if signed else 0.0
-            known = scores[~np.isnan(scores[:, task]), task]
-            if ((known >= low) & (known <= 1.0)).all():
-                ranges[task] = low, 1.0
+        name = "_" + re.sub(r"[^a-z0-9]+", "_", str(metric).lower()) + "_"
+        low = 0.0 if any(f"_{part}_" in name for part in UNIT_METRICS) and not SIGNED_METRICS.search(name) else -1.0
+        known = scores[~np.isnan(scores[:, task]), task]
+        if ((known >= low) & (known <= 1.0)).all():
+            ranges[task] = low, 1.0
+        elif ((known >= -1.0) & (known <= 1.0)).all():
+            ranges[task] = -1.0, 1.0  # the metric is another than its name says
     return ranges
 
 

@@ -157,10 +157,11 @@ def _predictions(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
     parts = []
     for run in runs:
         for column, task in enumerate(_names(run, data)):
-            predicted, (low, high) = run.predicted["ours"][0][:, column], run.intervals[0]["kinds" if run.scheme == "kinds" else "groups"][..., column]
+            low, high = run.intervals[0]["kinds" if run.scheme == "kinds" else "groups"][..., column]
+            ours, paper = (np.clip(run.predicted[name][0][:, column], *data.ranges[run.block.columns[column]]) for name in ("ours", "paper"))
             parts.append(pd.DataFrame({
                 "encoder": [data.encoders[row] for row in run.block.rows], "task": task, "scheme": run.scheme, "score": run.actual[:, column],
-                "predicted": np.clip(predicted, *data.ranges[run.block.columns[column]]), "low": low, "high": high, "paper": run.predicted["paper"][0][:, column],
+                "predicted": ours, "low": low, "high": high, "paper": paper,
             }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 

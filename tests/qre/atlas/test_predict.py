@@ -419,6 +419,19 @@ def test_intervals_end_where_the_metric_ends():
     assert np.allclose(low, [[0.6, -1, -np.inf, 30, -1]]) and np.allclose(high, [[1, -0.6, np.inf, 90, 3]])
 
 
+@pytest.mark.parametrize(
+    ("metrics", "low"),
+    [("accuracy f1 max_ap similarity_ap cosine_ap map_at_1000 ndcg_at_10 ndcg@10 mrr_at_10 recall_at_5 hit_rate_at_5 v_measure nmi lrap text_acc "
+      "taxon_top_1_accuracy max_over_subqueries_map_at_1000 precision_at_1", 0.0),
+     ("cosine_spearman pearson kendalltau p-MRR ami main_score mcc nauc_map_at_1_max anything", -1.0)],
+)  # fmt: skip
+def test_the_range_of_a_metric_is_known_by_its_name(metrics, low):
+    names = metrics.split()
+    assert score_ranges(names, np.full((3, len(names)), 0.5)).tolist() == [[low, 1.0]] * len(names)
+    assert score_ranges(names, np.full((3, len(names)), -0.5)).tolist() == [[-1.0, 1.0]] * len(names)  # then it is another metric than its name says
+    assert score_ranges(names, np.full((3, len(names)), 50.0)).tolist() == [[-np.inf, np.inf]] * len(names)  # percent
+
+
 def test_kinds_are_coarser_than_groups():
     kinds, groups = np.array(["a", "b", "c", "c"]), np.array(["g", "g", "h", "i"])
     assert coarser(kinds, groups).tolist() == [0, 0, 1, 1]

@@ -1,6 +1,7 @@
 """What scores add to an atlas: tables, report, figures and a predictor, from synthetic encoders whose scores follow from their features."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ import pytest
 
 from qre.atlas.build import table_files
 from qre.atlas.prediction import PredictionSettings
+from qre.atlas.prediction.data import score_ranges
 from qre.atlas.prediction.file import read_predictor
 from qre.atlas.prediction.folds import joined
-from qre.atlas.scored import SCORES, Descriptions, _told, scored_part
+from qre.atlas.scored import SCORES, Descriptions, _told, saturation_notes, scored_part
 from qre.features import FeatureMethod
 from tests.qre.atlas.test_predict import made
 
@@ -76,6 +78,45 @@ def test_near_copies_of_different_groups_are_kept_together():
     assert "of 18 groups" in part.files["report.md"].decode()
     assert list(joined(np.array(["a", "b", "c", "b"]), [(0, 1)])) == [0, 0, 1, 0]
     assert list(joined(np.arange(4), [(0, 1), (2, 1)])) == [0, 0, 0, 1]
+
+
+def test_a_saturated_task_is_told_once_and_predictions_keep_to_the_range_of_the_metric():
+    table, scores, about = world()
+    first, second = dict.fromkeys(scores["task"])
+    order = scores.loc[scores["task"] == first, "score"].rank()
+    scores.loc[scores["task"] == first, "metric"] = "max_ap"
+    scores.loc[scores["task"] == first, "score"] = np.minimum(1.0, 0.5 + order / 80)  # the best half of 76 is at 1, or nearly
+    part = scored_part(table, scores, about, SETTINGS, warnings=["60 sentences are few"])
+    told = [note for note in part.notes if "saturated" in note]
+    assert len(told) == 1 and told[0].startswith(f"{first} is saturated: 37 of 76 scores are 0.99 or more") and "60 sentences are few" not in part.notes
+    page = part.files["report.md"].decode()
+    assert page.count("is saturated") == 1 and page.count("60 sentences are few") == 1
+    for name in ("predictions", "predicted"):
+        rows = read(part, name)
+        rows = rows[rows["task"] == first]
+        columns = [column for column in ("predicted", "low", "high", "paper") if column in rows]
+        values = rows[columns].to_numpy()[np.isfinite(rows[columns].to_numpy())]
+        assert len(values) and values.min() >= 0 and values.max() == 1, name
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [([0.99, 0.995, 1.0, *[0.5] * 12], "x is saturated: 3 of 15 scores are 0.99 or more"), ([1.0, 1.0, *[0.5] * 8], None),
+     ([1.0, 1.0, 1.0, *[0.5] * 13], None), ([0.500, 0.504, 0.509], "x hardly tells encoders apart: all 3 scores lie between 0.5000 and 0.5090"),
+     ([0.5, 0.5, 0.5], None), ([0.5, 0.52, 0.54], None), ([99.5, 99.8, 99.9, 20.0], None), ([np.nan, 1.0, 0.0], None)],
+)  # fmt: skip
+def test_what_is_saturated(scores, said):
+    column = np.array(scores)[:, None]
+    data = replace(changed_to(column), tasks=("x",), scores=column, ranges=score_ranges(["max_ap"], column))
+    notes = saturation_notes(data)
+    assert [note.partition(",")[0] for note in notes] == ([said] if said else [])
+
+
+def changed_to(column: np.ndarray):
+    """Data of as many encoders as there are rows."""
+    data = made()
+    rows = {name: getattr(data, name)[: len(column)] for name in ("groups", "kinds", "encoders", "dimension", "parameters", "spectra", "sketches", "scores")}
+    return replace(data, features={name: matrix[: len(column)] for name, matrix in data.features.items()}, **rows)
 
 
 def test_the_same_input_gives_the_same_bytes():

@@ -99,5 +99,5 @@ def test_word_vectors_follow_company():
 
 
 def test_too_high_a_rank_is_told(sentences):
-    with pytest.raises(EncoderError, match=r"rank 500 is more than this corpus gives \(199\)"):
+    with pytest.raises(EncoderError, match=r"rank 500 is more than these sentences give \(199\); take more sentences"):
         embed_classical(spec(kind="lsa", rank=500), sentences.texts)

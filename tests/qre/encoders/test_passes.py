@@ -73,6 +73,6 @@ def test_a_classical_encoder_is_fitted_once(sentences, monkeypatch):
 
 
 def test_a_fit_that_fails_is_the_encoders_fault(sentences):
-    loaded = Pass(ClassicalSpec(name="a", family="f", kind="lsa", rank=500), sentences.texts, [()], EncodeSettings())
-    with pytest.raises(EncoderError, match="rank 500 is more"):
+    loaded = Pass(ClassicalSpec(name="a", family="f", kind="sif", rank=5000), sentences.texts, [()], EncodeSettings())
+    with pytest.raises(EncoderError, match="rank 5000 is more"):
         loaded.encode_texts(OTHERS)

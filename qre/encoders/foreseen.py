@@ -1,0 +1,119 @@
+"""What is known to fail before anything is loaded: layers and dimensions that an encoder does not have, and what a sentence set is too small for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from qre.encoders.classical import CorpusRanks, dimensions_taken, too_few
+from qre.encoders.readouts import no_such_layer
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec
+from qre.errors import EncoderError
+
+FEWEST_DIRECTIONS = 2  # of all sentences together: with one, they are all the same
+
+
+class Foreseen(EncoderError):
+    """Why an encoder cannot be made.
+
+    Attributes:
+        remedy: what a person can do.
+    """
+
+    def __init__(self, what: str, remedy: str):
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what}; {remedy}")
+
+    def __reduce__(self):
+        return type(self), (self.what, self.remedy)
+
+
+class TooFewSentences(Foreseen):
+    """With more sentences it could be made.
+
+    Attributes:
+        least: so many at least.
+    """
+
+    def __init__(self, what: str, remedy: str, least: int):
+        super().__init__(what, remedy)
+        self.least = least
+
+    def __reduce__(self):
+        return type(self), (self.what, self.remedy, self.least)
+
+
+class Foresight:
+    """What can be told of encoders on a sentence set.
+
+    Args:
+        sentences: n distinct sentences.
+        centred: features are made of centred embeddings too.
+    """
+
+    def __init__(self, sentences: Sequence[str], centred: bool = False):
+        self._n, self._centred, self._ranks = len(sentences), centred, CorpusRanks(sentences)
+
+    def check(self, spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
+        """Look whether an encoder is known to fail.
+
+        Args:
+            attributes: what is known of it: layers, hidden_size, embedding_dimension.
+
+        Returns:
+            the dimension of its vectors, at most; None where it is not known.
+
+        Raises:
+            TooFewSentences: for want of sentences.
+            Foreseen: it has no such layer, or not so many dimensions.
+        """
+        layers = _count(attributes, "layers")
+        if isinstance(spec, ModelSpec) and spec.layer is not None and layers is not None and spec.layer > layers:
+            raise Foreseen(no_such_layer(spec.layer, layers), f"give a layer from 0 to {layers}")
+        if isinstance(spec, ClassicalSpec) and (largest := self._ranks.largest(spec)) is not None and largest < dimensions_taken(spec):
+            raise TooFewSentences(*too_few(spec, largest), dimensions_taken(spec) + 1)
+        return self._check_transforms(spec.transforms, dimension_of(spec, attributes))
+
+    def _check_transforms(self, transforms: Sequence[str], dimension: int | None) -> int | None:
+        """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their number and by the dimensions."""
+        known, limited = dimension or math.inf, False
+        by_number, by_dimension = self._n, known
+        for transform in (*transforms, *(["center"] if self._centred else [])):
+            name, _, number = transform.partition(":")
+            k = int(number or 0)
+            if (name == "truncate" and k > known) or (name == "all_but_the_top" and k >= known):
+                most = known - (name == "all_but_the_top")
+                if limited:
+                    what = f"{transform} after whitening: {self._n} sentences leave {known} dimensions"
+                    raise TooFewSentences(what, f"take more sentences, or at most {most}", self._n + k - most)
+                raise Foreseen(f"{transform} is asked for, and its vectors have {known} dimensions", f"give at most {most}")
+            if name == "truncate":
+                known, by_dimension, limited = k, min(by_dimension, k), False
+            elif name != "normalize":
+                by_number, by_dimension = min(by_number, self._n - 1) - k, by_dimension - k
+            if name == "whiten" and by_number < known:
+                known, limited = max(by_number, 0), True
+        asked = ", ".join(transforms) or "centring"
+        if by_dimension < FEWEST_DIRECTIONS:
+            raise Foreseen(f"{asked} leaves vectors without two directions, which are the same for all sentences", "keep at least 2 dimensions")
+        if by_number < FEWEST_DIRECTIONS:
+            needed = self._n + FEWEST_DIRECTIONS - by_number
+            raise TooFewSentences(f"{asked} leaves {self._n} sentences without two directions", f"take at least {needed} sentences", needed)
+        return known if isinstance(known, int) else None
+
+
+def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
+    """Of the vectors of an encoder before its transforms; None where it is not known."""
+    if isinstance(spec, ClassicalSpec):
+        return spec.rank
+    if isinstance(spec, ModelSpec) and spec.layer is not None:
+        return _count(attributes, "hidden_size")
+    if isinstance(spec, ModelSpec) and spec.pooling is not None:
+        return None  # the modules after it say, and its own poolings may stand side by side
+    return _count(attributes, "embedding_dimension")
+
+
+def _count(attributes: Mapping[str, object], name: str) -> int | None:
+    """A count that somebody's config states, where it is one."""
+    value = attributes.get(name)
+    return value if type(value) is int and value > 0 else None
