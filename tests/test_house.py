@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,10 @@ def test_every_dependency_says_why():
     start = lines.index("dependencies = [")
     for line in lines[start + 1 : lines.index("]", start)]:
         assert "#" in line, line
+
+
+def test_nothing_large_is_imported_before_it_is_needed():
+    """Of every command, and of every process on a node: scikit-learn alone costs a second of CPU, torch and what loads encoders six."""
+    script = "import sys, jobs.sweeping, jobs.workers.embed, jobs.workers.featurize; print([name for name in sys.argv[1:] if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script, "sklearn", "scipy.stats", "matplotlib", "torch"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -10,14 +10,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.encoders.classical import FittedClassical, fit_classical
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
 from qre.encoders.static import StaticPass
 from qre.encoders.transformer import TransformerPass, token_budget_batches
+
+if TYPE_CHECKING:
+    from qre.encoders.classical import FittedClassical
 
 KEY_SCHEMA = 1
 
@@ -177,6 +180,8 @@ class _ClassicalPass:
 
     @cached_property
     def _fitted(self) -> FittedClassical:
+        from qre.encoders.classical import fit_classical  # here: scikit-learn is large, and every command imports this file
+
         return fit_classical(self._spec, self._sentences)
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from qre.tasks.bootstrap import crossed_mean_interval
 from qre.tasks.task import SEED, Measured, Task
@@ -40,6 +38,9 @@ class ClassificationTask(Task):
         self._test = self._rows(test[0]), np.array([classes[label] for label in test[1]])
 
     def _measure(self, vectors: np.ndarray) -> Measured:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
         test, labels = vectors[self._test[0]], self._test[1]
         right = np.empty((len(self._train), len(labels)), bool)
         for repeat, (rows, classes) in enumerate(self._train):

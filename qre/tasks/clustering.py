@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import v_measure_score
 
 from qre.tasks.bootstrap import mean_interval
 from qre.tasks.task import SEED, Measured, Task
@@ -56,6 +53,10 @@ class ClusteringTask(Task):
         return Measured(float(np.mean(values)), mean_interval(np.array(values)), self._n, tuple(values))
 
     def _v_measure(self, vectors: np.ndarray, codes: np.ndarray) -> float:
+        from sklearn.cluster import MiniBatchKMeans
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.metrics import v_measure_score
+
         settings = {"n_clusters": len(set(codes)), **self._settings}  # as many as the labels of the task, even where a sample lacks one, or of the set
         model = MiniBatchKMeans(init="k-means++", random_state=SEED, **settings)
         with warnings.catch_warnings():

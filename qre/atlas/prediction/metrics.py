@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 METRICS = ("spearman", "pearson", "mae", "r2")
 FEWEST_TO_RANK = 3  # encoders: the order of two is right or wrong, and nothing between
@@ -23,6 +22,8 @@ def measure(y: np.ndarray, predicted: np.ndarray, fold: np.ndarray, expected: np
         part; over all parts at once they would be biased below 0, for a part with high scores leaves a training part with a low mean. mae: of all encoders, in units of the score.
         r2: 1 - squared error / squared error of the training mean; 0 or less where nothing is predicted.
     """
+    from scipy.stats import rankdata  # here: scipy.stats is large, and every command imports this file
+
     parts = [fold == number for number in np.unique(fold)]
     sizes = np.array([part.sum() if part.sum() >= FEWEST_TO_RANK else 0 for part in parts])
     pearson = [columns_correlation(y[part], predicted[part]) for part in parts]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qre.encoders import passes
+from qre.encoders import classical
 from qre.encoders.classical import embed_classical
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import ClassicalSpec, FolderSpec
@@ -64,8 +64,8 @@ def test_a_classical_encoder_is_fitted_when_it_is_asked(kind, sentences):
 
 def test_a_classical_encoder_is_fitted_once(sentences, monkeypatch):
     fits = []
-    fit = passes.fit_classical
-    monkeypatch.setattr(passes, "fit_classical", lambda *args: fits.append(args) or fit(*args))
+    fit = classical.fit_classical
+    monkeypatch.setattr(classical, "fit_classical", lambda *args: fits.append(args) or fit(*args))
     loaded = Pass(ClassicalSpec(name="a", family="f", kind="lsa", rank=20), sentences.texts, [()], EncodeSettings())
     assert not fits  # loading a resumed pass costs no fit
     loaded.encode(0), loaded.encode_texts(OTHERS), loaded.encode_texts(OTHERS)
