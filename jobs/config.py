@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
-import re
+import os
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from jobs.mistakes import explained
 from jobs.on_end import OnEnd
+from jobs.reading import read_written
 from jobs.slots import ClusterSettings
 from qre.atlas.prediction.data import PredictionSettings
 from qre.atlas.settings import AtlasSettings
@@ -23,8 +20,9 @@ from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
-from qre.paths import PathText
-from qre.tasks.spec import BuiltinTasks, ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
+from qre.near_names import did_you_mean
+from qre.paths import PathText, below
+from qre.tasks.spec import BuiltinTasks, TaskFile
 
 
 class _Record(BaseModel):
@@ -54,13 +52,13 @@ class CatalogueEntry(_Record):
 
     source: Literal["catalogue"]
     name: str
-    include: tuple[str, ...] = Field(("*",), description="shell patterns on encoder names, e.g. lsa/*")
+    include: tuple[str, ...] = Field(("*",), min_length=1, description="shell patterns on encoder names, e.g. lsa/*; each matches at least one")
 
     @field_validator("name")
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in CATALOGUES:
-            raise ValueError(f"no catalogue {value!r}; there are {', '.join(CATALOGUES)}")
+            raise ValueError(f"no catalogue {value!r}; there are {', '.join(CATALOGUES)}{did_you_mean(value, CATALOGUES)}")
         return value
 
 
@@ -231,10 +229,10 @@ class SweepConfig(_Record):
     """One sweep: which sentences, which encoders, how, and where to."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="of the sweep and its atlas")
-    store: PathText = Field(description="folder of the store, from the working directory")
-    export: PathText | None = Field(None, description="folder that the finished atlas is copied to")
+    store: PathText = Field(min_length=1, description="folder of the store, or its bucket")
+    export: PathText | None = Field(None, min_length=1, description="folder that the finished atlas is copied to")
     inputs: PathText | None = Field(
-        None, min_length=1, description="folder, or s3://bucket/prefix or gs://bucket/prefix, that sentences, lists, tasks and MTEB's results are looked up in"
+        None, min_length=1, description="folder, or s3://bucket/prefix or gs://bucket/prefix, that sentences, lists, tasks and MTEB's results are looked up in; else the config's folder"
     )
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
     encoders: tuple[Entry, ...] = Field(min_length=1)
@@ -245,111 +243,63 @@ class SweepConfig(_Record):
     atlas: AtlasSettings = AtlasSettings()
     cluster: ClusterSettings = ClusterSettings()
     on_end: OnEnd | None = Field(None, description="who is told how the sweep has ended")
+    _folder: str = PrivateAttr("")
+    _moved: frozenset[str] = PrivateAttr(frozenset())
+
+    @property
+    def folder(self) -> str:
+        """Where relative paths start: the folder of the config's file, "" (the working directory) for one that was made otherwise."""
+        return self._folder
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """Which of store, export and inputs were written as relative paths."""
+        return self._moved
+
+    def placed(self, folder: str) -> SweepConfig:
+        """The config as it is in a file of this folder. Sentences, encoders and tasks stay as written: they tell what the config is, wherever it lies."""
+        here = {key: below(folder, path) for key in ("store", "export", "inputs") if (path := getattr(self, key)) is not None}
+        config = self.model_copy(update=here)
+        config._folder, config._moved = folder, frozenset(key for key, path in here.items() if path != getattr(self, key))
+        return config
 
 
 def load_config(path: str | Path) -> SweepConfig:
-    """The config in a YAML file.
+    """The config in a YAML file. Its relative paths start at its own folder: store, export and inputs are made absolute here, the others by whoever reads them.
 
     Raises:
-        UserError: no such file, not YAML, an unknown key (with the nearest known one), or a wrong value; each with its place.
+        UserError: no such file, not YAML, an unknown key (with the nearest known one), or a wrong value; each with its line.
     """
-    values = read_yaml(Path(path))
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: a config is a mapping of keys to values")
+    written = read_written(path)
+    if not isinstance(written.value, dict):
+        raise UserError(f"{written.path}: a config is a mapping of keys to values, such as name: mine")
     try:
-        return SweepConfig.model_validate(values)
+        config = SweepConfig.model_validate(written.value)
     except ValidationError as error:
-        raise UserError(explained(str(path), error)) from None
+        raise UserError(explained(written, error, SweepConfig)) from None
+    return config.placed(os.path.dirname(os.path.abspath(path)))
 
 
 def load_list(path: str | Path) -> tuple[Entry, ...]:
-    """The entries of a list file.
+    """The entries of a list file, as written: folders that it names start at its own folder.
 
     Raises:
         UserError: as load_config.
     """
-    path = Path(path)
-    if path.suffix == ".csv":
-        values = _csv_entries(path)
-    else:
-        values = read_yaml(path)
-    if not isinstance(values, list):
-        raise UserError(f"{path}: a list of encoders is a sequence of entries")
+    written = read_written(path)
+    if not isinstance(written.value, list):
+        raise UserError(f"{written.path}: a list of encoders is a sequence of entries, each after a dash: - {{source: hub, id: owner/name}}")
+    if not written.value:
+        raise UserError(f"{written.path}: holds no encoder")
     try:
-        entries = _EncoderList.model_validate({"encoders": values}).encoders
+        entries = _EncoderList.model_validate({"encoders": written.value}).encoders
     except ValidationError as error:
-        raise UserError(explained(str(path), error)) from None
-    if any(isinstance(entry, ListEntry) for entry in entries):
-        raise UserError(f"{path}: a list names encoders, not further lists")
+        raise UserError(explained(written, error, _EncoderList, below=("encoders",))) from None
+    for number, entry in enumerate(entries):
+        if isinstance(entry, ListEntry):
+            raise UserError(f"{written.at((number,))}: encoders[{number}]: a list names encoders, not further lists")
     return entries
 
 
 class _EncoderList(_Record):
     encoders: tuple[Entry, ...]
-
-
-def read_yaml(path: Path):
-    """The value of a YAML file; no objects are made. UserError where it cannot be read."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        told = re.sub(r"(https?://[^/\s'\"]*)\S*", r"\1/...", str(error))  # it quotes the line, and an address may hold a token
-        raise UserError(f"{path}: not YAML: {told}") from None
-
-
-def _csv_entries(path: Path) -> list[dict]:
-    """Rows as entries of the hub (or of the source that a column names); empty cells are left out, transforms are separated by spaces."""
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    entries = []
-    for row in rows:
-        entry = {key: value for key, value in row.items() if value}
-        if "transforms" in entry:
-            entry["transforms"] = entry["transforms"].split()
-        entries.append({"source": "hub", **entry})
-    return entries
-
-
-_SOURCES = {
-    "builtin": BuiltinSentences, "file": FileSentences, "catalogue": CatalogueEntry, "folder": FolderEntry, "hub": HubEntry, "list": ListEntry,
-    "classical": ClassicalSpec,
-}  # fmt: skip
-_TASKS = {
-    "builtin": BuiltinTasks, "file": STSFile, "mteb": MtebScores, "sts": STSFile, "pairs": PairsFile, "classification": ClassificationFile,
-    "clustering": ClusteringFile, "retrieval": RetrievalFile,
-}  # fmt: skip
-
-
-def explained(path: str, error: ValidationError) -> str:
-    """A line for each thing that is wrong."""
-    return "\n".join(dict.fromkeys(f"{path}: {_explained(problem)}" for problem in error.errors()))
-
-
-def _explained(problem: dict) -> str:
-    """One line: the place as a person writes it, and what is wrong there."""
-    place, model = [], SweepConfig
-    for part in problem["loc"]:
-        if isinstance(part, int):
-            place[-1:] = [f"{place[-1]}[{part}]"] if place else [f"[{part}]"]
-        elif place and part in (records := _TASKS if place[0].startswith("tasks") else _SOURCES):
-            model = records[part]  # pydantic names the chosen record; the person did not write it there
-        else:
-            place.append(str(part))
-            field = model.model_fields.get(str(part)) if model else None
-            inner = getattr(field, "annotation", None)
-            inner = next((one for one in get_args(inner) if one is not type(None)), None) if get_origin(inner) is UnionType else inner
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                model = inner
-    where = ".".join(place)
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], list(model.model_fields), n=1)
-        return f"{where}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(model.model_fields)}")
-    if problem["type"] == "missing":
-        return f"{where}: missing"
-    message = re.sub(r"^Value error, ", "", problem["msg"])
-    given = problem.get("input") if place[:1] != ["on_end"] else None  # an address there may hold a token
-    return f"{where}: {message}" + (f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else "")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from qre.errors import UserError
 
 VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^}]*\}?|\()")
+ADDRESS = re.compile(r"(?:s3|gs):/|[A-Za-z][A-Za-z0-9+.-]*://")
 Given = TypeVar("Given")
 
 
@@ -34,6 +35,11 @@ def shortened(path: str) -> str:
     """A path for people: the home is `~`."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
+
+
+def below(folder: str, path: str) -> str:
+    """A path that starts at a folder, in one spelling: absolute where the folder is. Addresses (s3://...) and absolute paths stay as they are."""
+    return path if os.path.isabs(path) or ADDRESS.match(path) or not path else os.path.normpath(os.path.join(folder, path))
 
 
 PathText = Annotated[str, AfterValidator(expanded)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from jobs.atlas.matrix import ENDINGS, is_matrix, read_matrix
 from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
+from jobs.mistakes import as_options
 from qre.density import check_finite
 from qre.encoders.catalogue import catalogue
 from qre.encoders.classical import check_dimensions
@@ -22,7 +23,7 @@ from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EncoderError, UserError
-from qre.paths import given_path
+from qre.paths import below, given_path
 
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
@@ -91,6 +92,8 @@ def given_in(path: Path) -> list[Given]:
         elif isinstance(entry, HubEntry) and entry.query is not None:
             raise UserError(f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds")
         else:
+            if isinstance(entry, FolderEntry):
+                entry = entry.model_copy(update={"path": below(os.path.dirname(os.path.abspath(path)), entry.path)})
             label = entry.name or (entry.id if isinstance(entry, HubEntry) else entry.path)
             found.append(Given(printable(label, 200), entry))
     return found
@@ -105,9 +108,7 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
             values = {"source": "hub", "id": place, "revision": revision or None, "trust_remote_code": trust_remote_code, **options}
             return HubEntry.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = "".join(f"--{str(part).replace('_', '-')}: " for part in problem["loc"][:1])
-        raise UserError(f"{printable(model)}: {where}{re.sub('^Value error, ', '', problem['msg'])}") from None
+        raise UserError(as_options(error, FolderEntry, printable(model))) from None
     raise UserError(f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the hub")
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig
 from qre.errors import UserError
+from qre.paths import below
 from qre.store.address import Address, parse
 from qre.store.bucket import Bucket
 from qre.store.files import Files, parts
@@ -51,14 +52,14 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
     """The config with its paths as they are on this machine, while the files are there.
 
     With it comes what turns the path of a fetched file, in a message, back into where it came from; None where nothing was fetched. Relative paths are
-    looked up below `inputs:`, absolute ones are this machine's. Without `inputs:` nothing changes.
+    looked up below `inputs:`, without it in the config's folder; absolute ones are this machine's.
 
     Raises:
         UserError: a path that is not below `inputs:`, a file that is not there (with those that are), more than MOST_BYTES, no such folder or bucket.
         TimeoutError: the bucket does not answer.
     """
     if config.inputs is None:
-        yield config, None
+        yield _changed(config, lambda place, path: below(config.folder, path)), None
         return
     address = _address(config.inputs)
     _check_folders(config)

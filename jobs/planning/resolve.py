@@ -5,8 +5,9 @@ What the hub said of a commit never changes, so it is kept in the store: a catal
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 from huggingface_hub import is_offline_mode
 from pydantic import ValidationError
 
-from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
+from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, load_list
+from jobs.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
 from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
@@ -27,10 +29,11 @@ from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, pri
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.snapshots import cache_folder
-from qre.encoders.spec import EncoderSpec, FolderSpec
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
+from qre.paths import below
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -93,12 +96,12 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
     memory = Memory(store)
-    for place, entry in _entries(config.encoders, "encoders"):
+    for place, entry, folder in _entries(config.encoders, "encoders", config.folder):
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
             check_encoder(place, entry.path, config)
-            _add_folder(resolved, place, entry, foreseen)
+            _add_folder(resolved, place, entry, folder, foreseen)
         elif isinstance(entry, HubEntry):
             found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
             wanted += [Wanted(place, one, entry.query is not None) for one in found]
@@ -112,13 +115,13 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
     return resolved
 
 
-def _entries(entries: tuple[Entry, ...], where: str):
-    """(place, entry) of every entry, lists opened."""
+def _entries(entries: tuple[Entry, ...], where: str, folder: str) -> Iterator[tuple[str, Entry, str]]:
+    """(place, entry, folder that its path starts at) of every entry, lists opened."""
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
-            yield from _entries(load_list(entry.path), f"{entry.path}: encoders")
+            yield from _entries(load_list(entry.path), f"{entry.path}: encoders", os.path.dirname(entry.path))
         else:
-            yield f"{where}[{number}]", entry
+            yield f"{where}[{number}]", entry, folder
 
 
 def _methods(config: SweepConfig) -> tuple[FeatureMethod, ...]:
@@ -163,8 +166,8 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
         )
 
 
-def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, foreseen: Foresight) -> None:
-    path = Path(entry.path).resolve()
+def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight) -> None:
+    path = Path(below(folder, entry.path)).resolve()
     try:
         revision = folder_revision(path, entry.native)
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
@@ -178,7 +181,7 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, foreseen: Fo
     except UserError as error:
         raise UserError(f"{place}.path: {error}") from None
     except ValidationError as error:
-        raise UserError(explained(place, error)) from None
+        raise UserError(explained(place, error, FolderSpec)) from None
 
 
 def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
@@ -314,7 +317,7 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     except UserError as error:
         resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{one.place}.{error}"))
     except ValidationError as error:
-        raise UserError(explained(one.place, error)) from None
+        raise UserError(explained(one.place, error, HubSpec)) from None
     else:
         if renamed and any(other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs):
             resolved.notes.append(f"{printable(entry.id)!r} is the same encoder as {spec.name!r}; it is left out")

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs import ending
-from jobs.config import SweepConfig, load_config, read_yaml
+from jobs.config import SweepConfig, load_config
+from jobs.reading import read_written
 from jobs.submission.dashboard import CONNECT_SECONDS, connect, several_nodes
 from jobs.submission.follow import LOST_SECONDS, PAUSE_SECONDS, LostJob, follow
 from jobs.submission.upload import Upload, left_behind, prepare
@@ -38,9 +39,9 @@ def check_config(settings: SweepConfig) -> None:
     Raises:
         UserError: naming the key and the mend.
     """
-    if Store(settings.store).is_local and not os.path.isabs(settings.store):  # an address with credentials is refused as well
+    if Store(settings.store).is_local and ("store" in settings.moved or not os.path.isabs(settings.store)):  # refuses credentials in an address as well
         raise UserError(
-            f"store: {settings.store} is a relative folder, and the job would lose it with its copy of the working directory; "
+            f"store: {settings.store} is written as a relative folder, and the job would lose it with its copy of the working directory; "
             "name a bucket (s3:// or gs://), or an absolute folder that all nodes share"
         )
     if settings.on_end is not None and settings.on_end.url is not None:
@@ -163,7 +164,7 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     """
     settings = load_config(config)
     check_config(settings)
-    if str((read_yaml(config) or {}).get("store")).startswith("~"):
+    if str(read_written(config).value["store"]).startswith("~"):
         raise UserError(f"store: ~ is {settings.store} here and another folder on the cluster; write the path out")
     upload = prepare(config, settings, working_dir)
     client = connect(address)

@@ -20,7 +20,7 @@ from jobs.planning.inputs import named
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
 from qre.errors import UserError
-from qre.paths import shortened
+from qre.paths import below, shortened
 from qre.store.address import parse
 from qre.tasks.spec import BuiltinTasks
 
@@ -209,41 +209,51 @@ def _check_size(folder: Path, sizes: dict[str, int]) -> None:
 def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
     """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included.
 
-    What lies below `inputs:` is the cluster's business, unless that is a folder of the working directory.
+    What is written as an absolute path stays so; others are told from the working directory. What lies below `inputs:` is the cluster's business, unless
+    that is a folder of the working directory.
     """
+
+    def here(path: str, start: str = settings.folder) -> str:
+        """A path that starts at the config's folder, from the working directory."""
+        return path if os.path.isabs(path) else os.path.relpath(below(start or str(folder), path), folder)
+
     if settings.inputs is not None:
-        yield from _named_in(settings, settings.inputs)
+        yield from _named_in(settings, folder)
         return
     if isinstance(settings.sentences, FileSentences):
-        yield "sentences.path", settings.sentences.path, False
+        yield "sentences.path", here(settings.sentences.path), False
     for number, entry in enumerate(settings.encoders):
         place = f"encoders[{number}].path"
         if isinstance(entry, FolderEntry):
-            yield place, entry.path, True
+            yield place, here(entry.path), True
         elif isinstance(entry, ListEntry):
-            yield place, entry.path, False
-            inner = enumerate(load_list(folder / entry.path))
-            yield from ((f"{entry.path}: encoders[{row}].path", one.path, True) for row, one in inner if isinstance(one, FolderEntry))
+            yield place, here(entry.path), False
+            file = below(settings.folder or str(folder), entry.path)
+            for row, one in enumerate(load_list(file)):
+                if isinstance(one, FolderEntry):
+                    yield f"{file}: encoders[{row}].path", here(one.path, os.path.dirname(file)), True
     for number, entry in enumerate(settings.tasks):
         if isinstance(entry, MtebScores):
-            yield from ((f"tasks[{number}].results[{row}]", path, True) for row, path in enumerate(entry.results))
+            yield from ((f"tasks[{number}].results[{row}]", here(path), True) for row, path in enumerate(entry.results))
         elif not isinstance(entry, BuiltinTasks):
-            yield from ((f"tasks[{number}].{field}", path, False) for field, path in entry.files().items())
+            yield from ((f"tasks[{number}].{field}", here(path), False) for field, path in entry.files().items())
 
 
-def _named_in(settings: SweepConfig, inputs: str) -> Iterator[tuple[str, str, bool]]:
+def _named_in(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
     """As _named, where the config says where its inputs lie."""
     try:
-        remote = parse(inputs) is not None
+        remote = parse(settings.inputs) is not None
     except UserError as error:
         raise UserError(str(error).replace("store: ", "inputs: ", 1)) from None
-    if not remote and os.path.isabs(os.path.expanduser(inputs)):
-        yield "inputs", inputs, True
+    inside = os.path.relpath(settings.inputs, folder) if not remote else ""
+    elsewhere = inside.split(os.sep)[0] == os.pardir
+    if not remote and elsewhere:
+        yield "inputs", settings.inputs, True
     for place, path in named(settings):
         if os.path.isabs(path):
             yield place, path, True
-        elif not remote and not os.path.isabs(os.path.expanduser(inputs)):
-            yield place, os.path.join(inputs, path), False
+        elif not remote and not elsewhere:
+            yield place, os.path.join(inside, path), False
     yield from ((f"encoders[{number}].path", entry.path, True) for number, entry in enumerate(settings.encoders) if isinstance(entry, FolderEntry))
 
 
@@ -252,7 +262,7 @@ def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], sec
     relative = Path(os.path.normpath(os.path.expanduser(name)))
     if relative.is_absolute() or os.pardir in relative.parts:
         raise UserError(
-            f"{place}: {shortened(name)} is not in what is uploaded, the working directory {folder}; put it there and name it from there, "
+            f"{place}: {shortened(name)} is not in what is uploaded, the working directory {folder}; put it there, "
             "or name another --working-dir"
         )
     if not (folder / relative).exists():

@@ -18,7 +18,10 @@ from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qre.near_names import did_you_mean
+
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+TRANSFORMS = ("truncate:K", "center", "whiten", "normalize", "all_but_the_top:K")
 TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten|normalize)")
 POOLINGS = ("cls", "mean", "max", "weightedmean", "lasttoken")
 VERSION = 1  # of the classical encoders' algorithms: a change that moves a number raises it, and so makes new keys
@@ -50,7 +53,7 @@ class _Spec(BaseModel, ABC):
     def _known_transforms(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not TRANSFORM.fullmatch(value):
-                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"')
+                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"{did_you_mean(value, TRANSFORMS)}')
         return values
 
     def encoder_identity(self) -> dict:

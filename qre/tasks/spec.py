@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qre.near_names import near_patterns, unmatched
 from qre.paths import PathText
 
 BUILTIN_NAMES = tuple(f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"))
@@ -99,9 +100,8 @@ class BuiltinTasks(_Record):
     @field_validator("include")
     @classmethod
     def _known(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in BUILTIN_NAMES):
-                raise ValueError(f"no built-in task matches {pattern!r}; there are {', '.join(BUILTIN_NAMES)}")
+        for pattern in unmatched(patterns, BUILTIN_NAMES):
+            raise ValueError(f"no built-in task matches {pattern!r}; there are {', '.join(BUILTIN_NAMES)}{near_patterns(pattern, BUILTIN_NAMES)}")
         return patterns
 
     def names(self) -> tuple[str, ...]:

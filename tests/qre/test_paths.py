@@ -60,7 +60,7 @@ def test_the_home_is_put_in_everywhere_in_a_config(home, place):
 @pytest.mark.parametrize("path", ["$HOME/x", "${HOME}/x", "x/$USER", "/a/${B", "$(pwd)/x", "s3://$BUCKET/x"])
 @pytest.mark.parametrize("place", PLACES)
 def test_variables_are_refused_everywhere_in_a_config(place, path):
-    with pytest.raises(UserError, match=r"config.yaml: .*: .* has \$.* in it, and variables are not put in here: write the path out"):
+    with pytest.raises(UserError, match=r"config.yaml:\d+: .*: .* has \$.* in it, and variables are not put in here: write the path out"):
         load_config(config(**filled(PLACES[place], path)))
 
 

@@ -1,0 +1,46 @@
+"""Did you mean ...? Names that people may have meant, where what they wrote is none that is known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+LONGEST = 300  # characters of a name that is compared: the comparison takes its square
+
+
+def near_names(word: object, known: Iterable[str], most: int = 1) -> list[str]:
+    """The known names nearest to a word, upper and lower case alike; [] where none is near."""
+    by_lower: dict[str, str] = {}
+    for name in known:
+        by_lower.setdefault(name.casefold(), name)
+    word = str(word).strip().casefold()[:LONGEST]
+    inside = [name for lower, name in by_lower.items() if len(word) > 2 and (lower.startswith(word) or word.startswith(lower) and len(lower) > 2)]
+    near = [by_lower[lower] for lower in difflib.get_close_matches(word, by_lower, n=most, cutoff=0.6)]
+    return list(dict.fromkeys([*near, *inside]))[:most]
+
+
+def did_you_mean(word: object, known: Iterable[str], most: int = 1) -> str:
+    """"; did you mean 'x'?" for what follows a message; "" where no known name is near."""
+    near = near_names(word, known, most)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The shell patterns that match none of the names, in their order."""
+    names = list(names)
+    return [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+
+
+def near_patterns(pattern: str, names: Iterable[str]) -> str:
+    """As did_you_mean, for a shell pattern: near names, and near beginnings of names that have a slash."""
+    known = dict.fromkeys(names)
+    for name in list(known):
+        parts = name.split("/")
+        known |= {f"{'/'.join(parts[:count])}/*": None for count in range(1, len(parts))}
+    wild = [name for name in known if name.endswith("/*")]
+    if "*" not in pattern and pattern not in wild:
+        found = near_names(pattern, [name for name in known if not name.endswith("*")], 2) or near_names(f"{pattern}/*", wild, 2)
+    else:
+        found = near_names(pattern, wild, 2)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
