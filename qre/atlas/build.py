@@ -66,7 +66,7 @@ def build_atlas(
         features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
-    from qre.atlas.figures import facts_line, map_figure
+    from qre.atlas.map_figure import facts_line, map_figure
     from qre.atlas.layout import layout, trustworthiness
     from qre.atlas.neighbours import family_share, nearest, pairwise_distances
 

@@ -15,6 +15,11 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
 
 BLOCK_BYTES = 16 * 2**20  # of rows sorted, or of permuted labels, at a time
+# what people read wherever neighbours are listed: the features are first of all about the spectrum, and a good encoder can stand beside a poor one
+NEARNESS = (
+    "near encoders spread these sentences over their dimensions in a similar way, above all in how fast the spectrum falls off; they need not be equally "
+    "good, so compare their scores"
+)
 SAME = 1e-12  # two shares closer than this are the same share summed in another order
 
 SCIPY_NAMES = {"l1": "cityblock", "l2": "euclidean", "cosine": "cosine"}

@@ -47,13 +47,14 @@ def ranking(
     Args:
         encoders: the map: name, family, and parameters and dimension where they are known.
         scores, predicted, out_of_fold: with the columns SCORES, PREDICTED and OUT_OF_FOLD.
-        speed: encoder name -> sentences_per_second and device, of those that were timed.
+        speed: encoder name -> sentences_per_second, device and threads, of those that were timed.
         by: "score": the score, or its prediction where there is none. "predicted": the prediction of all; that of an encoder with a score was made
             without it (out of fold, grouped), so that the two can be compared.
 
     Returns:
         name, family, value, low, high (the value's own interval), basis ("measured", "imported" or "predicted": what the value is), score, predicted,
-        kinds (of encoders that a predicted interval is calibrated over; NaN of one that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device; NaN or None where not known.
+        kinds (of encoders that a predicted interval is calibrated over; NaN of one that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device,
+        threads; NaN or None where not known.
     """
     names = encoders["name"]
     own = one_score_each(scores[scores["task"] == task]).set_index("name").reindex(names).reset_index(drop=True)
@@ -68,7 +69,7 @@ def ranking(
         "basis": own["source"].where(scored, "predicted"), "score": own["score"], "predicted": told["predicted"],
         "kinds": told["kinds"].where(~scored), "familiarity": told["familiarity"], **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
         "sentences_per_second": [speed.get(name, {}).get("sentences_per_second", np.nan) for name in names],
-        "device": [speed.get(name, {}).get("device") for name in names],
+        "device": [speed.get(name, {}).get("device") for name in names], "threads": [speed.get(name, {}).get("threads", np.nan) for name in names],
     })  # fmt: skip
     return table.dropna(subset=["value"]).sort_values(["value", "name"], ascending=[False, True]).reset_index(drop=True)
 

@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from qre.atlas.build import feature_matrix
 from qre.atlas.neighbours import distances_to
+from qre.atlas.overview import Overview, fold, overview, parents_of
 from qre.atlas.placement import NOT_PREDICTABLE, Placement, is_same, warning_of
 from qre.atlas.prediction import Predictor
 from qre.atlas.prediction.conformal import fewest_groups
 from qre.atlas.prediction.file import read_predictor
-from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, SCORES, ranking, task_table
+from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, SCORES, one_score_each, ranking, task_table
 from qre.atlas.reader import AtlasFiles
 from qre.atlas.settings import AtlasSettings
 from qre.errors import UserError
@@ -115,7 +116,7 @@ class StandingAtlas:
 
     def rank(
         self, task: str, by: Literal["score", "predicted"] = "score", top: int | None = None, max_parameters: int | None = None,
-        measured_only: bool = False,
+        measured_only: bool = False, folded: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """The encoders by their scores on a task, the best first.
 
@@ -124,27 +125,75 @@ class StandingAtlas:
             top: how many at most.
             max_parameters: leave out larger encoders, and those of unknown size.
             measured_only: leave out encoders without a score.
+            folded: of near-copies (the same but for a transform) the best only; column near_copies says how many others there are.
 
         Returns:
             rank (among those that are left), and the columns of ranking.ranking.
 
         Raises:
-            UserError: no scores in this atlas, or no task of this name.
+            UserError: no scores in this atlas, no task of this name, or none that is predicted where predictions are asked for.
         """
+        self._check_task(task)
+        table = self._ranking(task, by, max_parameters, measured_only)
+        self._check_predicted([task], by)
+        table.insert(0, "rank", np.arange(1, len(table) + 1))
+        if folded:
+            table, _ = fold(table, parents_of(self._table))
+        return table.head(len(table) if top is None else top)
+
+    def overview(
+        self, tasks: Sequence[str] = (), by: Literal["score", "predicted"] = "score", top: int | None = None, max_parameters: int | None = None,
+        measured_only: bool = False, folded: bool = False,
+    ) -> Overview:  # fmt: skip
+        """The encoders on several tasks, by their mean; see Overview, and `rank` for the arguments.
+
+        Args:
+            tasks: names; none: all that the atlas has scores of. With by="predicted" those that are not predicted are left out.
+
+        Raises:
+            UserError: as `rank`.
+        """
+        tasks = list(dict.fromkeys(tasks)) or self.tasks()["task"].to_list() or [""]
+        for task in tasks:
+            self._check_task(task)
+        tasks = self._check_predicted(tasks, by)
+        found = overview({task: self._ranking(task, by, max_parameters, measured_only) for task in tasks})
+        if folded:
+            found = found.folded(parents_of(self._table))
+        return found if top is None else found.take(np.arange(min(top, len(found.table))))
+
+    def _check_task(self, task: str) -> None:
         tasks = self.tasks()["task"].to_list()
         if not tasks:
             raise UserError(f"{self.where}: this atlas has no scores; name tasks in its config, and qre sweep makes it with them")
         if task not in tasks:
             raise UserError(f"{self.where}: no task {task!r}{_near(task, tasks)}")
-        out_of_fold = self._files.table_or_empty("predictions.parquet", OUT_OF_FOLD)
-        table = ranking(task, self._table, self.scores, self._predicted, out_of_fold, self.manifest.get("speed") or {}, by)
+
+    def _check_predicted(self, tasks: Sequence[str], by: Literal["score", "predicted"]) -> list[str]:
+        """Those that are predicted, where predictions are asked for; UserError where none is."""
+        if by == "score":
+            return list(tasks)
+        found = [task for task in tasks if len(self._ranking(task, by, None, False))]
+        if not found:
+            raise UserError(f"{self.where}: {self.why_not_predicted(tasks[0])}")
+        return found
+
+    def _ranking(self, task: str, by: Literal["score", "predicted"], max_parameters: int | None, measured_only: bool) -> pd.DataFrame:
+        table = ranking(task, self._table, self.scores, self._predicted, self._out_of_fold, self.manifest.get("speed") or {}, by)
         if measured_only:
             table = table[table["score"].notna()]
         if max_parameters is not None:
             table = table[table["parameters"] <= max_parameters]
-        table = table.reset_index(drop=True)
-        table.insert(0, "rank", np.arange(1, len(table) + 1))
-        return table.head(len(table) if top is None else top)
+        return table.reset_index(drop=True)
+
+    def why_not_predicted(self, task: str) -> str:
+        """Why no score on a task is predicted, in a sentence; the sweep that made the map said so in its notes."""
+        for note in self.manifest.get("notes") or []:
+            _, found, reason = str(note).partition(f"{task}: not predicted; ")
+            if found:
+                return f"{task!r} is not predicted: {reason.split('; ')[0]}"
+        count = int((one_score_each(self.scores)["task"] == task).sum())
+        return f"{task!r} is not predicted: {count} encoders of this map have a score on it, and that is too few to predict from"
 
     def unpredictable(self, task: str) -> int:
         """How many encoders without a score on a task the map cannot predict, because scores of too few kinds are known."""
@@ -187,6 +236,10 @@ class StandingAtlas:
     @cached_property
     def _predicted(self) -> pd.DataFrame:
         return self._files.table_or_empty("predicted.parquet", PREDICTED)
+
+    @cached_property
+    def _out_of_fold(self) -> pd.DataFrame:
+        return self._files.table_or_empty("predictions.parquet", OUT_OF_FOLD)
 
     @cached_property
     def _feature_table(self) -> pa.Table:

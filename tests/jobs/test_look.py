@@ -40,7 +40,7 @@ def qre(*words):
 
 def test_neighbours_as_a_table_and_as_json(finished_atlas):
     code, shown, _ = qre("neighbours", "made/e5", "--atlas", finished_atlas, "-k", 4)
-    assert code == 0 and "nearest to made/e5" in shown and "made/e4" in shown and "near copy" in shown
+    assert code == 0 and "nearest to made/e5" in shown and "made/e4" in shown and "near-copy" in shown
     told = json.loads(qre("neighbours", "made/e5", "--atlas", finished_atlas, "-k", 4, "--json")[1])
     assert [row["rank"] for row in told["neighbours"]] == [1, 2, 3, 4]
     assert told["neighbours"][0]["neighbour"] == "made/e4" and told["neighbours"][0]["near_copy"] is True

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qre.atlas.figures import LONGEST_FAMILY, MOST_FAMILIES, PALE, _frame, _label, _marker_size, footnote, heading, new_figure, plain, render, style
+from qre.atlas.figures import LONGEST_FAMILY, MOST_FAMILIES, PALE, footnote, frame, heading, marker_size, new_figure, plain, render, style
+from qre.atlas.labels import label_points
 from qre.atlas.prediction import PredictionReport
 from qre.atlas.prediction_figures.looks import tidy
 from qre.atlas.report import counted, pick
@@ -45,11 +46,11 @@ def quality_figure(report: PredictionReport, table: pd.DataFrame) -> dict[str, b
         figure = new_figure(7.6, 6.0)
         heading(figure, "How well each encoder is predicted", _facts(known))
         axes = figure.add_axes((0.02, 0.06, 0.70, 0.82))
-        stretch = _frame(axes, table)
+        stretch = frame(axes, table)
         _points(figure, axes, table, errors)
         _by_family(figure, table[known]["family"], errors[known])
         worst = np.flatnonzero(known)[np.argsort(-errors[known], kind="stable")]
-        _label(axes, table, worst[:LABELS].tolist(), LABELS)
+        label_points(axes, table, worst[:LABELS].tolist(), LABELS)
         footnote(figure, f"Named: encoders that are predicted worst. t-SNE: nearness has a meaning; axes and scale have none.{stretch}")
         return render(figure, "quality_map")
 
@@ -60,7 +61,7 @@ def _facts(known: np.ndarray) -> str:
 
 
 def _points(figure: Figure, axes: Axes, table: pd.DataFrame, errors: np.ndarray) -> None:
-    known, size = np.isfinite(errors), _marker_size(len(table))
+    known, size = np.isfinite(errors), marker_size(len(table))
     axes.scatter(*table.loc[~known, ["x", "y"]].to_numpy().T, s=size, c=UNSCORED, linewidths=0.3, edgecolors="white", zorder=2.8)
     if not known.any():
         return
