@@ -71,6 +71,7 @@ class _ModelEntry(_Record):
     pooling: Literal[POOLINGS] | None = None
     prompt: str | None = Field(None, description="put before every sentence; default: the encoder's own default prompt")
     prompt_name: str | None = Field(None, description="one of the encoder's own prompts")
+    prompts: dict[str, str] = Field({}, description="name -> text, as its card gives them where its files do not: e.g. query and document, for retrieval")
     max_tokens: int | None = Field(None, ge=2)
     pad_token: str | None = Field(None, min_length=1, max_length=100, description="where its tokenizer has none: a token of its vocabulary to pad with")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -99,11 +100,14 @@ class _ModelEntry(_Record):
         return self
 
     def spec_values(self, name: str, family: str, prompts: dict[str, str], default_prompt: str) -> dict:
-        """The fields of a ModelSpec, given what the encoder's own files say.
+        """The fields of a ModelSpec, given what the encoder's own files say. Where the entry states its `prompts`, its `prompt` is the encoder's default.
 
         Raises:
             UserError: no prompt of that name.
         """
+        prompts = {**prompts, **self.prompts}
+        if self.prompts and self.prompt is not None:
+            default_prompt = self.prompt
         if self.prompt_name is not None and self.prompt_name not in prompts:
             raise UserError(f"prompt_name: no prompt {self.prompt_name!r}; this encoder has {', '.join(sorted(prompts)) or 'none'}")
         prompt = default_prompt if self.prompt is None else self.prompt

@@ -80,6 +80,18 @@ class Wanted:
         return {one: row[at] for one, at in places.items()}
 
 
+class AllColumns(Wanted):
+    """Every column of a file, under its own name; but those whose name stands in it more than once."""
+
+    def __init__(self):
+        super().__init__({}, "")
+
+    def known(self, place: str, names: list[str], separator: str = "") -> dict[str, str]:
+        if hint := _other_separator(names, separator):
+            raise UserError(f"{place}: {hint}")
+        return {name: name for name in names if names.count(name) == 1}
+
+
 def _other_separator(header: list, separator: str) -> str:
     """What to say of a header that is one field and holds another separator; "" for any other header."""
     if not separator or len(header) != 1:
@@ -300,7 +312,7 @@ def _json_rows(path: str, wanted: Wanted, key: str) -> Iterator[tuple[int, dict]
 def _json_row(place: str, row: object, wanted: Wanted) -> dict:
     if isinstance(row, dict) and not wanted.by_position:
         known = wanted.known(place, list(row))
-        return {one: row[known[one]] if one in known else None for one in wanted.columns}
+        return {one: row[known[one]] if one in known else None for one in wanted.columns or known}
     if isinstance(row, list) and wanted.by_position:
         return wanted.at_positions(place, row)
     raise UserError(f"{place}: a row is {'a list, by position' if wanted.by_position else 'an object, by name'}, not {type(row).__name__}")

@@ -74,7 +74,7 @@ def _judgements(judged: Table, spec: RetrievalFile, asked: dict[str, str], corpu
     qrels: dict[str, dict[str, int]] = {}
     absent: dict[str, list[int]] = {"query": [], "document": []}
     for row, (query, document) in enumerate(zip(names(judged, "query"), names(judged, "document"))):
-        gain = number(judged, row, judged.columns["relevance"][row], "relevance")
+        gain = number(judged, row, judged.columns["relevance"][row], "relevance") if "relevance" in judged.columns else 1
         if gain != int(gain):
             raise judged.error(row, f"relevance {gain:g}; a whole number is needed")
         for kind, key, known, path in (("query", query, asked, spec.queries), ("document", document, corpus, spec.corpus)):

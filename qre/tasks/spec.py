@@ -84,11 +84,11 @@ class DocumentColumns(QueryColumns):
 
 
 class QrelColumns(Columns):
-    """How relevant a document is for a query: a whole number, 0 for not at all."""
+    """How relevant a document is for a query: a whole number, 0 for not at all. With `relevance: null` a file may have no such column: each row's is 1."""
 
     query: Column = "query"
     document: Column = "document"
-    relevance: Column = "relevance"
+    relevance: Column | None = "relevance"
 
 
 class BuiltinTasks(_Record):
