@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
+from jobs.planning.foreseen import foresight, of_catalogue
 from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
-from qre.encoders.catalogue import catalogue, shapes
+from qre.encoders.catalogue import catalogue
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
@@ -29,7 +30,6 @@ from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
-from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
@@ -88,7 +88,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
     resolved = Resolved(_sentences(config))
-    foreseen = Foresight(resolved.sentences.texts, any(method.center for method in _methods(config)))
+    foreseen = foresight(config, resolved.sentences)
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
@@ -121,11 +121,6 @@ def _entries(entries: tuple[Entry, ...], where: str):
             yield f"{where}[{number}]", entry
 
 
-def _methods(config: SweepConfig) -> tuple[FeatureMethod, ...]:
-    """How features are made, by every method that an encoder must have them by."""
-    return config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())
-
-
 def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, foreseen: Foresight) -> None:
     """Add an encoder, or why it is known to fail."""
     try:
@@ -147,20 +142,10 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
         raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
     resolved.notes += missing
     resolved.incomplete += missing
-    left_out: dict[str, int] = {}
-    for spec, known in zip(matching, shapes(matching), strict=True):
-        try:
-            dimension = foreseen.check(spec, known)
-        except TooFewSentences as problem:
-            left_out[spec.name] = problem.least
-        else:
-            resolved.specs.append(spec)
-            resolved.dimensions.append(dimension)
-    if left_out:
-        resolved.notes.append(
-            f"{len(left_out)} of {len(matching)} encoders of catalogue {entry.name} cannot be made of {len(resolved.sentences)} sentences, and are left out: "
-            f"{abridged(list(left_out))}; for all of them take at least {max(left_out.values())} sentences"
-        )
+    made, notes = of_catalogue(entry.name, matching, foreseen, len(resolved.sentences))
+    resolved.specs += made
+    resolved.dimensions += made.values()
+    resolved.notes += notes
 
 
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, foreseen: Foresight) -> None:

@@ -1,0 +1,37 @@
+"""Which encoders of a config are known to fail on its sentences, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobs.config import SweepConfig
+from qre.encoders.catalogue import shapes
+from qre.encoders.foreseen import Foresight, TooFewSentences
+from qre.encoders.spec import EncoderSpec
+from qre.sentences import SentenceSet
+
+SHOWN = 3
+
+
+def foresight(config: SweepConfig, sentences: SentenceSet) -> Foresight:
+    """What can be told of encoders on the sentence set, with the methods that features are made by."""
+    methods = (config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ()))
+    return Foresight(sentences.texts, any(method.center for method in methods))
+
+
+def of_catalogue(name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n: int) -> tuple[dict[EncoderSpec, int | None], list[str]]:
+    """The encoders of a catalogue that n sentences are enough for, each with the dimension of its vectors; and a note where others are left out."""
+    made: dict[EncoderSpec, int | None] = {}
+    left_out: dict[str, int] = {}
+    for spec, known in zip(specs, shapes(specs), strict=True):
+        try:
+            made[spec] = foreseen.check(spec, known)
+        except TooFewSentences as problem:
+            left_out[spec.name] = problem.least
+    if not left_out:
+        return made, []
+    names = ", ".join(list(left_out)[:SHOWN]) + (f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "")
+    return made, [
+        f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left out: {names}; "
+        f"for all of them take at least {max(left_out.values())} sentences"
+    ]
