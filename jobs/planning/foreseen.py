@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobs.config import SweepConfig
 from qre.encoders.catalogue import shapes
-from qre.encoders.foreseen import Foresight, TooFewSentences
+from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.spec import EncoderSpec
 from qre.sentences import SentenceSet
 
@@ -23,15 +23,18 @@ def of_catalogue(name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n
     """The encoders of a catalogue that n sentences are enough for, each with the dimension of its vectors; and a note where others are left out."""
     made: dict[EncoderSpec, int | None] = {}
     left_out: dict[str, int] = {}
+    notes = []
     for spec, known in zip(specs, shapes(specs), strict=True):
         try:
             made[spec] = foreseen.check(spec, known)
         except TooFewSentences as problem:
             left_out[spec.name] = problem.least
+        except Foreseen as problem:  # of another version of the package that carries it
+            notes.append(f"{spec.name} is left out: {problem.what}")
     if not left_out:
-        return made, []
+        return made, notes
     names = ", ".join(list(left_out)[:SHOWN]) + (f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "")
     return made, [
-        f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left out: {names}; "
-        f"for all of them take at least {max(left_out.values())} sentences"
-    ]
+        *notes, f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left out: {names}; "
+        f"for all of them take at least {max(left_out.values())} sentences",
+    ]  # fmt: skip

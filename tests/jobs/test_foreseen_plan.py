@@ -5,13 +5,18 @@ import shutil
 
 import pytest
 
+from jobs.atlas.models import embed
 from jobs.config import SweepConfig
 from jobs.outcome import tolerated
+from jobs.planning import foreseen
 from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import record_unresolved, resolve
 from jobs.planning.simulate import passes_of
-from qre.errors import UserError
+from qre.encoders.foreseen import Foresight
+from qre.encoders.passes import EncodeSettings
+from qre.encoders.spec import ClassicalSpec, StaticSpec
+from qre.errors import EncoderError, UserError
 from qre.sentences import builtin_set
 from qre.store import Store
 from tests.checkpoints import make
@@ -70,6 +75,25 @@ def test_where_the_plan_cannot_tell_a_readout_that_does_not_fit_fails_alone(tmp_
     results = {result.key: result for result in embed_pass(store, work, builtin_set(60), config.encode)}
     assert [results[unit.key].status for unit in work.units] == ["done", "failed"]
     assert "rank 100 is more than these sentences give (59)" in results[work.units[1].key].message
+
+
+def test_placing_an_encoder_that_does_not_fit_says_so():
+    texts, told = builtin_set(60).texts, lambda *_: None
+    for k in (32, 64):
+        spec = ClassicalSpec(name="a", family="f", kind="lsa", rank=384, transforms=(f"truncate:{k}",))
+        if k == 32:
+            assert embed(spec, texts, EncodeSettings(), "cpu", told).shape == (60, 32)
+        else:
+            with pytest.raises(EncoderError, match=r"rank 64 is more than these sentences give \(59\)"):
+                embed(spec, texts, EncodeSettings(), "cpu", told)
+
+
+def test_a_catalogue_whose_package_carries_fewer_dimensions():
+    spec = StaticSpec(name="s", family="f", package="none", vectors="v", tokenizer="t", revision="0", transforms=("truncate:300",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(foreseen, "shapes", lambda specs: [{"embedding_dimension": 256}])
+        made, notes = foreseen.of_catalogue("demo", [spec], Foresight(["a", "b", "c"]), 3)
+    assert not made and notes == ["s is left out: truncate:300 is asked for, and its vectors have 256 dimensions"]
 
 
 def test_warnings_of_small_sets_come_once(tmp_path):
