@@ -8,15 +8,17 @@ from jobs.config import SweepConfig
 from qre.encoders.catalogue import shapes
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.spec import EncoderSpec
-from qre.sentences import SentenceSet
 
 SHOWN = 3
+FEWEST_CENTRED = 3  # two vectors minus their mean lie in one direction
 
 
-def foresight(config: SweepConfig, sentences: SentenceSet) -> Foresight:
-    """What can be told of encoders on the sentence set, with the methods that features are made by."""
+def too_few_to_centre(config: SweepConfig, n: int) -> list[str]:
+    """A note where features of centred embeddings cannot be made of n sentences."""
     methods = (config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ()))
-    return Foresight(sentences.texts, any(method.center for method in methods))
+    if n >= FEWEST_CENTRED or not any(method.center for method in methods):
+        return []
+    return [f"every encoder will fail: of {n} sentences centred features cannot be made (features, prediction.also); take at least {FEWEST_CENTRED}"]
 
 
 def of_catalogue(name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n: int) -> tuple[dict[EncoderSpec, int | None], list[str]]:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, explained, load_list
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
-from jobs.planning.foreseen import foresight, of_catalogue
+from jobs.planning.foreseen import of_catalogue, too_few_to_centre
 from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
@@ -88,7 +88,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
     resolved = Resolved(_sentences(config))
-    foreseen = foresight(config, resolved.sentences)
+    foreseen = Foresight(resolved.sentences.texts)
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
@@ -106,6 +106,7 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
+    resolved.notes += too_few_to_centre(config, len(resolved.sentences))
     resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True))
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from jobs.atlas.models import embed
@@ -16,7 +17,8 @@ from jobs.planning.simulate import passes_of
 from qre.encoders.foreseen import Foresight
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec, StaticSpec
-from qre.errors import EncoderError, UserError
+from qre.errors import ConstantEmbeddingError, EncoderError, UserError
+from qre.features import feature_row
 from qre.sentences import builtin_set
 from qre.store import Store
 from tests.checkpoints import make
@@ -100,6 +102,19 @@ def test_warnings_of_small_sets_come_once(tmp_path):
     for limit, warnings in ((60, ["60 sentences are few", "12 encoders have more dimensions (up to 1,024)"]), (400, ["8 encoders have more dimensions"]), (1024, [])):
         notes = planned(tmp_path, limit=limit)[3].notes
         assert [note[: len(words)] for note, words in zip(notes, warnings, strict=True)] == warnings
+
+
+@pytest.mark.parametrize(("n", "features", "told"), [(2, {"center": True}, True), (3, {"center": True}, False), (2, {}, False)])
+def test_two_sentences_cannot_be_centred(tmp_path, n, features, told):
+    (tmp_path / "s.txt").write_text("\n".join(["The cat sat on the mat.", "A dog barked at the moon.", "It rained all day."][:n]))
+    config, store, _, plan = planned(tmp_path, sentences={"source": "file", "path": str(tmp_path / "s.txt")}, features=features)
+    assert any(note.startswith(f"every encoder will fail: of {n} sentences") for note in plan.notes) == told
+    embedding = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    if told:
+        with pytest.raises(ConstantEmbeddingError):
+            feature_row(embedding, config.features)
+    else:
+        feature_row(embedding, config.features)
 
 
 def test_a_plan_of_many_sentences_is_not_slowed(tmp_path):
