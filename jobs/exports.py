@@ -1,4 +1,4 @@
-"""Whether a finished atlas can be copied to a folder: found before the work, not after it."""
+"""The copy of a finished atlas in a folder; whether it can be made is found before the work, not after it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import uuid
 from pathlib import Path
 
+from jobs.config import SweepConfig
 from qre.errors import PlaceError, UserError, place_error
 from qre.schemas import NewerSchema
 from qre.store import Atlases, Store
@@ -87,3 +88,42 @@ def _probe(folder: Path) -> None:
         for one in made:
             with contextlib.suppress(OSError):  # never made, or somebody has put something there
                 one.rmdir()
+
+
+def export(settings: SweepConfig, store: Store, folder: Path) -> None:
+    """Copy the atlas to a folder; files that are the same already are left alone.
+
+    Raises:
+        CorruptArtefact: a file failed its checksum; the atlas counts as absent, and the next sweep makes it again.
+        FileNotFoundError: it is not there, or was made anew meanwhile.
+    """
+    manifest = finished_manifest(settings.name, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in [*manifest["files"], "manifest.json"]:
+        content = store.atlases.read(settings.name, file)
+        path = folder / file
+        if not path.is_file() or path.read_bytes() != content:
+            temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+            try:
+                temporary.write_bytes(content)
+                os.replace(temporary, path)
+            except IsADirectoryError:
+                raise UserError(f"{path} is a folder, and a file of the map is called so; move it away") from None
+            finally:
+                temporary.unlink(missing_ok=True)
+    if finished_manifest(settings.name, store) != manifest:
+        raise FileNotFoundError(f"the atlas {settings.name} was made anew while it was copied")
+
+
+def verify(settings: SweepConfig, store: Store) -> None:
+    """Read every file of the atlas in the store; raises as `export`."""
+    for file in finished_manifest(settings.name, store)["files"]:
+        store.atlases.read(settings.name, file)
+
+
+def finished_manifest(name: str, store: Store) -> dict:
+    """The manifest of the atlas of this name; FileNotFoundError where it is not there."""
+    manifest = store.atlases.manifest(name)
+    if manifest is None:
+        raise FileNotFoundError(f"the atlas {name} is not there, or is being made")
+    return manifest

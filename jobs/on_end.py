@@ -118,7 +118,7 @@ def _url(settings: OnEnd) -> str:
 
 
 def _code(error: BaseException) -> int:
-    """The exit code that an exception ends the command with: as `run` of jobs/commands.py."""
+    """The exit code that an exception ends the command with: as `run` of jobs/commands."""
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, SystemExit):

@@ -11,12 +11,13 @@ from pathlib import Path
 import typer
 
 from jobs import ending
-from jobs.config import SweepConfig
-from jobs.exports import check_export
+from jobs.config import SweepConfig, load_config
+from jobs.exports import check_export, export, verify
 from jobs.on_end import End
 from jobs.outcome import (
     check_max_failed,
     facts,
+    failed_for_now,
     failed_encoders,
     left_at_limit,
     tolerated,
@@ -25,15 +26,11 @@ from jobs.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
-from jobs.report import (
-    console,
-    export,
-    print_failures,
-    print_notes,
-    print_spent,
-    print_summary,
-    verify,
-)
+from jobs.show.console import console, progress
+from jobs.show.failures import print_failures
+from jobs.show.finished import print_summary
+from jobs.show.plan import print_notes
+from jobs.show.status import print_spent, print_standing, standing
 from jobs.spending import read_spent
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.store import CorruptArtefact, Store
@@ -124,9 +121,34 @@ def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
 
     def told(done: int, total: int) -> None:
         if done == total or done % 100 == 0:
-            print(f"hub: {done} of {total} encoders resolved", file=sys.stderr)
+            progress(f"hub: {done} of {total} encoders resolved")
 
     return resolve(settings, store, progress=told)
+
+
+def report_to_the_end(config: Path, out: Path | None) -> None:
+    """Show how far a sweep is, and where its map is finished, copy it and show its figures; typer.Exit where it is not all done."""
+    settings = load_config(config)
+    store = Store(settings.store, read_only=True)
+    seen = standing(settings, store, config)
+    print_standing(seen)
+    target = out or (settings.export and Path(settings.export))
+    if seen.plan.atlas_done:
+        try:
+            if target:
+                check_export(target, store, settings.name, "--out" if out else "export")
+                export(settings, store, target)
+            print_summary(settings, store, seen.plan, target)
+        except CorruptArtefact as error:
+            print(f"qre: {error}; the next sweep makes the atlas again", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except FileNotFoundError as error:  # a sweep is at work
+            print(f"qre: {error}; run the same command again", file=sys.stderr)
+            raise typer.Exit(1) from None
+    left = failed_for_now(store, seen.plan)
+    if left is None or not seen.plan.atlas_done:
+        raise typer.Exit(1)
+    exit_where_too_many_failed(settings, seen.plan, also=left)
 
 
 def _run_to_export(

@@ -6,16 +6,15 @@ import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
 
 from jobs.atlas.matrix import is_matrix, read_matrix
-from jobs.atlas.standing import AsJson, plain, plain_rows, print_table, stored_atlas
+from jobs.atlas.standing import plain, plain_rows, print_table, stored_atlas
 from jobs.config import SweepConfig, load_config
-from jobs.report import Standing, console, standing
+from jobs.show.status import Standing, standing
+from jobs.show.console import console
 from qre.atlas.neighbours import distances_to
 from qre.atlas.ranking import one_score_each
 from qre.atlas.standing import StandingAtlas
@@ -36,17 +35,8 @@ class Side:
     embedding: np.ndarray
 
 
-def compare(
-    config: Annotated[Path, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="CONFIG")],
-    a: Annotated[str, typer.Argument(help="an encoder of the config by its name, or a matrix (.npy, .safetensors, .parquet)", metavar="A")],
-    b: Annotated[str, typer.Argument(help="the other", metavar="B")],
-    k: Annotated[int, typer.Option("-k", min=1, help="neighbours whose overlap is counted")] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """Compare two encoders: quantum relative entropy both ways, Jensen-Shannon divergence, linear CKA, distance on the map, neighbours in common, scores.
-
-    Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
-    """
+def compare(config: Path, a: str, b: str, k: int, as_json: bool) -> None:
+    """Two encoders of a config, or matrices, beside each other."""
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
     seen = standing(settings, store)

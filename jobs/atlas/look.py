@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
-from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain_rows, print_table
-from jobs.report import console
+from jobs.atlas.standing import open_atlas, plain_rows, print_table
+from jobs.show.console import console
 from qre.atlas.placement import NOT_PREDICTABLE
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
@@ -20,16 +18,8 @@ RANKED = {
 }  # fmt: skip
 
 
-def neighbours(
-    name: Annotated[str, typer.Argument(help="an encoder of the map", metavar="NAME")],
-    atlas: AtlasPlace,
-    k: Annotated[int, typer.Option("-k", min=1, help="how many")] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """List the encoders nearest to one on a finished map, by the distance that the map is made of.
-
-    Example: qre neighbours MiniLM/L6/mean --atlas results/demo
-    """
+def neighbours(name: str, atlas: str, k: int, as_json: bool) -> None:
+    """The encoders nearest to one on a finished map, by the distance that the map is made of."""
     standing = open_atlas(atlas)
     found = standing.neighbours(name, k)
     if as_json:
@@ -43,19 +33,9 @@ def neighbours(
 
 
 def rank(
-    atlas: AtlasPlace,
-    task: Annotated[str | None, typer.Option(help="name of a task; without it, the tasks that there are")] = None,
-    by: Annotated[Literal["score", "predicted"], typer.Option(help="the score, or its prediction where there is none; or the prediction of all")] = "score",
-    top: Annotated[int | None, typer.Option(min=1, help="how many at most")] = None,
-    max_parameters: Annotated[int | None, typer.Option(min=1, help="leave out larger encoders, and those of unknown size")] = None,
-    measured_only: Annotated[bool, typer.Option("--measured-only", help="leave out encoders whose score is predicted only")] = False,
-    as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="print a table with all columns as CSV")] = False,
+    atlas: str, task: str | None, by: Literal["score", "predicted"], top: int | None, max_parameters: int | None, measured_only: bool, as_json: bool, as_csv: bool
 ) -> None:
-    """Rank the encoders of a finished map by their scores on a task, measured, or predicted where none was measured.
-
-    Example: qre rank --task STSBenchmark --atlas results/mine --max-parameters 50000000
-    """
+    """The encoders of a finished map by their scores on a task, measured, or predicted where none was measured."""
     if as_json and as_csv:
         raise UserError("give --json or --csv, not both")
     standing = open_atlas(atlas)

@@ -7,20 +7,18 @@ import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
 import typer
 
 from jobs.atlas.models import Given, given, given_in
-from jobs.atlas.standing import AsJson, AtlasPlace, open_atlas, plain, plain_rows, print_table
-from jobs.report import console
+from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table
+from jobs.show.console import console, progress
 from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
-from qre.paths import given_path
 
 COUNTED = 10  # times that a log is told how far an encoder is
 
@@ -47,40 +45,13 @@ class Outcome:
         return 2 if not self.placed and self.input_only else 1
 
 
-def place(
-    atlas: AtlasPlace,
-    models: Annotated[list[str] | None, typer.Argument(
-        metavar="MODEL...", help="a hub id (owner/name or owner/name@revision), a sentence-transformers folder, or a matrix (.npy, .safetensors, .parquet)",
-    )] = None,
-    entry: Annotated[Path | None, typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config")] = None,
-    layer: Annotated[int | None, typer.Option(min=0, help="hidden state to read, with --pooling")] = None,
-    pooling: Annotated[str | None, typer.Option(help="cls, mean, max, weightedmean or lasttoken")] = None,
-    prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
-    prompt_name: Annotated[str | None, typer.Option(help="one of the encoder's own prompts")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=2, help="longer sentences are cut")] = None,
-    pad_token: Annotated[str | None, typer.Option(help="where its tokenizer has none: a token of its vocabulary to pad with")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16")] = None,
-    truncate_dim: Annotated[int | None, typer.Option(min=1, help="the first K dimensions")] = None,
-    normalize: Annotated[bool, typer.Option("--normalize", help="unit length at the end")] = False,
-    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")] = False,
-    native: Annotated[bool, typer.Option("--native", help="transformers' own class, where the encoder also names code of its own")] = False,
-    token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
-    device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
-    k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
-    as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
-) -> None:
-    """Place encoders on a finished map: their coordinates, their neighbours, and their scores as the map predicts them. No encoder of the map moves.
+def place(atlas: str, models: list[str], entry: Path | None, options: dict, trust_remote_code: bool, device: str, k: int, as_json: bool, out: Path | None) -> None:
+    """What the command does.
 
-    A matrix has a row for each sentence of the map, in the order of its sentences.parquet. Exit code 1 where some encoders failed, which are named.
-
-    Example: qre place intfloat/e5-small ./my-encoder --atlas results/mine --out results/placed
+    Args:
+        options: of an entry of a config, for all models; None and False where they were not given.
     """
-    options = {
-        "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "pad_token": pad_token,
-        "dtype": dtype, "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
-    }  # fmt: skip
-    wanted = given(models or [], options, trust_remote_code) + (given_in(entry) if entry is not None else [])
+    wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
     if not wanted:
         raise UserError("place: name at least one MODEL, or a list of them with --entry")
     standing = open_atlas(atlas)
@@ -131,7 +102,7 @@ def _progress():
         step = COUNTED * done // total
         if step > said:
             said = step
-            print(f"{printable(name)}: {done:,} of {total:,} sentences embedded", file=sys.stderr)
+            progress(f"{printable(name)}: {done:,} of {total:,} sentences embedded")
 
     return told
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-import typer
 from rich.markup import escape
 from rich.table import Table
 
 from jobs.config import SweepConfig, load_config
-from jobs.report import console
+from jobs.show.console import console
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
-from qre.paths import given_path
 from qre.store import CorruptArtefact, Store
-
-AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file: then the map in its store")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 
 
 def open_atlas(place: str) -> StandingAtlas:

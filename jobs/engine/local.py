@@ -17,6 +17,7 @@ from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
 from jobs import ending
+from jobs.show.console import verbose
 from jobs.config import ClusterSettings
 from jobs.engine.granted import granted_cpus
 from jobs.submission import IN_A_JOB
@@ -58,7 +59,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         UserError: the address does not answer.
         PlaceError: a Ray cannot be started on this machine.
     """
-    quiet = {"log_to_driver": False, "logging_level": "error"}
+    quiet = {} if verbose() else {"log_to_driver": False, "logging_level": "error"}
     address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
     if address is None:
         if (settings.cpus or 0) > granted_cpus():

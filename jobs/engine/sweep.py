@@ -39,7 +39,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     """
     left = sum(unit.key not in plan.failures for unit in plan.units)
     if left < FEWEST:
-        raise SweepError(f"{left} encoders can be had, and a map needs at least {FEWEST}")
+        raise SweepError(f"{left} encoders are available, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)

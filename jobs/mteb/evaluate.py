@@ -22,7 +22,7 @@ from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved
-from jobs.report import console
+from jobs.show.console import console
 from qre.encoders.spec import FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.store import Store

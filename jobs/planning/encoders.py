@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
 import yaml
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.show.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
-from qre.paths import given_path
-
-app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
-console = Console(width=None if sys.stdout.isatty() else 180)
 
 
-@app.command()
-def search(
-    words: Annotated[str | None, typer.Argument(help="in the name")] = None,
-    author: Annotated[str | None, typer.Option(help="owner of the repositories")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="tags that all must have; may be given again")] = None,
-    least: Annotated[int | None, typer.Option("--min-parameters")] = None,
-    most: Annotated[int | None, typer.Option("--max-parameters")] = None,
-    sort: Annotated[str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")] = "downloads",
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 30,
-    out: Annotated[Path | None, typer.Option(callback=given_path, help="write the encoders that can be had, pinned to their commits, as a list for a config")] = None,
-) -> None:
-    """Search the hub for sentence encoders, and say of each whether it can be had.
-
-    Example: qre encoders search --author intfloat --max-parameters 200000000 --out e5.yaml
-    """
-    query = HubQuery(
-        filter=tuple(tag or ["sentence-transformers"]), author=author, search=words, parameters=(least, most), sort=sort, limit=limit
-    )
+def search(query: HubQuery, out: Path | None) -> None:
+    """Search the hub, show of each encoder found whether it is available, and write those that are as a list."""
     try:
         found = resolve_all((name, None) for name in search_hub(query))
     except HubProblem as problem:
@@ -54,19 +31,15 @@ def search(
         table.add_row(*_row(answer))
     console.print(table)
     good = [answer for answer in found if isinstance(answer, HubModel) and not _problem(answer)]
-    console.print(f"{len(good)} of {len(found)} can be had", highlight=False)
+    console.print(f"{len(good)} of {len(found)} are available", highlight=False)
     if out is not None:
         entries = [{"source": "hub", "id": model.repository, "revision": model.revision} for model in good]
         out.write_text(yaml.safe_dump(entries, sort_keys=False))
         console.print(f"{out}: name it in a config as {{source: list, path: {out}}}", markup=False, highlight=False)
 
 
-@app.command("list")
-def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue; without it, the catalogues")] = None) -> None:
-    """List the built-in catalogues, or the encoders of one.
-
-    Example: qre encoders list demo
-    """
+def list_catalogue(name: str | None) -> None:
+    """The built-in catalogues, or the encoders of one."""
     if name is None:
         for one in CATALOGUES:
             print(f"{one}: {len(catalogue(one)[0])} encoders")
@@ -80,13 +53,8 @@ def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue;
         print(f"note: {note}")
 
 
-@app.command()
-def show(encoder: Annotated[str, typer.Argument(help="a folder, a name of a catalogue, or owner/name on the hub")]) -> None:
-    """Show all that is known of one encoder, as JSON.
-
-    Example: qre encoders show sentence-transformers/all-MiniLM-L6-v2
-    """
-    encoder = given_path(encoder)
+def show(encoder: str) -> None:
+    """All that is known of one encoder, as JSON."""
     known = next((spec for one in CATALOGUES for spec in catalogue(one)[0] if spec.name == encoder), None)
     if known is not None:
         told = known.model_dump(mode="json", exclude={"path"})

@@ -12,7 +12,8 @@ from jobs.cli import app
 from jobs.config import SweepConfig
 from jobs.planning.plan import feature_folders, make_plan
 from jobs.planning.resolve import resolve
-from jobs.report import console, print_failures
+from jobs.show.console import console
+from jobs.show.failures import print_failures
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import UnitResult
 from jobs.workers.featurize import ToFeaturize, featurize_batch

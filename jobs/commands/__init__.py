@@ -1,0 +1,78 @@
+"""What the `qre` command does: here it is put together, cli.py is where it begins and ends, and each file has the commands of one kind.
+
+Nothing large is imported here or above a command's first line: `qre --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from jobs import ending
+from jobs.show import console
+from jobs.commands import encoders, maps, sweeps
+from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
+from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
+
+app = typer.Typer(
+    help="A map of sentence encoders: which are alike, and which is best at your task.", no_args_is_help=True, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+for title, commands in (
+    ("Make a map", (sweeps.plan, sweeps.sweep, sweeps.status, sweeps.report, sweeps.submit, sweeps.evaluate)),
+    ("Use a map", (maps.rank, maps.place, maps.neighbours, maps.compare)),
+):
+    for command in commands:
+        app.command(rich_help_panel=title)(with_volume(command))
+app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
+app.command(rich_help_panel="Find out more")(with_volume(maps.illustrate))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from qre import __version__
+
+        print(f"qre {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    console.set_volume("normal")
+    hear_volume(quiet, verbose)
+
+
+def run() -> None:
+    """Run the command; errors that a person is meant to read end in one line, without a traceback."""
+    try:
+        app(prog_name="qre")
+    except Exception as error:
+        told = _in_one_line(error)
+        if told is None:
+            raise
+        if console.verbose():
+            traceback.print_exc()
+        line, code = told
+        print(f"qre: {line}", file=sys.stderr)
+        raise SystemExit(code) from None
+
+
+def _in_one_line(error: Exception) -> tuple[str, int] | None:
+    """What to say of an error, and the exit code; None where it is a fault of this program."""
+    if isinstance(error, UserError):
+        begun = isinstance(error, StoreRefusedNow) and ending.works()
+        return (f"{error}{'; what is done is kept' if begun else ''}", 1 if begun else 2)
+    from qre.store import CorruptArtefact
+
+    if isinstance(error, (TimeoutError, CorruptArtefact)):  # the store does not answer now; or something in it went bad
+        looked = isinstance(error, CorruptArtefact) and not error.moved
+        return (f"{error}; {'a sweep that reads it makes it again' if looked else 'run the same command again'}", 1)
+    fault = place_error(error) if isinstance(error, (PlaceError, OSError)) else None
+    return None if fault is None else (str(fault), 1)

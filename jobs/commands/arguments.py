@@ -1,0 +1,57 @@
+"""Arguments that several commands share, so that each is written alike everywhere."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import typer
+
+from jobs.show import console
+from qre.errors import UserError
+
+
+def given_path(value):
+    """A path as a person gives it; the checks are imported when one is given."""
+    from qre.paths import given_path as checked
+
+    return checked(value)
+
+
+ConfigFile = Annotated[Path, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="CONFIG")]
+AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file: then the map in its store")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
+AllowSmaller = Annotated[bool, typer.Option("--allow-smaller", help="replace a finished map even if some of its encoders are not available here now")]
+TakeOver = Annotated[bool, typer.Option("--take-over", help="this config owns the map of this name from now on, even if another config made it")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="try encoders again that failed by their own fault")]
+Neighbours = Annotated[int, typer.Option("-k", min=1, help="how many neighbours")]
+OptionalConfig = Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes, only results and errors")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also what Ray and the libraries log, and the traceback of an error")]
+
+
+def hear_volume(quiet: bool, verbose: bool) -> None:
+    """Said before or after the name of a command; what is said at one place is not unsaid at the other."""
+    quiet, verbose = quiet or console.quiet(), verbose or console.verbose()
+    if quiet and verbose:
+        raise UserError("give --quiet or --verbose, not both")
+    console.set_volume("quiet" if quiet else "verbose" if verbose else "normal")
+
+
+def with_volume(command: Callable) -> Callable:
+    """A command that takes --quiet and --verbose too."""
+
+    @functools.wraps(command)
+    def heard(*, quiet: bool = False, verbose: bool = False, **options):
+        hear_volume(quiet, verbose)
+        return command(**options)
+
+    hints = get_type_hints(command, include_extras=True)
+    own = [one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY) for one in inspect.signature(command).parameters.values()]
+    both = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint) for name, hint in (("quiet", Quiet), ("verbose", Verbose))]
+    heard.__signature__ = inspect.Signature([*own, *both])
+    heard.__annotations__ = {one.name: one.annotation for one in (*own, *both)}
+    return heard

@@ -1,0 +1,61 @@
+"""`qre encoders`: what there is to map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.commands.arguments import given_path, with_volume
+
+app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
+
+
+@app.command()
+@with_volume
+def search(
+    words: Annotated[str | None, typer.Argument(help="in the name")] = None,
+    author: Annotated[str | None, typer.Option(help="owner of the repositories")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="tags that all must have; may be given again")] = None,
+    min_parameters: Annotated[int | None, typer.Option(min=1, help="leave out smaller encoders")] = None,
+    max_parameters: Annotated[int | None, typer.Option(min=1, help="leave out larger encoders")] = None,
+    sort: Annotated[str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")] = "downloads",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many at most")] = 30,
+    out: Annotated[Path | None, typer.Option(callback=given_path, help="write the encoders that are available, pinned to their commits, as a list for a config")] = None,
+) -> None:
+    """Search the hub for sentence encoders, and say of each whether it is available.
+
+    Example: qre encoders search --author intfloat --max-parameters 200000000 --out e5.yaml
+    """
+    from jobs.planning.encoders import search as found
+    from qre.encoders.hub import HubQuery
+
+    tags = tuple(tag or ["sentence-transformers"])
+    found(HubQuery(filter=tags, author=author, search=words, parameters=(min_parameters, max_parameters), sort=sort, limit=limit), out)
+
+
+@app.command("list")
+@with_volume
+def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue; without it, the catalogues", metavar="[NAME]")] = None) -> None:
+    """List the built-in catalogues, or the encoders of one.
+
+    Example: qre encoders list demo
+    """
+    from jobs.planning.encoders import list_catalogue as listed
+
+    listed(name)
+
+
+@app.command()
+@with_volume
+def show(
+    encoder: Annotated[str, typer.Argument(callback=given_path, help="a folder, a name of a catalogue, or owner/name on the hub", metavar="ENCODER")]
+) -> None:
+    """Show all that is known of one encoder, as JSON.
+
+    Example: qre encoders show sentence-transformers/all-MiniLM-L6-v2
+    """
+    from jobs.planning.encoders import show as shown
+
+    shown(encoder)

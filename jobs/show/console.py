@@ -1,0 +1,38 @@
+"""What the command says besides its results, and how much of it: quiet, normal or verbose, as the command line has it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal
+
+from rich.console import Console
+
+Volume = Literal["quiet", "normal", "verbose"]
+
+console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
+_volume: Volume = "normal"
+
+
+def set_volume(volume: Volume) -> None:
+    global _volume
+    _volume = volume
+
+
+def quiet() -> bool:
+    return _volume == "quiet"
+
+
+def verbose() -> bool:
+    return _volume == "verbose"
+
+
+def note(text: str) -> None:
+    """What a reader of the results should know, before them; not where it should be quiet."""
+    if not quiet():
+        console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def progress(text: str) -> None:
+    """How far something is, on stderr, which leaves tables and JSON on stdout alone; not where it should be quiet."""
+    if not quiet():
+        print(text, file=sys.stderr, flush=True)
