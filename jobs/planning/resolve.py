@@ -19,10 +19,11 @@ from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, Hu
 from jobs.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
+from jobs.planning.foreseen import of_catalogue, too_few_to_centre
 from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
-from qre.encoders.catalogue import catalogue, shapes
+from qre.encoders.catalogue import catalogue
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
@@ -31,7 +32,6 @@ from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
-from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 from qre.paths import below
 from qre.sentences import SentenceSet, builtin_set, read_sentences
@@ -91,7 +91,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
     resolved = Resolved(_sentences(config))
-    foreseen = Foresight(resolved.sentences.texts, any(method.center for method in _methods(config)))
+    foreseen = Foresight(resolved.sentences.texts)
     resolved.tasks, notes = load_tasks(config)
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
@@ -109,6 +109,7 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
+    resolved.notes += too_few_to_centre(config, len(resolved.sentences))
     resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True))
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes
@@ -122,11 +123,6 @@ def _entries(entries: tuple[Entry, ...], where: str, folder: str) -> Iterator[tu
             yield from _entries(load_list(entry.path), f"{entry.path}: encoders", os.path.dirname(entry.path))
         else:
             yield f"{where}[{number}]", entry, folder
-
-
-def _methods(config: SweepConfig) -> tuple[FeatureMethod, ...]:
-    """How features are made, by every method that an encoder must have them by."""
-    return config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())
 
 
 def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, foreseen: Foresight) -> None:
@@ -150,20 +146,10 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
         raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
     resolved.notes += missing
     resolved.incomplete += missing
-    left_out: dict[str, int] = {}
-    for spec, known in zip(matching, shapes(matching), strict=True):
-        try:
-            dimension = foreseen.check(spec, known)
-        except TooFewSentences as problem:
-            left_out[spec.name] = problem.least
-        else:
-            resolved.specs.append(spec)
-            resolved.dimensions.append(dimension)
-    if left_out:
-        resolved.notes.append(
-            f"{len(left_out)} of {len(matching)} encoders of catalogue {entry.name} cannot be made of {len(resolved.sentences)} sentences, and are left out: "
-            f"{abridged(list(left_out))}; for all of them take at least {max(left_out.values())} sentences"
-        )
+    made, notes = of_catalogue(entry.name, matching, foreseen, len(resolved.sentences))
+    resolved.specs += made
+    resolved.dimensions += made.values()
+    resolved.notes += notes
 
 
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight) -> None:

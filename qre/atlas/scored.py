@@ -98,7 +98,9 @@ def saturation_notes(data: PredictionData) -> list[str]:
             continue
         best = int((known >= top - NEAR).sum())
         if best >= max(FEWEST_SATURATED, SATURATED * len(known)):
-            notes.append(f"{task} is saturated: {best} of {len(known)} scores are {top - NEAR:g} or more, so it does not rank those encoders; take a harder task")
+            notes.append(
+                f"{task} is saturated: {best} of {len(known)} scores are {top - NEAR:g} or more, so it does not rank those encoders; take a harder task"
+            )
         elif np.ptp(known) < NEAR:
             notes.append(f"{task} hardly tells encoders apart: all {len(known)} scores lie between {known.min():.4f} and {known.max():.4f}")
     return notes

@@ -48,11 +48,10 @@ class Foresight:
 
     Args:
         sentences: n distinct sentences.
-        centred: features are made of centred embeddings too.
     """
 
-    def __init__(self, sentences: Sequence[str], centred: bool = False):
-        self._n, self._centred, self._ranks = len(sentences), centred, CorpusRanks(sentences)
+    def __init__(self, sentences: Sequence[str]):
+        self._n, self._ranks = len(sentences), CorpusRanks(sentences)
 
     def check(self, spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
         """Look whether an encoder is known to fail.
@@ -78,7 +77,7 @@ class Foresight:
         """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their number and by the dimensions."""
         known, limited = dimension or math.inf, False
         by_number, by_dimension = self._n, known
-        for transform in (*transforms, *(["center"] if self._centred else [])):
+        for transform in transforms:
             name, _, number = transform.partition(":")
             k = int(number or 0)
             if (name == "truncate" and k > known) or (name == "all_but_the_top" and k >= known):
@@ -93,7 +92,7 @@ class Foresight:
                 by_number, by_dimension = min(by_number, self._n - 1) - k, by_dimension - k
             if name == "whiten" and by_number < known:
                 known, limited = max(by_number, 0), True
-        asked = ", ".join(transforms) or "centring"
+        asked = ", ".join(transforms) or "its own pipeline"
         if by_dimension < FEWEST_DIRECTIONS:
             raise Foreseen(f"{asked} leaves vectors without two directions, which are the same for all sentences", "keep at least 2 dimensions")
         if by_number < FEWEST_DIRECTIONS:

@@ -3,15 +3,22 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from jobs.atlas.models import embed
 from jobs.config import SweepConfig
 from jobs.outcome import tolerated
+from jobs.planning import foreseen
 from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import record_unresolved, resolve
 from jobs.planning.simulate import passes_of
-from qre.errors import UserError
+from qre.encoders.foreseen import Foresight
+from qre.encoders.passes import EncodeSettings
+from qre.encoders.spec import ClassicalSpec, StaticSpec
+from qre.errors import ConstantEmbeddingError, EncoderError, UserError
+from qre.features import feature_row
 from qre.sentences import builtin_set
 from qre.store import Store
 from tests.checkpoints import make
@@ -72,10 +79,42 @@ def test_where_the_plan_cannot_tell_a_readout_that_does_not_fit_fails_alone(tmp_
     assert "rank 100 is more than these sentences give (59)" in results[work.units[1].key].message
 
 
+def test_placing_an_encoder_that_does_not_fit_says_so():
+    texts, told = builtin_set(60).texts, lambda *_: None
+    for k in (32, 64):
+        spec = ClassicalSpec(name="a", family="f", kind="lsa", rank=384, transforms=(f"truncate:{k}",))
+        if k == 32:
+            assert embed(spec, texts, EncodeSettings(), "cpu", told).shape == (60, 32)
+        else:
+            with pytest.raises(EncoderError, match=r"rank 64 is more than these sentences give \(59\)"):
+                embed(spec, texts, EncodeSettings(), "cpu", told)
+
+
+def test_a_catalogue_whose_package_carries_fewer_dimensions():
+    spec = StaticSpec(name="s", family="f", package="none", vectors="v", tokenizer="t", revision="0", transforms=("truncate:300",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(foreseen, "shapes", lambda specs: [{"embedding_dimension": 256}])
+        made, notes = foreseen.of_catalogue("demo", [spec], Foresight(["a", "b", "c"]), 3)
+    assert not made and notes == ["s is left out: truncate:300 is asked for, and its vectors have 256 dimensions"]
+
+
 def test_warnings_of_small_sets_come_once(tmp_path):
     for limit, warnings in ((60, ["60 sentences are few", "12 encoders have more dimensions (up to 1,024)"]), (400, ["8 encoders have more dimensions"]), (1024, [])):
         notes = planned(tmp_path, limit=limit)[3].notes
         assert [note[: len(words)] for note, words in zip(notes, warnings, strict=True)] == warnings
+
+
+@pytest.mark.parametrize(("n", "features", "told"), [(2, {"center": True}, True), (3, {"center": True}, False), (2, {}, False)])
+def test_two_sentences_cannot_be_centred(tmp_path, n, features, told):
+    (tmp_path / "s.txt").write_text("\n".join(["The cat sat on the mat.", "A dog barked at the moon.", "It rained all day."][:n]))
+    config, store, _, plan = planned(tmp_path, sentences={"source": "file", "path": str(tmp_path / "s.txt")}, features=features)
+    assert any(note.startswith(f"every encoder will fail: of {n} sentences") for note in plan.notes) == told
+    embedding = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    if told:
+        with pytest.raises(ConstantEmbeddingError):
+            feature_row(embedding, config.features)
+    else:
+        feature_row(embedding, config.features)
 
 
 def test_a_plan_of_many_sentences_is_not_slowed(tmp_path):
