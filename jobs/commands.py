@@ -53,6 +53,7 @@ ConfigFile = Annotated[Path, typer.Argument(callback=given_path, help="the sweep
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 AllowSmaller = Annotated[bool, typer.Option(help="replace a finished map also by one that lacks encoders because something could not be had here now")]
 TakeOver = Annotated[bool, typer.Option("--take-over", help="the atlas of this name is this config's from now on, also where another config made it")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="begin although another run seems to be at work on this sweep: where that one is dead or hangs")]
 RetryFailed = Annotated[bool, typer.Option(help="try encoders again that failed by their own fault")]
 
 
@@ -132,6 +133,7 @@ def sweep(
     allow_smaller: AllowSmaller = False,
     no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
     take_over: TakeOver = False,
+    anyway: Anyway = False,
     place: Annotated[str | None, typer.Option("--owner", hidden=True, help="where the config is that this one is a copy of: see jobs/ownership.py")] = None,
 ) -> None:
     """Embed, featurize and draw the map; takes up where an earlier run of the same config stopped.
@@ -140,7 +142,7 @@ def sweep(
     """
     settings = load_config(config)
     with on_end(settings.on_end, settings.name) as end:
-        sweep_to_the_end(config, settings, Asked(retry_failed, allow_smaller, no_export, take_over, place), end)
+        sweep_to_the_end(config, settings, Asked(retry_failed, allow_smaller, no_export, take_over, place, anyway), end)
 
 
 @app.command()
@@ -193,6 +195,7 @@ def submit(
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
     take_over: TakeOver = False,
+    anyway: Anyway = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster")] = False,
@@ -210,7 +213,7 @@ def submit(
             raise UserError("--dry-run goes with a CONFIG")
         code = submission.run_dry(config, working_dir)
     elif config is not None:
-        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over))
+        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over), ("--anyway", anyway))
         options = [*(option for option, given in asked if given), "--owner", place_of(config)]
         code = submission.run(config, address, working_dir, wait, options)
     else:

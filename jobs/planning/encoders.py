@@ -9,16 +9,19 @@ from typing import Annotated
 
 import typer
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.mistakes import as_options
 from qre.encoders.catalogue import CATALOGUES, catalogue
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 from qre.paths import given_path
 
 app = typer.Typer(help="What there is to map: the hub, local folders, built-in catalogues.", no_args_is_help=True)
@@ -40,13 +43,20 @@ def search(
 
     Example: qre encoders search --author intfloat --max-parameters 200000000 --out e5.yaml
     """
-    query = HubQuery(
-        filter=tuple(tag or ["sentence-transformers"]), author=author, search=words, parameters=(least, most), sort=sort, limit=limit
-    )
+    try:
+        query = HubQuery(
+            filter=tuple(tag or ["sentence-transformers"]), author=author, search=words, parameters=(least, most), sort=sort, limit=limit
+        )
+    except ValidationError as error:
+        raise UserError(as_options(error, HubQuery).replace("--parameters", "--min-parameters and --max-parameters")) from None
     try:
         found = resolve_all((name, None) for name in search_hub(query))
     except HubProblem as problem:
         raise UserError(str(problem)) from None
+    if not found:
+        raise UserError("the hub has no encoder that all of these match; check --author and --tag, or search with fewer words")
+    if all(isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found):
+        raise UserError(str(HubProblem("the hub", "unreachable", found[0].detail)))
     table = Table()
     for heading in ("encoder", "commit", "parameters", "MB", "downloads", "licence", "problem"):
         table.add_column(heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold")
@@ -72,7 +82,7 @@ def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue;
             print(f"{one}: {len(catalogue(one)[0])} encoders")
         return
     if name not in CATALOGUES:
-        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}")
+        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}{did_you_mean(name, CATALOGUES)}")
     specs, notes = catalogue(name)
     for spec in specs:
         print(f"{spec.name}\t{spec.family}")
