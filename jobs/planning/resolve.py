@@ -18,7 +18,7 @@ from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, Hu
 from jobs.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
-from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
+from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
 from qre.encoders.catalogue import chosen
@@ -80,7 +80,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
     """
     with inputs_here(config) as (here, shown):
         resolved = _resolve(here, store, ask_hub, progress)
-        return resolved if shown is None else as_fetched(resolved, shown)
+        return as_written(resolved, config) if shown is None else as_fetched(resolved, shown)
 
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
