@@ -70,8 +70,11 @@ class HubProblem(EncoderError):
 
     def __init__(self, repository: str, reason: str, detail: str = ""):
         self.repository, self.reason, self.detail = repository, reason, detail
-        told = f"cannot reach the hub: {detail}" if reason == "unreachable" else f"{reason}{f' ({detail})' if detail else ''}"
-        super().__init__(f"{printable(repository)}: {told}; {REMEDY[reason]}")
+        if reason == "unreachable":
+            told = f"cannot reach the hub: {detail}; {REMEDY[reason]}"
+        else:
+            told = f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {REMEDY[reason]}"
+        super().__init__(told)
 
     @property
     def transient(self) -> bool:
@@ -332,7 +335,7 @@ def _unreached(error: BaseException) -> str:
         return ""
     if re.search("CERTIFICATE_VERIFY_FAILED|SSL", text):
         return f"{host} shows a certificate that is not trusted here"
-    return f"{host} {'does not answer' if 'ConnectTimeout' in names else 'refuses the connection' if 'refused' in text else 'is not found'}: no network?"
+    return f"{host} {'does not answer' if 'ConnectTimeout' in names else 'refuses the connection' if 'refused' in text else 'is not found'} (no network?)"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,6 +1,7 @@
 """The hub as a real client sees it: commits, reasons, waits; nothing of a token anywhere."""
 
 import pickle
+import re
 
 import pytest
 
@@ -143,8 +144,8 @@ def test_search(hub):
 
 
 @pytest.mark.parametrize(("endpoint", "told"), [
-    ("http://127.0.0.1:9", "cannot reach the hub: 127.0.0.1 refuses the connection: no network?"),
-    ("http://nowhere.invalid", "cannot reach the hub: nowhere.invalid is not found: no network?"),
+    ("http://127.0.0.1:9", "cannot reach the hub: 127.0.0.1 refuses the connection (no network?)"),
+    ("http://nowhere.invalid", "cannot reach the hub: nowhere.invalid is not found (no network?)"),
 ])  # fmt: skip
 def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     from huggingface_hub import constants
@@ -152,7 +153,7 @@ def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     slept = []
     monkeypatch.setattr(hub_module.time, "sleep", slept.append)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    with pytest.raises(HubProblem, match=told.replace("?", r"\?")) as caught:
+    with pytest.raises(HubProblem, match=re.escape(told)) as caught:
         list(search(HubQuery()))
     assert (caught.value.reason, caught.value.transient) == ("unreachable", True)
     assert len(slept) == hub_module.REACHING - 1 and sum(slept) < 5
