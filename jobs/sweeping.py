@@ -26,6 +26,7 @@ from jobs.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
+from jobs.running import at_work, check_alone
 from jobs.show.console import console, progress
 from jobs.show.failures import print_failures
 from jobs.show.finished import print_summary
@@ -45,10 +46,13 @@ class Asked:
     no_export: bool
     take_over: bool
     place: str | None
+    anyway: bool = False
 
 
 def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End) -> None:
     store = Store(settings.store)
+    if not asked.anyway:
+        check_alone(store, settings.name)
     target = None if asked.no_export else settings.export
     if target:
         check_export(Path(target), store, settings.name)
@@ -63,7 +67,8 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     else:
         claim_finished(store, settings.name, resolved.owner)
     record_unresolved(store, resolved)
-    planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
+    with contextlib.nullcontext() if planned.done else at_work(store, settings.name, asked.anyway):
+        planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
     end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)
     print_summary(settings, store, planned, target)

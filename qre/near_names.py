@@ -39,8 +39,10 @@ def near_patterns(pattern: str, names: Iterable[str]) -> str:
         parts = name.split("/")
         known |= {f"{'/'.join(parts[:count])}/*": None for count in range(1, len(parts))}
     wild = [name for name in known if name.endswith("/*")]
-    if "*" not in pattern and pattern not in wild:
-        found = near_names(pattern, [name for name in known if not name.endswith("*")], 2) or near_names(f"{pattern}/*", wild, 2)
+    if f"{pattern.rstrip('/').casefold()}/*" in {one.casefold() for one in wild}:  # a beginning that lacks its star
+        found = near_names(f"{pattern.rstrip('/')}/*", wild)
+    elif "*" not in pattern:
+        found = near_names(pattern, [name for name in known if name not in wild], 2) or near_names(f"{pattern}/*", wild, 2)
     else:
         found = near_names(pattern, wild, 2)
     return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from jobs.atlas.outdated import differences
 from jobs.atlas.matrix import is_matrix, read_matrix
 from jobs.atlas.standing import plain, plain_rows, print_table, stored_atlas
 from jobs.config import SweepConfig, load_config
@@ -42,6 +43,8 @@ def compare(config: Path, a: str, b: str, k: int, as_json: bool) -> None:
     seen = standing(settings, store)
     sides = [_side(one, seen, store, settings, config) for one in (a, b)]
     atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
+    if atlas is not None and (differ := differences(settings, seen.plan, atlas)):
+        note = f"the map is not of {config} as it is now: {'; '.join(differ)}; qre sweep {config} updates it"
     try:
         found = divergences(sides[0].embedding, sides[1].embedding, settings.features)
         on_map = None if atlas is None else map_relation(atlas, *sides, k)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from jobs.atlas.matrix import ENDINGS, is_matrix, read_matrix
 from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
 from jobs.mistakes import as_options
 from qre.density import check_finite
-from qre.encoders.catalogue import catalogue
+from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
 from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
@@ -88,7 +87,10 @@ def given_in(path: Path) -> list[Given]:
     found = []
     for entry in load_list(path):
         if isinstance(entry, CatalogueEntry):
-            found += [Given(spec.name, spec) for spec in catalogue(entry.name)[0] if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
+            try:
+                found += [Given(spec.name, spec) for spec in chosen(entry.name, entry.include)[0]]
+            except ValueError as error:
+                raise UserError(f"{path}: include: {error}") from None
         elif isinstance(entry, HubEntry) and entry.query is not None:
             raise UserError(f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds")
         else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.atlas.outdated import outdated
 from jobs.config import SweepConfig, load_config
 from jobs.show.console import console
 from qre.atlas.standing import StandingAtlas
@@ -24,7 +26,11 @@ def open_atlas(place: str) -> StandingAtlas:
     """
     if Path(place).suffix in (".yaml", ".yml"):
         settings = load_config(place)
-        return stored_atlas(settings, Store(settings.store, read_only=True))
+        store = Store(settings.store, read_only=True)
+        atlas = stored_atlas(settings, store)
+        if note := outdated(settings, store, atlas, place):
+            print(f"note: {note}", file=sys.stderr)
+        return atlas
     return StandingAtlas(place)
 
 

@@ -26,6 +26,7 @@ AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", callback=give
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
 AllowSmaller = Annotated[bool, typer.Option("--allow-smaller", help="replace a finished map even if some of its encoders are not available here now")]
 TakeOver = Annotated[bool, typer.Option("--take-over", help="this config owns the map of this name from now on, even if another config made it")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="begin even if another run seems to work on this sweep: use it if that one is dead or hangs")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="try encoders again that failed by their own fault")]
 Neighbours = Annotated[int, typer.Option("-k", min=1, help="how many neighbours")]
 OptionalConfig = Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")]

@@ -28,11 +28,19 @@ def search(
 
     Example: qre encoders search --author intfloat --max-parameters 200000000 --out e5.yaml
     """
+    from pydantic import ValidationError
+
+    from jobs.mistakes import as_options
     from jobs.planning.encoders import search as found
     from qre.encoders.hub import HubQuery
+    from qre.errors import UserError
 
     tags = tuple(tag or ["sentence-transformers"])
-    found(HubQuery(filter=tags, author=author, search=words, parameters=(min_parameters, max_parameters), sort=sort, limit=limit), out)
+    try:
+        query = HubQuery(filter=tags, author=author, search=words, parameters=(min_parameters, max_parameters), sort=sort, limit=limit)
+    except ValidationError as error:
+        raise UserError(as_options(error, HubQuery).replace("--parameters", "--min-parameters and --max-parameters")) from None
+    found(query, out)
 
 
 @app.command("list")

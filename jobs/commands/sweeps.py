@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.arguments import AllowSmaller, AsJson, ConfigFile, OptionalConfig, RetryFailed, TakeOver, given_path
+from jobs.commands.arguments import AllowSmaller, Anyway, AsJson, ConfigFile, OptionalConfig, RetryFailed, TakeOver, given_path
 
 
 def plan(
@@ -43,6 +43,7 @@ def sweep(
     allow_smaller: AllowSmaller = False,
     no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
     take_over: TakeOver = False,
+    anyway: Anyway = False,
     place: Annotated[str | None, typer.Option("--owner", hidden=True, help="where the config is that this one is a copy of: see jobs/ownership.py")] = None,
 ) -> None:
     """Embed the sentences by every encoder, score them, and draw the map. Stopped or killed, the same command goes on where it was.
@@ -55,7 +56,7 @@ def sweep(
 
     settings = load_config(config)
     with on_end(settings.on_end, settings.name) as end:
-        sweep_to_the_end(config, settings, Asked(retry_failed, allow_smaller, no_export, take_over, place), end)
+        sweep_to_the_end(config, settings, Asked(retry_failed, allow_smaller, no_export, take_over, place, anyway), end)
 
 
 def status(config: ConfigFile, as_json: AsJson = False) -> None:
@@ -91,6 +92,7 @@ def submit(
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
     take_over: TakeOver = False,
+    anyway: Anyway = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster")] = False,
@@ -110,7 +112,7 @@ def submit(
             raise UserError("--dry-run goes with a CONFIG")
         code = submission.run_dry(config, working_dir)
     elif config is not None:
-        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over))
+        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over), ("--anyway", anyway))
         options = [*(option for option, given in asked if given), "--owner", place_of(config)]
         code = submission.run(config, address, working_dir, wait, options)
     else:

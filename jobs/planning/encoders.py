@@ -16,6 +16,7 @@ from qre.encoders.hub import search as search_hub
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 
 
 def search(query: HubQuery, out: Path | None) -> None:
@@ -24,6 +25,10 @@ def search(query: HubQuery, out: Path | None) -> None:
         found = resolve_all((name, None) for name in search_hub(query))
     except HubProblem as problem:
         raise UserError(str(problem)) from None
+    if not found:
+        raise UserError("the hub has no encoder that all of these match; check --author and --tag, or search with fewer words")
+    if all(isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found):
+        raise UserError(str(HubProblem("the hub", "unreachable", found[0].detail)))
     table = Table()
     for heading in ("encoder", "commit", "parameters", "MB", "downloads", "licence", "problem"):
         table.add_column(heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold")
@@ -45,7 +50,7 @@ def list_catalogue(name: str | None) -> None:
             print(f"{one}: {len(catalogue(one)[0])} encoders")
         return
     if name not in CATALOGUES:
-        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}")
+        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}{did_you_mean(name, CATALOGUES)}")
     specs, notes = catalogue(name)
     for spec in specs:
         print(f"{spec.name}\t{spec.family}")

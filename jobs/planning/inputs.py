@@ -27,6 +27,7 @@ from qre.tasks.spec import BuiltinTasks
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jobs.mteb.public_scores import PublicScores
     from jobs.planning.resolve import Resolved
 
 MOST_BYTES, MOST_FILES = 4 * 2**30, 50_000  # fetched for one config
@@ -94,13 +95,28 @@ def check_encoder(place: str, path: str, config: SweepConfig) -> None:
 def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
     """What was resolved, with the places that its files came from, where they were fetched for a moment."""
 
+    public = _as_named(resolved.public, shown)
+    public = replace(public, notes=tuple(map(shown, public.notes)))
+    return replace(resolved, public=public, notes=list(map(shown, resolved.notes)), incomplete=list(map(shown, resolved.incomplete)))
+
+
+def as_written(resolved: Resolved, config: SweepConfig) -> Resolved:
+    """What was resolved, with the results of others told by the paths that the config has: they are files of the map, which goes to other machines."""
+    written = {below(config.folder, path): path for entry in config.tasks if isinstance(entry, MtebScores) for path in entry.results}
+
+    def shown(text: str) -> str:
+        place = next((place for place in sorted(written, key=len, reverse=True) if text == place or text.startswith(f"{place}{os.sep}")), None)
+        return text if place is None else written[place] + text[len(place) :]
+
+    return replace(resolved, public=_as_named(resolved.public, shown))
+
+
+def _as_named(public: PublicScores, shown: Callable[[str], str]) -> PublicScores:
     def told(frame: pd.DataFrame) -> pd.DataFrame:
         texts = [column for column in ("file", "results", "detail") if column in frame]
         return frame.assign(**{column: [shown(value) if isinstance(value, str) else value for value in frame[column]] for column in texts})
 
-    public = resolved.public
-    public = replace(public, table=told(public.table), report=told(public.report), notes=tuple(map(shown, public.notes)))
-    return replace(resolved, public=public, notes=list(map(shown, resolved.notes)), incomplete=list(map(shown, resolved.incomplete)))
+    return replace(public, table=told(public.table), report=told(public.report))
 
 
 def _check_folders(config: SweepConfig) -> None:

@@ -142,7 +142,7 @@ def make_plan(
         atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)), owner=resolved.owner,
     )  # fmt: skip
     identity = _identity(config, plan, shown)
-    return replace(plan, identity=identity, atlas_done=manifest is not None and manifest["identity"] == identity)
+    return replace(plan, identity=identity, atlas_done=manifest is not None and manifest.get("identity") == identity)
 
 
 def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:

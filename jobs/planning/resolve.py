@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from huggingface_hub import is_offline_mode
@@ -20,10 +19,10 @@ from jobs.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
 from jobs.ownership import Owner
 from jobs.planning.foreseen import of_catalogue, too_few_to_centre
-from jobs.planning.inputs import as_fetched, check_encoder, inputs_here
+from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
-from qre.encoders.catalogue import catalogue
+from qre.encoders.catalogue import chosen
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
@@ -86,7 +85,7 @@ def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: C
     """
     with inputs_here(config) as (here, shown):
         resolved = _resolve(here, store, ask_hub, progress)
-        return resolved if shown is None else as_fetched(resolved, shown)
+        return as_written(resolved, config) if shown is None else as_fetched(resolved, shown)
 
 
 def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
@@ -140,10 +139,10 @@ def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, 
 
 
 def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, foreseen: Foresight) -> None:
-    listed, missing = catalogue(entry.name)
-    matching = [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in entry.include)]
-    if not matching and not missing:
-        raise UserError(f"{place}.include: no encoder of catalogue {entry.name!r} matches {', '.join(entry.include)}")
+    try:
+        matching, missing = chosen(entry.name, entry.include)
+    except ValueError as error:
+        raise UserError(f"{place}.include: {error}") from None
     resolved.notes += missing
     resolved.incomplete += missing
     made, notes = of_catalogue(entry.name, matching, foreseen, len(resolved.sentences))
@@ -177,6 +176,10 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
         try:
             names = list(search(entry.query))
             names += _gone(place, entry, names, memory.read_query(entry.query) or [], resolved)
+            if not names:
+                raise UserError(f"{place}.query: the hub has no encoder that it matches; check author, search and filter, and HF_TOKEN where they are private")
+            if len(names) == entry.query.limit and "limit" not in entry.query.model_fields_set:
+                resolved.notes.append(f"{place}.query: the first {len(names)} encoders are taken, by {entry.query.sort}; a limit: of its own takes more")
             _kept(resolved, lambda: memory.write_query(entry.query, names))
         except HubProblem as problem:
             names = memory.read_query(entry.query)

@@ -171,8 +171,8 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     check_store(settings, client)
     _tell(upload)
     try:
-        for other in running(settings, client):
-            print(f"warning: job {other} of this sweep has not ended; both will do the same work, to the same result", file=sys.stderr)
+        if (others := running(settings, client)) and "--anyway" not in options:
+            raise UserError(f"job {others[0]} of this sweep has not ended\n{how_to(others[0], client)}\nif it is dead or hangs, say --anyway")
         job = submit(settings, upload, client, options)
     except (RuntimeError, OSError) as error:
         print(f"qre: the cluster did not take the job: {str(error).strip().splitlines()[-1]}", file=sys.stderr)

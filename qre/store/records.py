@@ -227,6 +227,19 @@ class Progress(Advisory):
         return [_stem(name) for name in self._folder.names("progress")]
 
 
+class Running(Advisory):
+    """running/<sweep>.json: the process that is at work on a sweep, and its heartbeat; gone when it has ended by itself."""
+
+    def write(self, sweep: str, record: dict) -> None:
+        self._keep(f"running/{sweep}.json", record)
+
+    def read(self, sweep: str) -> dict | None:
+        return self._kept([name := f"running/{sweep}.json"]).get(name)
+
+    def clear(self, sweep: str) -> None:
+        self._folder.remove(f"running/{sweep}.json")
+
+
 class Owners:
     """owners/<atlas>.json: the config that an atlas, and the progress beside it, belong to."""
 

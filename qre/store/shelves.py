@@ -41,6 +41,7 @@ SHELVES = {
     "notices": Shelf(rf"{KEY}\.json"),
     "failures": Shelf(rf"{KEY}\.json"),
     "progress": Shelf(rf"{NAME}\.json"),
+    "running": Shelf(rf"{NAME}\.json", stated=True),
     "owners": Shelf(rf"{NAME}\.json"),
     "hub": Shelf(rf"{DIGEST}/(?:[0-9a-f]{{40}}|ref-{DIGEST})\.json|queries/{KEY}\.json", f"{DIGEST}|queries"),
     "atlases": Shelf(rf"{NAME}/{NAME}", NAME, schema=ATLAS),

@@ -9,7 +9,7 @@ from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
-from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Scores, Speeds
+from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 from qre.store.spending import Spending
 
 
@@ -53,6 +53,7 @@ class Store:
         self.spending = Spending(self.folder)
         self.atlases = Atlases(self.folder)
         self.owners = Owners(self.folder)
+        self.running = Running(self.folder)
 
     def notes(self) -> list[str]:
         """What was come across until now and left alone: a line for strays, and one for each file that cannot be read."""

@@ -345,6 +345,6 @@ def test_a_folder_is_no_store_of_two_nodes(tmp_path, head):
     taken = case.submit("--no-wait")
     assert taken.returncode == 0, taken.stderr
     beside = case.submit("--no-wait")
-    assert f"warning: job {job_of(taken.stdout)} of this sweep has not ended" in beside.stderr
-    assert case.qre("submit", "--stop", job_of(beside.stdout)).returncode == 0
+    assert beside.returncode == 2 and f"job {job_of(taken.stdout)} of this sweep has not ended" in beside.stderr
+    assert f"--stop {job_of(taken.stdout)}" in beside.stderr
     assert case.qre("submit", "--follow", job_of(taken.stdout)).returncode == 0

@@ -85,7 +85,7 @@ def test_an_encoder_that_would_arrive_without_its_weights_is_refused(work):
     with open(work / ".gitignore", "a") as file:
         file.write("*.safetensors\n")
     (work / "list.yaml").write_text("- {source: folder, path: encoder}\n")
-    with pytest.raises(UserError, match=r"^list.yaml: encoders\[0\].path: encoder/0_Transformer/model.safetensors would not be uploaded"):
+    with pytest.raises(UserError, match=r"/list.yaml: encoders\[0\].path: encoder/0_Transformer/model.safetensors would not be uploaded"):
         prepared(work, encoders=[{"source": "list", "path": "list.yaml"}])
 
 

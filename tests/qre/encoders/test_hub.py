@@ -1,6 +1,7 @@
 """The hub as a real client sees it: commits, reasons, waits; nothing of a token anywhere."""
 
 import pickle
+import re
 
 import pytest
 
@@ -140,3 +141,22 @@ def test_search(hub):
     hub.add("one/other", files=FILES, downloads=99, tags=["text-generation"])
     found = list(search(HubQuery(author="one", parameters=(None, 20_000_000), limit=5)))
     assert found == ["one/e19", "one/e17", "one/e15", "one/e13", "one/e11"]
+
+
+@pytest.mark.parametrize(("endpoint", "told"), [
+    ("http://127.0.0.1:9", "cannot reach the hub: 127.0.0.1 refuses the connection (no network?)"),
+    ("http://nowhere.invalid", "cannot reach the hub: nowhere.invalid is not found (no network?)"),
+])  # fmt: skip
+def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
+    from huggingface_hub import constants
+
+    slept = []
+    monkeypatch.setattr(hub_module.time, "sleep", slept.append)
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    with pytest.raises(HubProblem, match=re.escape(told)) as caught:
+        list(search(HubQuery()))
+    assert (caught.value.reason, caught.value.transient) == ("unreachable", True)
+    assert len(slept) == hub_module.REACHING - 1 and sum(slept) < 5
+    answers = resolve_all([(f"org/e{number}", None) for number in range(200)])
+    assert {answer.reason for answer in answers} == {"unreachable"} and [answer.repository for answer in answers[:2]] == ["org/e0", "org/e1"]
+    assert len(slept) <= (hub_module.REACHING - 1) * (1 + hub_module.PARALLEL)  # those at once in the first round, and none after it
