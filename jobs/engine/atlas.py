@@ -116,7 +116,7 @@ class Reducer:
                 elif time.monotonic() - call.sign > self._limit:
                     raise Silent(self._limit, str(call))
                 if self._reporter.due():
-                    self._reporter.update(self._seconds_left(), self._counts, [str(call)] if call.begun is None else [], f"map: {self._stage or 'begins'}")
+                    self._reporter.update(self._seconds_left(), self._counts, [str(call)] if call.begun is None and several_nodes() else [], f"map: {self._stage or 'begins'}")
         except BaseException:
             call.end()
             raise

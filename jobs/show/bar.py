@@ -34,7 +34,7 @@ class Bar:
             left = TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True))
             columns = (SpinnerColumn(), told, BarColumn(bar_width=16), left, TimeElapsedColumn(), aside)
             self._bar = Progress(*columns, console=self._console, transient=True, expand=True)
-            self._task = self._bar.add_task("", total=None, left="", aside="")
+            self._task = self._bar.add_task("starting", total=None, left="", aside="")
             self._bar.start()
         return self
 

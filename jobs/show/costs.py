@@ -14,8 +14,9 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
     if gpus:
         print_gpus(costs, f"{costs['passes']} transformer{'s' if costs['passes'] > 1 else ''} to run (estimates by a stated model: qre/encoders/cost.py)")
     for row in costs["largest"][:3]:
+        fits = f", fits on {', '.join(row['fits']) or 'no GPU type'}" if gpus else ""
         console.print(
-            f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB{f", fits on {', '.join(row['fits']) or 'no GPU type'}" if gpus else ''}",
+            f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB{fits}",
             markup=False, highlight=False,
         )  # fmt: skip
     console.print(
