@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-TRUSTED_SECONDS = 30.0  # of expected work: the weight of the estimate against what is measured...
-TRUSTED_SHARE = 0.15  # ...or this share of all work of the run, whichever is more
-HELD = 0.2  # a time left that is told counts down as the clock goes, while what is known is within this share of it...
+TRUSTED_SECONDS = 15.0  # of expected work: the weight of the estimate against what is measured, at the beginning...
+TRUSTED_SHARE = 0.05  # ...or this share of all work of the run, whichever is more
+MEASURED_SHARE = 0.3  # of the work of the run: when it is done, what is measured counts alone
+HELD = 0.25  # a time left that is told counts down as the clock goes, while what is known is within this share of it...
 HELD_SECONDS = 10.0  # ...or so near to it
 LARGEST = 20.0  # the machine is at most so much slower, or faster, than expected
 
@@ -42,8 +43,9 @@ class Remaining:
 
     def _slower(self, now: float) -> float:
         """How much longer the work takes than expected."""
-        trusted = max(TRUSTED_SECONDS, TRUSTED_SHARE * self._most)
-        factor = (trusted + now - self._began) / (trusted + self._done)
+        unknown = max(1 - self._done / (MEASURED_SHARE * self._most), 0.0) if self._most else 0.0
+        trusted = max(TRUSTED_SECONDS, TRUSTED_SHARE * self._most) * unknown
+        factor = (trusted + now - self._began) / max(trusted + self._done, 1e-9)
         return min(max(factor, 1 / LARGEST), LARGEST)
 
 

@@ -36,8 +36,8 @@ def test_the_time_left_begins_with_the_estimate_and_does_not_creep_up(slower):
         shares.append(left.share)
     assert told[0] == pytest.approx(100)
     rises = [second for second in range(1, len(told)) if told[second] > told[second - 1] + 1]
-    assert len(rises) <= 5 and all(second < truth / 2 for second in rises)
-    assert told[-1] < 15 and shares == sorted(shares) and shares[-1] > 0.95
+    assert len(rises) <= 8 and all(second < truth / 2 for second in rises)
+    assert told[-1] < 10 and shares == sorted(shares) and shares[-1] > 0.95
 
 
 def test_a_stall_raises_the_time_left_and_no_share_falls():
