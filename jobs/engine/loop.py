@@ -9,6 +9,7 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, Task
 
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
+from jobs.engine.ahead import seconds_left
 from jobs.engine.bench import Bench
 from jobs.engine.doubts import Doubts
 from jobs.engine.ledger import Ledger, in_short
@@ -339,30 +340,11 @@ class Loop:
             return
         if bench.failures:
             self.reporter.nodes(*({node_name(node): told for node, told in told_of.items()} for told_of in (bench.benched, bench.failures)))
-        self.reporter.update(self._seconds_left(), self.counts, [*flying, *self._features_told()])
+        self.reporter.update(seconds_left(self), self.counts, [*flying, *self._features_told()])
 
     @property
     def counts(self) -> Counts:
         return Counts(len(self.embedded), encoder_count(self.plan), len(self.scored), len(self.units) * len(self.plan.tasks), len(self.ledger.failed_encoders))
-
-    def _seconds_left(self) -> float:
-        """Expected seconds of what is left: the passes side by side, in the slots that they ask for first, then features and the atlas."""
-        passes = {id(call.attempt): call for call in self.live.values() if isinstance(call, Pass)}
-        left: dict[str, list[float]] = {}
-        widths: dict[str, int] = {}
-        ahead = [(work, work.slots or (work.slot,), self.expected[work.key]) for work in self.schedule.waiting]
-        units = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
-        for attempt in self.schedule.in_flight:
-            call, chunks = passes.get(id(attempt)), attempt.chunks / attempt.of if attempt.of else 0.0
-            work = attempt.work if call is None else call.left
-            seconds = self.times.of(work).left(bool(attempt.of), chunks) if work.pieces else 0.0
-            ahead.append((work, attempt.slots, seconds))
-        for work, slots, seconds in ahead:
-            widths[slots[0].name] = self.actors.width(*slots)
-            left.setdefault(slots[0].name, []).append(seconds)
-            units += len(work.units)
-        rounds = [max(sum(each) / widths[name], max(each)) for name, each in left.items()]
-        return sum(rounds) + self.times.features(units) / self.actors.width(self.config.cluster.cpu_slot) + sum(self.times.atlas().values())
 
     def _features_told(self) -> list[str]:
         """The feature tasks in one line: how many run; of one that waits, for what. On one machine it waits for a CPU, which says nothing while something runs."""

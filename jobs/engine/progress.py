@@ -92,7 +92,7 @@ class Reporter:
     def begin(self, phase: str) -> None:
         """Enter a phase; a log names it by the next update."""
         self._looked = float("-inf")
-        self._bar.stage(phase, aloud=not phase.startswith(("encoders", "atlas")))
+        self._bar.stage(phase.replace("atlas", "map", 1), aloud=not phase.startswith(("encoders", "atlas")))
         self._told = {**self._told, "phase": phase}
         if self._recorded == float("-inf"):
             self._record(self._told)
