@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from jobs.show.console import quiet
+
 LINE_SECONDS = 10.0  # between plain lines, in the first minutes
 LATER_SECONDS = 30.0  # and then: a long run is no reason for a long log
 FIRST_MINUTES = 3
@@ -28,7 +30,7 @@ class Bar:
         self._task = None
 
     def __enter__(self) -> Bar:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not quiet():
             aside = TextColumn("{task.fields[aside]}", markup=False, style="dim", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
             told = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
             left = TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True))
@@ -71,7 +73,8 @@ class Bar:
 
     def _line(self, text: str) -> None:
         self._spoken = time.monotonic()
-        self.say(f"[{clock(self._spoken - self._began)}] {text}")
+        if not quiet():
+            self.say(f"[{clock(self._spoken - self._began)}] {text}")
 
 
 def clock(seconds: float) -> str:

@@ -11,8 +11,11 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
     """Bytes and memory of the transformers that are still to run, by the model of qre/encoders/cost.py; `gpus`: and their time on each GPU type."""
     if not costs["passes"]:
         return
+    what = f"{costs['passes']} transformer{'s' if costs['passes'] > 1 else ''} to run"
     if gpus:
-        print_gpus(costs, f"{costs['passes']} transformer{'s' if costs['passes'] > 1 else ''} to run (estimates by a stated model: qre/encoders/cost.py)")
+        print_gpus(costs, f"{what} (estimates by a stated model: qre/encoders/cost.py)")
+    else:
+        console.print(what, highlight=False)
     for row in costs["largest"][:3]:
         fits = f", fits on {', '.join(row['fits']) or 'no GPU type'}" if gpus else ""
         console.print(
