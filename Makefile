@@ -24,10 +24,16 @@ bench: .venv/installed
 	$(BIN)/python tests/benchmarks/protocol.py
 
 .venv/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv: torch, then Ray, transformers, pyarrow and some 100 more packages."
+	@echo "Downloads (estimated): about 0.6 GB where pip finds a torch for CPUs; on Linux its usual build brings CUDA, about 3 GB in all."
+	@echo "On disk: about 2.7 GB with a torch for CPUs, 7 GB with CUDA. What pip has in its cache is not downloaded again."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
-	touch $@
+	@echo "1 of 2: torch, by far the largest"
+	$(BIN)/python -m pip install --constraint constraints.txt torch
+	@echo "2 of 2: this project and all others"
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	@touch $@
+	@echo "installed: the command is $(BIN)/qre"
 
 clean:
 	rm -rf .venv results/store results/demo

@@ -90,7 +90,7 @@ class End:
 def on_end(settings: OnEnd | None, sweep: str) -> Iterator[End]:
     """Around a sweep: whatever ends it, `settings` are told, and it ends as it would have."""
     end, began = End(), time.monotonic()
-    if settings is not None and (why := _unusable(settings)):
+    if settings is not None and (why := unusable(settings)):
         print(f"note: on_end: {why}; nobody will be told how the sweep ends", file=sys.stderr)
     try:
         yield end
@@ -105,7 +105,8 @@ def on_end(settings: OnEnd | None, sweep: str) -> Iterator[End]:
     _tell(settings, sweep, end, 0, time.monotonic() - began)
 
 
-def _unusable(settings: OnEnd) -> str:
+def unusable(settings: OnEnd) -> str:
+    """Why nobody could be told of an end; "" where somebody can."""
     if settings.command is not None:
         return "" if shutil.which(settings.command[0]) else f"there is no program {settings.command[0]} here"
     if settings.url_env is not None and not os.environ.get(settings.url_env):

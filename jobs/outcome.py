@@ -14,13 +14,13 @@ from jobs.spending import read_spent
 from qre.errors import UserError
 from qre.store import Failure, Store
 
-BUDGET, DEADLINE = "StoppedAtBudget", "StoppedAtDeadline"
+LIMITS = BUDGET, DEADLINE = "StoppedAtBudget", "StoppedAtDeadline"
 MOST_TOLD = 20  # failures that on_end is told
 
 
 def left_at_limit(failures: Iterable[Failure]) -> list[Failure]:
     """What was not begun, or not ended, because the budget or the time was over: no failure of an encoder."""
-    return [failure for failure in failures if failure.exception in (BUDGET, DEADLINE)]
+    return [failure for failure in failures if failure.exception in LIMITS]
 
 
 def _keys(plan: Plan) -> dict[str, set[str]]:
@@ -29,14 +29,21 @@ def _keys(plan: Plan) -> dict[str, set[str]]:
 
 
 def failed_encoders(plan: Plan, also: Iterable[str] = ()) -> int:
-    """Encoders that failed: that cannot be had, have no embedding or no features, or lack a score that failed; each once.
+    """Encoders that failed: not available, without an embedding or features, or without a score that failed; each once.
 
     Args:
         also: keys of units and scores that count as failed too.
     """
-    failed = {key for key, failure in plan.failures.items() if failure.exception not in (BUDGET, DEADLINE)} | set(also)
-    keys = _keys(plan).values()
-    return sum(not failed.isdisjoint(own) for own in keys) + len(failed.difference(*keys))
+    return len(failed_keys(plan, also))
+
+
+def failed_keys(plan: Plan, also: Iterable[str] = ()) -> set[str]:
+    """As failed_encoders: keys of units, and of encoders that are not available."""
+    failed = {key for key, failure in plan.failures.items() if failure.exception not in LIMITS} | set(also)
+    if not failed:
+        return set()
+    keys = _keys(plan)
+    return {unit for unit, own in keys.items() if not failed.isdisjoint(own)} | failed.difference(*keys.values())
 
 
 def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
@@ -47,7 +54,7 @@ def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
 
 
 def encoder_count(plan: Plan) -> int:
-    """Encoders that the config names, with those that cannot be had."""
+    """Encoders that the config names, with those that are not available."""
     return len(plan.units) + len(set(plan.failures).difference(*_keys(plan).values()))
 
 

@@ -13,7 +13,7 @@ import typer
 from jobs import ending
 from jobs.config import SweepConfig, load_config
 from jobs.exports import check_export, export, verify
-from jobs.on_end import End
+from jobs.on_end import End, unusable
 from jobs.outcome import (
     check_max_failed,
     facts,
@@ -27,6 +27,7 @@ from jobs.planning.deadline import seconds_left
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
 from jobs.running import at_work, check_alone
+from jobs.show.bar import Bar
 from jobs.show.console import console, progress
 from jobs.show.failures import print_failures
 from jobs.show.finished import print_summary
@@ -56,9 +57,11 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     target = None if asked.no_export else settings.export
     if target:
         check_export(Path(target), store, settings.name)
-    resolved = resolved_aloud(settings, store)
-    end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
-    planned = make_plan(settings, store, resolved, asked.retry_failed)
+    with Bar(console) as bar:
+        bar.stage("reading the sentences, the encoders and the store", aloud=False)
+        resolved = resolved_aloud(settings, store)
+        end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
+        planned = make_plan(settings, store, resolved, asked.retry_failed)
     print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
     _check_limits(settings, planned)
     resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place)
@@ -102,12 +105,24 @@ def refusals(settings: SweepConfig, store: Store, config: Path, planned: Plan) -
     """Why a sweep would be refused before it begins, as far as looking tells."""
     found = []
     owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units))
-    for check in (lambda: _check_limits(settings, planned), lambda: check_owner(store, settings.name, owner)):
+    checks = [lambda: _check_limits(settings, planned), lambda: check_owner(store, settings.name, owner), lambda: _check_budget(settings, store, planned)]
+    if settings.export:
+        checks.append(lambda: check_export(Path(settings.export), store, settings.name))
+    if settings.on_end is not None and (why := unusable(settings.on_end)):
+        found.append(f"on_end: {why}")
+    for check in checks:
         try:
             check()
-        except UserError as error:
+        except (UserError, PlaceError) as error:
             found.append(str(error))
     return found
+
+
+def _check_budget(settings: SweepConfig, store: Store, planned: Plan) -> None:
+    """UserError where what earlier runs have spent leaves nothing of cluster.budget."""
+    budget, spent = settings.cluster.budget, read_spent(store, settings.name).cost(settings.cluster.prices) or 0.0
+    if budget is not None and planned.passes and spent >= budget:
+        raise UserError(f"cluster.budget: {spent:.2f} of {budget:.2f} is spent, and {len(planned.passes)} passes are left; raise it")
 
 
 def exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:
@@ -126,7 +141,7 @@ def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
 
     def told(done: int, total: int) -> None:
         if done == total or done % 100 == 0:
-            progress(f"hub: {done} of {total} encoders resolved")
+            progress(f"hub: asked about {done} of {total} encoder{'s' if total > 1 else ''}")
 
     return resolve(settings, store, progress=told)
 
@@ -185,9 +200,11 @@ def _print_spent(settings: SweepConfig, store: Store) -> None:
 
 
 def _run(settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, allow_smaller: bool) -> Plan:
-    from jobs.engine.local import Interrupted, SweepError
-    from jobs.engine.progress import Reporter
-    from jobs.engine.sweep import sweep as run_sweep
+    with Bar(console) as bar:
+        bar.stage("loading Ray", aloud=False)  # for seconds
+        from jobs.engine.local import Interrupted, SweepError
+        from jobs.engine.progress import Reporter
+        from jobs.engine.sweep import sweep as run_sweep
 
     try:
         with Reporter(console, store, settings.name) as reporter:

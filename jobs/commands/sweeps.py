@@ -17,10 +17,12 @@ def plan(
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
     losses: Annotated[float, typer.Option(min=0, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
     price: Annotated[list[str] | None, typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices")] = None,
+    gpus: Annotated[bool, typer.Option("--gpus", help="show GPU types and GPU hours, also where the config asks for no GPU")] = False,
 ) -> None:
     """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
 
     With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG the simulation is of 1,101 encoders of usual sizes.
+    Exit code 0: a sweep can begin; 1: an encoder is not available; 2: the config is wrong, or a sweep would be refused.
 
     Example: qre plan jobs/demo.yaml
     """
@@ -30,7 +32,7 @@ def plan(
 
     prices = read_prices(price or [])
     if config is not None:
-        show_plan(config, prices, as_json, (gpu, losses) if simulate else None)
+        show_plan(config, prices, as_json, (gpu, losses) if simulate else None, gpus)
     elif simulate:
         show_simulation(None, gpu, losses, prices, as_json)
     else:
@@ -60,7 +62,7 @@ def sweep(
 
 
 def status(config: ConfigFile, as_json: AsJson = False) -> None:
-    """Show how far a sweep is, from the store alone: during a run, after it, or after it died.
+    """Show how far a sweep is, from the store alone: during a run, after it, or after it died. Exit code 0, also where it is not done.
 
     Example: qre status jobs/demo.yaml
     """
@@ -75,7 +77,7 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
 def report(
     config: ConfigFile, out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for a copy of the atlas; default: the config's export")] = None
 ) -> None:
-    """As status; and where the map is finished, copy it here and show its figures. Exit code 0 where all is done.
+    """As status; and where the map is finished, copy it here and show its figures. Exit code 0: all is done; 1: something is left or failed; 2: the config is wrong.
 
     Example: qre report jobs/demo.yaml --out results/copy
     """

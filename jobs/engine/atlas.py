@@ -12,12 +12,14 @@ from jobs.engine.bench import Bench
 from jobs.engine.capacity import look
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling, fitting, holding, largest, node_name, not_on
-from jobs.engine.progress import Reporter
+from jobs.engine.nodes import autoscaling, fitting, holding, largest, node_name, not_on, on_node, several_nodes
+from jobs.engine.progress import Counts, Reporter
 from jobs.engine.tasks import Call
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Silent
+from jobs.outcome import encoder_count, failed_encoders
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.resolve import FEWEST
+from jobs.planning.work import Times
 from jobs.slots import Slot
 from jobs.workers.beats import Begun, Ended
 from jobs.workers.faults import machines_fault
@@ -38,7 +40,10 @@ class Reducer:
         self._asks, self._limit = Slot(cpus=config.cluster.reduce_cpus), config.cluster.stall_minutes * 60
         copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
         self._needs = copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29
-        self._stage = ("atlas", 0.0, 1.0)
+        self._expected = Times(plan, config).atlas()
+        self._stage, self._share, self._entered = "", 0.0, time.monotonic()
+        scores = len(plan.units) * len(plan.tasks)
+        self._counts = Counts(len(plan.embedded | plan.featured), encoder_count(plan), len(plan.scored), scores, failed_encoders(plan))
         self._begun: Begun | None = None  # the node and process of the last try
         self._looked = 0.0
         self._infeasible = 0  # looks in a row at which no type could hold it
@@ -51,7 +56,7 @@ class Reducer:
             SweepError: it cannot be made, or no node is to be had for it.
         """
         for number in range(1, self._config.cluster.attempts + 1):
-            self._reporter.begin("atlas", 1)
+            self._reporter.begin("atlas")
             call = self._start(self._memory())
             try:
                 self._follow(call)
@@ -61,7 +66,7 @@ class Reducer:
                     raise error.cause from None
                 why = f"{type(error.cause).__name__}: {error.cause}"
                 if not machines_fault(error.cause) and not self._may_be_its_nodes():
-                    at = f" on {node_name(self._begun.node)}" if self._begun is not None else ""
+                    at = on_node(self._begun.node) if self._begun is not None else ""
                     raise SweepError(f"the atlas could not be made{at}: {why}") from error
             except TaskUnschedulableError as error:
                 raise SweepError(self._refusal(str(error).strip().splitlines()[0])) from error
@@ -69,7 +74,7 @@ class Reducer:
                 why = str(error) if isinstance(error, Silent) else type(error).__name__
             if self._begun is not None:
                 self._avoid.add(self._begun.node)
-                why = f"{node_name(self._begun.node)}: {why}"
+                why = f"{node_name(self._begun.node)}: {why}" if several_nodes() else why
             if number < self._config.cluster.attempts:
                 self._reporter.say(f"atlas: {why}; trying again ({number + 1} of {self._config.cluster.attempts})")
         raise SweepError(f"the atlas was failed by its machine {self._config.cluster.attempts} times (cluster.attempts); the last: {why}")
@@ -110,16 +115,26 @@ class Reducer:
                     call = self._waiting(call)
                 elif time.monotonic() - call.sign > self._limit:
                     raise Silent(self._limit, str(call))
-                self._reporter.update(*self._stage, [str(call)])
+                if self._reporter.due():
+                    self._reporter.update(self._seconds_left(), self._counts, [str(call)] if call.begun is None and several_nodes() else [], f"map: {self._stage or 'begins'}")
         except BaseException:
             call.end()
             raise
 
     def _tell(self, name: str, done: int, total: int) -> None:
-        stage = f"atlas: {name}"
-        if stage != self._stage[0]:
-            self._reporter.begin(stage, total)
-        self._stage = (stage, done, total)
+        if name != self._stage:
+            self._stage, self._entered = name, time.monotonic()
+            self._reporter.begin(f"atlas: {name}")
+        self._share = done / total if total > 1 else 0.0
+
+    def _seconds_left(self) -> float:
+        """Expected seconds of the stages to come, and of what is left of this one; of one that does not tell how far it is, by the clock."""
+        names = list(self._expected)
+        if self._stage not in names:
+            return sum(self._expected.values())
+        here = self._expected[self._stage]
+        gone = min((time.monotonic() - self._entered) / here, 0.9) if here else 1.0
+        return here * (1 - (self._share or gone)) + sum(self._expected[name] for name in names[names.index(self._stage) + 1 :])
 
     def _waiting(self, call: Call) -> Call:
         """A look at a task that has no node yet; returns it, or one that asks for less in its place.
@@ -165,4 +180,3 @@ def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter
         reporter.say(f"{error}; the map is made without")
         return
     metrics.seconds.observe(time.monotonic() - began, {"phase": "reduce"})
-    reporter.update("atlas", 1, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.engine.bench import Bench
-from jobs.engine.nodes import node_name
+from jobs.engine.nodes import node_name, several_nodes
 from jobs.engine.waiting import Doubt, Pass
 from jobs.workers.events import ScoreResult, UnitResult
 
@@ -27,6 +27,8 @@ class Doubts:
         return False
 
     def where(self, call: Pass, piece: str | tuple[str, str]) -> str:
-        """The node of a piece of work, after that where it had failed before."""
+        """The node of a piece of work, after that where it had failed before; "" on one machine."""
         first = call.attempt.doubts.get(piece)
+        if not several_nodes():
+            return ""
         return " and ".join(dict.fromkeys(node_name(node) for node in ([first.node] if first else []) + [call.attempt.node]))

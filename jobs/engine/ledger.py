@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.engine.local import SweepError
 from jobs.engine.metrics import Metrics
 from jobs.engine.progress import Reporter
+from jobs.outcome import LIMITS, failed_keys
 from jobs.planning.passes import PassWork, score_key
 from jobs.planning.plan import Plan
 from jobs.workers.events import ScoreResult, UnitResult
@@ -18,7 +19,7 @@ class Ledger:
     """The ends of units and scores.
 
     Attributes:
-        finished, failed: embeddings with features, and scores, of one and of the other kind.
+        failed_encoders: keys of units that failed, also on one of their tasks; and of encoders that are not available.
         given_up: units and scores that the machine failed too often, by key; added to here, and tried again by the next sweep.
     """
 
@@ -27,12 +28,13 @@ class Ledger:
         self._names = {unit.key: unit.spec.name for unit in plan.units}
         self._recorded = store.failures.keys()
         self.given_up = given_up
-        self.finished = self.failed = self._in_a_row = 0
+        self._unit_of: dict[str, str] = {}  # key of a score -> that of its unit
+        self.failed_encoders = failed_keys(plan)
+        self._in_a_row = 0
 
     def unit(self, result: UnitResult, attempts: int, node: str = "") -> None:
-        """A unit has ended in one step, on this node; whether it is finished by that, the caller knows."""
+        """A unit has ended in one step, on this node."""
         if result.status == "failed":
-            self.finished += 1
             self._record(result.key, self._names[result.key], result, "permanent", attempts, node)
         elif result.status == "withheld":  # its file cannot be read now: no fault of the encoder
             self._reporter.say_once(f"{self._names[result.key]}: {result.message}; the others go on")
@@ -45,8 +47,8 @@ class Ledger:
 
     def score(self, result: ScoreResult, attempts: int, node: str = "") -> None:
         """A unit has ended on a task."""
-        self.finished += 1
         key = score_key(result.task, result.key)
+        self._unit_of[key] = result.key
         if result.status == "failed":
             self._record(key, self._scored_name(result.task, result.key), result, "permanent", attempts, node)
             return
@@ -57,7 +59,9 @@ class Ledger:
 
     def pieces(self, work: PassWork) -> dict[str, str]:
         """Key -> what people read, of the embeddings and scores of a pass."""
-        scores = {score_key(one.task, unit.key): self._scored_name(one.task, unit.key) for one in work.scorings for unit in one.units}
+        of = {score_key(one.task, unit.key): (one.task, unit.key) for one in work.scorings for unit in one.units}
+        self._unit_of |= {key: unit for key, (_, unit) in of.items()}
+        scores = {key: self._scored_name(*pair) for key, pair in of.items()}
         return {**{unit.key: unit.spec.name for unit in work.units}, **scores}
 
     def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int, node: str = "") -> None:
@@ -74,7 +78,6 @@ class Ledger:
     def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int, node: str = "", recorded: bool = True) -> None:
         """These are not tried again in this sweep."""
         for key, name in pieces.items():
-            self.finished += 1
             self.given_up[key] = self._record(key, name, why, "transient", attempts, node, recorded)
 
     def _clear(self, key: str) -> None:
@@ -86,7 +89,8 @@ class Ledger:
         return f"{self._names[unit]} on {self._tasks[task].name}"
 
     def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int, node: str, recorded: bool = True) -> Failure:
-        self.failed += 1
+        if why.exception not in LIMITS:
+            self.failed_encoders.add(self._unit_of.get(key, key))
         self._metrics.failed.inc(tags={"kind": kind})
         failure = Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts, node=node)
         if recorded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -69,6 +70,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         _start(num_cpus=settings.cpus or granted_cpus(), **quiet)
     else:
         _check_answers(address)
+        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(logging.ERROR)  # it warns that the token, which is wanted, is used
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
         try:
             with _rays_handler_kept_away():

@@ -9,19 +9,22 @@ from ray.exceptions import ActorUnschedulableError, RayError, RayTaskError, Task
 
 from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
+from jobs.engine.ahead import seconds_left
 from jobs.engine.bench import Bench
 from jobs.engine.doubts import Doubts
 from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.limits import Limits
 from jobs.engine.local import Interrupted, Stop, SweepError
 from jobs.engine.metrics import Metrics
-from jobs.engine.nodes import autoscaling, node_name, node_of_actor
-from jobs.engine.progress import Reporter
+from jobs.engine.nodes import autoscaling, node_name, node_of_actor, on_node, several_nodes
+from jobs.engine.progress import Counts, Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
+from jobs.outcome import encoder_count
 from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.work import Times
 from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
@@ -41,7 +44,7 @@ class Loop:
 
     def __init__(
         self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], bench: Bench,
-        limits: Limits,
+        limits: Limits, times: Times,
     ):  # fmt: skip
         self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
         self.units = {unit.key: unit for unit in plan.units}
@@ -53,8 +56,9 @@ class Loop:
         self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking, bench)
         self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
         self.live: dict = {}  # generator or reference -> Pass or Shard
-        self.total = sum(work.pieces for work in plan.passes) + len(plan.to_featurize)
-        self.phase = "encoders and scores" if self.tasks else "encoders"
+        self.times = times
+        self.expected = {work.key: times.of(work).total for work in plan.passes}
+        self.embedded, self.scored = set(plan.embedded | plan.featured), set(plan.scored)
         self.ledger = Ledger(store, plan, reporter, metrics, given_up)
         self.watch = Watch(config.cluster)
         self.limits = limits
@@ -70,7 +74,7 @@ class Loop:
             Interrupted: a stop was asked for; what is in flight had its grace period.
             SweepError: nothing goes on any more.
         """
-        self.reporter.begin(self.phase, self.total)
+        self.reporter.begin("encoders")
         if self.config.cluster.width_per_slot is None and autoscaling():
             self.reporter.say("cluster.width_per_slot is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
         try:
@@ -139,17 +143,17 @@ class Loop:
             if isinstance(event, UnitResult):
                 if self.doubts.raised(call, event.key, event):
                     return
-                before = call.left.pieces
                 self.ledger.unit(event, attempt.number, self.doubts.where(call, event.key))
                 call.told.add(event.key)
                 call.failed |= {event.key} if event.status == "failed" else set()
-                self.ledger.finished += before - call.left.pieces - 1  # scores that will not be made
                 call.result = event if event.status == "done" else None
+                self.embedded |= {event.key} if event.status == "done" else set()
             elif isinstance(event, ScoreResult):
                 if self.doubts.raised(call, (event.task, event.key), event):
                     return
                 self.ledger.score(event, attempt.number, self.doubts.where(call, (event.task, event.key)))
                 call.told.add((event.task, event.key))
+                self.scored |= {(event.task, event.key)} if event.status == "done" else set()
             else:
                 self._sign(attempt, event, now)
 
@@ -159,7 +163,7 @@ class Loop:
             self.reporter.ended(call.attempt, "in doubt")
             self.limits.meter.ended(call.attempt)
             self.actors.kill(call.actor)
-            self.reporter.say(f"{left.name}: {next(iter(call.doubts.values())).why} on {node_name(call.attempt.node)}; once more, to be sure")
+            self.reporter.say(f"{left.name}: {next(iter(call.doubts.values())).why}{on_node(call.attempt.node)}; once more, to be sure")
             call.attempt.work = left
             self.schedule.confirm(call.attempt, left, {**call.attempt.doubts, **call.doubts})
             return
@@ -181,7 +185,7 @@ class Loop:
             self.limits.meter.loaded(attempt, event)
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
             if attempt.work.slot.gpus and event.device == "cpu":
-                self.reporter.say_once(f"node {attempt.node[:8]} has a GPU by its own word, but torch sees none there: it encodes on the CPU")
+                self.reporter.say_once(f"{node_name(attempt.node)} says that it has a GPU, but torch sees none there: it encodes on the CPU")
         else:
             attempt.chunks, attempt.of = event.made, event.of
             if event.sentences:
@@ -215,7 +219,6 @@ class Loop:
             if result.status == "done":
                 self.made += 1
                 self.metrics.done.inc()
-                self.ledger.finished += 1
 
     def _features_fault(self, reference: ray.ObjectRefGenerator, shard: Shard, cause: BaseException) -> None:
         """A feature task that its machine has failed: tried again, or its encoders are given up."""
@@ -223,7 +226,7 @@ class Loop:
         again, begun = self.shards.ended(shard), shard.call.begun
         if begun is not None:
             self.bench.failed(begun.node, shard.units[0].key, in_short(cause), shard.call.asks)
-        at = f"{node_name(begun.node)}: " if begun is not None else ""
+        at = f"{node_name(begun.node)}: " if begun is not None and several_nodes() else ""
         if shard.number < self.config.cluster.attempts:
             self.reporter.say(f"{shard.call.what}: {at}{in_short(cause)}; trying again")
             self.live[self.shards.start(again)] = again
@@ -235,7 +238,7 @@ class Loop:
         attempt, left, cause = call.attempt, call.left, _cause(error)
         if attempt.started is None:  # its actor could not even be made
             attempt.node = node_of_actor(call.actor)
-        node = node_name(attempt.node) if attempt.node else ""
+        node = node_name(attempt.node) if attempt.node and several_nodes() else ""
         attempt.doubts = {**attempt.doubts, **call.doubts}
         self.reporter.ended(attempt, type(cause).__name__)
         self.limits.meter.ended(attempt)
@@ -330,22 +333,25 @@ class Loop:
             raise Interrupted(self.stop.signal)
 
     def _report(self) -> None:
-        """An encoder is half done when it is embedded; chunks tell how far a long pass is."""
+        """Counts of what people know, and the expected time of all that is left, the atlas too."""
         flying, bench = self.schedule.in_flight, self.bench
+        self.metrics.in_flight.set(len(flying))
+        if not self.reporter.due():
+            return
         if bench.failures:
             self.reporter.nodes(*({node_name(node): told for node, told in told_of.items()} for told_of in (bench.benched, bench.failures)))
-        self.metrics.in_flight.set(len(flying))
-        embedded = len(self.shards.waiting) + sum(len(call.units) for call in self.live.values() if isinstance(call, Shard))
-        passes = [call for call in self.live.values() if isinstance(call, Pass) and call.attempt.of]
-        under_way = sum(sum(unit.key not in call.told for unit in call.attempt.work.units) * call.attempt.chunks / call.attempt.of for call in passes)
-        told = [*flying, *self._features_told()]
-        self.reporter.update(self.phase, self.ledger.finished + (embedded + under_way) / 2, self.total, told, self.ledger.failed)
+        self.reporter.update(seconds_left(self), self.counts, [*flying, *self._features_told()])
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(len(self.embedded), encoder_count(self.plan), len(self.scored), len(self.units) * len(self.plan.tasks), len(self.ledger.failed_encoders))
 
     def _features_told(self) -> list[str]:
-        """The feature tasks in one line: how many run; of one that waits, for what."""
+        """The feature tasks in one line: how many run; of one that waits, for what. On one machine it waits for a CPU, which says nothing while something runs."""
         calls = [call.call for call in self.live.values() if isinstance(call, Shard)]
         running = sum(call.begun is not None for call in calls)
-        waits = next((str(call) for call in calls if call.begun is None), None)
+        idle = several_nodes() or not (running or self.schedule.in_flight)
+        waits = next((str(call) for call in calls if call.begun is None), None) if idle else None
         return [*([f"features: {running} task{'s' if running > 1 else ''} running"] if running else []), *([waits] if waits else [])]
 
 

@@ -43,6 +43,16 @@ def node_name(node: str) -> str:
     return _NAMES.get(node, f"node {node[:8]}")
 
 
+def several_nodes() -> bool:
+    """Whether this cluster has, or has had, more than one node: only then does it say anything where something runs."""
+    return len(ray.nodes()) > 1
+
+
+def on_node(node: str) -> str:
+    """Where something is, for the middle of a sentence; "" on one machine."""
+    return f" on {node_name(node)}" if node and several_nodes() else ""
+
+
 def node_of_actor(actor) -> str | None:
     """The node that an actor was, or was to be, made on; None where Ray has not chosen one."""
     from ray._private.state import actors

@@ -1,67 +1,79 @@
-"""Progress of a sweep: a live bar on a terminal, plain lines in a log, and a record in the store that `qre status` reads from elsewhere."""
+"""Progress of a sweep: a bar on a terminal, plain lines in a log, and a record in the store that `qre status` reads from elsewhere."""
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Column
 
 from jobs import ending
+from jobs.engine.remaining import Remaining, in_words
 from jobs.engine.schedule import Attempt
 from jobs.engine.watch import described
+from jobs.show.bar import Bar
 from jobs.workers.events import Started
 from qre.store import Store
 from qre.store.folder import canonical_json
 from qre.store.shelves import stating
 
 SHOWN = 3  # encoders in flight that a line names
-LINE_SECONDS = 10.0  # between plain lines, and between records in the store
+RECORD_SECONDS = 10.0  # between records in the store
+LOOK_SECONDS = 0.5  # between looks at how far it is
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is done of all that the config names: encoders that are embedded, scores that are made; and encoders that failed."""
+
+    encoders: int
+    of: int
+    scores: int = 0
+    of_scores: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        scores = f", scores {self.scores} of {self.of_scores}" if self.of_scores else ""
+        return f"encoders {self.encoders} of {self.of}{scores}{f', {self.failed} failed' if self.failed else ''}"
 
 
 class Reporter:
-    """Says what a sweep is doing. Use as a context manager around the work of one sweep.
-
-    A terminal gets a bar; anything else gets a line every ten seconds with counts and the time left, since a redrawn bar is unreadable in a log.
-    """
+    """Says what a sweep is doing. Use as a context manager around the work of one sweep."""
 
     def __init__(self, console: Console, store: Store, sweep: str):
         self.console, self._store, self._sweep = console, store, sweep
         self._started = time.monotonic()
-        self._spoken = 0.0
-        self._begun = 0.0
-        self._state = {"state": "starting"}
-        self._bar: Progress | None = None
-        self._task = None
+        self._since = _now()
+        self._recorded = self._looked = float("-inf")
+        self._bar = Bar(console)
+        self._remaining = Remaining()
+        self._told: dict = {"state": "starting"}
         self._timeline: list[dict] = []
         self._said: set[str] = set()
         self._nodes: dict[str, list[str]] = {}
 
     def __enter__(self) -> Reporter:
         ending.outlast_readers()
-        if self.console.is_terminal:
-            flying = TextColumn("{task.fields[flying]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
-            columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), flying)
-            self._bar = Progress(*columns, console=self.console, transient=True)
-            self._bar.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar:
-            self._bar.stop()
-        state = {**self._state, **self._nodes, "state": "ended" if kind is None else getattr(error, "outcome", "failed"), "in_flight": []}
-        self._record({**state, "why": str(error).strip()[:300]} if isinstance(error, Exception) else state)
+        self._bar.__exit__(kind, error, trace)
+        stopped = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        state = {**self._told, **self._nodes, "state": "ended" if kind is None else getattr(error, "outcome", stopped), "in_flight": []}
+        self._record({**state, "seconds_left": None, "why": "" if error is None else str(error).strip()[:300]})
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
             self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.say(text)
 
     def say_once(self, text: str) -> None:
         if text not in self._said:
@@ -70,17 +82,20 @@ class Reporter:
 
     def nodes(self, benched: Mapping[str, str], failures: Mapping[str, int]) -> None:
         """Which nodes get no more work, and why; how many passes each node has failed. Names of nodes as people find them."""
-        told = [f"{count} passes failed on {node}" for node, count in failures.items()]
+        told = [f"{count} pass{'es' if count > 1 else ''} failed on {node}" for node, count in failures.items()]
         self._nodes = {"no more work for": [f"{node}: {why}" for node, why in benched.items()], "nodes": told}
 
-    def begin(self, phase: str, total: float) -> None:
-        """Enter a phase; `total` is in what `update` counts."""
-        self._begun, self._spoken = time.monotonic(), 0.0
-        if self._bar:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(phase, total=total, flying="")
-        self.update(phase, 0, total)
+    def plan(self, earlier: float) -> None:
+        """What earlier runs have done of the whole, in expected seconds; before the first update."""
+        self._remaining = Remaining(earlier)
+
+    def begin(self, phase: str) -> None:
+        """Enter a phase; a log names it by the next update."""
+        self._looked = float("-inf")
+        self._bar.stage(phase.replace("atlas", "map", 1), aloud=not phase.startswith(("encoders", "atlas")))
+        self._told = {**self._told, "phase": phase}
+        if self._recorded == float("-inf"):
+            self._record(self._told)
 
     def started(self, attempt: Attempt, event: Started) -> None:
         """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends: runs/<sweep>/<when>.json."""
@@ -98,28 +113,37 @@ class Reporter:
                 row.update(ended=round(time.monotonic() - self._started, 3), outcome=outcome, chunks=attempt.chunks)
                 return
 
-    def update(self, phase: str, done: float, total: float, in_flight: Collection[Attempt | str] = (), failed: int = 0) -> None:
-        """Tell how far a phase has come, and what is under way or waits; cheap enough to be called often."""
-        if self._bar:
-            self._bar.update(self._task, completed=done)
-        if time.monotonic() - self._spoken < LINE_SECONDS:
-            return
-        now = self._spoken = time.monotonic()
+    def due(self) -> bool:
+        """Whether to work out how far it is: it is asked at every event."""
+        return time.monotonic() - self._looked >= LOOK_SECONDS
+
+    def update(self, left: float, counts: Counts, in_flight: Collection[Attempt | str] = (), doing: str = "") -> None:
+        """Tell how far the sweep is, and what is under way or waits.
+
+        Args:
+            left: expected seconds of all that is left, the atlas too.
+            doing: what is told in the place of the counts.
+        """
+        now = self._looked = time.monotonic()
+        seconds = self._remaining.update(now, left)
+        share = min(self._remaining.share, 0.99)  # all is done when the sweep has ended
         flying = [one if isinstance(one, str) else described(one, now) for one in in_flight]
-        left = (now - self._begun) / done * (total - done) if done else None
-        self._state = {
-            "state": "running", "phase": phase, "done": done, "total": total, "failed": failed, "in_flight": flying, **self._nodes,
-            "seconds": round(now - self._started, 1), "seconds_left": None if left is None else round(left),
+        more = f" and {len(flying) - SHOWN} more" if len(flying) > SHOWN else ""
+        self._bar.update(doing or str(counts), share, in_words(seconds), "; ".join(flying[:SHOWN]) + more)
+        self._told = {
+            "state": "running", "phase": doing or "encoders", "encoders": counts.encoders, "of": counts.of, "scores": counts.scores, "of_scores": counts.of_scores,
+            "failed": counts.failed, "share": round(share, 3), "in_flight": flying, **self._nodes, "seconds_left": round(seconds),
         }  # fmt: skip
-        self._record(self._state)
-        if self._bar:
-            self._bar.update(self._task, flying="; ".join(flying[:1]))
-        else:
-            eta = "" if left is None else f", about {left:.0f} s left"
-            more = f" and {len(flying) - SHOWN} more" if len(flying) > SHOWN else ""
-            flight = f"; {'; '.join(flying[:SHOWN])}{more}" if flying else ""
-            self.say(f"[{now - self._started:6.1f} s] {phase} {done:.0f}/{total:.0f}{f', {failed} failed' if failed else ''}{eta}{flight}")
+        if now - self._recorded >= RECORD_SECONDS:
+            self._record(self._told)
 
     def _record(self, state: dict) -> None:
-        told = {**state, "when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        self._recorded = time.monotonic()
+        told = {
+            **state, "since": self._since, "seconds": round(self._recorded - self._started, 1), "when": _now(), "host": socket.gethostname(), "pid": os.getpid(),
+        }  # fmt: skip
         self._store.progress.write(self._sweep, told, self.say)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

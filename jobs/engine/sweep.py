@@ -19,6 +19,7 @@ from jobs.engine.spending import Meter
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
+from jobs.planning.work import Times, measured_factor, seconds_done
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
 from qre.store import Failure, Store
@@ -41,6 +42,7 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
     if left < FEWEST:
         raise SweepError(f"{left} encoders are available, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
+    reporter.begin(f"connecting to the Ray cluster at {config.cluster.address}" if config.cluster.address else "starting Ray")
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         meter = Meter(config, store, reporter)
@@ -50,12 +52,14 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                 check_fits(config.cluster)
             given_up: dict[str, Failure] = {}
             bench = Bench(reporter.say)
+            factor = measured_factor(plan, config, store)
+            reporter.plan(seconds_done(plan, config, factor))
             for _ in range(ROUNDS):
                 if plan.done:
                     return plan
                 store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
                 if plan.passes or plan.to_featurize:
-                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench, limits).run()
+                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench, limits, Times(plan, config, factor)).run()
                     meter.record(force=True)
                     plan = make_plan(config, store, resolved, given_up=given_up)
                 if not plan.passes:

@@ -12,8 +12,11 @@ import ray
 from ray.exceptions import RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.engine.nodes import several_nodes
 from jobs.slots import Slot
 from jobs.workers.beats import Beat, Begun
+
+WONDER_SECONDS = 120.0  # without a sign of life: a large encoder loads, or encodes a chunk, for as long
 
 
 @dataclass(eq=False)
@@ -71,8 +74,12 @@ class Call:
         now = time.monotonic()
         if self.begun is None:
             return f"{self.what}: waits for a node with {asked_in_words(self.asks, self.memory)}{f': {self.why}' if self.why else ''}"
-        silent = f", last sign {now - self.sign:.0f} s ago" if now - self.sign > 10 else ""
-        return f"{self.what}: on node {self.begun.node[:8]}{silent}"
+        return f"{self.what}: {f'on node {self.begun.node[:8]}' if several_nodes() else 'running'}{no_news(now - self.sign)}"
+
+
+def no_news(seconds: float) -> str:
+    """How long something has said nothing, where that is long enough to wonder."""
+    return f", no news for {seconds / 60:.0f} min" if seconds > WONDER_SECONDS else ""
 
 
 def asked_in_words(slot: Slot, memory: float) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from jobs.engine.capacity import look
 from jobs.engine.local import SweepError
-from jobs.engine.nodes import autoscaling, fitting, lacking, largest, workers
+from jobs.engine.nodes import autoscaling, fitting, lacking, largest, several_nodes, workers
 from jobs.engine.schedule import Attempt
-from jobs.engine.tasks import Call
+from jobs.engine.tasks import Call, no_news
 from jobs.slots import ClusterSettings, Slot
 from qre.errors import UserError
 
@@ -93,7 +93,9 @@ def described(attempt: Attempt, now: float | None = None) -> str:
     """An attempt in words: where it is, how far, and when it was last heard of."""
     now = time.monotonic() if now is None else now
     if attempt.started is None:
+        if not several_nodes() and fitting(attempt.work.slot):
+            return f"{attempt.work.name}: starting"
         return f"{attempt.work.name}: waits for a node with {attempt.work.slot.name}{f': {attempt.why}' if attempt.why else ''}"
-    chunks = f", chunk {attempt.chunks} of {attempt.of}" if attempt.of else ", loading"
-    silent = f", last sign {now - attempt.sign:.0f} s ago" if now - attempt.sign > 10 else ""
-    return f"{attempt.work.name}: on node {attempt.node[:8]}{chunks}{silent}"
+    where = f"on node {attempt.node[:8]}, " if several_nodes() else ""
+    doing = f"chunk {attempt.chunks} of {attempt.of}" if attempt.of else "loading"
+    return f"{attempt.work.name}: {where}{doing}{no_news(now - attempt.sign)}"

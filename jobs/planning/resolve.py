@@ -338,8 +338,10 @@ def _check_names(resolved: Resolved) -> None:
     twice = next((name for name in names if name in seen or seen.add(name)), None)
     if twice is not None:
         raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
-    if len(names) + len(resolved.unresolved) + len(resolved.unasked) < FEWEST:
-        raise UserError(f"encoders: {len(names)} in all, and a map needs at least {FEWEST}" + "".join(f"; {note}" for note in resolved.notes))
+    absent = [*resolved.unresolved, *resolved.unasked]
+    if len(names) + len(absent) < FEWEST:
+        why = [f"not available: {one.encoder} ({one.message or one.exception})" for one in absent]
+        raise UserError(f"encoders: {len(names) + len(absent)} in all, and a map needs at least {FEWEST}" + "".join(f"; {part}" for part in (*why, *resolved.notes)))
 
 
 def _sentences(config: SweepConfig) -> SentenceSet:

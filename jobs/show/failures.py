@@ -12,6 +12,9 @@ from jobs.planning.resolve import abridged
 from jobs.show.console import console
 from qre.store import Failure
 
+OF_CONFIG = ("wrong entry",)
+OF_FILES = ("unusable folder", "ZeroRowError", "EncoderError", "SafetensorError", "JSONDecodeError")
+
 
 def print_failures(plan: Plan) -> None:
     if not plan.failures:
@@ -20,9 +23,19 @@ def print_failures(plan: Plan) -> None:
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
     for failure, names in _alike(plan.failures.values()):
-        again = "mend it, then qre sweep --retry-failed" if failure.kind == "permanent" else "run the same command again"
-        table.add_row(escape(names), escape(_why(failure, alone=names == failure.encoder)), escape(failure.remedy or again))
+        table.add_row(escape(names), escape(_why(failure, alone=names == failure.encoder)), escape(failure.remedy or _what_to_do(failure)))
     console.print(table)
+
+
+def _what_to_do(failure: Failure) -> str:
+    """Where the record names no remedy: to be tried again as it is; to be changed in the config; or to be fixed in its files."""
+    if failure.kind == "transient":
+        return "run the same command again"
+    if failure.exception in OF_CONFIG:
+        return "change or remove its entry in the config"
+    if failure.exception in OF_FILES or "file" in failure.message:
+        return "fix its files, then qre sweep --retry-failed"
+    return "leave it out; or, if something here has changed, qre sweep --retry-failed"
 
 
 def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.outcome import encoder_count
 from jobs.planning.plan import Plan
 from jobs.show.console import console, note
 
@@ -34,9 +35,20 @@ def print_notes(plan: Plan) -> None:
         note(one)
 
 
+def done_in_words(plan: Plan) -> str:
+    """How far a sweep is, as its bar and its record count."""
+    return f"{len(plan.embedded | plan.featured)} of {counted(encoder_count(plan), 'encoder')}"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def print_families(plan: Plan) -> None:
-    scored = f", {len(plan.tasks)} tasks" if plan.tasks else ""
-    table = Table(title=f"{len(plan.units)} encoders on {len(plan.sentences)} sentences ({plan.sentences.name}){scored}", title_justify="left")
+    scored = f", {counted(len(plan.tasks), 'task')}" if plan.tasks else ""
+    absent = encoder_count(plan) - len(plan.units)
+    without = f" ({absent} not available)" if absent else ""
+    table = Table(title=f"{counted(encoder_count(plan), 'encoder')}{without} on {len(plan.sentences)} sentences ({plan.sentences.name}){scored}", title_justify="left")
     family = {unit.key: unit.spec.family for unit in plan.units}
     groups = {
         "encoders": [unit.key for unit in plan.units], "embedded": plan.embedded, "features": plan.featured,

@@ -12,9 +12,10 @@ from jobs.config import SweepConfig
 from jobs.ownership import another, owner_of
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import resolve
+from jobs.show.course import course
 from jobs.show.console import console
 from jobs.show.failures import print_failures, print_warnings
-from jobs.show.plan import counts, print_families, print_notes
+from jobs.show.plan import counts, done_in_words, print_families, print_notes
 from jobs.slots import ClusterSettings
 from jobs.spending import Spent, read_spent
 from jobs.workers.chunks import texts_key
@@ -32,6 +33,7 @@ class Standing:
         progress: the last sign of life, or None.
         settings: what the config asks of Ray, with its prices.
         spent: GPU time of all runs.
+        config: its file, for commands that are named.
         other: file of another config, which the atlas and the progress of this name belong to.
         warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
     """
@@ -44,6 +46,7 @@ class Standing:
     spent: Spent
     warned: dict[str, list[str]] = field(default_factory=dict)
     other: str = ""
+    config: str = "CONFIG"
 
 
 def standing(settings: SweepConfig, store: Store, config: Path | None = None) -> Standing:
@@ -71,7 +74,7 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
     whose = [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"] if other else []
     plan = replace(plan, notes=(*plan.notes, *whose, *store.notes()))
     kept_chunks = {name: count for name, count in chunks.items() if count}
-    return Standing(plan, here, kept_chunks, progress, settings.cluster, spent, warned, other)
+    return Standing(plan, here, kept_chunks, progress, settings.cluster, spent, warned, other, "CONFIG" if config is None else str(config))
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
@@ -84,16 +87,14 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
     print_notes(seen.plan)
     print_families(seen.plan)
     for name, count in seen.chunks.items():
-        console.print(f"{escape(name)}: {count} chunks kept", highlight=False)
+        console.print(f"{escape(name)}: {count} chunk{'s' if count > 1 else ''} kept", highlight=False)
     if seen.progress and not seen.other:
-        told = ", ".join(
-            f"{key} {'; '.join(value) if isinstance(value, list) else value}" for key, value in seen.progress.items() if value not in (None, [], 0)
-        )
-        console.print(f"last sign of life: {told}", markup=False)
+        for line in course(seen.progress, done_in_words(seen.plan), seen.config):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     print_failures(seen.plan)
     print_warnings(seen.warned)
     print_spent(seen.spent, seen.settings)
-    console.print("the atlas is up to date" if seen.plan.atlas_done else "the atlas is not made yet, or not of these encoders", highlight=False)
+    console.print("the map is up to date" if seen.plan.atlas_done else f"the map is not made yet, or not of these encoders: qre sweep {seen.config}", markup=False, highlight=False)
 
 
 def print_spent(spent: Spent, settings: ClusterSettings) -> None:

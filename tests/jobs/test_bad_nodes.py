@@ -47,7 +47,7 @@ def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalClust
     progress, name = store.progress.read("t"), f"node {bad.id[:8]} ("
     (told,) = progress["nodes"]
     failed = int(told.split()[0])
-    assert told.startswith(f"{failed} passes failed on {name}") and 1 <= failed <= 5, progress
+    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= 5, progress
     benched = [one for one in progress["no more work for"] if one.startswith(name)]
     assert len(benched) == said.count("gets no more work in this sweep") == (failed >= 3), (progress, said)
 

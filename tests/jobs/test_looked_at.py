@@ -98,7 +98,7 @@ def test_looking_changes_nothing_in_a_folder(tmp_path, made, damaged):
     told = {name: text for name, (_, text) in ends.items()}
     if not damaged:
         assert {name: code for name, (code, _) in ends.items() if code} == {"plan {config} --simulate": 2}, told  # no transformer to simulate
-        assert "the atlas is up to date" in told["status {config}"]
+        assert "the map is up to date" in told["status {config}"]
         assert (tmp_path / "out" / "copied" / "map.csv").read_bytes() == (store / "atlases" / "t" / "map.csv").read_bytes()
         return
     for name in ("plan {config}", "status {config}"):

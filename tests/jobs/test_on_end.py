@@ -317,9 +317,11 @@ def test_max_failed_in_the_sweep_and_the_report(tmp_path, finished_store, most, 
 
 def test_max_failed_of_more_than_there_are(tmp_path, finished_store):
     config = write_config(tmp_path, finished_store[1], store=finished_store[0], cluster={"cpus": 2, "max_failed": 8})
-    for command in ("sweep", "plan"):
-        shown = CliRunner().invoke(app, [command, str(config)])
-        assert isinstance(shown.exception, UserError) and "cluster.max_failed: 8 is more than the 7 encoders that there are" in str(shown.exception)
+    words = "cluster.max_failed: 8 is more than the 7 encoders that there are"
+    shown = CliRunner().invoke(app, ["sweep", str(config)])
+    assert isinstance(shown.exception, UserError) and words in str(shown.exception)
+    shown = CliRunner().invoke(app, ["plan", str(config)])
+    assert shown.exit_code == 2 and f"qre sweep would be refused: {words}" in shown.output
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def test_another_config_of_the_name_is_refused_until_it_takes_over(tmp_path, fir
     assert "belong to another config, config.yaml; give config.yaml a name: of its own" in refused.stderr and "--take-over" in refused.stderr
     assert {name: store.folder.read(name) for shelf in ("atlases", "progress", "owners", "runs") for name in store.folder.names(shelf)} == before
     status = CliRunner().invoke(app, ["status", str(other)]).output
-    assert "belong to another config" in " ".join(status.split()) and "last sign of life" not in status
+    assert "belong to another config" in " ".join(status.split()) and "finished (" not in status
 
     taken = sweep(other, "--take-over")
     assert taken.returncode == 0, taken.stderr

@@ -61,7 +61,7 @@ def test_before_a_sweep(tmp_path):
     result = case.qre("report")
     assert result.exit_code == 1
     assert "there is no store yet, or it is not on this machine" in result.output
-    assert "the atlas is not made yet" in result.output
+    assert "the map is not made yet" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 

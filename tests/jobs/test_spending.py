@@ -99,8 +99,8 @@ class Striking(Reporter):
             self.pid = event.pid
             self.strike(self.number == signal.SIGKILL)
 
-    def update(self, phase, done, total, in_flight=(), failed=0):
-        super().update(phase, done, total, in_flight, failed)
+    def update(self, left, counts, in_flight=(), doing=""):
+        super().update(left, counts, in_flight, doing)
         self.strike(any(not isinstance(one, str) and one.chunks and one.work.slot.gpus for one in in_flight))
 
     def strike(self, now: bool) -> None:

@@ -185,8 +185,8 @@ class StoppingReducer(Reporter):
         super().__init__(*arguments)
         self.cluster, self.stopped = cluster, None
 
-    def begin(self, phase, total):
-        super().begin(phase, total)
+    def begin(self, phase):
+        super().begin(phase)
         if phase.startswith("atlas: ") and self.stopped is None:
             self.stopped = next(pid for pid in self.cluster.processes if command(pid)[:1] == ["ray::reduce"])
             os.kill(self.stopped, signal.SIGSTOP)

@@ -1,0 +1,172 @@
+"""What a sweep is expected to take: seconds of each piece of its work, on one CPU core or on the GPU that the piece holds. A stated model, not a measurement.
+
+Measured on one core of a server CPU with AVX-512, one thread, texts of 13 words:
+
+- A transformer: the operations of qre/encoders/cost.py at CORE_FLOPS. The core reached 160 GFLOP/s, counted so; laptops reach about half.
+- Static and classical encoders: seconds a text, below. LSA and word vectors are fitted first, on the sentence set.
+- A score: seconds a text of the task, once the texts are encoded.
+- Features: a Gram matrix (2 n d² operations), its eigenvectors (20 d³), and one product a method, at DOUBLE_FLOPS.
+- The atlas: a start, and seconds an encoder; with scores the folds of the predictions too.
+
+What was measured in the store before goes before the model: see `measured_factor`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from jobs.config import SweepConfig
+from jobs.engine.granted import granted_cpus
+from jobs.planning.costs import expected_cost
+from jobs.planning.passes import PassWork, Scoring, Unit
+from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.prices import gpu_type
+from jobs.slots import ACCELERATOR, Slot
+from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
+from qre.encoders.passes import pass_key
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
+from qre.store import Store
+
+CORE_FLOPS = 100e9
+DOUBLE_FLOPS = 20e9
+PIECE_SECONDS = 0.5  # of any pass: to hand it over, and to write what it makes
+LOAD_SECONDS = 4.0  # of an encoder with weights
+STATIC_SECONDS = 4e-5  # a text
+CLASSICAL_SECONDS = {"hashed": 5e-5, "projection": 2e-4, "sif": 1e-4, "lsa": 5e-5}  # a text
+FIT_SECONDS = {"lsa": 3e-4, "sif": 1e-4}  # a sentence of the set that it is fitted on
+SCORE_SECONDS = {"sts": 4e-5, "pairs": 3e-5, "classification": 1.3e-4, "clustering": 1.7e-4, "retrieval": 2e-5}  # a text
+USUAL_DIMENSION = 512
+ATLAS = (5.0, 0.02)  # seconds: a start, and an encoder
+PREDICTIONS = (5.0, 0.08)
+COMPARED = 0.01  # an encoder and method of the curve over ε
+RAY_SECONDS = 8.0  # to start Ray here, and the first processes
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """Expected seconds of one pass, by its steps.
+
+    Attributes:
+        start: to hand it over and load the encoder.
+        embed: to encode the sentences.
+        scores: of each scoring: to encode its texts, and to score one encoder.
+    """
+
+    start: float
+    embed: float
+    scores: tuple[tuple[float, float, int], ...]
+
+    @property
+    def total(self) -> float:
+        return self.start + self.embed + sum(encode + each * count for encode, each, count in self.scores)
+
+    def left(self, loaded: bool, share: float) -> float:
+        """What is left where `share` of the texts that it encodes now are encoded."""
+        encoding = self.embed or next((encode for encode, _, _ in self.scores), 0.0)
+        return self.total - (self.start if loaded else 0.0) - share * encoding
+
+
+class Times:
+    """Expected seconds of the pieces of a plan."""
+
+    def __init__(self, plan: Plan, config: SweepConfig, factor: float | None = None):
+        """`factor`: how much slower than the model transformers were here, where that is measured: see `measured_factor`."""
+        self._plan, self._config, self._factor = plan, config, factor or 1.0
+        self._rates: dict[tuple[str, str], float] = {}
+        self._words = sum(len(text.split()) for text in plan.sentences.texts)
+        self._task_words = {key: sum(len(text.split()) for text in task.texts) for key, task in plan.tasks.items()}
+        self._methods = len(feature_folders(config, plan.sentences.fingerprint))
+
+    def of(self, work: PassWork) -> PassTime:
+        """Of a pass, in its slot."""
+        unit, n = work.members[0], len(self._plan.sentences)
+        spec = unit.spec
+        each = self._encoding(spec, unit.attributes, work.key, work.slot)
+        start = PIECE_SECONDS
+        if not isinstance(spec, ClassicalSpec):
+            start += LOAD_SECONDS
+        elif spec.kind in FIT_SECONDS and spec.corpus is None:
+            start += FIT_SECONDS[spec.kind] * n
+        scores = tuple(self._scoring(one, each) for one in work.scorings)
+        return PassTime(start, each(n, self._words) if work.units else 0.0, scores)
+
+    def _scoring(self, one: Scoring, each: Callable[[int, int], float]) -> tuple[float, float, int]:
+        task = self._plan.tasks[one.task]
+        return each(len(task.texts), self._task_words[one.task]), SCORE_SECONDS.get(task.kind, 1e-4) * len(task.texts), len(one.units)
+
+    def _encoding(self, spec: EncoderSpec, attributes: dict, key: str, slot: Slot) -> Callable[[int, int], float]:
+        """Seconds for so many texts of so many words, in the slot of the pass."""
+        if isinstance(spec, StaticSpec):
+            return lambda texts, words: STATIC_SECONDS * texts
+        if isinstance(spec, ClassicalSpec):
+            return lambda texts, words: CLASSICAL_SECONDS[spec.kind] * texts
+        if (key, slot.name) not in self._rates:
+            self._rates[key, slot.name] = self._seconds_a_word(spec, attributes, slot)
+        return lambda texts, words: self._rates[key, slot.name] * words
+
+    def _seconds_a_word(self, spec: ModelSpec, attributes: dict, slot: Slot) -> float:
+        """Of a transformer in a slot."""
+        cost = expected_cost(spec, attributes, 1_000_000, 0, self._config)
+        if slot.gpus and cost.seconds:
+            named = gpu_type(slot.labels.get(ACCELERATOR, ""))
+            return (cost.seconds.get(named, max(cost.seconds.values())) - START_SECONDS) / 1e6
+        return 2.0 * cost.parameters * TOKENS_PER_WORD * PADDING / CORE_FLOPS / slot.cpus * self._factor
+
+    def features(self, units: int) -> float:
+        """Of the features of so many encoders."""
+        n, d = len(self._plan.sentences), min(USUAL_DIMENSION, len(self._plan.sentences))
+        return units * (0.05 + (2.0 * n * d * d * (1 + self._methods) + 20.0 * d**3) / DOUBLE_FLOPS)
+
+    def atlas(self) -> dict[str, float]:
+        """Of the stages of the atlas, by the names that the reducer tells."""
+        count = max(len(self._plan.units) - len(self._plan.failures), 1)
+        stages = {"features read": 0.5 + 0.002 * count, "layout and figures": ATLAS[0] + ATLAS[1] * count}
+        if self._config.tasks:
+            stages["folds of predictions"] = PREDICTIONS[1] * count
+            stages["methods compared"] = COMPARED * count * len(self._config.prediction.sensitivity)
+            stages["report and figures"] = PREDICTIONS[0] + ATLAS[1] * count
+        cpus = self._config.cluster.reduce_cpus
+        return {name: seconds / (cpus if name == "folds of predictions" else 1) for name, seconds in stages.items()}
+
+
+def measured_factor(plan: Plan, config: SweepConfig, store: Store) -> float | None:
+    """How much slower than the model the transformers of this store were when they last embedded these sentences on a CPU: the median; None where nothing
+    is measured. Less than half a second says nothing of a speed.
+    """
+    passes = {key: work for key, work in _whole_passes(plan, config).items() if isinstance(work.units[0].spec, ModelSpec)}
+    times, n, ratios = Times(plan, config), len(plan.sentences), []
+    for key, speed in store.speeds.read(passes).items():
+        work, seconds, sentences = passes[key], speed.get("seconds", 0), speed.get("sentences", 0)
+        expected = times.of(work).embed
+        if speed.get("device") == "cpu" and seconds > 0.5 and sentences and expected > 0:
+            ratios.append(seconds / sentences * n * speed.get("threads", 1) / expected)
+    return statistics.median(ratios) if ratios else None
+
+
+def seconds_done(plan: Plan, config: SweepConfig, factor: float | None) -> float:
+    """Expected seconds of what earlier runs have done of a plan, on all cores or GPUs that it may use at once here."""
+    times, left = Times(plan, config, factor), {work.key: work for work in plan.passes}
+    whole = _whole_passes(plan, config)
+    done = 0.0
+    for key, work in whole.items():
+        slot = left[key].slot if key in left else config.cluster.cpu_slot
+        done += max(times.of(replace(work, slot=slot)).total - (times.of(left[key]).total if key in left else 0.0), 0.0)
+    return (done + times.features(len(plan.featured))) / side_by_side(config)
+
+
+def side_by_side(config: SweepConfig) -> int:
+    """Passes at once: what the config tells, else the CPUs that this process is granted."""
+    settings = config.cluster
+    return settings.width_per_slot or max((settings.cpus or granted_cpus()) // settings.cpu_slot.cpus, 1)
+
+
+def _whole_passes(plan: Plan, config: SweepConfig) -> dict[str, PassWork]:
+    """Every pass of the config by its key, as if nothing were done, in the slot of one CPU."""
+    units: dict[str, list[Unit]] = {}
+    for unit in plan.units:
+        units.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, config.encode), []).append(unit)
+    return {
+        key: PassWork(key, tuple(own), 0.0, Slot(), scorings=tuple(Scoring(task, tuple(own)) for task in plan.tasks)) for key, own in units.items()
+    }  # fmt: skip
