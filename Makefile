@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/qre sweep jobs/demo.yaml
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 20 kills at random moments: no finished unit is lost and no number changes (about ten minutes)
 kills: .venv/installed

@@ -75,8 +75,8 @@ class Job:
 
     @property
     def left(self) -> list:
-        """What there still is of it, ten seconds after its end at the latest: command lines and folders."""
-        end = time.monotonic() + 10
+        """What there still is of it long after its end: command lines and folders."""
+        end = time.monotonic() + 240
         while (left := [" ".join(command(pid)) for pid in self.processes] + self.folders) and time.monotonic() < end:
             time.sleep(0.2)
         return left

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ray
 from rich.console import Console
 
+from cluster.local import LocalCluster
 from jobs.config import SweepConfig
 from jobs.engine.progress import Reporter
 from jobs.engine.sweep import sweep
@@ -61,6 +64,23 @@ def timeline(store: Store, name: str) -> list[dict]:
 def most_at_once(rows: list[dict]) -> int:
     """Passes that were under way, or waited for a node, together."""
     return max(sum(one["asked"] <= row["asked"] < one["ended"] - 0.01 for one in rows) for row in rows)
+
+
+@contextlib.contextmanager
+def pinned(cluster: LocalCluster) -> Iterator[None]:
+    """A node whose type has the resource `pin` is up all along, and nothing of it is taken: what it can hold waits for no launch."""
+
+    class Pin:
+        def holds(self) -> bool:
+            return True
+
+    driver = {"address": cluster.address, "namespace": "pin", "log_to_driver": False, "logging_level": "error"}
+    with ray.init(**driver):
+        pin = ray.remote(Pin).options(name="pin", lifetime="detached", num_cpus=0, resources={"pin": 1}).remote()
+        assert ray.get(pin.holds.remote(), timeout=PATIENCE)
+    yield
+    with ray.init(**driver):
+        ray.kill(ray.get_actor("pin"))
 
 
 def without_ray(config: SweepConfig, folder: Path) -> bytes:

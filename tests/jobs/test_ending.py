@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cluster.guard import MARK, command, descendants, marked
-from tests.faults.in_process import until
+from tests.faults.held import Held
+from tests.faults.in_process import PATIENCE, until
 from tests.jobs.conftest import write_config
 from tests.s3 import s3  # noqa: F401
 
@@ -25,11 +26,11 @@ NOBODY = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "1
 class Run:
     """A command in a process of its own, whose descendants can be found after its end."""
 
-    def __init__(self, folder: Path, *words: object, options: tuple[str, ...] = (), **environment: str):
+    def __init__(self, folder: Path, *words: object, **environment: str):
         self.mark, self.out, self.errors = uuid.uuid4().hex, folder / "out.txt", folder / "errors.txt"
         with open(self.out, "wb") as out, open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, *options, "-m", "jobs.cli", *map(str, words)], cwd=ROOT, stdout=out, stderr=errors, start_new_session=True,
+                [sys.executable, "-m", "jobs.cli", *map(str, words)], cwd=ROOT, stdout=out, stderr=errors, start_new_session=True,
                 env={**os.environ, MARK: self.mark, **environment},
             )  # fmt: skip
 
@@ -50,8 +51,8 @@ class Run:
     def stopped(self, number: int) -> str:
         """Send the signal; what it has said on stderr, once it has ended as it should."""
         self.process.send_signal(number)
-        assert self.process.wait(240) == 128 + number, self.said()
-        errors = [line for line in self.errors.read_text().splitlines() if not line.startswith("import time:")]
+        assert self.process.wait(PATIENCE) == 128 + number, self.said()
+        errors = self.errors.read_text().splitlines()
         assert errors[-1] == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on from there"
         assert not re.search("Traceback|Exception ignored|Error", "\n".join(errors)), errors
         until(lambda: not marked(self.mark), "processes are left")
@@ -62,10 +63,37 @@ def unfinished(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob(".*.tmp")]
 
 
+@pytest.fixture
+def importing(tmp_path):
+    """Variables by which a command stops where it imports numpy; `wait()` until it is there, `release()` to let it go on."""
+    hook, pipe = tmp_path / "hook", tmp_path / "pipe"
+    hook.mkdir()
+    os.mkfifo(pipe)
+    (hook / "sitecustomize.py").write_text(HOOK.format(pipe=str(pipe)))
+    opened = []
+    yield {"PYTHONPATH": f"{hook}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}, lambda: opened.append(open(pipe, "wb")), lambda: opened.pop().close()
+    for pipe in opened:
+        pipe.close()
+
+
+HOOK = """
+import sys
+
+class Stopping:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            sys.meta_path.remove(self)
+            open({pipe!r}, "rb").read()
+
+sys.meta_path.insert(0, Stopping())
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
-def test_while_python_imports(tmp_path, number):
-    run = Run(tmp_path, "plan", write_config(tmp_path, [FEW]), options=("-X", "importtime"))
-    run.reached(lambda: "| numpy\n" in re.sub(r"\| +", "| ", run.errors.read_text()), "imports")
+def test_while_python_imports(tmp_path, importing, number):
+    variables, wait, _ = importing
+    run = Run(tmp_path, "plan", write_config(tmp_path, [FEW]), **variables)
+    wait()
     assert run.stopped(number) == ""
     assert not (tmp_path / "store").exists()
 
@@ -100,58 +128,58 @@ def test_while_the_bucket_does_not_answer(s3, tmp_path):  # noqa: F811
 
 @pytest.mark.cluster
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_while_a_sweep_starts_works_and_ends(tmp_path, number):
-    """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to the end."""
-    path = write_config(tmp_path, [FEW], limit=1500, export=str(tmp_path / "map"), cluster={"cpus": 2, "grace_seconds": 5})
+def test_while_a_sweep_starts_works_and_ends(tmp_path):
+    """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to the end. SIGHUP and SIGTERM in turn."""
+    path = write_config(tmp_path, [FEW], limit=120, export=str(tmp_path / "map"), cluster={"cpus": 2, "grace_seconds": 2})
     manifest = tmp_path / "store/atlases/t/manifest.json"
     run = Run(tmp_path, "sweep", path)
     run.reached(lambda: run.runs("gcs_server"), "Ray starts")
-    assert run.stopped(number) == ""
+    assert run.stopped(signal.SIGHUP) == ""
     assert not (tmp_path / "store/progress/t.json").exists() or "encoders" not in run.out.read_text()
 
-    run = Run(tmp_path, "sweep", path)
-    run.reached(lambda: list(tmp_path.glob("store/embeddings/*/*")), "an embedding")
-    workers = [pid for pid in descendants([run.process.pid]) if command(pid)[0].startswith("ray::Embedder")]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)  # the grace period is used to its end: Ray's core aborts those who take long
-    run.process.send_signal(number)
-    until(lambda: "stopping: encoders in flight have 5 s" in run.errors.read_text(), "the signal is not heard")
-    assert run.process.wait(240) == 128 + number, run.said()
-    assert "Traceback" not in run.said() and "what is done is kept" in run.errors.read_text().splitlines()[-1]
-    for pid in workers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    until(lambda: not marked(run.mark), "processes are left")
+    with Held(path) as held:
+        run = Run(tmp_path, "sweep", path)
+        run.reached(held.reached, "an embedding")
+        workers = [pid for pid in descendants([run.process.pid]) if command(pid)[0].startswith("ray::Embedder")]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)  # the grace period is used to its end: Ray's core aborts those who take long
+        run.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping: encoders in flight have 2 s" in run.errors.read_text(), "the signal is not heard")
+        assert run.process.wait(PATIENCE) == 128 + signal.SIGTERM, run.said()
+        assert "Traceback" not in run.said() and "what is done is kept" in run.errors.read_text().splitlines()[-1]
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not marked(run.mark), "processes are left")
     assert not manifest.exists()
     for left in unfinished(tmp_path):  # of a worker that was stopped, and then killed, in the middle of a file
         Path(left).unlink()
 
     run = Run(tmp_path, "sweep", path)
     run.reached(manifest.exists, "the map is made")
-    run.stopped(number)
+    run.stopped(signal.SIGHUP)
     assert unfinished(tmp_path) == []
 
     run = Run(tmp_path, "sweep", path)
     run.reached(lambda: not run.runs("raylet") and "all is done" in run.out.read_text(), "the export")  # nothing is left but the copy
-    run.process.send_signal(number)
-    assert run.process.wait(240) in (0, 128 + number)  # it may be too late for a signal: then all is there
+    run.process.send_signal(signal.SIGTERM)
+    assert run.process.wait(PATIENCE) in (0, 128 + signal.SIGTERM)  # it may be too late for a signal: then all is there
     assert ("stopped by" in run.said()) == (run.process.returncode != 0) and "Traceback" not in run.said()
     assert unfinished(tmp_path) == []
 
-    assert Run(tmp_path, "sweep", path).process.wait(240) == 0
+    assert Run(tmp_path, "sweep", path).process.wait(PATIENCE) == 0
     assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(file.name for file in manifest.parent.iterdir())
 
 
-def test_hangup_is_ignored_where_it_was(tmp_path):
+def test_hangup_is_ignored_where_it_was(tmp_path, importing):
     """As nohup has it."""
-    path = write_config(tmp_path, [FEW])
-    command = f"trap '' HUP; exec {sys.executable} -X importtime -m jobs.cli plan {path}"
-    with open(tmp_path / "errors.txt", "wb") as errors:
-        process = subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
-    until(lambda: "jobs.config" in (tmp_path / "errors.txt").read_text(), "imports")
+    variables, wait, release = importing
+    command = f"trap '' HUP; exec {sys.executable} -m jobs.cli plan {write_config(tmp_path, [FEW])}"
+    process = subprocess.Popen(["bash", "-c", command], cwd=ROOT, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
+    wait()
     process.send_signal(signal.SIGHUP)
-    out, _ = process.communicate(timeout=60)
+    release()
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and "12 encoders" in out
 
 
@@ -162,7 +190,7 @@ def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
     )
     process.stdout.close()
     errors = process.stderr.read()
-    assert (process.wait(240), errors) == (141, b"")
+    assert (process.wait(PATIENCE), errors) == (141, b"")
 
 
 @pytest.mark.cluster
@@ -175,5 +203,5 @@ def test_a_sweep_goes_on_without_its_readers(tmp_path):
     )  # fmt: skip
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(800) == 0
+    assert process.wait(PATIENCE) == 0
     assert (tmp_path / "map/manifest.json").is_file()

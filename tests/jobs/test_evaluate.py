@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from jobs.cli import app
 from jobs.config import load_config
 from jobs.mteb.evaluate import coverage, lacking, prompts_of
 from jobs.mteb.own_results import ROOT
@@ -20,6 +22,7 @@ from jobs.mteb.public_scores import public_scores
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from qre.encoders.spec import HubSpec
+from qre.errors import UserError
 from qre.store import Store
 from tests.checkpoints import make
 from tests.jobs.conftest import write_config
@@ -168,13 +171,16 @@ def test_without_the_package_running_is_refused_in_one_line(tmp_path):
 
 @MTEB
 def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
-    plain, named = write_config(tmp_path, [SIMPLE]), ["--mteb", "--task", "STS1"]
-    assert "Did you mean: 'STS17'" in (told := evaluate(None, tmp_path, plain, *named)).stderr
-    assert told.returncode == 2
-    told = evaluate(None, tmp_path, plain, "--mteb")
-    assert (told.returncode, "no MTEB task is named" in told.stderr) == (2, True)
-    told = evaluate(None, tmp_path, plain, "--mteb", "--task", "STS12")
-    assert (told.returncode, "no encoder here has results of its own" in told.stdout) == (0, True)
+    plain = write_config(tmp_path, [SIMPLE])
+
+    def told(*words: str):
+        return CliRunner().invoke(app, ["evaluate", str(plain), "--mteb", *words])
+
+    for words, why in ((("--task", "STS1"), "Did you mean: 'STS17'"), ((), "no MTEB task is named")):
+        error = told(*words).exception
+        assert isinstance(error, UserError) and why in str(error)
+    nothing = told("--task", "STS12")
+    assert (nothing.exit_code, "no encoder here has results of its own" in nothing.output) == (0, True)
     assert not (tmp_path / "store").exists()
 
 

@@ -21,6 +21,7 @@ from jobs.slots import ClusterSettings
 from jobs.workers.faults import doubtful, machines_fault, places_fault
 from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubProblem
+from qre.encoders.snapshots import acquire
 from qre.errors import DoubtfulError, EmbeddingError, EncoderError, PlaceError, place_error
 from qre.store import Failure, Store
 from tests.checkpoints import make
@@ -213,12 +214,14 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, bound_by_rights, c
 
 
 @pytest.mark.cluster
-def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_by_rights):
+def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_by_rights, monkeypatch):
     """What a read-only hub cache holds is used; what it lacks is told once, with the way out; nothing is recorded, and the others are mapped."""
     prefix, closed = bound_by_rights
     for name in ("here", "there", "elsewhere"):
         hub.add(f"org/{name}", folder=make("bert", tmp_path / "made" / name, seed=len(name)))
-    assert qre(hub, tmp_path, "sweep", write_config(tmp_path, [HASHED, {"source": "hub", "id": "org/here"}])).returncode == 0
+    hub.adopt(monkeypatch, tmp_path / "home")
+    here = hub_module.resolve("org/here")
+    acquire("org/here", here.revision, here.files).release()
     closed(tmp_path / "home")
     ids = [{"source": "hub", "id": f"org/{name}"} for name in ("here", "there", "elsewhere")]
     config = write_config(tmp_path, [HASHED, *ids], store=str(tmp_path / "another"))

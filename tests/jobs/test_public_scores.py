@@ -4,7 +4,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -304,7 +303,5 @@ def test_a_large_clone_is_read_for_the_models_of_the_sweep_only(tmp_path):
         for task in range(20):
             put(tmp_path / "clone/results", f"org/m{model}", A, f"T{task}", 0.5)
     (tmp_path / "clone/results/org__m7" / A / "T3.json").write_text("broken")  # it would be in the report if it were read
-    began = time.monotonic()
     found = public_scores(config({"results": [str(tmp_path / "clone")]}), Store(tmp_path / "s"), [hub("org/m5")])
-    assert time.monotonic() - began < 20
     assert (len(found.table), len(rows_of(found, "odd result")), len(rows_of(found, "results without encoder"))) == (20, 0, 299)

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,13 @@ from jobs.submission.submit import check_config, exit_code
 from qre.errors import UserError
 from qre.sentences import builtin_set
 from qre.store import Store
+from tests.faults.held import Held
+from tests.faults.in_process import PATIENCE, until
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
 FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
-SENTENCES = {"source": "builtin", "limit": 400}
+SENTENCES = {"source": "builtin", "limit": 120}
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # the cluster's image, as it were
 
 
@@ -56,16 +57,17 @@ class Case:
     def configure(self, **values) -> None:
         (self.work / "sweep.yaml").write_text(yaml.safe_dump({**self.values, **values}))
 
-    def start(self, *words: str, environment: dict | None = None) -> subprocess.Popen:
+    def start(self, *words: str, environment: dict | None = None, before: str = "") -> subprocess.Popen:
+        """The command in a process; `before` is Python that this runs first."""
         words = [*words, "--address", self.address] if words[0] == "submit" and "--address" not in words else words
         return subprocess.Popen(
-            [sys.executable, "-m", "jobs.cli", *words], cwd=self.work, env={**os.environ, **ENVIRONMENT, **(environment or {})},
+            [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", *words], cwd=self.work, env={**os.environ, **ENVIRONMENT, **(environment or {})},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def qre(self, *words: str, **keywords) -> subprocess.CompletedProcess:
         process = self.start(*words, **keywords)
-        out, errors = process.communicate(timeout=240)
+        out, errors = process.communicate(timeout=PATIENCE)
         assert "Traceback" not in errors, errors
         return subprocess.CompletedProcess(words, process.returncode, out, errors)
 
@@ -100,7 +102,7 @@ def test_a_submitted_sweep_is_a_local_one(tmp_path, head, tiny_encoder):
     assert not (case.work / "out").exists()
     report = case.qre("report", "sweep.yaml")
     assert report.returncode == 0, report.stderr
-    _, errors = beside.communicate(timeout=240)
+    _, errors = beside.communicate(timeout=PATIENCE)
     assert beside.returncode == 0, errors
     expected = {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir() if path.name != "manifest.json"}
     assert len(expected) == 8
@@ -129,36 +131,36 @@ def test_a_config_that_only_the_cluster_can_judge_ends_with_2(tmp_path, head):
 @pytest.mark.timeout(900)  # several sweeps, one after the other, on a machine that may be busy
 def test_stopped_and_submitted_again(tmp_path, head):
     """A stop keeps what is done; the next job does the rest, and only the rest. Ctrl-C leaves a job running; a dropped connection loses no line."""
-    long = {**FEW, "include": ["lsa/*", "sif/*", "projection/*"]}
-    case = Case(tmp_path, head.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"grace_seconds": 1, "width_per_slot": 1})
-    following = case.start("submit", "sweep.yaml")
-    first = job_of(following.stdout.readline())
-    deadline = time.monotonic() + 300
-    while len(case.embedded()) < 4 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stopped = case.qre("submit", "--stop", first)
-    assert (stopped.returncode, stopped.stdout.split(";")[0]) == (0, f"job {first}: stopped")
-    out, errors = following.communicate(timeout=240)
-    assert following.returncode == 143, errors
-    assert "qre: stopped by SIGTERM; what is done is kept" in out
-    kept = case.embedded()
-    total = json.loads(case.qre("status", "sweep.yaml", "--json").stdout)["units"]
-    assert 4 <= len(kept) < total
-    assert case.qre("report", "sweep.yaml").returncode == 1
+    case = Case(tmp_path, head.dashboard, cluster={"grace_seconds": 1})
+    with Held(case.work / "sweep.yaml") as held:
+        following = case.start("submit", "sweep.yaml")
+        first = job_of(following.stdout.readline())
+        until(lambda: held.reached() and case.store.embeddings.keys() == held.others, "the others are not embedded")
+        stopped = case.qre("submit", "--stop", first)
+        assert (stopped.returncode, stopped.stdout.split(";")[0]) == (0, f"job {first}: stopped")
+        out, errors = following.communicate(timeout=PATIENCE)
+        assert following.returncode == 143, errors
+        assert "qre: stopped by SIGTERM; what is done is kept" in out
+        kept = case.embedded()
+        assert len(kept) == len(held.others) == json.loads(case.qre("status", "sweep.yaml", "--json").stdout)["units"] - 1
+        assert case.qre("report", "sweep.yaml").returncode == 1
 
-    following = case.start("submit", "sweep.yaml")
-    second = job_of(following.stdout.readline())
-    following.send_signal(signal.SIGINT)
-    _, errors = following.communicate(timeout=240)
-    assert following.returncode == 130, errors
-    assert f"qre submit --follow {second} --address {head.dashboard}" in errors
-    with Dropping(head.dashboard) as proxy:
-        dropped = case.qre("submit", "--follow", second, "--address", proxy.address)
-    assert dropped.returncode == 0, dropped.stdout + dropped.stderr
-    assert proxy.drops >= 2
-    log = dropped.stdout.partition("\n")[2]  # the first line names the address
+        held.rearm()
+        following = case.start("submit", "sweep.yaml")
+        second = job_of(following.stdout.readline())
+        following.send_signal(signal.SIGINT)
+        _, errors = following.communicate(timeout=PATIENCE)
+        assert following.returncode == 130, errors
+        assert f"qre submit --follow {second} --address {head.dashboard}" in errors
+        with Dropping(head.dashboard) as proxy:
+            dropped = case.start("submit", "--follow", second, "--address", proxy.address)
+            until(lambda: held.reached() and proxy.drops >= 2, "no connection is dropped while the job runs")
+            held.release()
+            out, errors = dropped.communicate(timeout=PATIENCE)
+    assert dropped.returncode == 0, out + errors
+    log = out.partition("\n")[2]  # the first line names the address
     assert log == case.qre("submit", "--follow", second).stdout.partition("\n")[2]  # each line once
-    assert f"map of {total} encoders" in dropped.stdout
+    assert f"map of {len(kept) + 1} encoders" in out
     now = case.embedded()
     assert {name: now[name] for name in kept} == kept
 
@@ -226,27 +228,22 @@ class Busy:
 
 @pytest.mark.timeout(900)
 def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_command_that_goes_on(tmp_path):
-    long = {**FEW, "include": ["lsa/*", "sif/*", "projection/*"]}
     with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment=ENVIRONMENT) as cluster:
-        case = Case(tmp_path, cluster.dashboard, long, sentences={"source": "builtin", "limit": 2500}, cluster={"width_per_slot": 1})
-        following = case.start("submit", "sweep.yaml", "--allow-smaller")
-        job = job_of(following.stdout.readline())
-        errors = iter(following.stderr.readline, "")
-        while not case.embedded():
+        case = Case(tmp_path, cluster.dashboard)
+        with Held(case.work / "sweep.yaml") as held:
+            impatient = "import jobs.submission.follow as f; f.ANSWER_SECONDS, f.SILENT_SECONDS, f.GONE_SECONDS = 1, 3, 3"
+            following = case.start("submit", "sweep.yaml", "--allow-smaller", before=impatient)
+            job = job_of(following.stdout.readline())
+            errors = iter(following.stderr.readline, "")
+            held.wait()
+            with Busy(cluster):
+                told = next(line for line in errors if line.startswith("no answer of the cluster for"))
+                assert f"qre submit --follow {job} --address {cluster.dashboard}" in told
+            assert next(errors) == "the cluster answers again\n"
             assert following.poll() is None
-            time.sleep(0.1)
-        began = time.monotonic()
-        with Busy(cluster):
-            told = next(line for line in errors if line.startswith("no answer of the cluster for"))
-            assert time.monotonic() - began < 120  # 20 s, on a machine that does nothing else
-            assert f"qre submit --follow {job} --address {cluster.dashboard}" in told
-        assert next(errors) == "the cluster answers again\n"
-        assert following.poll() is None
-        cluster.close()
-        died = time.monotonic()
-        rest = "".join(errors)
-        assert following.wait(240) == 1, rest
-        assert time.monotonic() - died < 120  # it was 300 s
+            cluster.close()
+            rest = "".join(errors)
+    assert following.wait(PATIENCE) == 1, rest
     assert f"nobody answers at {cluster.dashboard} any more" in rest and "Traceback" not in rest
     assert f"go on:      qre submit sweep.yaml --allow-smaller --address {cluster.dashboard}" in rest
 
@@ -342,9 +339,10 @@ def test_a_folder_is_no_store_of_two_nodes(tmp_path, head):
     assert refused.returncode == 2, refused.stdout
     assert "is a folder, and the cluster has 2 nodes" in refused.stderr
     case.configure(cluster={"shared_store": True})
-    taken = case.submit("--no-wait")
-    assert taken.returncode == 0, taken.stderr
-    beside = case.submit("--no-wait")
-    assert beside.returncode == 2 and f"job {job_of(taken.stdout)} of this sweep has not ended" in beside.stderr
-    assert f"--stop {job_of(taken.stdout)}" in beside.stderr
+    with Held(case.work / "sweep.yaml"):
+        taken = case.submit("--no-wait")
+        assert taken.returncode == 0, taken.stderr
+        beside = case.submit("--no-wait")
+        assert beside.returncode == 2 and f"job {job_of(taken.stdout)} of this sweep has not ended" in beside.stderr
+        assert f"--stop {job_of(taken.stdout)}" in beside.stderr
     assert case.qre("submit", "--follow", job_of(taken.stdout)).returncode == 0

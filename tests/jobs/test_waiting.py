@@ -19,13 +19,13 @@ from jobs.engine.local import SweepError
 from jobs.engine.progress import Reporter
 from jobs.workers.beats import BEAT_SECONDS, Beat, Begun, Ended, beating
 from qre.errors import UserError
-from tests.faults.in_process import HASHED, PATIENCE, Case, until
+from tests.faults.in_process import HASHED, PATIENCE, Case, pinned, until
 from tests.refusing_provider import CODE
 
 pytestmark = pytest.mark.cluster
 STORE_BYTES = 100 * 2**20
 TYPES = {
-    "small": {"resources": {"CPU": 1, "object_store_memory": STORE_BYTES}},
+    "small": {"resources": {"CPU": 1, "pin": 1, "object_store_memory": STORE_BYTES}},
     "large": {"resources": {"CPU": 2, "object_store_memory": STORE_BYTES}},
     "spot": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "spot"}},
     "on-demand": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "on-demand"}},
@@ -47,6 +47,13 @@ def scaled():
     path = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with LocalCluster(autoscale=2, node_types=TYPES, provider=provider, idle_seconds=3, environment=path) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def up(scaled):
+    """A small node is up all along: only what waits for another type is put aside."""
+    with pinned(scaled):
+        yield scaled
 
 
 class TestWithoutAutoscaler:
@@ -104,8 +111,8 @@ class TestWithoutAutoscaler:
 
         ray.init(address=static.address, log_to_driver=False, logging_level="error")
         try:
-            for hangs in (False, True):
-                begun, *beats, ended = [ray.get(event, timeout=PATIENCE) for event in ray.remote(working).remote(hangs)]
+            for hangs, told in [(hangs, ray.remote(working).remote(hangs)) for hangs in (False, True)]:  # side by side
+                begun, *beats, ended = [ray.get(event, timeout=PATIENCE) for event in told]
                 assert isinstance(begun, Begun) and ended == Ended("done")
                 assert beats and set(beats) == {Beat(works=not hangs)}
         finally:
@@ -133,16 +140,16 @@ class TestWithAutoscaler:
         with pytest.raises(SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"):
             again.sweep()
 
-    def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, scaled, tiny, tmp_path):
+    def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, up, tiny, tmp_path):
         """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
-        asked = {"address": scaled.address, "width_per_slot": 1, "stall_minutes": 1.5, "fallback_minutes": 0.1}
+        asked = {"address": up.address, "width_per_slot": 1, "stall_minutes": 0.4, "fallback_minutes": 0.1}
         case = Case(tmp_path, [tiny, HASHED], {**asked, "slots": [SPOT]})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
         assert (failure.encoder, failure.exception, failure.kind) == ("e1", "NoCapacity", "transient")
         assert "0 of " in failure.message and "launched (spot): " in failure.message and CODE in failure.message
-        again = Case(tmp_path, [tiny, HASHED], {**asked, "slots": [SPOT, ON_DEMAND]})
+        again = Case(tmp_path, [tiny, HASHED], {**asked, "stall_minutes": 5, "slots": [SPOT, ON_DEMAND]})
         plan = again.sweep()
         assert (len(plan.on_map), plan.done, plan.failures) == (7, True, {})
         (row,) = (row for row in again.rows() if row["encoder"] == "e1")
@@ -156,8 +163,8 @@ class TestWithAutoscaler:
         with pytest.raises(SweepError, match=rf"nothing has moved for 0.4 min .*\n(.*\n)*  .*: waits for a node with .*market=spot: .*launched \(spot\): .*{CODE}"):
             case.sweep()
 
-    def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, scaled, tiny, tmp_path):
-        case = Case(tmp_path, [tiny, HASHED], {"address": scaled.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 1.5})
+    def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, up, tiny, tmp_path):
+        case = Case(tmp_path, [tiny, HASHED], {"address": up.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": 0.4})
         plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()

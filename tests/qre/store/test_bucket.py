@@ -93,21 +93,20 @@ def test_a_server_that_is_gone_for_a_while_is_waited_for(s3, files, caplog):
     written = []
 
     def write_all():
-        for number in range(60):
+        for number in range(20):
+            if number == 10:
+                s3.pause()  # it goes away in the middle
             files.write(f"a/{number:02d}.bin", b"x" * 1000)
             written.append(number)
 
     writer = threading.Thread(target=write_all)
     writer.start()
-    while len(written) < 10:
-        time.sleep(0.001)
-    s3.pause()
-    time.sleep(3)
-    before = len(written)
+    while not caplog.messages:  # it is told when the first try has failed
+        time.sleep(0.01)
+    assert len(written) == 10
     s3.resume()
-    writer.join(60)
-    assert before < 60  # it was away in the middle
-    assert files.sizes("a") == {f"a/{number:02d}.bin": 1000 for number in range(60)}
+    writer.join()
+    assert files.sizes("a") == {f"a/{number:02d}.bin": 1000 for number in range(20)}
     assert len(caplog.messages) == 1
     assert "trying again for 60 s" in caplog.text
 
@@ -117,17 +116,13 @@ def test_a_server_that_stays_away_is_told_at_last(s3, files, monkeypatch):
     files.read_many(["a/none"])
     s3.pause()
     for doing, act in {"read a/one.bin": lambda: files.read("a/one.bin"), "list a": lambda: files.sizes("a")}.items():
-        start = time.monotonic()
         with pytest.raises(TimeoutError) as error:
             act()
-        assert time.monotonic() - start < 15
         assert f"store: cannot {doing} in {files.address}: tried for 2 s: network connection" in str(error.value)
         assert s3.endpoint in str(error.value)
         assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(error.value)
-    start = time.monotonic()
     with pytest.raises(TimeoutError):
-        files.read_many([f"a/{number}" for number in range(1000)])
-    assert time.monotonic() - start < 30  # not once more for each of them
+        files.read_many([f"a/{number}" for number in range(20_000)])  # once more for each of them would be longer than the limit of a test
 
 
 def test_faults_that_pass_are_tried_again(s3, files):
@@ -157,30 +152,34 @@ def test_a_server_that_stalls_is_asked_again(s3, monkeypatch):
     monkeypatch.setattr(address, "STALL_SECONDS", 1.0)
     files = Store(s3.location()).folder
     files.write("a/one.bin", b"1")
+    s3.requests.clear()
     s3.delay = 60
-    threading.Timer(3, lambda: setattr(s3, "delay", 0)).start()
-    start = time.monotonic()
+    threading.Thread(target=no_delay_after_the_first, args=(s3,)).start()
     assert files.read("a/one.bin") == b"1"
-    assert time.monotonic() - start < 30
+    assert len(s3.requests) >= 2
+
+
+def no_delay_after_the_first(s3) -> None:
+    while not s3.requests:
+        time.sleep(0.01)
+    s3.delay = 0
 
 
 def test_what_is_absent_is_told_at_once(s3, files):
     files.write("a/one.bin", b"1")
-    start = time.monotonic()
+    s3.requests.clear()
     for act in (files.read, files.open):
         with pytest.raises(FileNotFoundError):
             act("a/two.bin")
     assert not files.exists("a/two.bin")
-    assert time.monotonic() - start < 10
+    assert len(s3.requests) <= 6  # none is tried again
 
 
 @pytest.mark.parametrize("act", ["read", "open", "exists", "sizes", "write", "remove_folder"])
 def test_a_bucket_that_does_not_exist_is_told_at_once(s3, act):
     files = Store(s3.location(bucket="no-such-bucket")).folder
-    start = time.monotonic()
     with pytest.raises(UserError, match=r"store: there is no bucket 'no-such-bucket' .*; make it, or mend the address"):
         getattr(files, act)(*(("a/one.bin", b"1") if act == "write" else ("a/one.bin",)))
-    assert time.monotonic() - start < 10
     assert len(s3.requests) <= 3
 
 
@@ -242,7 +241,5 @@ def test_a_process_ends_cleanly(s3, files):
         "assert len(store.folder.read_many(store.folder.names('a'))) == 50; store.embeddings.keys()"
     )
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", code, files.address.location]
-    start = time.monotonic()
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    told = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
-    assert time.monotonic() - start < 50

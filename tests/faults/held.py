@@ -1,0 +1,67 @@
+"""A pass that stands still until the test lets it go on, so that no test bets on what is done meanwhile."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import os
+import termios
+from pathlib import Path
+
+from jobs.config import load_config
+from jobs.planning.plan import make_plan
+from jobs.planning.resolve import resolve
+from qre.store import Store
+from tests.faults.in_process import until
+
+
+class Held:
+    """Of the sweep of a config, one pass that is still to run: its first chunk is a pipe, and its actor reads that to no end. All others go on.
+
+    Attributes:
+        others: units of the other passes.
+    """
+
+    def __init__(self, config: Path):
+        settings = load_config(config)
+        store = Store(settings.store)
+        work, *others = make_plan(settings, store, resolve(settings, store)).passes
+        self.others = {unit.key for other in others for unit in other.units}
+        self._path = store.folder.path(store.chunks.name(work.key, 0))
+        self._path.parent.mkdir(parents=True)
+        os.mkfifo(self._path)
+        self._pipe = os.open(self._path, os.O_RDWR)  # a writer that writes no end
+        self.rearm()
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.release()
+
+    def rearm(self) -> None:
+        """Where the one that was reached is dead: to be reached by the next."""
+        os.write(self._pipe, b"x")
+
+    def reached(self) -> bool:
+        """Whether an actor has come to it."""
+        unread = array.array("i", [0])
+        fcntl.ioctl(self._pipe, termios.FIONREAD, unread)
+        return not unread[0]
+
+    def is_read_by(self, pid: int) -> bool:
+        """Whether this process has it open."""
+        with contextlib.suppress(OSError):
+            return any(os.path.samefile(descriptor, self._path) for descriptor in Path(f"/proc/{pid}/fd").iterdir() if descriptor.exists())
+        return False
+
+    def wait(self) -> None:
+        until(self.reached, "no actor comes to the pass that is held")
+
+    def release(self) -> None:
+        """Let it go on: who reads finds a chunk that is none, and makes it."""
+        if self._pipe is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._pipe)
+            self._pipe = None
