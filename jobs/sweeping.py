@@ -74,7 +74,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
         planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
     end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)
-    print_summary(settings, store, planned, target)
+    print_summary(settings, store, planned, target, config)
     _print_spent(settings, store)
     if asked.no_export:
         console.print(
@@ -158,7 +158,7 @@ def report_to_the_end(config: Path, out: Path | None) -> None:
             if target:
                 check_export(target, store, settings.name, "--out" if out else "export")
                 export(settings, store, target)
-            print_summary(settings, store, seen.plan, target)
+            print_summary(settings, store, seen.plan, target, config)
         except CorruptArtefact as error:
             print(f"qre: {error}; the next sweep makes the atlas again", file=sys.stderr)
             raise typer.Exit(1) from None

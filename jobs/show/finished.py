@@ -1,34 +1,61 @@
-"""What is shown of a finished map."""
+"""What is shown of a finished map: the picture to open, the best encoders, and what to do next."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
 
 from jobs.config import SweepConfig
 from jobs.exports import finished_manifest
+from jobs.outcome import failed_encoders
 from jobs.planning.plan import Plan
-from jobs.show.console import console
+from jobs.show.console import console, note, quiet
+from jobs.show.spelled import qre_command, quoted
+from qre.atlas.overview import Overview, parents_of
 from qre.store import Store
 
+LINES, FEWEST, MOST, MOST_TASKS = 20, 2, 10, 8  # of the table: about so many; of a task; tasks that are shown
 
-def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None) -> None:
-    """The closing word: what was made, where (None: it is in the store only), and the headline figures. FileNotFoundError where it is not there."""
+
+def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None, config: str | Path | None = None) -> None:
+    """The closing words. FileNotFoundError where there is no finished map.
+
+    Args:
+        folder: where its copy is; None: it is in the store only.
+        config: the sweep's file, by which a map that is in the store only is named.
+    """
+    from qre.atlas.standing import StandingAtlas  # slow to import
+
     manifest = finished_manifest(settings.name, store)
-    headline = manifest["headline"]
-    lines = [
-        f"map of {headline['encoders']} encoders in {headline['families']} families on {headline['sentences']} sentences"
-        + (f"; {len(plan.failures)} failed" if plan.failures else ""),
-        f"of each encoder's {headline['neighbours']} nearest neighbours {headline['family_share']:.0%} are of its own family"
-        f" (chance {headline['family_chance']:.0%}, p = {headline['family_p']:.1g})",
-        f"not counting near-copies of itself: {headline['family_share_other_parents']:.0%}"
-        f" (chance {headline['family_chance_other_parents']:.0%}, p = {headline['family_p_other_parents']:.1g})",
-        f"QRE from {headline['qre_smallest']:.2f} to {headline['qre_largest']:.2f} nats; trustworthiness of the map {headline['trustworthiness']:.3f}",
-        *_prediction_lines(headline),
-        *map_notes(settings, store, plan),
-        f"in {folder or f'{store.location}/atlases/{settings.name}'}: {', '.join([*manifest['files'], 'manifest.json'])}",
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    atlas = StandingAtlas(lambda file: store.atlases.read(settings.name, file), f"{store.location}/atlases/{settings.name}")
+    headline, failed = manifest["headline"], failed_encoders(plan)
+    _say(f"map of {_counted(headline['encoders'], 'encoder')} on {headline['sentences']:,} sentences" + (f"; {failed} failed, see above" if failed else ""))
+    place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
+    _say(f"picture: {place}/map.png")
+    _say(f"report:  {place}/report.md" + _prediction(headline))
+    if len(atlas.scores):
+        _print_best(atlas.overview(), parents_of(atlas.table))
+    for line in map_notes(settings, store, plan):
+        note(line)
+    if not quiet():
+        _print_next(quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place))
+
+
+def _print_next(atlas: str) -> None:
+    qre = qre_command()
+    commands = {
+        f"{qre} rank --atlas {atlas}": "all encoders on all tasks",
+        f"{qre} place MODEL --atlas {atlas}": "where a model stands: a hub id, a folder, or vectors",
+        f"{qre} new mine.yaml --sentences FILE": "a config for your own sentences",
+    }  # fmt: skip
+    _say("next:")
+    for command, what in commands.items():
+        _say(f"  {command.ljust(max(map(len, commands)))}   {what}")
 
 
 def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...]:
@@ -37,33 +64,47 @@ def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...
     return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
 
 
-def _prediction_lines(headline: dict) -> list[str]:
-    """How well scores are predicted: ours, the paper's protocol, and what any reviewer would compare with."""
-    from qre.atlas.report import counted, label
 
+def _print_best(found: Overview, parents: dict[str, str]) -> None:
+    """The best on each task and by their mean, near-copies as one."""
+    from qre.atlas.report.best import interval, top_of, with_copies
+
+    tasks = list(found.cells)
+    shown, left = tasks[:MOST_TASKS], len(tasks) - MOST_TASKS
+    blocks = [(task, top_of(found, task, parents, MOST)) for task in shown]
+    if len(tasks) > 1:
+        means = found.folded(parents).table
+        none = pd.Series(float("nan"), index=means.index)
+        blocks.insert(0, (f"mean over {len(tasks)} tasks", means.assign(value=means["mean"], low=none, high=none)))
+    table = Table(title="best encoders (near-copies on one line; intervals: 95 % of a measured score)", title_justify="left")
+    for heading, side in (("task", "left"), ("encoder", "left"), ("score", "right"), ("interval", "left"), ("", "left")):
+        table.add_column(heading, justify=side, overflow="fold")
+    count = max(FEWEST, min(MOST, LINES // len(blocks)))
+    for name, best in blocks:
+        for number, line in enumerate(best.head(count).itertuples()):
+            score = f"{line.value:.3f}" if pd.notna(line.value) else ""
+            cells = (name if number == 0 else "", with_copies(line.name, line.near_copies), score, interval(line.low, line.high), line.basis)
+            table.add_row(*map(escape, cells))
+        table.add_section()
+    console.print(table)
+    if left > 0:
+        _say(f"and {_counted(left, 'more task')}")
+
+
+def _prediction(headline: dict) -> str:
+    """How well scores are predicted, in a few words; the report has the rest."""
     if "spearman_ours" not in headline:
-        return []
-    told = {"ours": "", "ours+cka": "", "paper": "", "neighbours": "", "dimension": "", "spectrum": "", "cka": ""}
-    for predictor in told:
-        value = headline.get(f"spearman_{predictor.replace('+', '_')}")
-        told[predictor] = "" if value is None else f"{label(predictor)} {value:.3f}"
-    left_out = [f"{label(name)} {headline[key]:.3f}" for name in told if (key := f"spearman_{name.replace('+', '_')}_kinds") in headline]
-    chance = f"; by chance 95 % are below {headline['spearman_ours_chance']:.2f}" if "spearman_ours_chance" in headline else ""
-    return [
-        *_left_out_lines(headline, left_out),
-        f"scores on {counted(headline['predicted_tasks'], 'task')} predicted for {counted(headline['predicted_encoders'], 'encoder')}, near-copies kept "
-        "together; mean Spearman:",
-        f"  {told['ours']} ({headline['spearman_ours_low']:.3f} to {headline['spearman_ours_high']:.3f} over repeats), {told['ours+cka']}, {told['paper']}",
-        f"  baselines: {', '.join(told[name] for name in ('neighbours', 'dimension', 'spectrum', 'cka') if told[name])}{chance}",
-        f"  intervals of {headline['coverage_nominal']:.0%} hold {headline['coverage']:.1%} of the true scores of encoders of known kinds",
-    ]
+        return ""
+    new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
+    return (
+        f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of known kinds{new}; "
+        f"{_counted(headline['predicted_tasks'], 'task')}, {_counted(headline['predicted_encoders'], 'encoder')})"
+    )
 
 
-def _left_out_lines(headline: dict, told: list[str]) -> list[str]:
-    """What is measured with kinds left out, first: it is what holds for an encoder of another origin."""
-    lines = [f"scores of encoders whose whole kind was left out of {headline['kinds']}; mean Spearman: {', '.join(told)}"] if told else []
-    for name, over in (("coverage_kinds_before", "groups"), ("coverage_kinds", "kinds")):
-        if name in headline:
-            width = f"median width {headline[f'{name}_width']:.2f}" if f"{name}_width" in headline else "without an end"
-            lines.append(f"  intervals over {over} ({headline[f'{name}_nominal']:.0%}, {width}) hold {headline[name]:.1%} of their true scores")
-    return lines
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -110,8 +110,8 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     notices = store.notices.read(wanted.passes)
     warned = [notices.get(key) for key in wanted.passes]
     attributes = [known | ({"warnings": " | ".join(said)} if said else {}) for known, said in zip(wanted.attributes, warned, strict=True)]
-    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes)
-    part = scored_part(atlas.table, scores, about, config.prediction, progress, atlas.notes) if about is not None else ScoredPart({})
+    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes, scores)
+    part = scored_part(atlas.table, scores, about, config.prediction, progress, atlas.headline, atlas.notes) if about is not None else ScoredPart({})
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
         "name": config.name,

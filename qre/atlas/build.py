@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qre.atlas.overview import best
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 
-ATLAS_SCHEMA = 3  # raised when the same features would give other files
+ATLAS_SCHEMA = 4  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def atlas_identity(
 
 
 def build_atlas(
-    encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1, attributes: list[dict] | None = None
-) -> Atlas:
+    encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1, attributes: list[dict] | None = None,
+    scores: pd.DataFrame | None = None,
+) -> Atlas:  # fmt: skip
     """The tables and figures of an atlas.
 
     Args:
@@ -61,14 +63,17 @@ def build_atlas(
         settings: metric, perplexity, seed, ...
         threads: for the t-SNE; changes no number.
         attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded goes before it.
+        scores: of the encoders, for the best of them to be named: see qre.atlas.ranking.SCORES.
 
     Returns:
-        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg.
+        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg, and the
+        report.md of a map without scores.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
     from qre.atlas.map_figure import facts_line, map_figure
     from qre.atlas.layout import layout, trustworthiness
     from qre.atlas.neighbours import family_share, nearest, pairwise_distances
+    from qre.atlas.report import report_page
 
     matrix = feature_matrix(features)
     distances = pairwise_distances(matrix, settings.metric)
@@ -92,10 +97,22 @@ def build_atlas(
         "features.parquet": parquet_bytes(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
         **table_files("map", table),
         **table_files("neighbours", _neighbour_table(table["name"].to_list(), near, how_far)),
-        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels),
+        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels, *_best(table, scores)),
     }
     shapes = zip(table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True)
-    return Atlas(table, files, headline, (*sample_notes(matrix.shape[1], shapes), *notes))
+    notes = (*sample_notes(matrix.shape[1], shapes), *notes)
+    none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
+    files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)
+    return Atlas(table, files, headline, notes)
+
+
+def _best(table: pd.DataFrame, scores: pd.DataFrame | None) -> tuple[str | None, str]:
+    """Name of the encoder that is best by its scores, and at what; None where there are none."""
+    if scores is None or scores.empty:
+        return None, ""
+    found = best(table, scores)
+    tasks = list(found.cells)
+    return found.table["name"].iloc[0], f"by its mean over {len(tasks)} tasks" if len(tasks) > 1 else f"at {tasks[0]}"
 
 
 def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:

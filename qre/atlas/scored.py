@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ class Descriptions:
 
 def scored_part(
     table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings, progress: Progress = lambda stage, done, total: None,
-    warnings: Sequence[str] = (),
+    facts: Mapping[str, object] = MappingProxyType({}), notes: Sequence[str] = (),
 ) -> ScoredPart:  # fmt: skip
     """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
 
@@ -61,15 +62,16 @@ def scored_part(
         table: the map, one row an encoder: name, family, group, kind, x, y, dimension and, where known, parameters.
         scores: columns SCORES, one row for an encoder and task.
         progress: told what is being made, how much of it is done, and of how much.
-        warnings: of the map, to be told in the report too.
+        facts, notes: headline and notes of the map, for the report.
 
     Returns:
-        scores.parquet, .csv; and report.md, predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
+        scores.parquet, .csv, report.md; and predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
         sensitivity (.parquet, .csv) where methods are compared.
     """
     files = table_files("scores", scores)
     if scores.empty:
-        return ScoredPart(files, notes=("no encoder on the map has a score, so none is predicted",))
+        why = ("no encoder on the map has a score, so none is predicted",)
+        return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
     data = _data(table, scores, about)
     saturated = tuple(saturation_notes(data))
     pairs = near_copies(next(iter(data.features.values())), data.groups)
@@ -79,14 +81,27 @@ def scored_part(
     try:
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
-        return ScoredPart(files, notes=(*saturated, str(error)))
+        why = (*saturated, str(error))
+        return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
     curve = sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at)) if about.compared else pd.DataFrame()
     progress("report and figures", 0, 1)
-    notes = (*saturated, *report.notes, *([_together(data, pairs)] if pairs else []))
-    told, headline = _told(replace(report, notes=(*warnings, *notes)), table.assign(group=data.groups, kind=data.kinds), scores, curve)
+    own_notes = (*saturated, *report.notes, *([_together(data, pairs)] if pairs else []))
     predictor = fit(data, settings, sketches=False)
-    predicted = table_files("predicted", _predicted(predictor, data))
-    return ScoredPart({**files, **told, **predicted, "predictor.safetensors": predictor_bytes(predictor)}, headline, notes, predicts=True)
+    predicted = _predicted(predictor, data)
+    report, grouped = replace(report, notes=own_notes), table.assign(group=data.groups, kind=data.kinds)
+    told, headline, figures = _told(report, grouped, scores, curve)
+    page = _page(report, grouped, scores, figures, facts, notes, predicted)
+    told |= {"report.md": page, **table_files("predicted", predicted), "predictor.safetensors": predictor_bytes(predictor)}
+    return ScoredPart({**files, **told}, headline, own_notes, predicts=True)
+
+
+def _page(
+    report: PredictionReport | None, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str], facts: Mapping[str, object], notes: Sequence[str],
+    predicted: pd.DataFrame | None = None,
+) -> bytes:  # fmt: skip
+    from qre.atlas.report import report_page
+
+    return report_page(report, table, scores, ("map.png", *figures), groups="group", predicted=predicted, facts=facts, notes=notes)
 
 
 def saturation_notes(data: PredictionData) -> list[str]:
@@ -124,20 +139,19 @@ def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
     return f"{len(pairs)} pairs of encoders of different groups are nearly one; no fold parts them: {named}"
 
 
-def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame) -> tuple[dict[str, bytes], dict]:
-    """Page, tables and figures; and the headline."""
+def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame) -> tuple[dict[str, bytes], dict, tuple[str, ...]]:
+    """Tables and figures; the headline; and the names of the figures."""
     from qre.atlas.prediction_figures import prediction_figures  # slow to import
-    from qre.atlas.report import headline, report_page
+    from qre.atlas.report import headline
 
     figures = prediction_figures(report, table, scores, curve)
-    page = report_page(report, table, scores, tuple(figures), groups="group")
     tables = {
         **table_files("predictions", report.predictions), **table_files("prediction_metrics", report.metrics),
         **table_files("prediction_null", report.null), **table_files("prediction_coverage", report.coverage),
         **(table_files("sensitivity", curve) if len(curve) else {}),
     }  # fmt: skip
     kinds = int(table.loc[table["name"].isin(set(report.predictions["encoder"])), "kind"].nunique())
-    return {"report.md": page, **tables, **figures}, {**headline(report), "kinds": kinds}
+    return {**tables, **figures}, {**headline(report), "kinds": kinds}, tuple(figures)
 
 
 def _predicted(predictor, data: PredictionData) -> pd.DataFrame:

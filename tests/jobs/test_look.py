@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from qre.errors import UserError
 from qre.features import FeatureMethod, feature_row
 from qre.similarity import linear_cka
 from qre.store import Store
-from tests.finished import GROUPS, SIZE, STRANGE, TASKS, UNSCORED, parquet
+from tests.finished import GROUPS, SIZE, STRANGE, TASKS, UNSCORED, finished, parquet
 
 
 def qre(*words):
@@ -43,6 +44,10 @@ def test_neighbours_as_a_table_and_as_json(finished_atlas):
     assert code == 0 and "nearest to made/e5" in shown and "made/e4" in shown and "near-copy" in shown
     told = json.loads(qre("neighbours", "made/e5", "--atlas", finished_atlas, "-k", 4, "--json")[1])
     assert [row["rank"] for row in told["neighbours"]] == [1, 2, 3, 4]
+    scores = pd.read_parquet(finished_atlas / "scores.parquet").set_index(["name", "task"])["score"]
+    assert all(row["scores"] == {task: scores[row["neighbour"], task] for task in TASKS} for row in told["neighbours"])
+    assert told["scores"] == {task: scores["made/e5", task] for task in TASKS} and f"{scores['made/e4', TASKS[0]]:.3f}" in shown
+    assert "they need not be equally good, so compare their scores" in shown
     assert told["neighbours"][0]["neighbour"] == "made/e4" and told["neighbours"][0]["near_copy"] is True
     assert STRANGE in qre("neighbours", "made/e1", "--atlas", finished_atlas)[1]  # its near-copy; rich would take [red] away
 
@@ -56,20 +61,71 @@ def test_an_unknown_encoder_is_told_with_the_nearest(finished_atlas):
 
 
 def test_the_tasks_that_there_are(finished_atlas):
-    shown = qre("rank", "--atlas", finished_atlas)[1]
+    shown = qre("rank", "--atlas", finished_atlas, "--tasks")[1]
     assert all(task in shown for task in TASKS)
-    told = json.loads(qre("rank", "--atlas", finished_atlas, "--json")[1])["tasks"]
+    told = json.loads(qre("rank", "--atlas", finished_atlas, "--tasks", "--json")[1])["tasks"]
+    assert told == json.loads(qre("rank", "--atlas", finished_atlas, "--json")[1])["tasks"]
     assert [(row["task"], row["measured"], row["imported"], row["predicted"]) for row in told] == [(task, 41, 7, UNSCORED) for task in TASKS]
 
 
 def test_a_ranking_says_what_is_measured_and_what_is_predicted(finished_atlas):
     code, shown, _ = qre("rank", "--task", TASKS[0], "--atlas", finished_atlas)
     assert code == 0 and "predicted" in shown and "imported" in shown and f"{UNSCORED} are predicted only" in shown and STRANGE in shown
-    told = json.loads(qre("rank", "--task", TASKS[0], "--atlas", finished_atlas, "--json")[1])["encoders"]
+    told = json.loads(qre("rank", "--task", TASKS[0], "--atlas", finished_atlas, "--all", "--json")[1])["encoders"]
     assert len(told) == GROUPS * SIZE
     assert {row["basis"] for row in told} == {"measured", "imported", "predicted"}
     assert [row["value"] for row in told] == sorted((row["value"] for row in told), reverse=True)
     assert {row["device"] for row in told} == {None, "cpu"}  # nothing is NaN in JSON
+
+
+def test_without_a_task_all_of_them_and_their_mean(finished_atlas):
+    code, shown, _ = qre("rank", "--atlas", finished_atlas)
+    assert code == 0 and all(task in shown for task in ("mean", *TASKS)) and "over all of these tasks" in shown and "~" in shown and STRANGE in shown
+    told = json.loads(qre("rank", "--atlas", finished_atlas, "--json", "--all")[1])
+    by_task = [{row["name"]: row for row in json.loads(qre("rank", "--atlas", finished_atlas, "--task", task, "--json", "--all")[1])["encoders"]} for task in TASKS]
+    assert len(told["encoders"]) == GROUPS * SIZE and [row["rank"] for row in told["encoders"]] == list(range(1, GROUPS * SIZE + 1))
+    for row in told["encoders"]:
+        assert row["mean"] == pytest.approx(sum(one[row["name"]]["value"] for one in by_task) / 2)
+        assert row["scores"][TASKS[1]] == {key: by_task[1][row["name"]][key] for key in ("value", "low", "high", "basis")}
+    assert [row["mean"] for row in told["encoders"]] == sorted((row["mean"] for row in told["encoders"]), reverse=True)
+    table = pd.read_csv(io.StringIO(qre("rank", "--atlas", finished_atlas, "--task", TASKS[1], "--task", TASKS[0], "--csv", "--top", 3)[1]))
+    assert len(table) == 3 and f"{TASKS[0]} low" in table and table["near_copies"].to_list() == [SIZE - 1] * 3
+
+
+def test_near_copies_are_one_line_unless_all_are_asked_for(finished_atlas):
+    words = ("rank", "--task", TASKS[0], "--atlas", finished_atlas)
+    folded, every = (json.loads(qre(*words, "--json", *more)[1]) for more in ((), ("--all",)))
+    assert len(folded["encoders"]) == GROUPS and folded["folded"] == GROUPS * (SIZE - 1) and every["folded"] == 0
+    group = [int(row["name"].split("e")[-1]) // SIZE if row["name"] != STRANGE else 0 for row in every["encoders"]]
+    best = [row["name"] for i, row in enumerate(every["encoders"]) if group[i] not in group[:i]]
+    assert [row["name"] for row in folded["encoders"]] == best
+    assert f"{GROUPS * (SIZE - 1)} near-copies differ" in qre(*words)[1] and "near-copies differ" not in qre(*words, "--all")[1]
+
+
+def test_speeds_are_shown_when_asked_for(finished_atlas):
+    words = ("rank", "--task", TASKS[0], "--atlas", finished_atlas, "--all")
+    assert "sentences/s" not in qre(*words)[1] and " 321 " not in qre(*words)[1]
+    shown = qre(*words, "--speed")[1]
+    assert " 321 " in shown and "compare only those of one device and number of threads" in shown
+
+
+def test_predictions_of_a_task_that_is_not_predicted(finished_atlas, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_atlas, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for file in ("predictions.parquet", "predicted.parquet", "predictor.safetensors"):
+        del manifest["files"][file]
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "notes": [f"prediction: {TASKS[0]}: not predicted; scores of 8 groups of encoders, and 12 are needed"]}))
+    for words, why in (((TASKS[0],), "scores of 8 groups of encoders, and 12 are needed"), ((TASKS[1],), "48 encoders of this map have a score on it"), (TASKS, "8 groups")):
+        code, shown, told = qre("rank", "--atlas", copy, "--by", "predicted", *(part for task in words for part in ("--task", task)))
+        assert code == 2 and not shown and f"'{words[0]}' is not predicted: " in told and why in told
+
+
+def test_a_map_without_tasks_says_so(tmp_path):
+    atlas = finished(tmp_path, tasks=False)
+    assert qre("rank", "--atlas", atlas)[:2] == (0, "this map was made without tasks, so it has no scores\n")
+    assert json.loads(qre("rank", "--atlas", atlas, "--json")[1]) == {"tasks": [], "encoders": []}
+    assert "compare" not in qre("neighbours", "made/e5", "--atlas", atlas)[1]
 
 
 def test_filters_and_csv(finished_atlas):

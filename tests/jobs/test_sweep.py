@@ -83,8 +83,8 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     )  # fmt: skip
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr + first.stdout
-    assert re.search(r"scores on 1 task predicted for 44 encoders.*\n  ours [-\d.]+ .*the paper's protocol [-\d.]+\n  baselines: nearest neighbours", first.stdout)
-    assert "intervals of 90% hold" in first.stdout
+    assert re.search(r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders\)", first.stdout)
+    assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(r"builtin/sts +│ \S+.*measured", first.stdout)
     out = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"report.md", "scores.csv", "predictions.parquet", "predictor.safetensors", "spearman.png", "predicted.svg", "quality_map.png", "epsilon.png"} <= out
     scores = (tmp_path / "out/scores.csv").read_text()
@@ -106,7 +106,7 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     case.config.write_text(yaml.safe_dump(config))
     marks = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*") if path.parts[-3] in ("embeddings", "features", "scores")}
     more = case.qre("sweep")
-    assert "scores on 2 tasks predicted for 44 encoders" in more.stdout, more.stderr
+    assert "2 tasks, 44 encoders)" in more.stdout and "mean over 2 tasks" in more.stdout, more.stderr
     assert {path: path.stat().st_mtime_ns for path in marks} == marks
     status = json.loads(case.qre("status", "--json").stdout)
     assert (status["scored"], status["to_score"], status["atlas_done"]) == (88, 0, True)

@@ -98,7 +98,7 @@ def test_a_map_without_warnings_has_no_column_of_them(tmp_path, tiny_encoder):
 def test_the_page_has_what_was_warned_of():
     import pandas as pd
 
-    from qre.atlas.report import _warned
+    from qre.atlas.report.page import _warned
 
     table = pd.DataFrame({"name": ["a", "b|c"], "warnings": [None, "said <b>"]})
     assert _warned(table)[-1] == r"- b\|c: said &lt;b&gt;"

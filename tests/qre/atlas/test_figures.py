@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.transforms import Bbox
 
-from qre.atlas import figures
-from qre.atlas.figures import facts_line, map_figure, plain
+from qre.atlas import map_figure as drawing
+from qre.atlas.figures import plain
+from qre.atlas.map_figure import facts_line, map_figure
 from qre.atlas.neighbours import FamilyShare
 
 STRANGE = ["<script>alert(1)</script>", "$x^2$", "$\\frac{", "日本語モデル", "عربي", "a\x00\x1b\nb", "--> & ]]>", "😀", "x" * 200, "", "_^{"]
@@ -40,8 +41,8 @@ def texts_of(svg: bytes) -> str:
 def drawn(monkeypatch):
     """The figures that were drawn, kept for a look at their artists."""
     seen = []
-    original = figures.render
-    monkeypatch.setattr(figures, "render", lambda figure, stem: seen.append(figure) or original(figure, stem))
+    original = drawing.render
+    monkeypatch.setattr(drawing, "render", lambda figure, stem: seen.append(figure) or original(figure, stem))
     return seen
 
 

@@ -63,7 +63,7 @@ def test_tables_figures_and_a_predictor_that_predicts_the_unmeasured():
 
 
 def test_the_tables_are_the_ones_given(evaluated):
-    files, _ = _told(evaluated.report, evaluated.table.assign(group=evaluated.table["parent"]), evaluated.scores, pd.DataFrame())
+    files, *_ = _told(evaluated.report, evaluated.table.assign(group=evaluated.table["parent"]), evaluated.scores, pd.DataFrame())
     files |= table_files("scores", evaluated.scores)
     given = (("scores", evaluated.scores), ("predictions", evaluated.report.predictions), ("prediction_metrics", evaluated.report.metrics))
     for name, table in given:
@@ -129,5 +129,5 @@ def test_without_enough_scores_the_scores_alone_are_told(groups):
     table, scores, about = world(groups=groups)
     some = scores if groups == 5 else scores[scores["name"] == "nobody"]
     part = scored_part(table, some, about, SETTINGS)
-    assert set(part.files) == {"scores.parquet", "scores.csv"} and not part.predicts
+    assert set(part.files) == {"scores.parquet", "scores.csv", "report.md"} and not part.predicts
     assert "scores of 4 groups of encoders, and 12 are needed" in part.notes[0] if groups == 5 else "no encoder on the map has a score" in part.notes[0]
