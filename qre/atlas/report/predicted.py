@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from qre.atlas.prediction import MEAN, PredictionReport
-from qre.atlas.report.markdown import escaped, number, p_value, percent, table_head, table_row
+from qre.atlas.report.markdown import number, p_value, percent, table_head, table_row
 from qre.atlas.report.words import FIGURES, LEADING, METRICS, OPTIMISTIC, PREDICTORS, SCHEME_NAMES, counted, label, pick, predictors_of, tasks_of
 
 
