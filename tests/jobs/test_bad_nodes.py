@@ -41,7 +41,7 @@ def two_nodes(environment: dict) -> LocalCluster:
 
 
 def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalCluster, bad) -> None:
-    """All encoders are on the map, and the node that failed them is named and got no more work after three in a row, and the two in flight then."""
+    """All encoders are on the map, and the node that failed them is named; after three in a row it got no more work but the two in flight."""
     said = result.stdout + result.stderr
     assert result.returncode == 0, said
     assert f"map of {ENCODERS} encoders" in result.stdout, said
@@ -51,7 +51,8 @@ def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalClust
     failed = int(told.split()[0])
     assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= 5, progress
     benched = [one for one in progress["no more work for"] if one.startswith(name)]
-    assert len(benched) == said.count("gets no more work in this sweep") == (failed >= 3), (progress, said)
+    # three need not be in a row: features that are made there meanwhile are a success (test_bench.py shows when a node is benched)
+    assert len(benched) == said.count("gets no more work in this sweep") <= (failed >= 3), (progress, said)
 
 
 def hub_config(folder: Path, hub, made: list, cluster: LocalCluster, **values) -> Path:
