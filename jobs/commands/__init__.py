@@ -13,7 +13,7 @@ import typer
 
 from jobs import ending
 from jobs.show import console
-from jobs.commands import encoders, maps, sweeps
+from jobs.commands import encoders, maps, start, sweeps
 from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 for title, commands in (
+    ("Begin", (start.doctor,)),
     ("Make a map", (sweeps.plan, sweeps.sweep, sweeps.status, sweeps.report, sweeps.submit, sweeps.evaluate)),
     ("Use a map", (maps.rank, maps.place, maps.neighbours, maps.compare)),
 ):

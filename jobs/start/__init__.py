@@ -1,1 +1,1 @@
-"""The first hour: a config from one's own files, what this machine lacks for a sweep, and a map in one command."""
+"""How people begin: a config, a machine that is checked, a map in one command."""

@@ -286,7 +286,7 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
         return HubProblem(repository, "gated"), None
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
     if isinstance(error, errors.RepositoryNotFoundError):  # the hub answers a token that has expired so too
-        return HubProblem(repository, "access refused" if status == 401 and _token_is_refused() else "missing"), None
+        return HubProblem(repository, "access refused" if status == 401 and token_is_refused() else "missing"), None
     if isinstance(error, errors.RevisionNotFoundError):
         return HubProblem(repository, "revision missing"), None
     if isinstance(error, errors.DisabledRepoError):
@@ -320,6 +320,15 @@ def _reach() -> None:
         get_session().head(constants.ENDPOINT, timeout=REACH_SECONDS)
 
 
+def unreached() -> str:
+    """Why the hub does not answer at all; "" where it does. Takes a few seconds at most."""
+    try:
+        _reach()
+    except Exception as error:  # of whichever library lies below
+        return _unreached(error) or f"{type(error).__name__}: {printable(str(error), 200)}"
+    return ""
+
+
 def _unreached(error: BaseException) -> str:
     """Why no connection to the hub was made: its host, and what is to be looked at; "" for another error."""
     from huggingface_hub import constants
@@ -344,7 +353,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _token_is_refused() -> bool:
+def token_is_refused() -> bool:
     """Whether the hub does not take the token of this process at all; asked once a token."""
     from huggingface_hub import get_token
 
