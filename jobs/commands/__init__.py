@@ -22,12 +22,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 for title, commands in (
-    ("Begin", (start.doctor,)),
+    ("Begin", (start.new, start.doctor)),
     ("Make a map", (sweeps.plan, sweeps.sweep, sweeps.status, sweeps.report, sweeps.submit, sweeps.evaluate)),
     ("Use a map", (maps.rank, maps.place, maps.neighbours, maps.compare)),
 ):
     for command in commands:
         app.command(rich_help_panel=title)(with_volume(command))
+app.command("map", rich_help_panel="Begin")(with_volume(start.map_))
 app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
 app.command(rich_help_panel="Find out more")(with_volume(maps.illustrate))
 

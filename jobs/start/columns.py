@@ -53,7 +53,7 @@ class Head:
     def texts(self) -> list[str]:
         """The columns of text, the likeliest first: by a usual name, then by the mean length of the texts."""
         usual = {name: rank for rank, name in enumerate(TEXT)}
-        found = [name for name, values in self.columns.items() if is_text(values)]
+        found = [name for name, values in self.columns.items() if is_long_text(values)] or [name for name, values in self.columns.items() if is_text(values)]
         return sorted(found, key=lambda name: (usual.get(plain(name), len(usual)), -mean_length(self.columns[name])))
 
     def listed(self) -> str:
@@ -81,7 +81,7 @@ def plain(name: str) -> str:
 
 
 def is_text(values: list) -> bool:
-    """Mostly words: text of several words, or at least no numbers."""
+    """Text, and no numbers."""
     given = _given(values)
     return bool(given) and all(isinstance(one, str) for one in given) and not is_number(values) and mean_length(given) > 0
 

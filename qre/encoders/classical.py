@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer
-from sklearn.random_projection import GaussianRandomProjection
 
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.errors import EncoderError
+
+if TYPE_CHECKING:  # scikit-learn is a second of CPU, and what a plan asks here seldom needs it
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import CountVectorizer
 
 TOKEN = r"(?u)\w+|[^\w\s]"  # punctuation counts as a token, so that no sentence is without one
 MOST_COUNTED = 5_000  # sentences that are looked at for their terms: of more, the rank is known when they are encoded
@@ -82,6 +84,8 @@ class CorpusRanks:
         """How many different terms there are, and whether those are all; counting ends where there are enough."""
         key = (spec.analyzer, spec.ngrams)
         if key not in self._terms or (self._terms[key][0] < enough and not self._terms[key][1]):
+            from sklearn.feature_extraction.text import CountVectorizer
+
             analyze, seen, all_seen = CountVectorizer(**_analysis(spec)).build_analyzer(), set(), len(self._corpus) <= MOST_COUNTED
             for sentence in self._corpus[:MOST_COUNTED]:
                 seen.update(analyze(sentence))
@@ -125,6 +129,8 @@ class _Hashed(FittedClassical):
 
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
         # without alternating signs: two n-grams of a short sentence in one bucket would otherwise cancel to an all-zero row
+        from sklearn.feature_extraction.text import HashingVectorizer
+
         self._vectorizer = HashingVectorizer(**_analysis(spec), n_features=spec.rank, norm=None, alternate_sign=False)
         self._spec = spec
 
@@ -145,6 +151,8 @@ class _LSA(FittedClassical):
 class _Projection(FittedClassical):
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
         self._terms = _Terms(spec, corpus)
+        from sklearn.random_projection import GaussianRandomProjection
+
         self._projection = GaussianRandomProjection(spec.rank, random_state=spec.seed).fit(self._terms.of_corpus)
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
@@ -158,6 +166,8 @@ class _SIF(FittedClassical):
     """
 
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        from sklearn.feature_extraction.text import CountVectorizer
+
         self._vectorizer = CountVectorizer(token_pattern=TOKEN)
         counts = self._vectorizer.fit_transform(corpus)
         ppmi = _ppmi(corpus, self._vectorizer, spec.window)
@@ -181,6 +191,8 @@ class _Terms:
     """
 
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
         self._spec, self._corpus = spec, corpus
         self._vectorizer = CountVectorizer(**_analysis(spec), dtype=np.float64)
         counts = _weighted(self._vectorizer.fit_transform(corpus), spec)
@@ -234,4 +246,6 @@ def _svd(spec: ClassicalSpec, matrix: sp.csr_array) -> TruncatedSVD:
     if spec.rank > _largest(matrix):
         raise EncoderError("; ".join(too_few(spec, _largest(matrix))))
     # LU between the power iterations: as exact as QR here, in half the time
+    from sklearn.decomposition import TruncatedSVD
+
     return TruncatedSVD(spec.rank, n_iter=4, power_iteration_normalizer="LU", random_state=spec.seed)

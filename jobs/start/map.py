@@ -1,0 +1,50 @@
+"""`qre map`: from models to a finished map in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from jobs.atlas.look import neighbours
+from jobs.config import load_config
+from jobs.on_end import on_end
+from jobs.show.console import console, note
+from jobs.start.new import Wanted, draft, text_of, write
+from jobs.sweeping import Asked, sweep_to_the_end
+from qre.atlas.standing import StandingAtlas
+from qre.errors import UserError
+
+NEAREST = 5  # that are shown of each model
+
+
+def map_models(out: Path, wanted: Wanted, force: bool) -> None:
+    """Write a config beside the folder of the map, run it, and show where the models stand. The same again goes on.
+
+    Raises:
+        UserError: as `qre new`, and where the config is there already with other content.
+    """
+    if not wanted.encoders:
+        raise UserError("map: name at least one MODEL")
+    config = out.with_name(f"{out.name}.yaml")
+    made = draft(wanted)
+    text = text_of(made, config, store="store", export=out.name)
+    if config.exists() and config.read_text(encoding="utf-8") != text and not force:
+        raise UserError(f"{config} is there with other content; go on with it by qre sweep {config}, name another --out, or give --force to overwrite it")
+    write(config, text)
+    for one in made.notes:
+        note(one)
+    console.print(f"{config}: {made.sentences.told}; {made.encoders.told}", markup=False, highlight=False, soft_wrap=True)
+    settings = load_config(config)
+    code = 0
+    with on_end(settings.on_end, settings.name) as end:
+        try:
+            sweep_to_the_end(config, settings, Asked(False, False, False, force, None, False), end)
+        except typer.Exit as ended:
+            code = ended.exit_code
+    if (out / "manifest.json").is_file():
+        known = set(StandingAtlas(str(out)).names)
+        for name in (name for name in made.encoders.own if name in known):
+            neighbours(name, str(out), NEAREST, False)
+    if code:
+        raise typer.Exit(code)
