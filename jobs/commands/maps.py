@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from jobs.commands.arguments import AsJson, AtlasPlace, ConfigFile, given_path
+from jobs.commands.arguments import AsJson, AtlasPlace, given_path
 
 
 def rank(
@@ -91,19 +91,22 @@ def neighbours(
 
 
 def compare(
-    config: ConfigFile,
-    a: Annotated[str, typer.Argument(help="an encoder of the config by its name, or a matrix (.npy, .safetensors, .parquet)", metavar="A")],
-    b: Annotated[str, typer.Argument(help="the other", metavar="B")],
+    names: Annotated[list[str], typer.Argument(help="two encoders by their names, or matrices (.npy, .safetensors, .parquet)", metavar="A B")],
+    atlas: Annotated[str | None, typer.Option(
+        "--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file, which also has the embeddings in its store",
+    )] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="neighbours whose overlap is counted")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Compare two encoders: quantum relative entropy both ways, Jensen-Shannon divergence, linear CKA, distance on the map, neighbours in common, scores.
 
-    Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
+    A folder has no embeddings: of its encoders it tells the distance, the neighbours and the scores.
+
+    Example: qre compare MiniLM/L6/mean MiniLM/L6/cls --atlas jobs/demo.yaml
     """
     from jobs.atlas.compare import compare as compared
 
-    compared(config, a, b, k, as_json)
+    compared(names, atlas, k, as_json)
 
 
 def illustrate(
