@@ -57,6 +57,7 @@ def place(
     token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
     k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
+    measure: Annotated[bool, typer.Option("--measure", help="also measure the map's own tasks (not MTEB's), with --atlas CONFIG")] = False,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
 ) -> None:
@@ -72,7 +73,7 @@ def place(
         "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "pad_token": pad_token,
         "dtype": dtype, "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
     }  # fmt: skip
-    placed(atlas, models or [], entry, options, trust_remote_code, device, k, as_json, out)
+    placed(atlas, models or [], entry, options, trust_remote_code, device, k, as_json, out, measure)
 
 
 def neighbours(
