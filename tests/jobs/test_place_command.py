@@ -197,7 +197,7 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
     tasks = [{"source": "file", "kind": "sts", "name": name, "path": str(tmp_path / "pairs.csv")} for name in (TASKS[1], "not on the map")]
     values = {"name": "t", "store": str(finished_atlas.parents[1]), "encoders": [{"source": "catalogue", "name": "classical"}], "tasks": tasks[:1]}
     config.write_text(yaml.safe_dump(values))
-    (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "classical", "name": "hashed", "family": "H", "kind": "hashed", "transforms": ["center"]}]))
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "classical", "name": "hashed", "family": "H", "kind": "hashed", "weighting": "log", "transforms": ["center"]}]))
     code, shown, said = place("--entry", tmp_path / "list.yaml", "--measure", "--json", atlas=config)
     assert code == 0, said
     found = json.loads(shown)["placed"][0]["measured"]
