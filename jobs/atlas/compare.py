@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from jobs.atlas.outdated import differences
 from jobs.atlas.matrix import is_matrix, read_matrix
-from jobs.atlas.standing import plain, plain_rows, print_table, stored_atlas
+from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table, stored_atlas
 from jobs.config import SweepConfig, load_config
 from jobs.show.status import Standing, standing
 from jobs.show.console import console
@@ -22,40 +22,92 @@ from qre.atlas.standing import StandingAtlas
 from qre.density import DensityOperator, check_finite
 from qre.entropy import jensen_shannon, relative
 from qre.errors import EmbeddingError, UserError
+from qre.near_names import did_you_mean
 from qre.paths import given_path
 from qre.features import FeatureMethod, feature_row
 from qre.similarity import linear_cka
 from qre.store import Store
 
 
+CONFIGS = (".yaml", ".yml")
+DIVERGENCES = ("epsilon", "relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")
+
+
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name and E, (n, d)."""
+    """One of the two: its name and E, (n, d); None of an encoder of a map whose embedding is not there."""
 
     name: str
-    embedding: np.ndarray
+    embedding: np.ndarray | None
 
 
-def compare(config: Path, a: str, b: str, k: int, as_json: bool) -> None:
-    """Two encoders of a config, or matrices, beside each other."""
-    settings = load_config(config)
-    store = Store(settings.store, read_only=True)
-    seen = standing(settings, store)
-    sides = [_side(one, seen, store, settings, config) for one in (a, b)]
-    atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
-    if atlas is not None and (differ := differences(settings, seen.plan, atlas)):
-        note = f"the map is not of {config} as it is now: {'; '.join(differ)}; qre sweep {config} updates it"
+def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> None:
+    """Two encoders of a map or a config, or matrices, beside each other.
+
+    Args:
+        names: two; a config may stand before them instead of `place`.
+        place: folder of a map, or a config.
+    """
+    if place is None and len(names) == 3 and Path(names[0]).suffix in CONFIGS:
+        place, *names = names
+    if place is None:
+        raise UserError("compare: name the map with --atlas, a folder or a config: qre compare A B --atlas results/demo")
+    if len(names) != 2:
+        raise UserError(f"compare: name two encoders, or matrices, not {len(names)}: qre compare A B --atlas {place}")
+    found = _in_config(names, Path(given_path(place))) if Path(place).suffix in CONFIGS else _in_folder(names, place)
+    sides, method, atlas, note = found
     try:
-        found = divergences(sides[0].embedding, sides[1].embedding, settings.features)
+        apart = divergences(sides[0].embedding, sides[1].embedding, method) if all(side.embedding is not None for side in sides) else dict.fromkeys(DIVERGENCES)
         on_map = None if atlas is None else map_relation(atlas, *sides, k)
     except EmbeddingError as error:
         raise UserError(str(error)) from None
     scores = pd.DataFrame() if atlas is None else score_differences(atlas, *(side.name for side in sides))
     if as_json:
-        told = {"a": sides[0].name, "b": sides[1].name, "sentences": len(sides[0].embedding), **found, "map": on_map, "scores": plain_rows(scores)}
+        sentences = next((len(side.embedding) for side in sides if side.embedding is not None), atlas and atlas.features.shape[1])
+        told = {"a": sides[0].name, "b": sides[1].name, "sentences": sentences, **apart, "map": on_map, "scores": plain_rows(scores)}
         print(json.dumps({**plain(told), "notes": [note] if note else []}))
         return
-    _print(sides, found, on_map, scores, note)
+    _print(sides, apart, on_map, scores, note)
+
+
+def _in_config(names: Sequence[str], config: Path) -> tuple[list[Side], FeatureMethod, StandingAtlas | None, str]:
+    """The two sides from the store of a config, the method of its features, its map where there is one, and a note where there is none."""
+    settings = load_config(config)
+    store = Store(settings.store, read_only=True)
+    seen = standing(settings, store)
+    sides = [_side(one, seen, store, settings, config) for one in names]
+    atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
+    if atlas is not None and (differ := differences(settings, seen.plan, atlas)):
+        note = f"the map is not of {config} as it is now: {'; '.join(differ)}; qre sweep {config} updates it"
+    return sides, settings.features, atlas, note
+
+
+def _in_folder(names: Sequence[str], folder: str) -> tuple[list[Side], FeatureMethod, StandingAtlas, str]:
+    """As _in_config, of a map in a folder: its encoders have no embedding there."""
+    atlas = open_atlas(folder)
+    sides = []
+    for name in names:
+        if name not in atlas.names and is_matrix(name):
+            sides.append(Side(name, _matrix(name, atlas.features.shape[1], atlas.where)))
+        elif name in atlas.names:
+            sides.append(Side(name, None))
+        else:
+            raise UserError(f"{atlas.where}: no encoder {name!r}{_meant(name, atlas.names)}")
+    without = [repr(side.name) for side in sides if side.embedding is None]
+    note = f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for relative entropy, divergence and CKA"
+    return sides, atlas.method, atlas, note if without else ""
+
+
+def _matrix(file: str, n: int, where: object) -> np.ndarray:
+    embedding = read_matrix(given_path(file))
+    if len(embedding) != n:
+        raise UserError(f"{file}: {len(embedding)} rows, and the sentence set of {where} has {n}: give the vector of each, in their order")
+    return embedding
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return did_you_mean(name, known) or f" among its {len(known)}"
 
 
 def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) -> dict:
@@ -105,17 +157,12 @@ def score_differences(atlas: StandingAtlas, a: str, b: str) -> pd.DataFrame:
 def _side(given: str, seen: Standing, store: Store, settings: SweepConfig, config: Path) -> Side:
     """An encoder of the config with its embedding from the store, or a matrix as it is."""
     units = {unit.spec.name: unit for unit in seen.plan.units}
-    n = len(seen.plan.sentences)
     if given not in units:
         given = given_path(given)
     if given not in units and is_matrix(given):
-        embedding = read_matrix(given)
-        if len(embedding) != n:
-            raise UserError(f"{given}: {len(embedding)} rows, and the sentence set of {config} has {n}: give the vector of each, in their order")
-        return Side(given, embedding)
+        return Side(given, _matrix(given, len(seen.plan.sentences), config))
     if given not in units:
-        near = difflib.get_close_matches(given, units, n=3, cutoff=0.5)
-        raise UserError(f"{config}: no encoder {given!r}" + (f"; did you mean {', '.join(map(repr, near))}?" if near else f" among its {len(units)}"))
+        raise UserError(f"{config}: no encoder {given!r}{_meant(given, units)}")
     unit = units[given]
     failure = seen.plan.failures.get(unit.key)
     try:
@@ -150,14 +197,15 @@ def _feature(atlas: StandingAtlas, side: Side) -> np.ndarray:
     return feature_row(side.embedding, atlas.method, side.name).feature
 
 
-def _print(sides: list[Side], found: dict, on_map: dict | None, scores: pd.DataFrame, note: str) -> None:
+def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataFrame, note: str) -> None:
     for letter, side in zip("AB", sides, strict=True):
-        console.print(f"{letter}: {side.name}, {side.embedding.shape[1]} dimensions", markup=False, highlight=False, soft_wrap=True)
-    rows = [
-        (f"relative entropy S(A‖B), nats (ε = {found['epsilon']:g})", f"{found['relative_a_b']:.4f}"),
-        ("relative entropy S(B‖A), nats", f"{found['relative_b_a']:.4f}"),
-        ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{found['jensen_shannon']:.4f}"),
-        ("linear CKA (1: the same)", f"{found['linear_cka']:.4f}"),
+        dimensions = "" if side.embedding is None else f", {side.embedding.shape[1]} dimensions"
+        console.print(f"{letter}: {side.name}{dimensions}", markup=False, highlight=False, soft_wrap=True)
+    rows = [] if apart["linear_cka"] is None else [
+        (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", f"{apart['relative_a_b']:.4f}"),
+        ("relative entropy S(B‖A), nats", f"{apart['relative_b_a']:.4f}"),
+        ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{apart['jensen_shannon']:.4f}"),
+        ("linear CKA (1: the same)", f"{apart['linear_cka']:.4f}"),
     ]
     if on_map is not None:
         rows += [

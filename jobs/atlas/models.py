@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from jobs.atlas.matrix import ENDINGS, is_matrix, read_matrix
+from jobs.atlas.measure import measure
 from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
 from jobs.mistakes import as_options
+from jobs.show.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
@@ -20,10 +23,12 @@ from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.folders import folder_prompts, folder_revision
-from qre.encoders.transforms import apply_transforms
+from qre.encoders.transforms import apply_transforms, fit_transforms
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
+from qre.tasks.task import Task
 
+Measured = tuple[pd.DataFrame, list[str]]  # scores, and why there is none on some tasks
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
 
@@ -39,8 +44,10 @@ class Given:
     label: str
     source: Path | Entry
 
-    def embedding(self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> tuple[str, np.ndarray]:
-        """The encoder's name, and E (n, d) of the sentences; of a file, as it stands there.
+    def embedding(
+        self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
+    ) -> tuple[str, np.ndarray, Measured | None]:  # fmt: skip
+        """The encoder's name, E (n, d) of the sentences (of a file, as it stands there), and its scores on the tasks; None where none was measured.
 
         Args:
             sentences: of the map; not needed for a file.
@@ -52,9 +59,9 @@ class Given:
             EncoderError: the encoder's own fault, such as NaN; HubProblem where the hub does not give it.
         """
         if isinstance(self.source, Path):
-            return self.label, read_matrix(self.source)
+            return self.label, read_matrix(self.source), None
         spec = spec_of(self.source)
-        return spec.name, embed(spec, sentences, settings, device, told)
+        return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks)
 
 
 def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list[Given]:
@@ -139,6 +146,13 @@ def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings,
     Raises:
         EncoderError: it has no such layer, or gives NaN, or more dimensions than the sentences give. What else loading and running raises is left as it is.
     """
+    return embed_and_measure(spec, sentences, settings, device, told, ())[0]
+
+
+def embed_and_measure(
+    spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task]
+) -> tuple[np.ndarray, Measured | None]:  # fmt: skip
+    """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
     told(spec.name, 0, len(sentences))
     loaded = Pass(spec, sentences, [spec.readout], settings, device)
     try:
@@ -146,11 +160,14 @@ def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings,
         if readout in loaded.refused:
             raise EncoderError(loaded.refused[readout])
         matrix = _encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
+        check_dimensions(spec, matrix.shape[1])
+        check_finite(matrix)
+        embedding = np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
+        if not tasks:
+            return embedding, None
+        return embedding, measure(tasks, spec, loaded, fit_transforms(matrix, spec.transforms), lambda task: progress(f"{printable(spec.name)}: {printable(task)}"))
     finally:
         loaded.close()
-    check_dimensions(spec, matrix.shape[1])
-    check_finite(matrix)
-    return np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
 
 
 def _encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None]) -> np.ndarray:

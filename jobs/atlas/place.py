@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 import typer
 
+from jobs.atlas.beside import print_neighbours, rows_with_scores, scores_of
+from jobs.atlas.measure import COLUMNS, tasks_to_measure
 from jobs.atlas.models import Given, given, given_in
 from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table
 from jobs.show.console import console, progress
@@ -19,6 +22,7 @@ from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
+from qre.tasks.task import Task
 
 COUNTED = 10  # times that a log is told how far an encoder is
 
@@ -29,11 +33,13 @@ class Outcome:
 
     Attributes:
         placed: on the map.
+        measured: in the order of placed, its scores on the map's tasks; None where none was measured.
         failed: label -> why, and what to do.
         input_only: whether all failures are the input's fault.
     """
 
     placed: list[Placement] = field(default_factory=list)
+    measured: list[pd.DataFrame | None] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     input_only: bool = True
 
@@ -45,7 +51,10 @@ class Outcome:
         return 2 if not self.placed and self.input_only else 1
 
 
-def place(atlas: str, models: list[str], entry: Path | None, options: dict, trust_remote_code: bool, device: str, k: int, as_json: bool, out: Path | None) -> None:
+def place(
+    atlas: str, models: list[str], entry: Path | None, options: dict, trust_remote_code: bool, device: str, k: int, as_json: bool, out: Path | None,
+    measured: bool = False,
+) -> None:  # fmt: skip
     """What the command does.
 
     Args:
@@ -56,11 +65,17 @@ def place(atlas: str, models: list[str], entry: Path | None, options: dict, trus
         raise UserError("place: name at least one MODEL, or a list of them with --entry")
     standing = open_atlas(atlas)
     _check_out(out, atlas)
-    _tell(standing, place_all(standing, wanted, device, k), out, as_json)
+    tasks = tasks_to_measure(atlas, standing.tasks()["task"]) if measured else []
+    if tasks and all(isinstance(one.source, Path) for one in wanted):
+        raise UserError("--measure: a ready matrix holds no encoder to run on the tasks; name a hub id or a folder")
+    _tell(standing, place_all(standing, wanted, device, k, tasks), out, as_json)
 
 
-def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto", k: int | None = None) -> Outcome:
+def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()) -> Outcome:
     """Embed encoders one after another and place each; one that fails does not stop the others.
+
+    Args:
+        tasks: to measure each on.
 
     Raises:
         UserError: a file of the map is missing or damaged.
@@ -71,8 +86,11 @@ def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto"
         settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
     for one in wanted:
         try:
-            name, embedding = one.embedding(sentences, settings, device, _progress())
-            outcome.placed.append(standing.place(embedding, name, k))
+            name, embedding, measured = one.embedding(sentences, settings, device, _progress(), tasks)
+            scores, problems = measured or (None, [])
+            placed = standing.place(embedding, name, k)
+            outcome.placed.append(replace(placed, notes=(*placed.notes, *problems)))
+            outcome.measured.append(scores)
             continue
         except UserError as error:
             why, input_only = str(error), True
@@ -114,13 +132,13 @@ def _tell(standing: StandingAtlas, outcome: Outcome, out: Path | None, as_json: 
     """Write and show what was placed, then name what failed, and end with the exit code."""
     if outcome.exit_code == 2 and len(outcome.failed) == 1:
         raise UserError(next(iter(outcome.failed.values())))
-    files = _write(standing, outcome.placed, out) if out is not None and outcome.placed else []
+    files = _write(standing, outcome, out) if out is not None and outcome.placed else []
     if as_json:
-        placed = [_record(one) for one in outcome.placed]
+        placed = [_record(standing, one, scores) for one, scores in zip(outcome.placed, outcome.measured, strict=True)]
         print(json.dumps({"atlas": standing.where, "sentences": standing.features.shape[1], "placed": placed, "failed": outcome.failed}))
     else:
-        for one in outcome.placed:
-            _print(one)
+        for one, scores in zip(outcome.placed, outcome.measured, strict=True):
+            _print(standing, one, scores)
         for file in files:
             console.print(str(file), markup=False, highlight=False, soft_wrap=True)
     for label, why in outcome.failed.items():
@@ -129,8 +147,7 @@ def _tell(standing: StandingAtlas, outcome: Outcome, out: Path | None, as_json: 
         raise typer.Exit(outcome.exit_code)
 
 
-
-def _print(one: Placement) -> None:
+def _print(standing: StandingAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
     console.print(
         f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions",
         markup=False, highlight=False, soft_wrap=True,
@@ -139,18 +156,32 @@ def _print(one: Placement) -> None:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     if one.warning:
         console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
-    print_table("nearest on the map", one.neighbours, {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"})
-    if len(one.predicted):
-        title = "predicted scores, with their intervals"
-        title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
-        shown = one.predicted.assign(remark=["" if math.isfinite(low) else NOT_PREDICTABLE for low in one.predicted["low"]])
-        columns = {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"}
-        print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
+    columns = {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"}
+    print_neighbours("nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"])))
+    if len(one.predicted) or measured is not None:
+        _print_scores(standing, one, measured)
 
 
-def _record(one: Placement) -> dict:
+def _print_scores(standing: StandingAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
+    shown = one.predicted.assign(remark=["" if math.isfinite(low) else NOT_PREDICTABLE for low in one.predicted["low"]])
+    columns = {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"} if len(shown) else {"task": "", "metric": ""}
+    title = f"predicted scores, with {standing.predictor.coverage:.0%} intervals" if len(shown) else ""
+    title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
+    if measured is not None:
+        scores = measured.rename(columns={"score": "measured", "low": "95 % from", "high": "to"}).drop(columns="n")
+        shown = scores.drop(columns=["kind", "metric"]).merge(shown, on="task", how="outer", sort=False)
+        shown["metric"] = shown["metric"].fillna(shown["task"].map(dict(zip(measured["task"], measured["metric"], strict=True))))
+        shown["remark"] = shown["remark"].fillna("")
+        columns = {"task": "", "metric": "", "measured": ".4f", "95 % from": ".4f", "to": ".4f", **columns} | ({"kinds": ".0f"} if "kinds" in columns else {})
+        title = "measured scores, with 95 % intervals" + (f"; {title}" if title else "")
+    print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
+
+
+def _record(standing: StandingAtlas, one: Placement, measured: pd.DataFrame | None) -> dict:
     """A placement in plain values, for machines."""
-    return {**plain(one.summary()), "neighbours": plain_rows(one.neighbours), "predicted": plain_rows(one.predicted)}
+    near = rows_with_scores(one.neighbours, scores_of(standing, list(one.neighbours["neighbour"])))
+    told = {} if measured is None else {"measured": plain_rows(measured)}
+    return {**plain(one.summary()), "neighbours": near, "predicted": plain_rows(one.predicted), **told}
 
 
 def _check_out(out: Path | None, atlas: str) -> None:
@@ -160,8 +191,9 @@ def _check_out(out: Path | None, atlas: str) -> None:
         raise UserError(f"--out {out}: not a folder")
 
 
-def _write(standing: StandingAtlas, placed: list[Placement], out: Path) -> list[Path]:
+def _write(standing: StandingAtlas, outcome: Outcome, out: Path) -> list[Path]:
     """The tables and the figure of the placed encoders; returns the files."""
+    placed = outcome.placed
     from qre.atlas.placed_figure import placed_figure  # slow to import, and only needed here
 
     summaries = [{**one.summary(), "notes": "; ".join(one.notes)} for one in placed]
@@ -170,7 +202,10 @@ def _write(standing: StandingAtlas, placed: list[Placement], out: Path) -> list[
         "predicted": pd.concat([one.predicted.assign(name=one.name, familiarity=one.familiarity) for one in placed]),
         "neighbours": pd.concat([one.neighbours.assign(name=one.name) for one in placed]),
     }  # fmt: skip
+    if known := [scores.assign(name=one.name) for one, scores in zip(placed, outcome.measured, strict=True) if scores is not None]:
+        tables["measured"] = pd.concat(known)
     columns = {
+        "measured": ["name", *COLUMNS],
         "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "kinds", "familiarity"],
         "neighbours": ["name", "rank", "neighbour", "distance"],
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from jobs.commands.arguments import AsJson, AtlasPlace, ConfigFile, given_path
+from jobs.commands.arguments import AsJson, AtlasPlace, given_path
 
 
 def rank(
@@ -57,6 +57,7 @@ def place(
     token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
     k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
+    measure: Annotated[bool, typer.Option("--measure", help="also measure the map's own tasks (not MTEB's), with --atlas CONFIG")] = False,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
 ) -> None:
@@ -72,7 +73,7 @@ def place(
         "layer": layer, "pooling": pooling, "prompt": prompt, "prompt_name": prompt_name, "max_tokens": max_tokens, "pad_token": pad_token,
         "dtype": dtype, "truncate_dim": truncate_dim, "normalize": normalize, "native": native, "token_budget": token_budget,
     }  # fmt: skip
-    placed(atlas, models or [], entry, options, trust_remote_code, device, k, as_json, out)
+    placed(atlas, models or [], entry, options, trust_remote_code, device, k, as_json, out, measure)
 
 
 def neighbours(
@@ -91,19 +92,22 @@ def neighbours(
 
 
 def compare(
-    config: ConfigFile,
-    a: Annotated[str, typer.Argument(help="an encoder of the config by its name, or a matrix (.npy, .safetensors, .parquet)", metavar="A")],
-    b: Annotated[str, typer.Argument(help="the other", metavar="B")],
+    names: Annotated[list[str], typer.Argument(help="two encoders by their names, or matrices (.npy, .safetensors, .parquet)", metavar="A B")],
+    atlas: Annotated[str | None, typer.Option(
+        "--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file, which also has the embeddings in its store",
+    )] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="neighbours whose overlap is counted")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Compare two encoders: quantum relative entropy both ways, Jensen-Shannon divergence, linear CKA, distance on the map, neighbours in common, scores.
 
-    Example: qre compare jobs/demo.yaml MiniLM/L6/mean MiniLM/L6/cls
+    A folder has no embeddings: of its encoders it tells the distance, the neighbours and the scores.
+
+    Example: qre compare MiniLM/L6/mean MiniLM/L6/cls --atlas jobs/demo.yaml
     """
     from jobs.atlas.compare import compare as compared
 
-    compared(config, a, b, k, as_json)
+    compared(names, atlas, k, as_json)
 
 
 def illustrate(

@@ -111,7 +111,7 @@ class Scorer:
         if prompts[0] != prompts[1]:
             task = task.apart()
         parts, keys = [], []
-        for side, texts, prompt in _sides(task, prompts):
+        for side, texts, prompt in sides(task, prompts):
             keys.append(texts_key(self._work.key, scoring.task, *(() if prompts == (own, own) else (prompt, side))))
             part = yield from self._encode(keys[-1], texts, None if prompt == own else prompt, {readout_name(unit.spec.readout) for unit in units})
             if isinstance(part, Exception):
@@ -153,7 +153,7 @@ class Scorer:
         return ScoreResult(scoring.task, unit.key, "done", seconds=time.monotonic() - began)
 
 
-def _sides(task: Task, prompts: tuple[str, str]) -> list[tuple[str, Sequence[str], str]]:
+def sides(task: Task, prompts: tuple[str, str]) -> list[tuple[str, Sequence[str], str]]:
     """(side, texts, prompt): all texts, or queries and documents where their prompts differ."""
     if prompts[0] == prompts[1]:
         return [("", task.texts, prompts[0])]

@@ -181,7 +181,7 @@ def swept(tmp_path_factory):
 def test_two_encoders_of_a_config(swept):
     path, made, _ = swept
     a, b = list(made)[:2]
-    told = json.loads(qre("compare", path, a, b, "--json")[1])
+    told = json.loads(qre("compare", a, b, "--atlas", path, "--json")[1])
     rho, sigma = (DensityOperator.from_embedding(made[name]) for name in (a, b))
     expected = relative(rho, sigma), relative(sigma, rho), jensen_shannon(rho, sigma), linear_cka(made[a], made[b])
     assert [told[name] for name in ("relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")] == pytest.approx(expected, rel=1e-9)
@@ -191,7 +191,7 @@ def test_two_encoders_of_a_config(swept):
     assert told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
     assert 0 <= told["map"]["neighbours_in_common"] <= told["map"]["k"]
     assert told["scores"] == [{"task": "STS", "metric": "cosine_spearman", "a": 0.5, "b": 0.7, "difference": pytest.approx(-0.2)}]
-    code, shown, _ = qre("compare", path, a, b)
+    code, shown, _ = qre("compare", a, b, "--atlas", path)
     assert code == 0 and "Jensen-Shannon" in shown and "-0.2000" in shown and f"A: {a}" in shown
 
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_compared_is_told(swept, tmp_path):
         ((first, first[:-1] + "x"), "did you mean"), ((first, last), f"'{last}': no embedding in"), ((tmp_path / "short.npy", first), "10 rows"),
         ((tmp_path / "nan.npy", first), "NaN"), ((tmp_path / "absent.npy", first), "no such file"),
     ]:  # fmt: skip
-        code, _, told = qre("compare", path, *words)
+        code, _, told = qre("compare", *words, "--atlas", path)
         assert code == 2 and why in told, (words, told)
 
 
@@ -223,9 +223,32 @@ def test_without_a_map_there_are_divergences_all_the_same(swept, tmp_path):
     a, b = list(made)[:2]
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "name": "other"}))
-    told = json.loads(qre("compare", other, a, b, "--json")[1])
+    told = json.loads(qre("compare", a, b, "--atlas", other, "--json")[1])
     assert told["map"] is None and told["linear_cka"] > 0 and "no finished map of 'other'" in told["notes"][0]
-    assert "no finished map of 'other'" in qre("compare", other, a, b)[1]
+    assert "no finished map of 'other'" in qre("compare", a, b, "--atlas", other)[1]
+
+
+def test_in_a_folder_what_its_features_tell(swept, tmp_path):
+    path, made, store = swept
+    a, b = list(made)[:2]
+    folder = tmp_path / "copy"
+    shutil.copytree(f"{store.location}/atlases/t", folder)
+    whole, told = (json.loads(qre("compare", a, b, "--atlas", place, "--json")[1]) for place in (path, folder))
+    assert told["map"] == whole["map"] and told["scores"] == whole["scores"] and told["sentences"] == whole["sentences"]
+    assert told["linear_cka"] is None and told["relative_a_b"] is None and "--atlas CONFIG" in told["notes"][0]
+    code, shown, _ = qre("compare", a, b, "--atlas", folder)
+    assert code == 0 and "distance on the map" in shown and "CKA (1" not in shown and "--atlas CONFIG" in shown
+    for name in (a, b):
+        np.save(tmp_path / f"{name.replace('/', '-')}.npy", made[name])
+    files = [tmp_path / f"{name.replace('/', '-')}.npy" for name in (a, b)]
+    told = json.loads(qre("compare", *files, "--atlas", folder, "--json")[1])
+    assert told["linear_cka"] == pytest.approx(whole["linear_cka"]) and told["notes"] == [] and told["map"]["distance"] == pytest.approx(whole["map"]["distance"])
+    for words, why in (((a, b + "x"), "did you mean"), ((a,), "name two encoders"), ((a, b, a), "not 3")):
+        code, _, why_not = qre("compare", *words, "--atlas", folder)
+        assert code == 2 and why in why_not
+    code, _, why_not = qre("compare", a, b)
+    assert code == 2 and "--atlas" in why_not
+    assert json.loads(qre("compare", path, a, b, "--json")[1]) == whole  # as it was written before
 
 
 def test_epsilon_of_a_mixing_is_no_clipping():

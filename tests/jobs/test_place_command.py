@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from jobs.atlas.matrix import read_matrix
 from jobs.atlas.models import embed, spec_of
 from jobs.cli import app
-from jobs.config import FolderEntry
+from jobs.config import FolderEntry, load_config, load_list
+from jobs.planning.tasks import load_tasks
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.passes import EncodeSettings
 from qre.errors import UserError
@@ -50,7 +51,7 @@ def matrix(tmp_path):
 def test_a_matrix_is_placed_and_told(place, matrix):
     code, shown, _ = place(matrix)
     assert code == 0
-    for part in ("mine: at (", "nearest on the map", *TASKS, "predicted", "familiarity"):
+    for part in ("mine: at (", "nearest on the map", *TASKS, "predicted", "familiarity", "with 90% intervals", "compare their scores", f"score: {TASKS[0]}"):
         assert part in shown, part
 
 
@@ -187,6 +188,31 @@ def test_a_folder_is_embedded_as_the_map_was(place, tiny_encoder, finished_atlas
     settings = EncodeSettings.model_validate(atlas.manifest["encode"])
     expected = embed(spec_of(entry), atlas.sentences, settings, "cpu", lambda *_: None)
     assert expected.shape == (SENTENCES, 16) and placed["qre"] == pytest.approx(atlas.place(expected).qre, rel=1e-12)
+
+
+def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finished_atlas, tmp_path):
+    config = tmp_path / "config.yaml"
+    pairs = [(f"the cat sees a dog {i}", f"a farmer runs {i * 7 % 5}", i % 6) for i in range(30)]
+    pd.DataFrame(pairs, columns=["sentence1", "sentence2", "score"]).to_csv(tmp_path / "pairs.csv", index=False)
+    tasks = [{"source": "file", "kind": "sts", "name": name, "path": str(tmp_path / "pairs.csv")} for name in (TASKS[1], "not on the map")]
+    values = {"name": "t", "store": str(finished_atlas.parents[1]), "encoders": [{"source": "catalogue", "name": "classical"}], "tasks": tasks[:1]}
+    config.write_text(yaml.safe_dump(values))
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "classical", "name": "hashed", "family": "H", "kind": "hashed", "weighting": "log", "transforms": ["center"]}]))
+    code, shown, said = place("--entry", tmp_path / "list.yaml", "--measure", "--json", atlas=config)
+    assert code == 0, said
+    found = json.loads(shown)["placed"][0]["measured"]
+    task = next(iter(load_tasks(load_config(config))[0].values()))
+    spec = spec_of(load_list(tmp_path / "list.yaml")[0])
+    settings, sentences = EncodeSettings(token_budget=512, chunk_sentences=50), StandingAtlas(finished_atlas).sentences
+    plain = spec.model_copy(update={"transforms": ()})
+    mean = embed(plain, sentences, settings, "cpu", lambda *_: None).mean(axis=0, dtype=np.float64)
+    own = embed(plain, task.texts, settings, "cpu", lambda *_: None)
+    assert [row["task"] for row in found] == [TASKS[1]] and found[0]["score"] == pytest.approx(task.score((own - mean).astype(np.float32)).score, abs=1e-9)
+    code, shown, _ = place("--entry", tmp_path / "list.yaml", "--measure", atlas=config)
+    assert code == 0 and "measured scores, with 95 % intervals; predicted scores" in shown and f"{found[0]['score']:.4f}" in shown
+    for words, where, why in (((matrix,), config, "a ready matrix"), ((matrix,), finished_atlas, "--atlas CONFIG")):
+        code, _, told = place(*words, "--measure", atlas=where)
+        assert code == 2 and "--measure" in told and why in told
 
 
 def test_options_that_do_not_go_together(place, tiny_encoder, matrix):

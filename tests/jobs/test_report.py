@@ -78,7 +78,11 @@ def test_the_map_is_copied(swept):
     result = swept.qre("report")
     assert result.exit_code == 0, result.output
     assert "map of 12 encoders" in result.output
-    assert len(swept.files()) == 8
+    assert f"picture: {swept.folder / 'out/map.png'}\n" in result.output
+    assert f"qre rank --atlas {swept.folder / 'out'} " in result.output and "qre new mine.yaml --sentences FILE" in result.output
+    page = swept.files()["report.md"].decode()
+    assert page.startswith("# Map of 12 sentence encoders") and "made without tasks" in page
+    assert len(swept.files()) == 9
     assert swept.qre("report", "--out", str(swept.folder / "copy")).exit_code == 0
     assert swept.files("copy") == swept.files()
 

@@ -116,6 +116,44 @@ def test_names_cover_neither_each_other_nor_a_point(size, drawn):
         assert not any(point.overlaps(box) for box in boxes)
 
 
+@pytest.mark.parametrize("size", [4, 6, 12])
+def test_a_flat_map_stays_flat(size, drawn):
+    flat = table(size, 4).assign(x=np.linspace(-100, 100, size), y=np.linspace(0, 2, size) ** 2)
+    map_figure(flat, "A map", "facts")
+    places = drawn[0].axes[0].transData.transform(flat[["x", "y"]].to_numpy())
+    spans, told = np.ptp(places, axis=0), np.ptp(flat[["x", "y"]].to_numpy(), axis=0)
+    assert (spans[1] / spans[0]) / (told[1] / told[0]) <= 3.0001
+    assert drawn[0].get_figheight() < 6.0
+    map_figure(table(60), "A map", "facts")
+    assert drawn[1].get_figheight() == 6.0
+
+
+@pytest.mark.parametrize("size", [1, 4, 50, 236])
+def test_the_best_is_ringed_and_named_whatever_stands_around_it(size, drawn):
+    places = table(size, 4)
+    if size == 236:
+        places = places.assign(x=0.001 * places["x"], y=0.001 * places["y"])
+        places.loc[0, ["x", "y"]] = 5.0
+    best = places["name"].iloc[-1]
+    map_figure(places, "A map", "facts", best=best, best_at="at <b>STS</b>")
+    named = [text for text in drawn[0].axes[0].texts if text.get_text() == plain(best, 40)]
+    assert len(named) == 1 and named[0].get_fontweight() == "bold"
+    assert f"Ringed: {best}, the best at <b>STS</b>." in [text.get_text() for text in drawn[0].texts]
+    ring = [one for one in drawn[0].axes[0].collections if len(one.get_facecolors()) == 0]
+    assert [tuple(one.get_offsets()[0]) for one in ring] == [tuple(places[["x", "y"]].iloc[-1])]
+
+
+def test_no_text_is_cut_at_the_edge(drawn):
+    places = table(30, 12, names=["W" * 60 + str(i) for i in range(30)])
+    places["family"] = ["M" * 60 + family for family in places["family"]]
+    map_figure(places, "W" * 300, "M" * 400, best=places["name"].iloc[0], best_at="W" * 200)
+    figure = drawn[0]
+    figure.dpi = 100
+    for text in [*figure.texts, *figure.axes[0].texts, *figure.legends[0].get_texts()]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width + 1, text.get_text()
+
+
 def test_facts_line():
     share = FamilyShare(
         share=0.47, chance=0.094, ceiling=1.0, p_value=1e-4, neighbours=7, permutations=9999, encoders=227, alone=0, excluded=False

@@ -1,5 +1,6 @@
 """A finished atlas that is read: encoders placed on it, neighbours, rankings; what is damaged or missing is told."""
 
+import html
 import json
 import shutil
 
@@ -288,3 +289,6 @@ def test_the_figure_is_the_same_twice_and_safe_with_strangers_names(atlas, monke
     assert sorted(files) == ["place.png", "place.svg"]
     assert placed_figure(atlas.table, placed) == files
     assert b"<script" not in files["place.svg"]
+    texts = html.unescape(files["place.svg"].decode())
+    for number, one in enumerate(placed, start=1):  # all of them are named, whether or not the map has room for the name
+        assert f"{number} {figures.plain(one.name, 44)}: {one.neighbours['neighbour'].iloc[0][:10]}" in texts

@@ -1,0 +1,76 @@
+"""Scores of an encoder that is loaded anyway, on the tasks of a map's config: what a sweep would have written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jobs.config import load_config
+from jobs.planning.prompts import prompts_of
+from jobs.planning.tasks import load_tasks
+from jobs.workers.score import sides
+from qre.encoders.hub import printable
+from qre.encoders.passes import Pass, readout_name
+from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.transforms import FittedTransforms
+from qre.errors import UserError
+from qre.tasks.task import Task
+
+COLUMNS = ("task", "kind", "metric", "score", "low", "high", "n")
+
+
+def tasks_to_measure(place: str, known: Iterable[str]) -> list[Task]:
+    """The tasks of a config that its map has scores of.
+
+    Raises:
+        UserError: `place` is a folder, which holds no task's texts; or the config has no task to measure here.
+    """
+    if Path(place).suffix not in (".yaml", ".yml"):
+        raise UserError(f"--measure: {place} holds scores, not the texts of the tasks; name the map's config: --atlas CONFIG")
+    known = set(known)
+    tasks = [task for task in load_tasks(load_config(place))[0].values() if task.name in known]
+    if not tasks:
+        raise UserError(f"--measure: {place} has no built-in task and no task from files that its map has scores of; qre evaluate --mteb measures those of MTEB")
+    return tasks
+
+
+def measure(tasks: Sequence[Task], spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms, told: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
+    """The scores of one encoder, columns COLUMNS, and why there is none on some tasks.
+
+    Args:
+        loaded: the encoder, with its one readout.
+        fitted: its transforms, fitted on the sentences of the map, as a sweep has it.
+        told: told the name of each task that is begun.
+    """
+    rows, problems = [], []
+    for task in tasks:
+        told(task.name)
+        try:
+            score = _scored(task, spec, loaded, fitted)
+        except Exception as error:  # one task's end is not that of the others
+            problems.append(f"{task.name}: not measured: {printable(str(error), 400) or type(error).__name__}")
+            continue
+        rows.append({name: getattr(score, name) for name in COLUMNS})
+    return pd.DataFrame(rows, columns=list(COLUMNS)), problems
+
+
+def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms):
+    own = spec.prompt if isinstance(spec, ModelSpec) else ""
+    prompts = prompts_of(task, spec)
+    if prompts[0] != prompts[1]:
+        task = task.apart()
+    readout = readout_name(spec.readout)
+    parts = [_vectors(loaded.over(texts, None if prompt == own else prompt), readout, len(texts)) for _, texts, prompt in sides(task, prompts)]
+    return task.score(fitted.apply(np.concatenate(parts)))
+
+
+def _vectors(over: Pass, readout: str, n: int) -> np.ndarray:
+    matrix = None
+    for chunk, rows in enumerate(over.chunks):
+        vectors = over.encode(chunk)[readout]
+        matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
+        matrix[rows] = vectors
+    return matrix

@@ -1,0 +1,54 @@
+"""The last words of a sweep: what they name is there, and can be copied."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.show import finished
+from jobs.show.finished import _print_best
+from jobs.show.spelled import near, qre_command, quoted
+from qre.atlas.overview import parents_of
+from qre.atlas.standing import StandingAtlas
+from tests.finished import STRANGE, TASKS
+
+
+def test_the_best_by_task_and_by_mean_near_copies_on_one_line(finished_atlas):
+    atlas = StandingAtlas(finished_atlas)
+    with finished.console.capture() as captured:
+        _print_best(atlas.overview(), parents_of(atlas.table))
+    shown = captured.get()
+    for task in TASKS:
+        best = atlas.rank(task, folded=True).iloc[0]
+        line = next(line for line in shown.splitlines() if f"│ {task} " in line)
+        assert f"{best['name']} and 1 near-copy" in line and f"{best['value']:.3f}" in line and best["basis"] in line
+        assert f"{best['low']:.3f} to {best['high']:.3f}" in line
+    assert f"mean over {len(TASKS)} tasks" in shown
+    found = atlas.overview()
+    with finished.console.capture() as captured:
+        _print_best(found.take([found.table["name"].to_list().index(STRANGE)]), {})
+    assert STRANGE in captured.get()  # rich would take [red] away
+
+
+def test_the_command_is_spelled_as_it_can_be_run(tmp_path, monkeypatch):
+    own = Path(sys.executable).parent / "qre"
+    if not own.exists():
+        pytest.skip("qre is not installed beside this interpreter")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which(qre_command()) is not None and qre_command() != "qre"
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert qre_command() == "qre"
+    other = tmp_path / "bin/qre"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(other.parent))
+    assert Path(qre_command()).samefile(own)  # another program of this name is not ours
+
+
+def test_paths_are_short_and_a_shell_takes_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert near(tmp_path / "results/demo") == "results/demo" and quoted("results/my map") == "'results/my map'"
+    assert near(tmp_path / "demo") == "./demo"
