@@ -2,10 +2,22 @@ PYTHON ?= python3
 EXTRAS ?= demo,mteb,test
 BIN := .venv/bin
 
-.PHONY: demo test kills faults bench clean
+.PHONY: help demo shell test kills faults bench clean
+
+help:
+	@echo "make demo     install into .venv, then map the built-in encoders into results/demo"
+	@echo "make shell    a shell in which the command qre is found"
+	@echo "make test     run the tests"
+	@echo "make kills, make faults    end sweeps at random moments; a table of faults"
+	@echo "make bench    benchmarks"
+	@echo "make clean    remove .venv and what the demo made"
 
 demo: .venv/installed
 	$(BIN)/qre sweep jobs/demo.yaml
+	@echo "the command is $(BIN)/qre; so that qre alone is found: source $(BIN)/activate, or make shell"
+
+shell: .venv/installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv" "$${SHELL:-/bin/sh}"
 
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

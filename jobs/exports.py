@@ -32,7 +32,7 @@ def check_export(folder: Path, store: Store, atlas: str, key: str = "export") ->
     if store.is_local and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(store.location)):
         raise UserError(f"{key}: {folder} is inside the store {store.location}; name a folder outside of it")
     if "://" in str(folder) or ":/" in str(folder)[:5]:
-        raise UserError(f"{key}: {folder} is no folder; the map in the store is copied to a folder of this machine, by qre report --out too")
+        raise UserError(f"{key}: {folder} is not a folder; the map in the store is copied to a folder of this machine, by qre report --out too")
     try:
         _check_kept(folder, atlas, key)
         _probe(folder)
@@ -59,7 +59,7 @@ def _check_kept(folder: Path, atlas: str, key: str) -> None:
     except (ValueError, KeyError, TypeError):
         if not content.strip() or not _is_foreign(content):  # cut off: it is made again
             return
-        raise UserError(f"{key}: the {MANIFEST} in {folder} is not of a map, and is not written over; name another folder") from None
+        raise UserError(f"{key}: the {MANIFEST} in {folder} is not of a map, and is not overwritten; name another folder") from None
     if name != atlas:
         raise UserError(f"{key}: {folder} holds the map {name!r}, and this one is {atlas!r}; name another folder, or remove that one")
 
@@ -108,11 +108,11 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
                 temporary.write_bytes(content)
                 os.replace(temporary, path)
             except IsADirectoryError:
-                raise UserError(f"{path} is a folder, and a file of the map is called so; move it away") from None
+                raise UserError(f"{path} is a folder, and a file of the map has this name; move it away") from None
             finally:
                 temporary.unlink(missing_ok=True)
     if finished_manifest(settings.name, store) != manifest:
-        raise FileNotFoundError(f"the atlas {settings.name} was made anew while it was copied")
+        raise FileNotFoundError(f"the atlas {settings.name} was made again while it was copied")
 
 
 def verify(settings: SweepConfig, store: Store) -> None:

@@ -22,7 +22,7 @@ def expanded(path: str) -> str:
         ValueError: it has a variable of a shell in it, or names a user that this machine does not know.
     """
     if found := VARIABLE.search(path):
-        raise ValueError(f"{path!r} has {found[0]} in it, and variables are not put in here: write the path out")
+        raise ValueError(f"{path!r} has {found[0]} in it, and variables are not expanded here: write the path out")
     if not path.startswith("~"):
         return path
     full = os.path.expanduser(path)

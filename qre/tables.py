@@ -27,7 +27,7 @@ from qre.errors import UserError
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".txt": "txt"}
 PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
 PACKED_ENDINGS = (".gz", ".bz2", ".xz")
-NOT_READ = {b"PK\x03\x04": "a zip archive (or a spreadsheet)", b"\x28\xb5\x2f\xfd": "packed by zstd", b"7z\xbc\xaf": "a 7z archive", b"PAR1": "a parquet file", b"\xd0\xcf\x11\xe0": "a spreadsheet of old"}  # fmt: skip
+NOT_READ = {b"PK\x03\x04": "a zip archive (or a spreadsheet)", b"\x28\xb5\x2f\xfd": "packed by zstd", b"7z\xbc\xaf": "a 7z archive", b"PAR1": "a parquet file", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}  # fmt: skip
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
@@ -100,7 +100,7 @@ def _other_separator(header: list, separator: str) -> str:
         return "the first line names a separator; remove it, and save the file with commas"
     for other, name in SEPARATORS.items():
         if other != separator and len([part for part in header[0].split(other) if part.strip()]) > 1:
-            return f"{header[0]!r} is one column, but seems separated by {name}, not by {SEPARATORS[separator]}; save it so" + (
+            return f"{header[0]!r} is one column, but seems separated by {name}, not by {SEPARATORS[separator]}; save it that way" + (
                 ", or call it .tsv" if other == "\t" else ", or call it .csv" if other == "," else ""
             )
     return ""
@@ -149,7 +149,7 @@ def read_bytes(path: str | Path) -> bytes:
             try:
                 return unpack(raw)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise UserError(f"{path}: damaged, or not whole: {error}; fetch or pack it again") from None
+                raise UserError(f"{path}: damaged or incomplete: {error}; fetch or pack it again") from None
     return raw
 
 

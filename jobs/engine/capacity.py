@@ -64,7 +64,7 @@ class Capacity:
             return f"no available node type can fulfill it{self._labels(slot)}"
         refused = [self._refused(name, *told) for name, told in sorted(self.refused.items())]
         starting = [f"{count} of {name} starting" for name, count in sorted(self.starting.items()) if name not in self.refused]
-        return "; ".join([*refused, *starting]) or f"no node holds it, and none is starting{self._labels(slot)}"
+        return "; ".join([*refused, *starting]) or f"no node is large enough for it, and none is starting{self._labels(slot)}"
 
     def never(self, slot: Slot, memory: float = 0.0) -> bool:
         """Whether no node can come for a request: no type can fulfill it, and that is not because of nodes that are up already or starting."""

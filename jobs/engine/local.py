@@ -133,7 +133,7 @@ def _mend(error: Exception) -> str:
         return f"{fault}, or set RAY_TMPDIR to a folder of your own"
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         return f"{place} cannot be written: set RAY_TMPDIR to a folder of your own"
-    return f"end other programs or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
+    return f"close other programs, or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
 
 
 def _unusable(address: str, error: Exception) -> UserError:

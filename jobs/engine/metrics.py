@@ -19,11 +19,11 @@ class Metrics:
 
     def __init__(self, sweep: str):
         tags = {"sweep": sweep}
-        self.done = _made(Counter, "qre_units_done", "Encoders whose features stand in the store", tags)
+        self.done = _made(Counter, "qre_units_done", "Encoders whose features are in the store", tags)
         self.failed = _made(Counter, "qre_units_failed", "Encoders that failed", tags, "kind")
         self.in_flight = _made(Gauge, "qre_units_in_flight", "Encoders being embedded", tags)
         self.lost = _made(Counter, "qre_attempts_lost", "Passes that the machine failed and that are tried again", tags)
-        self.scores = _made(Counter, "qre_scores_done", "Scores of encoders on tasks that stand in the store", tags)
+        self.scores = _made(Counter, "qre_scores_done", "Scores of encoders on tasks that are in the store", tags)
         self.sentences = _made(Counter, "qre_sentences_embedded", "Sentences embedded, all encoders together", tags)
         self.bytes = _made(Counter, "qre_embedding_bytes", "Bytes of embeddings written to the store", tags)
         self.seconds = _made(Histogram, "qre_phase_seconds", "Seconds a phase takes", tags, "phase", boundaries=SECONDS)

@@ -31,7 +31,7 @@ def check_not_smaller(config: SweepConfig, store: Store, plan: Plan) -> None:
         lost &= hindered.keys()
     if lost:
         raise SweepError(
-            f"the finished map is kept, since a new one would lack {len(lost)} of its encoders ({abridged(sorted(lost))}): {reasons[0]}. "
+            f"the finished map is kept, since a new one would be missing {len(lost)} of its encoders ({abridged(sorted(lost))}): {reasons[0]}. "
             "Fix that and run the same command again, or replace the map with --allow-smaller"
         )
 

@@ -40,7 +40,7 @@ def check_fits(settings: ClusterSettings) -> None:
     for setting, slot, what in (("cluster.reduce_cpus", Slot(cpus=settings.reduce_cpus), "the atlas"), (own, settings.cpu_slot, "features")):
         if not fitting(slot):
             raise UserError(
-                f"{setting}: {what} would wait for a node with {slot.name} for ever: the largest node of this cluster has {largest('CPU'):g} CPUs, and "
+                f"{setting}: {what} would wait for a node with {slot.name} forever: the largest node of this cluster has {largest('CPU'):g} CPUs, and "
                 "there is no autoscaler to bring a larger one"
             )
 
@@ -61,7 +61,7 @@ class Watch:
         if not lost:
             return {}
         if not autoscaling():
-            return {name: f"no node of this cluster holds {name}, and it has no autoscaler to bring one: {lacking(slot)}" for name, slot in lost.items()}
+            return {name: f"no node of this cluster has {name}, and it has no autoscaler to bring one: {lacking(slot)}" for name, slot in lost.items()}
         seen = look()
         never = {name for name, slot in lost.items() if seen.never(slot)}
         told, self._never = never & self._never, never

@@ -163,11 +163,11 @@ def _run_one(store: Store, work: Evaluation, task, encode: _Encode, folder: Path
         told = {"default": work.default, "similarity": encode.similarity}
         scores = run(encode, work.encoder.id, work.encoder.revision, [task], folder, dict(work.prompts), **told)
     except UserError:
-        return TaskEnded(name, why=f"{ROOT}/{place_of(work.encoder)} in the store has results with other prompts; remove it, and all of them are made anew")
+        return TaskEnded(name, why=f"{ROOT}/{place_of(work.encoder)} in the store has results with other prompts; remove it, and all of them are made again")
     if encode.fault is not None:
         raise encode.fault
     if not publish(store, work.encoder, folder, name):
         whys = scores.report[scores.report.done == "no result"].what
-        return TaskEnded(name, why=whys.iloc[-1] if len(whys) else "no result, and nobody said why")
+        return TaskEnded(name, why=whys.iloc[-1] if len(whys) else "no result, and no reason given")
     score = float(scores.table.score.iloc[0]) if len(scores.table) else None
     return TaskEnded(name, score, seconds=time.monotonic() - began)

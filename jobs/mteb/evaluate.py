@@ -157,7 +157,7 @@ def _print(told: dict, resolved: Resolved, ran: bool) -> None:
     for note in told["notes"]:
         console.print(f"note: {note}", markup=False, highlight=False)
     for failure in resolved.unresolved:
-        console.print(f"cannot be had: {failure.encoder}: {failure.exception}", markup=False, highlight=False)
+        console.print(f"not available: {failure.encoder}: {failure.exception}", markup=False, highlight=False)
     table = Table(title=f"scores of {len(resolved.specs)} encoders", title_justify="left")
     for column in ("task", "kind", "measured", "imported", "missing"):
         table.add_column(column, justify="left" if column in ("task", "kind") else "right")
@@ -219,5 +219,5 @@ def _print_next(config: SweepConfig, path: Path, works: list[Evaluation], tasks:
     elif works:
         strange = [name for name in tasks if name not in scores.tasks]
         if strange:
-            _say(f"to take them in, name {', '.join(strange)} in an mteb entry of tasks: in {path}")
-        _say(f"next: qre sweep {path} takes the scores in")
+            _say(f"to include them, name {', '.join(strange)} in an mteb entry of tasks: in {path}")
+        _say(f"next: qre sweep {path} adds the scores")

@@ -184,7 +184,7 @@ class Evaluations:
                     self._schedule.fall_back(call.attempt, now)
                     continue
                 self._schedule.done(call.attempt)
-                self._give_up(call.attempt.work, hopeless.get(call.attempt.work.slot.name, "no node holds it"))
+                self._give_up(call.attempt.work, hopeless.get(call.attempt.work.slot.name, "no node is large enough for it"))
         self._tell("running")
         self._say(self._line(f"{self._done} of {self._total} tasks; {len(self._live)} encoders at work"))
 

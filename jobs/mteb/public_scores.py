@@ -248,7 +248,7 @@ def _parts(specs: list[EncoderSpec]) -> list[tuple]:
     rows = []
     for spec in specs:
         if not isinstance(spec, ModelSpec):
-            rows.append(("", "encoder without results", spec.name, "", "", "", f"{spec.source}: nobody has published it", ""))
+            rows.append(("", "encoder without results", spec.name, "", "", "", f"{spec.source}: no public score", ""))
         elif spec.departures:
             own = ", ".join(f"{field} {value!r}" for field, value in spec.departures.items())
             rows.append(("", NOT_PUBLISHED, spec.name, getattr(spec, "id", ""), "", "", f"of its own: {own}", "no public score taken"))

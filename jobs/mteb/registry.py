@@ -31,8 +31,8 @@ def stated(identifier: str) -> Stated:
     loader = getattr(loader, "func", loader)
     name = getattr(loader, "__name__", "nothing that is public")
     if name not in PLAIN or not loader.__module__.startswith("mteb.models.sentence_transformer_wrapper"):
-        return Stated(refusal=f"MTEB's registry loads {meta.name} by {name}, not as a plain sentence-transformers encoder; its numbers would be other ones here")
+        return Stated(refusal=f"MTEB's registry loads {meta.name} by {name}, not as a plain sentence-transformers encoder; its numbers would differ here")
     strange = sorted(key for key, value in arguments.items() if key not in HARMLESS and value is not None)
     if strange:
-        return Stated(refusal=f"MTEB's registry loads {meta.name} with {', '.join(strange)} of its own; its numbers would be other ones here")
+        return Stated(refusal=f"MTEB's registry loads {meta.name} with {', '.join(strange)} of its own; its numbers would differ here")
     return Stated(arguments.get("model_prompts") or None)

@@ -206,7 +206,7 @@ def run(
             with other prompts.
     """
     if importlib.util.find_spec("mteb") is None:
-        raise UserError('running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install "encoder-map[mteb]"')
+        raise UserError("running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install -e \".[mteb]\" in this project's checkout")
     tasks = [task_of(task) if isinstance(task, str) else task for task in tasks]
     told = {prompt: text for prompt, text in (prompts or {}).items() if text}
     encoder = MtebEncoder(encode, _meta(name, revision, told, similarity), prompts or {}, default, similarity)

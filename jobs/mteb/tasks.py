@@ -12,7 +12,7 @@ from qre.errors import UserError
 from qre.tasks.mteb import Rule, official_rules, rule_of
 from qre.tasks.mteb.rules import ENGLISH
 
-INSTALL = 'it needs the package of MTEB, and so Python 3.11 or newer: pip install "encoder-map[mteb]"'
+INSTALL = "it needs the package of MTEB, and so Python 3.11 or newer: pip install -e \".[mteb]\" in this project's checkout"
 
 
 class Chosen(NamedTuple):

@@ -197,7 +197,7 @@ def _copy(files: Files, name: str, target: Path) -> None:
         with files.open(name) as source, open(target, "xb") as file:
             shutil.copyfileobj(source, file, PIECE)
     except FileNotFoundError as error:
-        raise UserError(f"inputs: {name} was there a moment ago: {error}; run the same command again when the files stand") from None
+        raise UserError(f"inputs: {name} was there a moment ago: {error}; run the same command again when the files are in place") from None
 
 
 def _is_plain(name: str) -> bool:

@@ -73,7 +73,7 @@ def read_prices(options: Iterable[str]) -> dict[str, float]:
         except ValueError:
             value = None
         if not name or not equals or value is None:
-            raise UserError(f"--price: {pair!r} is no price of a GPU hour; write --price L4=0.80,H100=3.50, with a point")
+            raise UserError(f"--price: {pair!r} is not a price of a GPU hour; write --price L4=0.80,H100=3.50, with a point")
         if name in given:
             raise UserError(f"--price: {name} has two prices")
         given[name] = value

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from jobs.start.columns import ID, TEXT, Head, head_of, is_id, is_label, is_long_text, is_number, is_text
+from jobs.start.columns import ID, Head, head_of, is_id, is_label, is_long_text, is_number, is_text
 from qre.errors import UserError
 from qre.tables import ENDINGS, PACKED_ENDINGS, ending
 from qre.tasks.files import read_task

@@ -139,7 +139,7 @@ def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
     The project's own checkout may bring its own copy, which is then what runs.
 
     Raises:
-        UserError: it would be imported in the place of the project, or of a package.
+        UserError: it would be imported instead of the project, or of a package.
     """
     tops = {name.partition("/")[0] for name in sizes if "/" in name}
     modules = {name.partition(".")[0]: name for name in sizes if "/" not in name and name.endswith((".py", ".pyc", ".so", ".pyd"))}
@@ -154,7 +154,7 @@ def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
             continue
         spec = PathFinder.find_spec(name, places)
         said = (
-            f"--working-dir: {told} would be imported in the place of {name}, which the job may need, since a job has its working directory first; "
+            f"--working-dir: {told} would be imported instead of {name}, which the job may need, since a job has its working directory first; "
             "rename it, name it in a .rayignore, or name another --working-dir"
         )
         if name in sys.stdlib_module_names:

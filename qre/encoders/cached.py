@@ -31,11 +31,11 @@ def cached_model(repository: str, revision: str | None = None) -> HubModel:
         model = described(repository, path.name, sizes, lambda name: (path / name).read_bytes(), _attributes(path, sizes))
     except HubProblem as problem:
         if problem.reason in PARTS:
-            raise HubProblem(repository, "offline", f"its snapshot in the cache is not whole: {problem.detail}") from None
+            raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}") from None
         raise
     missing = _missing(path, sizes, model)
     if missing is not None:
-        raise HubProblem(repository, "offline", f"its snapshot in the cache is not whole: {missing} is missing")
+        raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {missing} is missing")
     return model
 
 

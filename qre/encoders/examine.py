@@ -141,7 +141,7 @@ def _is_config(name: str) -> bool:
 def parsed(name: str, size: int, read: Callable[[str], bytes], strict: bool = True) -> object:
     """The content of a JSON file; None where it is none and need not be (`strict`)."""
     if size > MOST_BYTES:
-        raise Unfit("broken config", f"{name}: {size:,} bytes are no config")
+        raise Unfit("broken config", f"{name}: {size:,} bytes are too many for a config")
     content = read(name)
     check_no_pointer(name, content)
     try:
@@ -163,7 +163,7 @@ def _modules(document: Callable[[str], object]) -> tuple[Module, ...]:
     listed, found = document("modules.json"), []
     for index, one in enumerate(listed if isinstance(listed, list) else [listed]):
         if not isinstance(one, dict) or not isinstance(one.get("type"), str) or not isinstance(one.get("path", ""), str):
-            raise Unfit("broken config", f"modules.json: entry {index} is no module with a type and a path")
+            raise Unfit("broken config", f"modules.json: entry {index} is not a module with a type and a path")
         found += _with_inner(Module(one["type"], _folder(one.get("path", ""), "modules.json"), "modules.json"), document)
     return tuple(found)
 

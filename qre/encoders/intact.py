@@ -48,7 +48,7 @@ def _check_snapshot(repository: str, revision: str) -> None:
     if broken is not None:
         broken.resolve().unlink(missing_ok=True)
         broken.unlink(missing_ok=True)
-        raise PlaceError(f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, to be fetched anew")
+        raise PlaceError(f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, to be fetched again")
 
 
 def _damaged(snapshot: Path) -> Path | None:

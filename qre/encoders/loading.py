@@ -75,7 +75,7 @@ def _explained(error: Exception, watch, folder: Path) -> Exception:
         return error
     if isinstance(error, OF_CONTENT) or lost:
         said = " ".join(str(error).replace(str(folder), "its folder").split())[:300]
-        return DoubtfulError(f"its files cannot be loaded: {type(error).__name__}: {said}; mend the file, or save the encoder again with SentenceTransformer.save()")
+        return DoubtfulError(f"its files cannot be loaded: {type(error).__name__}: {said}; fix the file, or save the encoder again with SentenceTransformer.save()")
     if not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
         return error
     told = watch.problem() or (lacking_message(watch.lacking(), watch.left_over()) if watch.lacking() else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 
-MISSING = 'mteb is not installed, so training sets and parents come from the hub alone; add it with: pip install "encoder-map[mteb]"'
+MISSING = "mteb is not installed, so training sets and parents come from the hub alone; add it with: pip install -e \".[mteb]\" in this project's checkout"
 
 
 def available() -> bool:

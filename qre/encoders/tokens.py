@@ -145,7 +145,7 @@ def input_module(model, folder: Path) -> tuple[object, Path]:
 def _set_pad_token(tokenizer, pad_token: str | None) -> None:
     if pad_token is not None:
         if pad_token not in tokenizer.get_vocab():
-            raise EncoderError(f"pad_token: {pad_token!r} is no token of its vocabulary")
+            raise EncoderError(f"pad_token: {pad_token!r} is not a token of its vocabulary")
         tokenizer.pad_token = pad_token
     if tokenizer.pad_token is None:
         there = next((token for token in (tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token) if token), None)

@@ -5,7 +5,7 @@ realises a meaning: it picks a surface form for every concept and a syntactic fr
 paraphrase *group*. The words are in :mod:`qre.sentences.lexicon`, the drawing of meanings in :mod:`qre.sentences.meanings`
 and the grammar in :mod:`qre.sentences.realisation`; this module strings groups into the stream and grades two sentences.
 
-The stream is fixed for ever: a draw more, or in another place, anywhere behind it would change every later sentence.
+The stream is fixed forever: a draw more, or in another place, anywhere behind it would change every later sentence.
 """
 
 from __future__ import annotations

@@ -67,11 +67,11 @@ def parse(location: str) -> Address | None:
     anonymous = url.scheme == "gs" and user == "anonymous"
     if (at and not anonymous) or any(CREDENTIAL.search(name) or "@" in value for name, value in query):
         raise UserError(
-            "store: no credentials in the address, since it is shown and sent about; give them by the environment of every node"
+            "store: no credentials in the address, since it is shown and passed on; give them by the environment of every node"
             " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS), a role of the machine, or a mounted secret"
         )
     if not BUCKET.fullmatch(bucket):
-        raise UserError(f"store: {bucket!r} is no name of a bucket; write {url.scheme}://bucket/prefix")
+        raise UserError(f"store: {bucket!r} is not the name of a bucket; write {url.scheme}://bucket/prefix")
     prefix = url.path.strip("/")
     if url.fragment or (prefix and not all(PART.fullmatch(part) for part in prefix.split("/"))):
         raise UserError(f"store: the prefix {prefix!r} has a part that is empty, hidden, or not of A-Z a-z 0-9 . _ = + -; choose another")

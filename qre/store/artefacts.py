@@ -153,7 +153,7 @@ class Features:
                 return name
             except UNREADABLE:
                 continue
-        raise PlaceError(f"{name} stands there and cannot be read; move it away")
+        raise PlaceError(f"{name} is there and cannot be read; move it away")
 
     def keys(self, method: str, wanted: Collection[str] = ()) -> set[str]:
         """Keys of the units whose features are present; reads the key column only.

@@ -191,7 +191,7 @@ class Bucket(Files):
         self._found = True
 
     def _no_bucket(self) -> UserError:
-        return UserError(f"store: there is no bucket {self.address.bucket!r} (asked by {self.address}); make it, or mend the address")
+        return UserError(f"store: there is no bucket {self.address.bucket!r} (asked by {self.address}); make it, or fix the address")
 
     def _tried(self, doing: str, name: str, act: Callable[[], Result], patience: float | None = None) -> Result:
         """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself; for `patience` seconds."""

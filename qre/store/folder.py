@@ -147,7 +147,7 @@ class Folder(Files):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise PlaceError(f"{error.filename}: a file stands in the place of a folder of the store; move it away") from error
+            raise PlaceError(f"{error.filename}: a file is where the store needs a folder; move it away") from error
 
     def _move(self, name: str, target: str) -> None:
         path = self.path(target)
@@ -172,7 +172,7 @@ def _rename(old: Path, new: Path) -> None:
         os.replace(old, new)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ENOTEMPTY) or new.is_dir():
-            raise PlaceError(f"{new}: a folder stands in the place of a file of the store; move it away") from error
+            raise PlaceError(f"{new}: a folder is where the store needs a file; move it away") from error
         if error.errno in NO_RENAME:
             raise PlaceError(
                 f"{new}: this mount cannot rename files here ({os.strerror(error.errno)}), so nothing can be written in one piece; "

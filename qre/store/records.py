@@ -32,7 +32,7 @@ def _check_no_newer(folder: Files, name: str) -> None:
 
 
 class Advisory:
-    """Records that nothing depends on: one of a newer version counts as absent, and is not written over; so does one that cannot be read."""
+    """Records that nothing depends on: one of a newer version counts as absent, and is not overwritten; so does one that cannot be read."""
 
     def __init__(self, folder: Files):
         self._folder = folder

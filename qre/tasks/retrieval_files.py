@@ -53,7 +53,7 @@ def _without_empty(table: Table, values: list[str], drop: bool, notes: list[str]
         return table, values
     what = "neither title nor text" if "title" in table.columns else "empty text"
     if not drop:
-        raise table.error(min(empty), f"{what}; mend or remove the row{DROP}")
+        raise table.error(min(empty), f"{what}; fix or remove the row{DROP}")
     notes.append(f"{table.path}: {len(empty)} rows with {what} left out, the first in line {table.lines[min(empty)]}")
     return table.without(empty), [text for row, text in enumerate(values) if row not in empty]
 
@@ -63,7 +63,7 @@ def _distinct_ids(table: Table) -> list[str]:
     seen: set[str] = set()
     for row, one in enumerate(ids):
         if one in seen:
-            raise table.error(row, f"id {one!r} stands here again; ids are distinct")
+            raise table.error(row, f"id {one!r} is here again; ids are distinct")
         seen.add(one)
     return ids
 
@@ -84,7 +84,7 @@ def _judgements(judged: Table, spec: RetrievalFile, asked: dict[str, str], corpu
                     raise judged.error(row, f"{kind} {key!r} is not in {path}{DROP}")
         gains = qrels.setdefault(query, {})
         if document in gains and not (drop and gains[document] == gain):
-            raise judged.error(row, f"query {query!r} and document {document!r} stand here twice")
+            raise judged.error(row, f"query {query!r} and document {document!r} are here twice")
         gains[document] = int(gain)
     for kind, then in (("query", "left out"), ("document", "of documents that cannot be found, as in MTEB; they stay in the ideal ranking")):
         if rows := absent[kind]:

@@ -12,7 +12,7 @@ def texts(table: Table, field: str, may_be_empty: bool = False) -> list[str]:
     for row, value in enumerate(table.columns[field]):
         if value is None or value == "" or (isinstance(value, str) and not value.strip()):
             if not may_be_empty:
-                raise table.error(row, f"empty {field}; mend or remove the row")
+                raise table.error(row, f"empty {field}; fix or remove the row")
         elif not isinstance(value, str):
             raise table.error(row, f"{field} is {type(value).__name__}, not text")
         elif not _is_text(value):

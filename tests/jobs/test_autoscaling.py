@@ -119,7 +119,7 @@ def test_a_slot_that_no_node_type_holds_does_not_hang(cluster, folders, tmp_path
     why = "ActorUnschedulableError" if cluster.version == "v2" else "NoCapacity"
     assert (failure.encoder, failure.exception, failure.kind) == ("e1", why, "transient")
     if cluster.version == "v1":
-        assert failure.message.startswith("no node with 1 CPU, 8 GPUs in 0.4 min: no node holds it, and none is starting")
+        assert failure.message.startswith("no node with 1 CPU, 8 GPUs in 0.4 min: no node is large enough for it, and none is starting")
 
 
 def test_a_static_cluster_of_the_second_kind_is_known_as_such():

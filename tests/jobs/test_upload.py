@@ -196,7 +196,7 @@ def test_links_are_judged_by_where_they_lead(work, tmp_path):
 )
 def test_what_would_be_imported_in_the_place_of_another_is_refused(work, name):
     put(work, **{name: "x"})
-    with pytest.raises(UserError, match=rf"^--working-dir: {name.partition('/')[0]}.* would be imported in the place of {name.split('/')[0].split('.')[0]}"):
+    with pytest.raises(UserError, match=rf"^--working-dir: {name.partition('/')[0]}.* would be imported instead of {name.split('/')[0].split('.')[0]}"):
         prepared(work)
     (work / ".rayignore").write_text(f"/{name}\n")
     prepared(work)
@@ -206,7 +206,7 @@ def test_what_shadows_nothing_goes(work):
     """The fixture's code.py would be taken for Python's own, and is warned of."""
     put(work, **{"torch/weights.txt": "x", "tests/__init__.py": "x", "mine.py": "x", "mine2/__init__.py": "x", "src/ray.py": "x"})
     (warning,) = prepared(work).warnings
-    assert warning.startswith("--working-dir: code.py would be imported in the place of code")
+    assert warning.startswith("--working-dir: code.py would be imported instead of code")
     (work / "code.py").rename(work / "mine3.py")
     assert prepared(work).warnings == ()
 

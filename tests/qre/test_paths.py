@@ -60,7 +60,7 @@ def test_the_home_is_put_in_everywhere_in_a_config(home, place):
 @pytest.mark.parametrize("path", ["$HOME/x", "${HOME}/x", "x/$USER", "/a/${B", "$(pwd)/x", "s3://$BUCKET/x"])
 @pytest.mark.parametrize("place", PLACES)
 def test_variables_are_refused_everywhere_in_a_config(place, path):
-    with pytest.raises(UserError, match=r"config.yaml:\d+: .*: .* has \$.* in it, and variables are not put in here: write the path out"):
+    with pytest.raises(UserError, match=r"config.yaml:\d+: .*: .* has \$.* in it, and variables are not expanded here: write the path out"):
         load_config(config(**filled(PLACES[place], path)))
 
 
@@ -97,7 +97,7 @@ def test_for_people_the_home_is_short(home):
 def test_variables_are_refused_everywhere_on_the_command_line(words):
     config()
     result = CliRunner().invoke(app, [word.replace("P", "$HOME/x") for word in words])
-    assert isinstance(result.exception, UserError) and "variables are not put in here" in str(result.exception)
+    assert isinstance(result.exception, UserError) and "variables are not expanded here" in str(result.exception)
 
 
 def test_no_folder_is_called_like_a_home(home):

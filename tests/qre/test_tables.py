@@ -162,7 +162,7 @@ def test_archives_spreadsheets_and_other_formats_under_a_wrong_ending(tmp_path):
     (tmp_path / "c.tsv").write_bytes(b"\x28\xb5\x2f\xfd\x00")
     assert all("packed by zstd" in told for told in refusals(tmp_path / "c.tsv"))
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(content(".csv"))[:-9])
-    assert all("damaged, or not whole" in told for told in refusals(tmp_path / "d.csv.gz"))
+    assert all("damaged or incomplete" in told for told in refusals(tmp_path / "d.csv.gz"))
     for name in ("e.zip", "e.csv.zst"):
         (tmp_path / name).write_bytes(b"x")
         refusals(tmp_path / name)

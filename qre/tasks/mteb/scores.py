@@ -54,7 +54,7 @@ def best(table: pd.DataFrame, key: tuple[str, ...], value: Callable[..., tuple])
 def checked(score: float, place: tuple, problems: list) -> float | None:
     """The score, None where it cannot be one."""
     if not -1 <= score <= 1 + 1e-6:  # nor NaN
-        return problems.append((*place, f"{score:g} is no score", "left out"))
+        return problems.append((*place, f"{score:g} is not a score", "left out"))
     if score in (0, 1) or score < 0:
         problems.append((*place, "below 0, as only a correlation can be" if score < 0 else f"exactly {score:g}", "kept"))
     return min(float(score), 1.0)

@@ -143,4 +143,4 @@ def test_demo_catalogue_without_the_extra(monkeypatch):
     monkeypatch.setattr("qre.encoders.catalogue.importlib.util.find_spec", lambda name: None)
     specs, notes = demo()
     assert {spec.source for spec in specs} == {"classical"}
-    assert "encoder-map[demo]" in notes[0]
+    assert ".[demo]" in notes[0]

@@ -15,7 +15,7 @@ from qre.errors import EncoderError, PlaceError
 from qre.sentences import builtin_set
 
 TEXTS = (*builtin_set(200).texts, "Ünïcode, 日本語 and 🙂!", " two  spaces ", "x" * 3000)
-installed = pytest.mark.skipif(importlib.util.find_spec("wordllama") is None, reason="wordllama is not installed: pip install 'encoder-map[demo]'")
+installed = pytest.mark.skipif(importlib.util.find_spec("wordllama") is None, reason="wordllama is not installed: pip install -e '.[demo]'")
 
 
 def spec(**values) -> StaticSpec:
@@ -69,7 +69,7 @@ def test_a_package_that_is_not_there_is_told(monkeypatch, tmp_path):
         static_revision("hollow", "weights/a.safetensors", "b.json")
     monkeypatch.setattr(catalogue, "WORDLLAMA", ("nowhere_to_be_found", "a", "b"))
     specs, notes = catalogue.wordllama()
-    assert specs == [] and "encoder-map[demo]" in notes[0]
+    assert specs == [] and ".[demo]" in notes[0]
     everything, told = catalogue.demo()
     assert everything and notes[0] in told
 

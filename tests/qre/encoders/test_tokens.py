@@ -140,7 +140,7 @@ def test_no_pad_token(tmp_path, sentences):
         given = loaded(path, sentences.texts, pad_token=token)
         for rows, same in zip(given.batches, whole.batches, strict=True):
             assert np.abs(given.encode(rows)[()] - whole.encode(same)[()]).max() < 1e-5  # what is padded is masked
-    with pytest.raises(EncoderError, match=r"^pad_token: '<pad>' is no token of its vocabulary"):
+    with pytest.raises(EncoderError, match=r"^pad_token: '<pad>' is not a token of its vocabulary"):
         loaded(path, sentences.texts, pad_token="<pad>")
     with pytest.raises(EncoderError, match="pads with no token"):
         loaded(make("static", tmp_path / "static"), sentences.texts, pad_token="[PAD]")

@@ -178,7 +178,7 @@ def test_what_is_absent_is_told_at_once(s3, files):
 @pytest.mark.parametrize("act", ["read", "open", "exists", "sizes", "write", "remove_folder"])
 def test_a_bucket_that_does_not_exist_is_told_at_once(s3, act):
     files = Store(s3.location(bucket="no-such-bucket")).folder
-    with pytest.raises(UserError, match=r"store: there is no bucket 'no-such-bucket' .*; make it, or mend the address"):
+    with pytest.raises(UserError, match=r"store: there is no bucket 'no-such-bucket' .*; make it, or fix the address"):
         getattr(files, act)(*(("a/one.bin", b"1") if act == "write" else ("a/one.bin",)))
     assert len(s3.requests) <= 3
 

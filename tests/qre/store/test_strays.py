@@ -129,11 +129,11 @@ def test_a_folder_in_the_place_of_an_artefact_is_told_when_it_is_in_the_way(tmp_
     (tmp_path / store.embeddings.name(KEY)).mkdir(parents=True)
     with pytest.raises(FileNotFoundError):
         store.embeddings.read(KEY)
-    with pytest.raises(PlaceError, match="a folder stands in the place of a file of the store; move it away"):
+    with pytest.raises(PlaceError, match="a folder is where the store needs a file; move it away"):
         store.embeddings.write(KEY, E, {})
     (tmp_path / "scores").write_bytes(b"a file")
     assert store.scores.pairs() == set()
-    with pytest.raises(PlaceError, match="a file stands in the place of a folder of the store; move it away"):
+    with pytest.raises(PlaceError, match="a file is where the store needs a folder; move it away"):
         store.scores.write(OTHER, KEY, {"score": 1.0})
     assert not list(tmp_path.rglob("*.tmp"))
 

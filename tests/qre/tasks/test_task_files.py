@@ -136,7 +136,7 @@ WRONG_PAIRS = [
     (STS, "sentence1,sentence2,score\na,b,1\nc,d,high\n", "f.csv:3: score 'high' is not a number"),
     (STS, "sentence1,sentence2,score\na,b,1\nc,d\n", "f.csv:3: score None is not a number"),
     (STS, "sentence1,sentence2,score\na,b,1\nc,d,nan\n", "f.csv:3: score 'nan' is not a number"),
-    (STS, 'sentence1,sentence2,score\n"a\nb",b,1\nc, ,2\n', "f.csv:4: empty sentence2; mend or remove the row"),
+    (STS, 'sentence1,sentence2,score\n"a\nb",b,1\nc, ,2\n', "f.csv:4: empty sentence2; fix or remove the row"),
     (STS, "sentence1,sentence2,score\na,b,c,1\n", "f.csv:2: 4 fields under a header of 3; a text may hold the separator only where it is quoted"),
     (STS, 'sentence1,sentence2,score\na,b,1\n"c,d,1\n', "f.csv:3: unexpected end of data"),
     (STS, "sentence1,sentence2,score\na,b,1\nc,d,1\n", "f.csv: all scores are the same"),
@@ -201,9 +201,9 @@ def test_a_class_that_the_training_lacks(tmp_path):
     [
         ("qrels", {"query": "q9", "document": "d2", "relevance": 1}, r"qrels.tsv:5: query 'q9' is not in .*queries.jsonl"),
         ("qrels", {"query": "q1", "document": "d9", "relevance": 1}, r"qrels.tsv:5: document 'd9' is not in .*corpus.jsonl"),
-        ("qrels", {"query": "q1", "document": 1, "relevance": 1}, "qrels.tsv:5: query 'q1' and document '1' stand here twice"),
+        ("qrels", {"query": "q1", "document": 1, "relevance": 1}, "qrels.tsv:5: query 'q1' and document '1' are here twice"),
         ("qrels", {"query": "q1", "document": "d2", "relevance": 0.5}, "qrels.tsv:5: relevance 0.5; a whole number is needed"),
-        ("corpus", {"id": "d2", "text": "again"}, "corpus.jsonl:4: id 'd2' stands here again"),
+        ("corpus", {"id": "d2", "text": "again"}, "corpus.jsonl:4: id 'd2' is here again"),
         ("corpus", {"id": "d7", "title": "", "text": " "}, "corpus.jsonl:4: neither title nor text"),
         ("queries", {"id": True, "text": "what"}, "queries.jsonl:3: id True; text or a whole number is needed"),
     ],
@@ -237,7 +237,7 @@ def beir(tmp_path):
 
 
 def test_a_folder_of_beir_loads_with_drop_and_says_what_was_left_out(beir):
-    with pytest.raises(UserError, match=r"corpus.jsonl:2: neither title nor text; mend or remove the row; or on_problem: drop leaves it out"):
+    with pytest.raises(UserError, match=r"corpus.jsonl:2: neither title nor text; fix or remove the row; or on_problem: drop leaves it out"):
         task(**beir)
     read = task(**beir, on_problem="drop")
     assert read.texts == ("freeze card", "when open", "Cards How to freeze a card", "Opening hours", "Fees")
@@ -254,7 +254,7 @@ def test_a_folder_of_beir_loads_with_drop_and_says_what_was_left_out(beir):
 @pytest.mark.parametrize(
     ("line", "told"),
     [("q1\td9\t1", r"test.tsv:3: document 'd9' is not in .*corpus.jsonl; or on_problem: drop"), ("q9\td1\t1", r"test.tsv:3: query 'q9' is not in .*queries.jsonl; or on_problem: drop"),
-     ("q1\td1\t2", r"test.tsv:3: query 'q1' and document 'd1' stand here twice")],
+     ("q1\td1\t2", r"test.tsv:3: query 'q1' and document 'd1' are here twice")],
 )  # fmt: skip
 def test_without_drop_the_first_problem_is_named(beir, line, told):
     kept = [row for row in open(beir["corpus"], encoding="utf-8").read().splitlines() if '"d2"' not in row]
@@ -269,7 +269,7 @@ def test_without_drop_the_first_problem_is_named(beir, line, told):
 def test_contradicting_judgements_and_ids_that_match_nowhere_are_no_matter_of_dropping(beir):
     with open(beir["qrels"], "a", encoding="utf-8") as stream:
         stream.write("q2\td3\t0\n")
-    with pytest.raises(UserError, match="query 'q2' and document 'd3' stand here twice"):
+    with pytest.raises(UserError, match="query 'q2' and document 'd3' are here twice"):
         task(**beir, on_problem="drop")
     with open(beir["qrels"], "w", encoding="utf-8") as stream:
         stream.write("query-id\tcorpus-id\tscore\nq1\t1\t2\n")
