@@ -1,4 +1,4 @@
-"""The errors that a person is meant to read: each names the place and the mend."""
+"""The errors that a person is meant to read: each names the place and the fix."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rows of files that people bring: txt, csv, tsv, jsonl, json and parquet, each row with the line where it begins.
 
 Endings count in any case, and a file may be packed by gzip, bz2 or xz. Text is UTF-8, or UTF-16 or UTF-32 with its byte order mark. Lines end in \\n or \\r\\n,
-or in \\r alone where a file has no \\n at all. Whatever cannot be read is one line that names file, line and mend.
+or in \\r alone where a file has no \\n at all. Whatever cannot be read is one line that names file, line and fix.
 """
 
 from __future__ import annotations

@@ -158,14 +158,14 @@ def _print_overview(standing: StandingAtlas, wanted: Wanted, found: Overview) ->
     shown_tasks = tasks if intervals else tasks[: max(1, room // VALUE_ONLY)]
     shown = _with_copies(found.table).assign(**{task: cells_of(found.cells[task], intervals, wanted.by == "score") for task in shown_tasks})
     shown["basis"] = shown["basis"].where((shown["basis"] != "measured") & (wanted.by == "score"), "")
-    columns = _filled({"rank": "d", "name": "", "near-copies": "", "mean": ".3f", **dict.fromkeys(shown_tasks, ""), "basis": ""}, shown)
+    columns = _filled({"rank": "d", "name": "", "near-copies": "", **({"mean": ".3f"} if len(tasks) > 1 else {}), **dict.fromkeys(shown_tasks, ""), "basis": ""}, shown)
     if wanted.speed:
         speeds = standing.manifest.get("speed") or {}
         for column, key in zip(SPEED, ("sentences_per_second", "device", "threads"), strict=True):
             shown[column] = [speeds.get(name, {}).get(key) for name in shown["name"]]
     by = "score" if wanted.by == "score" else "predicted score"
-    print_table(f"{len(tasks)} tasks, by mean {by}", shown, columns | (SPEED if wanted.speed else {}))
-    lines = [MEAN_RULE]
+    print_table(f"{len(tasks)} tasks, by mean {by}" if len(tasks) > 1 else f"1 task, by {by}", shown, columns | (SPEED if wanted.speed else {}))
+    lines = [MEAN_RULE] if len(tasks) > 1 else []
     lines += ["±: half the width of the interval; 95 % of a measured score, of a prediction what the map promises"] if intervals else []
     lines += ["~: predicted"] if any((cell["basis"] == "predicted").any() for cell in found.cells.values()) and wanted.by == "score" else []
     lines += [] if intervals else [f"{len(shown_tasks)} of {len(tasks)} tasks fit here, without intervals: --task NAME shows one, --csv all"]

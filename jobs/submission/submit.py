@@ -37,7 +37,7 @@ def check_config(settings: SweepConfig) -> None:
     """What can be wrong with submitting a config on any cluster.
 
     Raises:
-        UserError: naming the key and the mend.
+        UserError: naming the key and the fix.
     """
     if Store(settings.store).is_local and ("store" in settings.moved or not os.path.isabs(settings.store)):  # refuses credentials in an address as well
         raise UserError(
@@ -54,7 +54,7 @@ def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
     """Refuse a folder of one machine as the store where there may be several.
 
     Raises:
-        UserError: naming the mend.
+        UserError: naming the fix.
     """
     if not Store(settings.store).is_local or settings.cluster.shared_store:
         return

@@ -51,7 +51,7 @@ def read_sentences(
                 break
     notes = _problems(path, empty, duplicates)
     if notes and on_problem == "error":
-        raise UserError("\n".join([*notes, "mend the file, or set sentences.on_problem: drop to leave them out"]))
+        raise UserError("\n".join([*notes, "fix the file, or set sentences.on_problem: drop to leave them out"]))
     if limit and len(texts) < limit:
         notes.append(f"{path}: {len(texts)} sentences, fewer than the limit of {limit}")
     if len(texts) < 2:

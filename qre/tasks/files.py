@@ -21,7 +21,7 @@ def read_task(spec: TaskFile) -> Task:
     """The task of a spec.
 
     Raises:
-        UserError: a file is missing or not in order; it names file, line and mend.
+        UserError: a file is missing or not in order; it names file, line and fix.
     """
     return _READ[type(spec)](spec)
 

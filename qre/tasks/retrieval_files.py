@@ -17,7 +17,7 @@ def read_retrieval(spec: RetrievalFile) -> RetrievalTask:
     A relevant document that is not in the corpus cannot be found, and stays in the ideal ranking, as MTEB and trec_eval have it.
 
     Raises:
-        UserError: a file is missing or not in order; it names file, line and mend.
+        UserError: a file is missing or not in order; it names file, line and fix.
     """
     documents, queries, judged = (
         read_table(path, columns, spec.format, option)

@@ -16,7 +16,7 @@ def texts(table: Table, field: str, may_be_empty: bool = False) -> list[str]:
         elif not isinstance(value, str):
             raise table.error(row, f"{field} is {type(value).__name__}, not text")
         elif not _is_text(value):
-            raise table.error(row, f"{field} holds half a character (a lone surrogate); mend the text")
+            raise table.error(row, f"{field} holds half a character (a lone surrogate); fix the text")
     return [value or "" for value in table.columns[field]]
 
 

@@ -42,7 +42,7 @@ def _new_kinds(report: PredictionReport, count: int) -> list[str]:
         f"**Mean Spearman correlation inside the kind that was left out: {told}.**", "",
         *table_head("intervals with kinds left out, mean over tasks", "nominal", "measured", "median width"),
     ]  # fmt: skip
-    for over, name in (("groups", "calibrated over groups (no promise for a new kind)"), ("kinds", "calibrated over kinds (what `qre place` shows)")):
+    for over, name in (("groups", "calibrated over groups (no promise for a new kind)"), ("kinds", "calibrated over kinds (what qre place shows)")):
         for row in pick(report.coverage, task=MEAN, scheme="kinds", calibrated=over).itertuples():
             lines.append(table_row(name, percent(row.nominal), percent(row.covered), number(row.width)))
     return [
