@@ -38,9 +38,9 @@ def test_a_gpu_is_known_by_every_name_of_its_type(name, kind):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("l5=1", "no GPU type 'l5'; did you mean L4"), ("H10=3", "did you mean H100"), ("L4=cheap", "'L4=cheap' is no price"), ("L4", "'L4' is no price"),
+        ("l5=1", "no GPU type 'l5'; did you mean L4"), ("H10=3", "did you mean H100"), ("L4=cheap", "'L4=cheap' is not a price"), ("L4", "'L4' is not a price"),
         ("L4=-1", "L4: a price of a GPU hour is a number from 0 on"), ("L4=nan", "a number from 0 on"), ("L4=inf", "a number from 0 on"),
-        ("L4=1,NVIDIA-L4=2", "L4 has two prices"), ("L4=1,L4=2", "L4 has two prices"), ("", "'' is no price"), ("L4=0,80", "'80' is no price"),
+        ("L4=1,NVIDIA-L4=2", "L4 has two prices"), ("L4=1,L4=2", "L4 has two prices"), ("", "'' is not a price"), ("L4=0,80", "'80' is not a price"),
         ("my L4 box=1", "no GPU type 'my L4 box'"),
     ],
 )  # fmt: skip

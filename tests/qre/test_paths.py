@@ -92,7 +92,7 @@ def test_for_people_the_home_is_short(home):
     ["illustrate", "--out", "P"], ["status", "P"], ["plan", "P"], ["sweep", "P"], ["report", "P"], ["evaluate", "P"], ["submit", "P"],
     ["report", "config.yaml", "--out", "P"], ["rank", "--atlas", "P"], ["place", "x.npy", "--atlas", "P"], ["place", "P", "--atlas", "a"],
     ["place", "x.npy", "--atlas", "a", "--out", "P"], ["place", "--entry", "P", "--atlas", "a"], ["neighbours", "x", "--atlas", "P"],
-    ["compare", "P", "a", "b"], ["encoders", "show", "P"], ["encoders", "search", "--out", "P"], ["submit", "config.yaml", "--working-dir", "P"],
+    ["compare", "a", "b", "--atlas", "P"], ["encoders", "show", "P"], ["encoders", "search", "--out", "P"], ["submit", "config.yaml", "--working-dir", "P"],
 ])  # fmt: skip
 def test_variables_are_refused_everywhere_on_the_command_line(words):
     config()

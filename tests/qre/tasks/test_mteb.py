@@ -334,11 +334,11 @@ def test_the_metric_of_the_rule_stands_above_what_the_file_calls_its_main_score(
         (result("0.5"), "no main score", None),
         (result(None), "no main score", None),
         (result(True), "no main score", None),
-        (result(float("nan")), "nan is no score", None),
-        (result(float("inf")), "inf is no score", None),
-        (result(10**400), "inf is no score", None),
-        (result(12345.0), "12345 is no score", None),
-        (result(-3.0), "-3 is no score", None),
+        (result(float("nan")), "nan is not a score", None),
+        (result(float("inf")), "inf is not a score", None),
+        (result(10**400), "inf is not a score", None),
+        (result(12345.0), "12345 is not a score", None),
+        (result(-3.0), "-3 is not a score", None),
         (result(0.0), "exactly 0", 0.0),
         (result(1), "exactly 1", 1.0),
         (result(-0.1), "below 0, as only a correlation can be", -0.1),
@@ -502,7 +502,7 @@ def test_odd_wide_tables(tmp_path):
     found = read_table(path)
     assert found.table[["model", "revision", "score", "file"]].values.tolist() == [["org/a", A, 0.5, "odd.csv:2"], ["org/c", "", 0.0, "odd.csv:6"]]
     assert sorted(found.report.what) == sorted(
-        ["not a column of scores", "not a name of a model", "0.6, but 0.5 in odd.csv:2", "7 is no score", "exactly 0", "not a name of a model"]
+        ["not a column of scores", "not a name of a model", "0.6, but 0.5 in odd.csv:2", "7 is not a score", "exactly 0", "not a name of a model"]
     )
 
 
