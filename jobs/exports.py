@@ -39,8 +39,9 @@ def check_export(folder: Path, store: Store, atlas: str, key: str = "export") ->
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{key}: {error.filename or folder} is a file, so {folder} cannot be a folder; name another") from None
     except OSError as error:
-        fault = place_error(error)
-        raise PlaceError(f"{key}: {folder} cannot be written: {fault or error}") from error
+        if (fault := place_error(error)) is None:
+            raise UserError(f"{key}: {folder} cannot be written: {error.strerror or error}; name another folder") from None
+        raise PlaceError(f"{key}: {folder} cannot be written: {fault}") from error
 
 
 def _check_kept(folder: Path, atlas: str, key: str) -> None:

@@ -62,6 +62,9 @@ def explained(source: Written | str, error: ValidationError, model: type[BaseMod
     lines = []
     for place, what in _mistakes(error, model):
         own = place.path[len(below) :] if place.path[: len(below)] == list(below) else place.path
+        if isinstance(source, Written) and source.rows and what.startswith("unknown key"):  # a column of a table: told once, of its header
+            lines.append(f"{source.path}:1: column {own[-1]!r}: {what}")
+            continue
         lines.append(": ".join(filter(None, (source.at(own) if isinstance(source, Written) else source, str(place), what))))
     return "\n".join(dict.fromkeys(lines))
 
@@ -138,7 +141,8 @@ def _what(place: Place, problems: list[dict]) -> str:
     if kind == "missing" and place.path and isinstance(place.path[-1], int):
         return "missing: the list is too short"
     if value is None and kind != "missing":
-        return f"nothing is given: {_words(place, kind, context)}, or leave the key out"
+        needed = place.model is not None and (field := place.model.model_fields.get(str(place.path[-1]))) is not None and field.is_required()
+        return f"nothing is given: {_words(place, kind, context)}" + ("" if needed else ", or leave the key out")
     words = _words(place, kind, context)
     if kind == "missing" or words.startswith("is empty"):
         return words
@@ -243,5 +247,5 @@ def _number(value: object) -> object:
 
 
 def _or(choices: Sequence[str], quoted: bool = True) -> str:
-    told = [repr(one) if quoted else one for one in choices]
+    told = [repr(one) if quoted else one for one in dict.fromkeys(choices)]
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} or {told[-1]}" if told else "another value"

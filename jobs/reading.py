@@ -132,6 +132,8 @@ def _yaml(path: Path, text: str) -> Written:
             raise UserError(f"{path}: is empty: a config needs name, store and encoders")
         if twice := list(dict.fromkeys(_twice(root))):
             raise UserError("\n".join(f"{path}:{line}: {key}: given twice, first on line {first}; leave one out" for line, key, first in twice))
+        if odd := [f"{path}:{line}: {key}: a key is text: put quotes around it" for line, key in _no_text(root)]:
+            raise UserError("\n".join(odd))
         return Written(path, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
         raise UserError(f"{path}{_marked(error)}") from None
@@ -195,6 +197,14 @@ def _twice(root: yaml.Node) -> Iterator[tuple[int, str, int]]:
                 if (one := (key.tag, key.value)) in first:
                     yield line, key.value, first[one]
                 first.setdefault(one, line)
+
+
+def _no_text(root: yaml.Node) -> Iterator[tuple[int, str]]:
+    """(line, key) of keys that YAML takes for a number, a date, true or nothing."""
+    for node in _nodes(root):
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and key.tag.startswith("tag:yaml.org,2002:") and key.tag.rpartition(":")[2] not in ("str", "merge"):
+                yield key.start_mark.line + 1, key.value or "(empty)"
 
 
 def _csv(path: Path, text: str) -> Written:

@@ -13,14 +13,19 @@ from qre.errors import UserError
 VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^}]*\}?|\()")
 ADDRESS = re.compile(r"(?:s3|gs):/|[A-Za-z][A-Za-z0-9+.-]*://")
 Given = TypeVar("Given")
+LONGEST_NAME = 255  # bytes of a name in a folder, on all usual file systems
 
 
 def expanded(path: str) -> str:
     """A path with the home in the place of a leading `~` or `~user`.
 
     Raises:
-        ValueError: it has a variable of a shell in it, or names a user that this machine does not know.
+        ValueError: it has a variable of a shell in it, names a user that this machine does not know, or cannot be the name of a file.
     """
+    if "\0" in path:
+        raise ValueError(f"{path!r} has a NUL character in it, which no path can have")
+    if longest := next((part for part in path.split("/") if len(os.fsencode(part)) > LONGEST_NAME), None):
+        raise ValueError(f"{longest[:40]!r}... is a name of {len(longest)} characters, and at most {LONGEST_NAME} bytes are possible: use a shorter one")
     if found := VARIABLE.search(path):
         raise ValueError(f"{path!r} has {found[0]} in it, and variables are not expanded here: write the path out")
     if not path.startswith("~"):

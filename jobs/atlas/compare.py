@@ -60,7 +60,7 @@ def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> N
         apart = divergences(sides[0].embedding, sides[1].embedding, method) if all(side.embedding is not None for side in sides) else dict.fromkeys(DIVERGENCES)
         on_map = None if atlas is None else map_relation(atlas, *sides, k)
     except EmbeddingError as error:
-        raise UserError(str(error)) from None
+        raise UserError(f"{_unusable(sides, method)}{error}") from None
     scores = pd.DataFrame() if atlas is None else score_differences(atlas, *(side.name for side in sides))
     if as_json:
         sentences = next((len(side.embedding) for side in sides if side.embedding is not None), atlas and atlas.features.shape[1])
@@ -96,6 +96,17 @@ def _in_folder(names: Sequence[str], folder: str) -> tuple[list[Side], FeatureMe
     without = [repr(side.name) for side in sides if side.embedding is None]
     note = f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for relative entropy, divergence and CKA"
     return sides, atlas.method, atlas, note if without else ""
+
+
+def _unusable(sides: Sequence[Side], method: FeatureMethod) -> str:
+    """"name: " of the side whose embedding has no density operator; "" where both have one."""
+    for side in sides:
+        try:
+            if side.embedding is not None:
+                _operator(side.embedding, method, FeatureMethod().epsilon)
+        except EmbeddingError:
+            return f"{side.name}: "
+    return ""
 
 
 def _matrix(file: str, n: int, where: object) -> np.ndarray:

@@ -60,7 +60,12 @@ def place(
     Args:
         options: of an entry of a config, for all models; None and False where they were not given.
     """
-    wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
+    try:
+        wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
+    except UserError:
+        if known := next((one for one in models if one in open_atlas(atlas).names), None):
+            raise UserError(f"{known} is on the map already: qre neighbours {known} --atlas {atlas} shows where it stands") from None
+        raise
     if not wanted:
         raise UserError("place: name at least one MODEL, or a list of them with --entry")
     standing = open_atlas(atlas)

@@ -64,14 +64,18 @@ def rank(atlas: str, wanted: Wanted) -> None:
     if len(wanted.tasks) == 1:
         _one_task(standing, wanted)
     elif not wanted.tasks and not len(standing.tasks()):
-        list_tasks(atlas, wanted.form)
+        _print_tasks(standing, wanted.form)
     else:
         _several(standing, wanted)
 
 
 def list_tasks(atlas: str, form: Literal["table", "json", "csv"]) -> None:
     """The tasks that a map has scores of."""
-    tasks = open_atlas(atlas).tasks()
+    _print_tasks(open_atlas(atlas), form)
+
+
+def _print_tasks(standing: StandingAtlas, form: Literal["table", "json", "csv"]) -> None:
+    tasks = standing.tasks()
     if form == "json":
         print(json.dumps({"tasks": plain_rows(tasks), "encoders": []}))
     elif form == "csv":

@@ -67,7 +67,7 @@ def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> Non
     """A table on the console: the columns that `formats` names, each with its format ("" for text); what is not known is left empty."""
     shown = Table(title=escape(title), title_justify="left")
     for name, form in formats.items():
-        shown.add_column(name.replace("_", " "), justify="right" if form else "left", overflow="fold")
+        shown.add_column(escape(name.replace("_", " ")), justify="right" if form else "left", overflow="fold")
     for row in table.to_dict("records"):
         shown.add_row(*(_cell(row.get(name), form) for name, form in formats.items()))
     console.print(shown)

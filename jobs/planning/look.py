@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +53,6 @@ def show_plan(config: Path, prices: dict[str, float], as_json: bool, simulation:
         _exit(planned, refused, aloud=False)
         return
     print_notes(planned)
-    for refusal in refused:
-        console.print(f"note: qre sweep would be refused: {refusal}", markup=False, highlight=False)
     print_families(planned)
     print_costs(costs, gpus)
     print_failures(planned)
@@ -67,7 +66,7 @@ def show_plan(config: Path, prices: dict[str, float], as_json: bool, simulation:
     console.print("the map is up to date" if planned.atlas_done else "the map is to be drawn", highlight=False)
     seconds, factor = _seconds(planned, settings, store)
     if seconds and not settings.cluster.uses_gpus and not settings.cluster.address:
-        print_time(seconds, side_by_side(settings), factor is not None if costs["passes"] else None)
+        print_time(seconds, min(side_by_side(settings), max(passes, 1)), factor is not None if costs["passes"] else None)
     _exit(planned, refused)
 
 
@@ -86,6 +85,8 @@ def _exit(planned: Plan, refused: list[str], aloud: bool = True) -> None:
     absent = encoder_count(planned) - len(planned.units)
     if absent and aloud:
         console.print(f"{counted(absent, 'encoder')} not available: see above for what to do; exit code 1", highlight=False)
+    for refusal in refused if aloud else ():
+        print(f"qre: qre sweep would be refused: {refusal}", file=sys.stderr)
     if refused or absent:
         raise typer.Exit(2 if refused else 1)
 

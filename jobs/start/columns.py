@@ -72,6 +72,8 @@ def head_of(path: Path) -> Head:
     rows = [row for _, row in itertools.islice(read_rows(path, AllColumns()), ROWS)]
     if not rows:
         raise UserError(f"{path}: no rows")
+    if not any(rows):
+        raise UserError(f"{path}: the header gives each of its names more than once; give the columns names of their own")
     return Head(path, {name: [row.get(name) for row in rows] for name in dict.fromkeys(itertools.chain.from_iterable(rows))})
 
 

@@ -55,6 +55,8 @@ def chosen_encoders(asked: Sequence[str], always_demo: bool = False) -> ChosenEn
     Raises:
         UserError: it is none of these.
     """
+    if asked and not any(one.strip(" ,") for one in asked):
+        raise UserError("--encoders: no encoder is named; give demo, popular, owner/name of the hub, a folder or a list")
     words = [word for one in asked for word in ([one] if Path(one).expanduser().exists() else one.split(","))] or ["demo"]
     entries: list[dict] = []
     for word in dict.fromkeys(word.strip() for word in words if word.strip()):

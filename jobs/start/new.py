@@ -57,6 +57,8 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
     Raises:
         UserError: the file exists, or what it shall hold cannot be read.
     """
+    if not file.stem.strip(".") or file.name.startswith(".y"):
+        raise UserError("new: give the config a name, e.g. mine.yaml")
     if file.suffix not in (".yaml", ".yml"):
         raise UserError(f"{file}: a config ends in .yaml: {file}.yaml")
     if file.exists() and not force:

@@ -11,6 +11,7 @@ from qre.sentences import read_sentences
 from qre.tables import ending
 
 USUAL, FEW = 2_000, 200  # sentences that a map is made of; below FEW figures are shaky
+LONG_NAME = 30  # characters; a longer name of a column may be a sentence
 USEFUL = "1,000 to 10,000 sentences are useful"
 
 
@@ -48,7 +49,10 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
         column, others = _column(path, notes)
         comments += [f"other columns of text: {', '.join(map(ascii, others))}"] if others else []
     wanted = limit or USUAL
-    read = read_sentences(path, column, wanted, "drop")
+    try:
+        read = read_sentences(path, column, wanted, "drop")
+    except UserError as error:
+        raise UserError(str(error).replace("sentences.column", "--column")) from None
     all_of_it = len(read) < wanted
     if all_of_it:
         read = read_sentences(path, column, None, "drop")  # without the note that there are fewer than asked for
@@ -79,8 +83,8 @@ def _column(path: Path, notes: list[str]) -> tuple[str, list[str]]:
     if len(found) > 1:
         means = ", ".join(f"{name!a} ({mean_length(head.columns[name]):.0f} characters on average)" for name in found[:5])
         notes.append(f"{path} has several columns of text, and {found[0]!a} is taken: {means}; --column names another")
-    elif len(head.columns) == 1 and " " in found[0].strip():
-        notes.append(f"{path}: the first line, {found[0][:60]!a}, is taken for the name of the column; if it is a sentence, save the file as .txt")
+    if " " in found[0].strip() and (len(head.columns) == 1 or len(found[0]) > LONG_NAME or found[0].rstrip().endswith((".", "!", "?"))):
+        notes.append(f"{path}: the first line, {found[0][:60]!a}, is taken for the name of the column; if it is a sentence, put a header line above it")
     return found[0], found[1:]
 
 

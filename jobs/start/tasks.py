@@ -200,7 +200,7 @@ def _text_and_label(head: Head) -> dict[str, str]:
         raise UserError(f"{head.path}: which column is the label? It has {head.listed()}; name it 'label'")
     text = head.named(("text",), (label,)) or next((name for name in head.texts() if name != label), None)
     if text is None:
-        raise UserError(f"{head.path}: no column holds text beside the label {label!a}; it has {head.listed()}")
+        raise UserError(f"{head.path}: two columns are needed, a text and its label; it has {head.listed()}")
     return {"text": text, "label": label}
 
 

@@ -325,6 +325,10 @@ def unreached() -> str:
     try:
         _reach()
     except Exception as error:  # of whichever library lies below
+        from huggingface_hub import constants
+
+        if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
+            return f"HF_ENDPOINT is {printable(constants.ENDPOINT)!r}, which is no address; it begins with https://"
         return _unreached(error) or f"{type(error).__name__}: {printable(str(error), 200)}"
     return ""
 

@@ -55,7 +55,7 @@ def read_sentences(
     if limit and len(texts) < limit:
         notes.append(f"{path}: {len(texts)} sentences, fewer than the limit of {limit}")
     if len(texts) < 2:
-        raise UserError(f"{path}: {len(texts)} sentences found, at least 2 are needed")
+        raise UserError(f"{path}: {len(texts)} sentence{'' if len(texts) == 1 else 's'} found, and at least 2 are needed")
     return SentenceSet(path.name, tuple(texts), notes=tuple(notes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from qre.errors import UserError
 from qre.store.address import parse
 from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
@@ -40,6 +41,8 @@ class Store:
         self.is_local = address is None
         self.location = os.path.abspath(location) if address is None else address.location
         in_folder, in_bucket = (FolderLookedAt, BucketLookedAt) if read_only else (Folder, Bucket)
+        if self.is_local and os.path.lexists(self.location) and not os.path.isdir(self.location):
+            raise UserError(f"store: {self.location} is not a folder; name a folder")
         self.folder = in_folder(self.location) if address is None else in_bucket(address)
         self.sentences = Sentences(self.folder)
         self.embeddings = Embeddings(self.folder)

@@ -31,7 +31,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(("export", "told"), [
     ("file", "is a file"), ("file/below", "is a file"), ("store", "is inside the store"), ("store/atlases/t", "is inside the store"), ("link", "is inside the store"),
-    ("other", "holds the map 'other', and this one is 't'"), ("page", "is not of a map, and is not written over"), ("newer", "by a newer version"),
+    ("other", "holds the map 'other', and this one is 't'"), ("page", "is not of a map, and is not overwritten"), ("newer", "by a newer version"),
     ("s3://bucket/x", "is not a folder"),
 ])  # fmt: skip
 def test_an_export_to_the_wrong_place_ends_before_any_work(tmp_path, export, told):

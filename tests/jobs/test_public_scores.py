@@ -246,7 +246,7 @@ def test_a_benchmark_without_the_package_is_an_error_that_says_how_to_install_it
 
     monkeypatch.setattr(mteb_tasks, "installed", lambda: False)
     mteb_tasks._benchmark.cache_clear()
-    with pytest.raises(UserError, match=r'tasks\[0\].benchmark: .*Python 3.11.*pip install "encoder-map\[mteb\]"'):
+    with pytest.raises(UserError, match=r'tasks\[0\].benchmark: .*Python 3.11.*pip install -e "\.\[mteb\]"'):
         public_scores(config({"benchmark": "MTEB(eng, v2)"}), Store(tmp_path / "s"), [hub("org/one")])
 
 

@@ -122,7 +122,7 @@ class PredictionData:
             constant = np.ptp(self.scores[np.ix_(block.rows, block.columns)], axis=0) == 0 if len(block.rows) else np.ones(len(block.columns), bool)
             for column in block.columns:
                 if count < fewest:
-                    notes.append(f"{self.tasks[column]}: not predicted; scores of {count} groups of encoders, and {fewest} are needed")
+                    notes.append(f"{self.tasks[column]}: not predicted; scores of {count} group{'' if count == 1 else 's'} of encoders, and {fewest} are needed")
             if count < fewest:
                 continue
             notes += [f"{self.tasks[column]}: not predicted; all its scores are the same" for column in block.columns[constant]]
