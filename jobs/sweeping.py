@@ -62,6 +62,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
         resolved = resolved_aloud(settings, store)
         end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
         planned = make_plan(settings, store, resolved, asked.retry_failed)
+    ending.outlast_readers()  # from its first line on: whoever reads may go away
     print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
     _check_limits(settings, planned)
     resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place)
