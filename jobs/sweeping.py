@@ -79,7 +79,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     _print_spent(settings, store)
     if asked.no_export:
         console.print(
-            f"qre report {config} copies it{f' to {settings.export}' if settings.export else ', with --out'}", markup=False, highlight=False
+            f"qre report {config} copies it{f' to {_as_written(settings)}' if settings.export else ', with --out'}", markup=False, highlight=False
         )
     end.message = _last_words(planned)
     if left := left_at_limit(planned.failures.values()):
@@ -87,6 +87,13 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
         print(f"qre: {left[0].message}", file=sys.stderr)
         raise typer.Exit(1)
     exit_where_too_many_failed(settings, planned, end)
+
+
+def _as_written(settings: SweepConfig) -> str:
+    """The export as the config has it: a job's copy of the config lies in another folder, which tells people nothing."""
+    export = Path(settings.export)
+    home = Path(settings.folder or ".").resolve()
+    return str(export.relative_to(home)) if export.is_relative_to(home) else str(export)
 
 
 def _last_words(planned: Plan) -> str:

@@ -28,6 +28,7 @@ from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
+from qre.encoders.shape import is_static
 from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
@@ -134,6 +135,8 @@ def _add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, 
         return
     resolved.specs.append(spec)
     resolved.dimensions.append(dimension)
+    if isinstance(spec, FolderSpec):  # its estimate is of the bytes that are there
+        attributes = {"modules": attributes["modules"]} if is_static(attributes) else {}
     if attributes:
         resolved.attributes[spec.name] = attributes
 

@@ -58,7 +58,7 @@ def test_a_token_that_has_expired_costs_no_map(hub, tmp_path):
     store.folder.remove_folder("hub")  # a store whose memory of the hub is gone
     lost = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
     assert lost.returncode == 1
-    assert "would lack 3 of its encoders (org/a, org/b, org/private)" in lost.stderr and "--allow-smaller" in lost.stderr
+    assert "would be missing 3 of its encoders (org/a, org/b, org/private)" in lost.stderr and "--allow-smaller" in lost.stderr
     assert "3 encoders: org/a" in " ".join(lost.stdout.split()) and "check the name" not in lost.stdout
     assert store.failures.read_all() == {}
     assert (atlas_encoders(store), (tmp_path / "out" / "manifest.json").read_bytes()) == (9, manifest)

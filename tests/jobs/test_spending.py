@@ -199,7 +199,7 @@ def test_at_the_budget_a_pass_in_flight_is_ended_and_keeps_its_chunks(begun):
 def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
     case = begun(finished=True, prices={"L4": 3600}, budget=1010)
     spent_before(case.store, 1000)
-    with pytest.raises(AtLimit, match="stopped at the budget: .*; the finished map is kept, since a new one would lack 1 of its encoders"):
+    with pytest.raises(AtLimit, match="stopped at the budget: .*; the finished map is kept, since a new one would be missing 1 of its encoders"):
         case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 7
 
