@@ -149,4 +149,4 @@ def test_lists_say_what_is_wrong(tmp_path):
     (tmp_path / "list.csv").write_text("id,revison\na/b,main\n")
     config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}])
     result = CliRunner().invoke(app, ["plan", str(config)])
-    assert "list.csv:2: encoders[0].revison: unknown key; did you mean 'revision'?" in str(result.exception)
+    assert "list.csv:1: column 'revison': unknown key; did you mean 'revision'?" in str(result.exception)
