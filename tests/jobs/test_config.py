@@ -37,7 +37,7 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     ("name: mine", "name: ../up", "1: name: use a-z, 0-9, '.', '_' and '-', at most 64 characters, the first one a letter or digit (given: '../up')"),
     ("store: store", "", " store: missing"),
     ("store: store", "store: yes", "2: store: give text (given: true); put quotes around it"),
-    ("store: store", "store: store\n1: 4", "3: 1: a key is text: put quotes around it (given: 1)"),
+    ("store: store", "store: store\n1: 4", "3: 1: a key is text: put quotes around it"),
     ("store: store", "store: store\nstore: other", "3: store: given twice, first on line 2; leave one out"),
     ("store: store", "store: store\nbudget: 3", "3: budget: unknown key; it belongs in cluster: {budget: ...}"),
     ("name: classical", "name: classic",

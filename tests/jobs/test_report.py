@@ -68,7 +68,7 @@ def test_before_a_sweep(tmp_path):
 def test_a_wrong_config(tmp_path):
     case = Case(tmp_path)
     case.configure(exprot="out")
-    with pytest.raises(UserError, match="exprot: unknown key; did you mean 'export'\?"):
+    with pytest.raises(UserError, match=r"exprot: unknown key; did you mean 'export'\?"):
         case.qre("report")
 
 

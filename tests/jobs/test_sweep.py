@@ -153,7 +153,7 @@ def test_wrong_configs_end_at_once_with_exit_code_2(tmp_path):
     for command in ("plan", "sweep", "status"):
         result = case.qre(command)
         assert result.returncode == 2
-        assert "encoders[0].inclde: unknown key; did you mean include?" in result.stderr
+        assert "encoders[0].inclde: unknown key; did you mean 'include'?" in result.stderr
         assert "Traceback" not in result.stderr
     assert not (tmp_path / "store").exists()
 
