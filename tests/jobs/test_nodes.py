@@ -182,7 +182,7 @@ def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path)
     encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}]
     cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width_per_slot": 1})
     process = cli.start()
-    until(lambda: "encoders 0/6" in cli.log(), "the sweep does not begin")
+    until(lambda: "encoders 0 of 6" in cli.log(), "the sweep does not begin")
     before = most = memory(process.pid)
     while process.poll() is None:
         most = max(most, memory(process.pid))
