@@ -13,7 +13,7 @@ from pathlib import Path
 
 LOOK_SECONDS = 0.03
 KEPT = ("embeddings", "features", "scores", "chunks")
-BEGUN = re.compile(r"^\[ *([\d.]+) s\] encoders(?: and scores)? 0/", re.MULTILINE)  # the first line of a run: seconds since it began
+BEGUN = re.compile(r"^\[(\d+):(\d+)\] (?:starting|connecting to) ", re.MULTILINE)  # the first line of a run: minutes and seconds since it began
 
 Versions = dict[str, tuple]
 
@@ -91,4 +91,4 @@ class Recorder:
             log.seek(self._read)
             text = log.read()
         self._read += len(text)
-        self.began += [time.time() - float(seconds) for seconds in BEGUN.findall(text.decode(errors="replace"))]
+        self.began += [time.time() - 60 * int(minutes) - int(seconds) for minutes, seconds in BEGUN.findall(text.decode(errors="replace"))]
