@@ -53,27 +53,30 @@ def started(pid: int) -> str | None:
     return "?"
 
 
-def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)) -> None:
+def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)) -> dict | None:
     """Return where no other run is at work on a sweep; watches the heartbeat of a run on another machine, for DEAD_SECONDS at most.
+
+    Returns:
+        the record of a run that has died, if there is one; `at_work` takes it, so that it is not watched again.
 
     Raises:
         UserError: another run is at work; with its host, process and begin, and the way out.
     """
     first = record = store.running.read(sweep)
     if record is None or _dead_here(record):
-        return
+        return record
     if record.get("machine") != machine():
         if _age(record) > OLD_SECONDS:
-            return
+            return record
         tell(f"{_named(record)} was at work on this sweep; looking for at most {DEAD_SECONDS:.0f} s whether it still is")
         end = time.monotonic() + DEAD_SECONDS
         while record is not None and record == first:
             if time.monotonic() >= end:
-                return
+                return record
             time.sleep(LOOK_SECONDS)
             record = store.running.read(sweep)
         if record is None:
-            return
+            return None
     raise UserError(
         f"another run is at work on the sweep {sweep!r} in {store.location}: {_named(record)}, since {_word(record, 'began')}; qre status shows how far it is. "
         "Wait for it or stop it; if it is dead or hangs, say --anyway"
@@ -81,9 +84,9 @@ def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda t
 
 
 @contextlib.contextmanager
-def at_work(store: Store, sweep: str, anyway: bool = False) -> Iterator[None]:
-    """Around the work of a sweep: it is refused beside another run (as check_alone), and tells its heartbeat."""
-    if not anyway:
+def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = None) -> Iterator[None]:
+    """Around the work of a sweep: it is refused beside another run (as check_alone), and tells its heartbeat. `dead`: what check_alone has found to be dead."""
+    if not anyway and store.running.read(sweep) != dead:
         check_alone(store, sweep)
     token, ended = uuid.uuid4().hex, threading.Event()
     own = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "started": started(os.getpid()), "machine": machine(), "began": _now()}

@@ -42,18 +42,17 @@ from qre.store import CorruptArtefact, Store
 class Asked:
     """Options of `qre sweep`."""
 
-    retry_failed: bool
-    allow_smaller: bool
-    no_export: bool
-    take_over: bool
-    place: str | None
+    retry_failed: bool = False
+    allow_smaller: bool = False
+    no_export: bool = False
+    take_over: bool = False
+    place: str | None = None
     anyway: bool = False
 
 
 def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End) -> None:
     store = Store(settings.store)
-    if not asked.anyway:
-        check_alone(store, settings.name)
+    dead = None if asked.anyway else check_alone(store, settings.name)
     target = None if asked.no_export else settings.export
     if target:
         check_export(Path(target), store, settings.name)
@@ -71,7 +70,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     else:
         claim_finished(store, settings.name, resolved.owner)
     record_unresolved(store, resolved)
-    with contextlib.nullcontext() if planned.done else at_work(store, settings.name, asked.anyway):
+    with contextlib.nullcontext() if planned.done else at_work(store, settings.name, asked.anyway, dead):
         planned = _run_to_export(settings, store, resolved, planned, target, asked.allow_smaller)
     end.facts = lambda: facts(settings, store, planned, target)
     print_failures(planned)

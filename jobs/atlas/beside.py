@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.atlas.standing import plain, plain_rows, print_table
-from jobs.show.console import console
+from jobs.show.console import say
 from qre.atlas.neighbours import NEARNESS
 from qre.atlas.ranking import one_score_each
 from qre.atlas.standing import StandingAtlas
@@ -51,4 +51,4 @@ def print_neighbours(title: str, found: pd.DataFrame, columns: dict[str, str], s
     print_table(title, found, columns)
     told_mean = [f"mean score: over the map's {len(tasks)} tasks, of encoders that have a score on each"] if len(tasks) > 1 else []
     for line in [*told_mean, NEARNESS if tasks else NEARNESS.partition(", so ")[0]]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.atlas.outdated import differences
+from jobs.atlas.outdated import differences, in_words
 from jobs.atlas.matrix import is_matrix, read_matrix
 from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table, stored_atlas
 from jobs.config import SweepConfig, load_config
 from jobs.show.status import Standing, standing
-from jobs.show.console import console
+from jobs.show.console import say
 from qre.atlas.neighbours import distances_to
 from qre.atlas.ranking import one_score_each
 from qre.atlas.standing import StandingAtlas
@@ -78,7 +78,7 @@ def _in_config(names: Sequence[str], config: Path) -> tuple[list[Side], FeatureM
     sides = [_side(one, seen, store, settings, config) for one in names]
     atlas, note = _atlas(settings, store, seen.plan.sentences.fingerprint)
     if atlas is not None and (differ := differences(settings, seen.plan, atlas)):
-        note = f"the map is not of {config} as it is now: {'; '.join(differ)}; qre sweep {config} updates it"
+        note = in_words(differ, config)
     return sides, settings.features, atlas, note
 
 
@@ -211,7 +211,7 @@ def _feature(atlas: StandingAtlas, side: Side) -> np.ndarray:
 def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataFrame, note: str) -> None:
     for letter, side in zip("AB", sides, strict=True):
         dimensions = "" if side.embedding is None else f", {side.embedding.shape[1]} dimensions"
-        console.print(f"{letter}: {side.name}{dimensions}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{letter}: {side.name}{dimensions}")
     rows = [] if apart["linear_cka"] is None else [
         (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", f"{apart['relative_a_b']:.4f}"),
         ("relative entropy S(B‖A), nats", f"{apart['relative_b_a']:.4f}"),
@@ -229,4 +229,4 @@ def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataF
     if len(scores):
         print_table("scores of both", scores, {"task": "", "metric": "", "a": ".4f", "b": ".4f", "difference": "+.4f"})
     if note:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        say(f"note: {note}")

@@ -22,7 +22,12 @@ def outdated(settings: SweepConfig, store: Store, atlas: StandingAtlas, config: 
     differ = differences(settings, plan, atlas)
     if not differ and atlas.manifest.get("identity") != plan.identity and not plan.passes:
         differ = ["other tasks or scores"]
-    return f"the map is not of {config} as it is now: {'; '.join(differ)}. What follows is of the map; qre sweep {config} updates it" if differ else ""
+    return in_words(differ, config, ". What follows is of the map") if differ else ""
+
+
+def in_words(differ: Collection[str], config: str | Path, more: str = "") -> str:
+    """`differences` in one line, and what to do."""
+    return f"the map is not of {config} as it is now: {'; '.join(differ)}{more}; qre sweep {config} updates it"
 
 
 def differences(settings: SweepConfig, plan: Plan, atlas: StandingAtlas) -> list[str]:

@@ -16,7 +16,7 @@ from jobs.atlas.beside import print_neighbours, rows_with_scores, scores_of
 from jobs.atlas.measure import COLUMNS, tasks_to_measure
 from jobs.atlas.models import Given, given, given_in
 from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table
-from jobs.show.console import console, progress
+from jobs.show.console import console, progress, say
 from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.standing import StandingAtlas
 from qre.encoders.hub import HubProblem, printable
@@ -145,7 +145,7 @@ def _tell(standing: StandingAtlas, outcome: Outcome, out: Path | None, as_json: 
         for one, scores in zip(outcome.placed, outcome.measured, strict=True):
             _print(standing, one, scores)
         for file in files:
-            console.print(str(file), markup=False, highlight=False, soft_wrap=True)
+            say(str(file))
     for label, why in outcome.failed.items():
         print(f"qre: {why if why.startswith(label) else f'{label}: {why}'}", file=sys.stderr)
     if outcome.failed:
@@ -153,12 +153,9 @@ def _tell(standing: StandingAtlas, outcome: Outcome, out: Path | None, as_json: 
 
 
 def _print(standing: StandingAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
-    console.print(
-        f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    say(f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions")
     for note in one.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        say(f"note: {note}")
     if one.warning:
         console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
     columns = {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"}

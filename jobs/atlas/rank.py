@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.atlas.standing import open_atlas, plain, plain_rows, print_table
-from jobs.show.console import console
+from jobs.show.console import console, say
 from qre.atlas.overview import MEAN_RULE, Overview
 from qre.atlas.placement import NOT_PREDICTABLE
 from qre.atlas.standing import StandingAtlas
@@ -207,4 +207,4 @@ def _common_remarks(standing: StandingAtlas, wanted: Wanted, folded: int) -> lis
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from jobs.commands.arguments import AsJson, AtlasPlace, given_path
+from jobs.commands.arguments import AsJson, AtlasPlace, Neighbours, given_path
 
 
 def rank(
@@ -56,7 +56,7 @@ def place(
     native: Annotated[bool, typer.Option("--native", help="transformers' own class, where the encoder also names code of its own")] = False,
     token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
-    k: Annotated[int, typer.Option("-k", min=1, help="how many neighbours")] = 7,
+    k: Neighbours = 7,
     measure: Annotated[bool, typer.Option("--measure", help="also measure the map's own tasks (not MTEB's), with --atlas CONFIG")] = False,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for placed.csv, predicted.csv, neighbours.csv, place.png and place.svg")] = None,
@@ -79,7 +79,7 @@ def place(
 def neighbours(
     name: Annotated[str, typer.Argument(help="an encoder of the map", metavar="NAME")],
     atlas: AtlasPlace,
-    k: Annotated[int, typer.Option("-k", min=1, help="how many")] = 10,
+    k: Neighbours = 10,
     as_json: AsJson = False,
 ) -> None:
     """List the encoders nearest to one on a finished map, by the distance that the map is made of.

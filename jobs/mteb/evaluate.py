@@ -22,7 +22,7 @@ from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved
-from jobs.show.console import console
+from jobs.show.console import console, say
 from qre.encoders.spec import FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.store import Store
@@ -62,7 +62,7 @@ def evaluate(
         _print(told, resolved, mteb or bool(names))
     code = 0
     if mteb and not dry_run:
-        code, told["ran"] = _run(config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else _say)
+        code, told["ran"] = _run(config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else say)
         code = code or int(bool(refused))
     if as_json:
         print(json.dumps(told))
@@ -176,10 +176,6 @@ def _print(told: dict, resolved: Resolved, ran: bool) -> None:
             console.print(f"  {row['encoder']}: {', '.join(row['tasks'][:5])}{more}", markup=False, highlight=False)
 
 
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: Resolved, say: Callable[[str], None]) -> tuple[int, list[dict]]:
     """(exit code, what has become of each encoder: plain values)."""
     from ray.exceptions import RayError
@@ -215,9 +211,9 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
 
 def _print_next(config: SweepConfig, path: Path, works: list[Evaluation], tasks: dict, dry_run: bool, scores: PublicScores) -> None:
     if dry_run:
-        _say("nothing was run (--dry-run)")
+        say("nothing was run (--dry-run)")
     elif works:
         strange = [name for name in tasks if name not in scores.tasks]
         if strange:
-            _say(f"to include them, name {', '.join(strange)} in an mteb entry of tasks: in {path}")
-        _say(f"next: qre sweep {path} adds the scores")
+            say(f"to include them, name {', '.join(strange)} in an mteb entry of tasks: in {path}")
+        say(f"next: qre sweep {path} adds the scores")

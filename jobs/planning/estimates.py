@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from jobs.config import SweepConfig
 from jobs.planning.costs import expected_cost, is_transformer
@@ -17,13 +18,14 @@ class Words:
     """How many words each pass of a plan encodes: of the sentences, and of the texts of its tasks."""
 
     def __init__(self, plan: Plan):
-        self._sentences = _words(plan.sentences.texts)
-        self._tasks = {fingerprint: _words(task.texts) for fingerprint, task in plan.tasks.items()}
+        self.sentences = _words(plan.sentences.texts)
+        self.tasks = {fingerprint: _words(task.texts) for fingerprint, task in plan.tasks.items()}
 
     def of(self, work: PassWork) -> int:
-        return (self._sentences if work.units else 0) + sum(self._tasks[scoring.task] for scoring in work.scorings)
+        return (self.sentences if work.units else 0) + sum(self.tasks[scoring.task] for scoring in work.scorings)
 
 
+@lru_cache(maxsize=128)  # costs, times and limits all ask, and a corpus may be large
 def _words(texts: tuple[str, ...]) -> int:
     return sum(len(text.split()) for text in texts)
 

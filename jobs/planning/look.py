@@ -21,8 +21,9 @@ from jobs.show.console import console
 from jobs.show.costs import print_costs, print_gpus, print_simulation, print_time
 from jobs.show.failures import print_failures
 from jobs.show.finished import map_notes
-from jobs.show.plan import counted, counts, print_families, print_notes
+from jobs.show.plan import counts, print_families, print_notes
 from jobs.sweeping import refusals, resolved_aloud
+from qre.counted import counted
 from qre.encoders.cost import GPUS
 from qre.errors import UserError
 from qre.store import Store

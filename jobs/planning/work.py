@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from jobs.config import SweepConfig
 from jobs.engine.granted import granted_cpus
 from jobs.planning.costs import expected_cost
+from jobs.planning.estimates import Words
 from jobs.planning.passes import PassWork, Scoring, Unit
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.prices import gpu_type
@@ -75,8 +76,7 @@ class Times:
         """`factor`: how much slower than the model transformers were here, where that is measured: see `measured_factor`."""
         self._plan, self._config, self._factor = plan, config, factor or 1.0
         self._rates: dict[tuple[str, str], float] = {}
-        self._words = sum(len(text.split()) for text in plan.sentences.texts)
-        self._task_words = {key: sum(len(text.split()) for text in task.texts) for key, task in plan.tasks.items()}
+        self._words = Words(plan)
         self._methods = len(feature_folders(config, plan.sentences.fingerprint))
 
     def of(self, work: PassWork) -> PassTime:
@@ -90,11 +90,11 @@ class Times:
         elif spec.kind in FIT_SECONDS and spec.corpus is None:
             start += FIT_SECONDS[spec.kind] * n
         scores = tuple(self._scoring(one, each) for one in work.scorings)
-        return PassTime(start, each(n, self._words) if work.units else 0.0, scores)
+        return PassTime(start, each(n, self._words.sentences) if work.units else 0.0, scores)
 
     def _scoring(self, one: Scoring, each: Callable[[int, int], float]) -> tuple[float, float, int]:
         task = self._plan.tasks[one.task]
-        return each(len(task.texts), self._task_words[one.task]), SCORE_SECONDS.get(task.kind, 1e-4) * len(task.texts), len(one.units)
+        return each(len(task.texts), self._words.tasks[one.task]), SCORE_SECONDS.get(task.kind, 1e-4) * len(task.texts), len(one.units)
 
     def _encoding(self, spec: EncoderSpec, attributes: dict, key: str, slot: Slot) -> Callable[[int, int], float]:
         """Seconds for so many texts of so many words, in the slot of the pass."""

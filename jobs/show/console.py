@@ -26,10 +26,15 @@ def verbose() -> bool:
     return _volume == "verbose"
 
 
+def say(text: str) -> None:
+    """A line as it is: no markup in it is read, and none of it is broken to the width of the console."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def note(text: str) -> None:
     """What a reader of the results should know, before them; not where it should be quiet."""
     if not quiet():
-        console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+        say(f"note: {text}")
 
 
 def progress(text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from datetime import datetime, timezone
 
 from jobs.engine.remaining import in_words
+from jobs.running import started
 from jobs.show.bar import clock
 
 DEAD_SECONDS = 180.0  # a running sweep writes its record every 10 s; a bucket, or a plan of thousands, may hold one up
@@ -55,15 +55,7 @@ def _gone(record: dict, when: datetime | None, now: datetime) -> bool:
     if when is None or (now - when).total_seconds() > DEAD_SECONDS:
         return True
     pid = record.get("pid")
-    if record.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    return record.get("host") == socket.gethostname() and isinstance(pid, int) and pid > 0 and started(pid) is None
 
 
 def _moment(text: object) -> datetime | None:

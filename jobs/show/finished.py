@@ -14,8 +14,9 @@ from jobs.config import SweepConfig
 from jobs.exports import finished_manifest
 from jobs.outcome import failed_encoders
 from jobs.planning.plan import Plan
-from jobs.show.console import console, note, quiet
+from jobs.show.console import console, note, quiet, say
 from jobs.show.spelled import qre_command, quoted
+from qre.counted import counted
 from qre.atlas.overview import Overview, parents_of
 from qre.store import Store
 
@@ -34,10 +35,10 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
     manifest = finished_manifest(settings.name, store)
     atlas = StandingAtlas(lambda file: store.atlases.read(settings.name, file), f"{store.location}/atlases/{settings.name}")
     headline, failed = manifest["headline"], failed_encoders(plan)
-    _say(f"map of {_counted(headline['encoders'], 'encoder')} on {headline['sentences']:,} sentences" + (f"; {failed} failed, see above" if failed else ""))
+    say(f"map of {counted(headline['encoders'], 'encoder')} on {headline['sentences']:,} sentences" + (f"; {failed} failed, see above" if failed else ""))
     place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
-    _say(f"picture: {place}/map.png")
-    _say(f"report:  {place}/report.md" + _prediction(headline))
+    say(f"picture: {place}/map.png")
+    say(f"report:  {place}/report.md" + _prediction(headline))
     if len(atlas.scores):
         _print_best(atlas.overview(), parents_of(atlas.table))
     for line in map_notes(settings, store, plan):
@@ -53,9 +54,9 @@ def _print_next(atlas: str) -> None:
         f"{qre} place MODEL --atlas {atlas}": "where a model stands: a hub id, a folder, or vectors",
         f"{qre} new mine.yaml --sentences FILE": "a config for your own sentences",
     }  # fmt: skip
-    _say("next:")
+    say("next:")
     for command, what in commands.items():
-        _say(f"  {command.ljust(max(map(len, commands)))}   {what}")
+        say(f"  {command.ljust(max(map(len, commands)))}   {what}")
 
 
 def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
         table.add_section()
     console.print(table)
     if left > 0:
-        _say(f"and {_counted(left, 'more task')}")
+        say(f"and {counted(left, 'more task')}")
 
 
 def _prediction(headline: dict) -> str:
@@ -98,13 +99,5 @@ def _prediction(headline: dict) -> str:
     new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
     return (
         f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of known kinds{new}; "
-        f"{_counted(headline['predicted_tasks'], 'task')}, {_counted(headline['predicted_encoders'], 'encoder')})"
+        f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')})"
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from rich.table import Table
 from jobs.outcome import encoder_count
 from jobs.planning.plan import Plan
 from jobs.show.console import console, note
+from qre.counted import counted
 
 
 def counts(plan: Plan) -> dict:
@@ -38,10 +39,6 @@ def print_notes(plan: Plan) -> None:
 def done_in_words(plan: Plan) -> str:
     """How far a sweep is, as its bar and its record count."""
     return f"{len(plan.embedded | plan.featured)} of {counted(encoder_count(plan), 'encoder')}"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def print_families(plan: Plan) -> None:

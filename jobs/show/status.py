@@ -13,7 +13,7 @@ from jobs.ownership import another, owner_of
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import resolve
 from jobs.show.course import course
-from jobs.show.console import console
+from jobs.show.console import console, say
 from jobs.show.failures import print_failures, print_warnings
 from jobs.show.plan import counts, done_in_words, print_families, print_notes
 from jobs.slots import ClusterSettings
@@ -90,7 +90,7 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         console.print(f"{escape(name)}: {count} chunk{'s' if count > 1 else ''} kept", highlight=False)
     if seen.progress and not seen.other:
         for line in course(seen.progress, done_in_words(seen.plan), seen.config):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(line)
     print_failures(seen.plan)
     print_warnings(seen.warned)
     print_spent(seen.spent, seen.settings)
@@ -99,4 +99,4 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
 
 def print_spent(spent: Spent, settings: ClusterSettings) -> None:
     for line in spent.words(settings):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

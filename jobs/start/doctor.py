@@ -18,7 +18,7 @@ from typing import Literal
 import typer
 
 from jobs.config import HubEntry, ListEntry, SweepConfig
-from jobs.show.console import console, progress
+from jobs.show.console import console, progress, say
 from jobs.slots import ClusterSettings
 from qre.errors import PlaceError, UserError, place_error
 
@@ -81,7 +81,7 @@ def _looks(settings: SweepConfig | None) -> Iterator[Callable[[], Iterator[Findi
 def _print(found: Finding) -> None:
     sign = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "problem": "[bold red]problem[/bold red]"}[found.state]
     console.print(f"{sign} ", end="", highlight=False)
-    console.print(f"{found.what}: {found.detail}" + (f"; {found.fix}" if found.fix else ""), markup=False, highlight=False, soft_wrap=True)
+    say(f"{found.what}: {found.detail}" + (f"; {found.fix}" if found.fix else ""))
 
 
 def _python() -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from jobs.config import load_list
+from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import REPOSITORY, printable
 from qre.errors import UserError
@@ -70,16 +71,12 @@ def chosen_encoders(asked: Sequence[str], always_demo: bool = False) -> ChosenEn
     notes, comments = [], {}
     if not entries or (not several and len(own) < FEWEST):
         comments[len(entries)] = f"a map of so few encoders says little (at least {FEWEST} are useful), so the demo's encoders are added"
-        notes.append(f"{_count(len(own), 'encoder')} {'is' if len(own) == 1 else 'are'} too few for a map, so the demo's encoders are added")
+        notes.append(f"{counted(len(own), 'encoder')} {'is' if len(own) == 1 else 'are'} too few for a map, so the demo's encoders are added")
         entries = [*entries, {"source": "catalogue", "name": "demo"}]
     hub = sum(entry["source"] == "hub" for entry in entries)
-    parts = [_count(len(own), "encoder") + (" of the hub" if hub == len(own) else "")] * bool(own)
+    parts = [counted(len(own), "encoder") + (" of the hub" if hub == len(own) else "")] * bool(own)
     parts += [f"the {entry['name']} encoders" if entry["source"] == "catalogue" else f"those of {entry['path']}" for entry in entries if entry["source"] in ("catalogue", "list")]
     return ChosenEncoders(entries, own, " and ".join(parts), comments, notes, hub)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _entries(word: str) -> list[dict]:

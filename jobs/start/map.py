@@ -9,7 +9,7 @@ import typer
 from jobs.atlas.look import neighbours
 from jobs.config import load_config
 from jobs.on_end import on_end
-from jobs.show.console import console, note
+from jobs.show.console import note, say
 from jobs.start.new import Wanted, draft, text_of, write
 from jobs.sweeping import Asked, sweep_to_the_end
 from qre.atlas.standing import StandingAtlas
@@ -34,12 +34,12 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
     write(config, text)
     for one in made.notes:
         note(one)
-    console.print(f"{config}: {made.sentences.told}; {made.encoders.told}", markup=False, highlight=False, soft_wrap=True)
+    say(f"{config}: {made.sentences.told}; {made.encoders.told}")
     settings = load_config(config)
     code = 0
     with on_end(settings.on_end, settings.name) as end:
         try:
-            sweep_to_the_end(config, settings, Asked(False, False, False, force, None, False), end)
+            sweep_to_the_end(config, settings, Asked(take_over=force), end)
         except typer.Exit as ended:
             code = ended.exit_code
     if (out / "manifest.json").is_file():

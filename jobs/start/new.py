@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from jobs.config import load_config
-from jobs.show.console import console, note
+from jobs.show.console import note, say
 from jobs.show.spelled import qre_command, quoted
 from jobs.start.encoders import ChosenEncoders, chosen_encoders
 from jobs.start.sentences import Chosen, built_in, from_documents, from_file
@@ -68,16 +68,16 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
     for one in made.notes:
         note(one)
     what = f"{made.sentences.told}; {made.encoders.told}; {', '.join(task.told for task in made.tasks)}"
-    console.print(f"{file}: {what}", markup=False, highlight=False, soft_wrap=True)
+    say(f"{file}: {what}")
     qre, name, atlas = qre_command(), quoted(file), quoted(file.parent / "results" / file.stem)
     commands = {
         f"{qre} plan {name}": "what it would do, download and take; runs nothing",
         f"{qre} sweep {name}": "do it; stopped or killed, the same command goes on",
         f"{qre} rank --atlas {atlas}": "then: which encoder is best",
     }  # fmt: skip
-    console.print("next:", highlight=False)
+    say("next:")
     for command, why in commands.items():
-        console.print(f"  {command.ljust(max(map(len, commands)))}   {why}", markup=False, highlight=False, soft_wrap=True)
+        say(f"  {command.ljust(max(map(len, commands)))}   {why}")
 
 
 def draft(wanted: Wanted, always_demo: bool = False) -> Draft:

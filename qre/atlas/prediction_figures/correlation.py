@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from qre.atlas.figures import PALE, footnote, heading, new_figure, plain, render, style
 from qre.atlas.prediction import MEAN, PredictionReport
 from qre.atlas.prediction_figures.looks import predictor_look, tidy
-from qre.atlas.report import OPTIMISTIC, counted, label, pick, predictors_of, tasks_of
+from qre.atlas.report import OPTIMISTIC, label, pick, predictors_of, tasks_of
+from qre.counted import counted
 
 WIDTH, LEFT, RIGHT = 7.6, 1.75, 1.75  # inches: of the figure, of its margins
 MEAN_LINE = 0.23  # inches for a predictor in the upper panel

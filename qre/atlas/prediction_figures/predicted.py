@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from qre.atlas.figures import PALE, footnote, heading, new_figure, plain, render, style
 from qre.atlas.prediction import PredictionReport
 from qre.atlas.prediction_figures.looks import REST, families_of, family_handles, family_looks, tidy
-from qre.atlas.report import counted, pick, tasks_of
+from qre.atlas.report import pick, tasks_of
+from qre.counted import counted
 
 MOST_PANELS = 12
 WIDTH = 7.6  # inches, as the map

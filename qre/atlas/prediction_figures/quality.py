@@ -12,7 +12,8 @@ from qre.atlas.figures import LONGEST_FAMILY, MOST_FAMILIES, PALE, footnote, fra
 from qre.atlas.labels import label_points
 from qre.atlas.prediction import PredictionReport
 from qre.atlas.prediction_figures.looks import tidy
-from qre.atlas.report import counted, pick
+from qre.atlas.report import pick
+from qre.counted import counted
 
 COLOUR_MAP = "viridis_r"  # perceptually uniform; a large error is dark, and stands out on white
 UNSCORED = "#DDDDDD"

@@ -2,6 +2,6 @@
 
 from qre.atlas.prediction import MEAN
 from qre.atlas.report.page import report_page
-from qre.atlas.report.words import OPTIMISTIC, counted, headline, label, pick, predictors_of, tasks_of
+from qre.atlas.report.words import OPTIMISTIC, headline, label, pick, predictors_of, tasks_of
 
-__all__ = ["MEAN", "OPTIMISTIC", "counted", "headline", "label", "pick", "predictors_of", "report_page", "tasks_of"]
+__all__ = ["MEAN", "OPTIMISTIC", "headline", "label", "pick", "predictors_of", "report_page", "tasks_of"]

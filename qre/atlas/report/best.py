@@ -7,7 +7,7 @@ import pandas as pd
 
 from qre.atlas.overview import MEAN_RULE, Overview, best, parents_of
 from qre.atlas.report.markdown import escaped, number, table_head, table_row
-from qre.atlas.report.words import counted
+from qre.counted import counted
 
 FEW, MORE = 5, 10  # encoders shown of a task, and where there is one task only, or of the mean
 MOST_TASKS = 12  # whose best are shown; the other tasks are only named

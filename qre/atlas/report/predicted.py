@@ -8,7 +8,8 @@ import pandas as pd
 
 from qre.atlas.prediction import MEAN, PredictionReport
 from qre.atlas.report.markdown import number, p_value, percent, table_head, table_row
-from qre.atlas.report.words import FIGURES, LEADING, METRICS, OPTIMISTIC, PREDICTORS, SCHEME_NAMES, counted, label, pick, predictors_of, tasks_of
+from qre.counted import counted
+from qre.atlas.report.words import FIGURES, LEADING, METRICS, OPTIMISTIC, PREDICTORS, SCHEME_NAMES, label, pick, predictors_of, tasks_of
 
 
 def predicted_parts(

@@ -56,11 +56,6 @@ def pick(table: pd.DataFrame, **equal: str) -> pd.DataFrame:
     return table[kept]
 
 
-def counted(number: int, noun: str) -> str:
-    """Such as "1 task", "1,101 encoders"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def headline(report: PredictionReport) -> dict:
     """Means over tasks in plain values, NaN-free; what was not measured is left out.
 
