@@ -86,7 +86,7 @@ def test_a_saturated_task_is_told_once_and_predictions_keep_to_the_range_of_the_
     order = scores.loc[scores["task"] == first, "score"].rank()
     scores.loc[scores["task"] == first, "metric"] = "max_ap"
     scores.loc[scores["task"] == first, "score"] = np.minimum(1.0, 0.5 + order / 80)  # the best half of 76 is at 1, or nearly
-    part = scored_part(table, scores, about, SETTINGS, warnings=["60 sentences are few"])
+    part = scored_part(table, scores, about, SETTINGS, notes=["60 sentences are few"])
     told = [note for note in part.notes if "saturated" in note]
     assert len(told) == 1 and told[0].startswith(f"{first} is saturated: 37 of 76 scores are 0.99 or more") and "60 sentences are few" not in part.notes
     page = part.files["report.md"].decode()
