@@ -114,7 +114,7 @@ def place_error(error: BaseException, what: str = "") -> PlaceError | None:
         return error
     if isinstance(error, (EncoderError, UserError)):
         return None
-    for one in _chain(error):
+    for one in chain(error):
         number = one.errno if isinstance(one, OSError) else None
         if number is None and (told := _RUST_ERROR.search(str(one))):
             number = int(told[1])
@@ -134,11 +134,11 @@ def machine_error(error: BaseException) -> bool:
         return False
     if place_error(error) is not None:
         return True
-    if any("device-side assert" in str(one) for one in _chain(error)):
+    if any("device-side assert" in str(one) for one in chain(error)):
         return False
     if _absent(error):
         return True
-    for one in _chain(error):
+    for one in chain(error):
         if isinstance(one, (MemoryError, TimeoutError)) or (isinstance(one, OSError) and one.errno and one.errno not in {*OF_CONTENT, errno.ENOENT}):
             return True
         if isinstance(one, (RuntimeError, ImportError, OSError, AssertionError)) and MACHINE_SIGNS.search(str(one)):
@@ -148,7 +148,7 @@ def machine_error(error: BaseException) -> bool:
 
 def _absent(error: BaseException) -> bool:
     """A path that is not there; only in what was raised on purpose, since libraries look for many files that need not be there."""
-    return any(isinstance(one, FileNotFoundError) and one.errno == errno.ENOENT for one in _chain(error, meant=True))
+    return any(isinstance(one, FileNotFoundError) and one.errno == errno.ENOENT for one in chain(error, meant=True))
 
 
 def _place(error: BaseException, number: int) -> str:
@@ -163,7 +163,7 @@ def _place(error: BaseException, number: int) -> str:
     return file
 
 
-def _chain(error: BaseException, meant: bool = False) -> Iterator[BaseException]:
+def chain(error: BaseException, meant: bool = False) -> Iterator[BaseException]:
     """An exception and what it was raised from; or, where only that counts, what it was `meant` to be raised from. One may be its own cause."""
     seen: set[int] = set()
     one: BaseException | None = error

@@ -24,7 +24,7 @@ from qre.encoders.examine import REMEDY as FILES_REMEDY
 from qre.encoders.examine import Unfit, check_code, examine
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
-from qre.errors import EncoderError, place_error
+from qre.errors import EncoderError, chain, place_error
 
 T = TypeVar("T")
 
@@ -338,8 +338,8 @@ def _unreached(error: BaseException) -> str:
     from huggingface_hub import constants
 
     host = urlsplit(constants.ENDPOINT).hostname or constants.ENDPOINT
-    names = {type(one).__name__ for one in _causes(error)}
-    text = " ".join(str(one) for one in _causes(error))
+    names = {type(one).__name__ for one in chain(error)}
+    text = " ".join(str(one) for one in chain(error))
     if "ProxyError" in names:
         return f"the proxy before {host} does not answer"
     if not names & {"ConnectError", "ConnectTimeout", "gaierror", "ConnectionRefusedError"}:
@@ -347,14 +347,6 @@ def _unreached(error: BaseException) -> str:
     if re.search("CERTIFICATE_VERIFY_FAILED|SSL", text):
         return f"{host} shows a certificate that is not trusted here"
     return f"{host} {'does not answer' if 'ConnectTimeout' in names else 'refuses the connection' if 'refused' in text else 'is not found'} (no network?)"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def token_is_refused() -> bool:
