@@ -276,7 +276,7 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path, name, revision)
 def test_without_the_extra_the_error_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mteb", None)
     official_rules.cache_clear()
-    with pytest.raises(UserError, match=r'pip install "\[mteb\]"'):
+    with pytest.raises(UserError, match=r'pip install -e "\.\[mteb\]"'):
         run(Letters(), "org/one", A, ["STS12"], tmp_path)
     assert official_rules() == {}  # and reading needs no mteb
     official_rules.cache_clear()

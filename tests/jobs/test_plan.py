@@ -100,7 +100,7 @@ def test_one_encoder_under_two_names_is_done_once(tmp_path):
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ([{**HASHED, "include": ["nothing/*"]}], r"encoders\[0\].include: no encoder of catalogue 'classical' matches nothing/\*"),
+        ([{**HASHED, "include": ["nothing/*"]}], r"encoders\[0\].include: no encoder of catalogue 'classical' matches 'nothing/\*'"),
         ([HASHED, HASHED], "two encoders are named 'hash/word1-1/count/d256'"),
         ([HASHED, {"source": "folder", "path": "/no/such/folder"}], r"encoders\[1\].path: /no/such/folder: no such folder"),
         ([{**HASHED, "include": ["hash/word1-1/count/*"]}], "3 in all, and a map needs at least 4"),
