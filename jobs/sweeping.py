@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from dataclasses import dataclass, replace
@@ -90,9 +91,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
 
 def _as_written(settings: SweepConfig) -> str:
     """The export as the config has it: a job's copy of the config lies in another folder, which tells people nothing."""
-    export = Path(settings.export)
-    home = Path(settings.folder or ".").resolve()
-    return str(export.relative_to(home)) if export.is_relative_to(home) else str(export)
+    return os.path.relpath(settings.export, settings.folder) if "export" in settings.moved else settings.export
 
 
 def _last_words(planned: Plan) -> str:

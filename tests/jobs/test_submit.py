@@ -105,7 +105,7 @@ def test_a_submitted_sweep_is_a_local_one(tmp_path, head, tiny_encoder):
     _, errors = beside.communicate(timeout=PATIENCE)
     assert beside.returncode == 0, errors
     expected = {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir() if path.name != "manifest.json"}
-    assert len(expected) == 8
+    assert len(expected) == 9
     assert {path.name: path.read_bytes() for path in (case.work / "out").iterdir() if path.name != "manifest.json"} == expected
 
 
