@@ -83,7 +83,7 @@ def test_the_details_that_the_names_promise(made, eight):
 @pytest.mark.parametrize("kind", ODD_KINDS)
 def test_odd_folders_have_a_revision_or_are_refused(tmp_path, kind):
     folder = make_odd(kind, tmp_path / kind)
-    if kind in ("no-modules-json", "pickle", "pickle-dense", "remote-code", "remote-known", "remote-module"):
+    if kind in ("no-modules-json", "pickle", "pickle-dense", "remote-code", "remote-known", "remote-module", "truncated"):
         with pytest.raises(EncoderError):
             folder_revision(folder)
     else:

@@ -63,7 +63,7 @@ def place(
     try:
         wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
     except UserError:
-        if known := next((one for one in models if one in open_atlas(atlas).names), None):
+        if known := _on_the_map(models, atlas):
             raise UserError(f"{known} is on the map already: qre neighbours {known} --atlas {atlas} shows where it stands") from None
         raise
     if not wanted:
@@ -74,6 +74,15 @@ def place(
     if tasks and all(isinstance(one.source, Path) for one in wanted):
         raise UserError("--measure: a ready matrix holds no encoder to run on the tasks; name a hub id or a folder")
     _tell(standing, place_all(standing, wanted, device, k, tasks), out, as_json)
+
+
+def _on_the_map(models: list[str], atlas: str) -> str | None:
+    """The first of the models that is the name of an encoder of the map; None where none is, or there is no map."""
+    try:
+        names = set(open_atlas(atlas).names)
+    except UserError:
+        return None
+    return next((one for one in models if one in names), None)
 
 
 def place_all(standing: StandingAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()) -> Outcome:

@@ -256,7 +256,7 @@ def test_unknown_endings_and_missing_files(file, tmp_path):
 
 @pytest.mark.parametrize("content, found", [("", 0), ("one\n", 1), ("\n\n", 0), ("one\none\n", 1)])
 def test_fewer_than_two_sentences_are_refused(file, content, found):
-    assert f"{found} sentences found" in refusal(file("a.txt", content), on_problem="drop")
+    assert f": {found} sentence{'' if found == 1 else 's'} found" in refusal(file("a.txt", content), on_problem="drop")
 
 
 # ---- the limit

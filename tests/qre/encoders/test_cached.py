@@ -94,7 +94,7 @@ def test_a_part_of_a_snapshot_is_no_encoder(hub, folder, offline, lacking):
     commit = hub.add("org/e", folder=folder)
     snapshot_download("org/e", cache_dir=snapshots.cache_folder(), ignore_patterns=[lacking, "tokenizer*"] if lacking == "tokenizer.json" else [lacking, "*.bin"])
     offline()
-    with pytest.raises(HubProblem, match=f"offline .*not whole: .*{lacking}"):
+    with pytest.raises(HubProblem, match=f"offline .*incomplete: .*{lacking}"):
         resolve("org/e", commit)
 
 
