@@ -9,7 +9,7 @@ import os
 import termios
 from pathlib import Path
 
-from jobs.config import load_config
+from jobs.config import SweepConfig, load_config
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from qre.store import Store
@@ -17,19 +17,20 @@ from tests.faults.in_process import until
 
 
 class Held:
-    """Of the sweep of a config, one pass that is still to run: its first chunk is a pipe, and its actor reads that to no end. All others go on.
+    """Of the sweep of a config, one pass that is still to run: one of its chunks, the first if no other is named, is a pipe, and its actor reads
+    that to no end. All others go on.
 
     Attributes:
         others: units of the other passes.
     """
 
-    def __init__(self, config: Path):
-        settings = load_config(config)
+    def __init__(self, config: Path | SweepConfig, chunk: int = 0):
+        settings = load_config(config) if isinstance(config, Path) else config
         store = Store(settings.store)
         work, *others = make_plan(settings, store, resolve(settings, store)).passes
         self.others = {unit.key for other in others for unit in other.units}
-        self._path = store.folder.path(store.chunks.name(work.key, 0))
-        self._path.parent.mkdir(parents=True)
+        self._path = store.folder.path(store.chunks.name(work.key, chunk))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(self._path)
         self._pipe = os.open(self._path, os.O_RDWR)  # a writer that writes no end
         self.rearm()

@@ -17,6 +17,7 @@ from jobs.outcome import BUDGET, DEADLINE
 from jobs.spending import UNKNOWN, read_spent
 from qre.encoders.passes import EncodeSettings
 from qre.store import Store
+from tests.faults.held import Held
 from tests.faults.in_process import HASHED, PATIENCE, Case, timeline, until
 from tests.faults.kill_sweep import Sweep
 
@@ -88,40 +89,22 @@ def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, tiny, tmp_path):
     assert store.atlases.manifest("kills")["spent"] == told
 
 
-class Striking(Reporter):
-    """A signal to the actor on a GPU: SIGKILL to the first as soon as it has begun, or SIGSTOP when it has made a chunk."""
+class Killing(Reporter):
+    """SIGKILL to the first actor on a GPU, as soon as it has begun; the one after it is not held."""
 
-    number, pid, struck = signal.SIGKILL, None, False
+    held: Held
 
     def started(self, attempt, event):
         super().started(attempt, event)
-        if event.gpus:
-            self.pid = event.pid
-            self.strike(self.number == signal.SIGKILL)
-
-    def update(self, left, counts, in_flight=(), doing=""):
-        super().update(left, counts, in_flight, doing)
-        self.strike(any(not isinstance(one, str) and one.chunks and one.work.slot.gpus for one in in_flight))
-
-    def strike(self, now: bool) -> None:
-        if now and not self.struck:
-            self.struck = True
-            os.kill(self.pid, self.number)
-
-
-class Stopping(Striking):
-    number = signal.SIGSTOP
-
-
-class StoppedAtOnce(Stopping):
-    def started(self, attempt, event):
-        super().started(attempt, event)
-        self.strike(bool(event.gpus))
+        if event.gpus and attempt.number == 1:
+            os.kill(event.pid, signal.SIGKILL)
+            self.held.release()
 
 
 def test_attempts_that_are_lost_are_counted(begun):
     case = begun()
-    case.sweep(Striking)
+    with Held(case.config) as Killing.held:
+        case.sweep(Killing)
     first, second = (row for row in case.rows() if row["gpus"])
     assert first["outcome"] != "done" and second["outcome"] == "done"
     assert read_spent(case.store, "t").gpu_seconds["L4"] >= sum(row["ended"] - row["started"] for row in (first, second)) - 0.05
@@ -177,23 +160,27 @@ def test_the_command_at_the_budget(cluster, tiny, tmp_path):
     assert cli.start().wait(PATIENCE) == 0, cli.log()
 
 
-class Overspent(Stopping):
-    """As soon as a chunk is made, the actor stands still, and another run of the sweep has spent more than there is."""
+class Overspent(Reporter):
+    """As soon as a chunk is made, another run of the sweep has spent more than there is."""
 
-    def strike(self, now):
-        if now and not self.struck:
+    spent = False
+
+    def update(self, left, counts, in_flight=(), doing=""):
+        super().update(left, counts, in_flight, doing)
+        if not self.spent and any(not isinstance(one, str) and one.chunks and one.work.slot.gpus for one in in_flight):
+            self.spent = True
             spent_before(self._store, 2000)
-        super().strike(now)
 
 
 def test_at_the_budget_a_pass_in_flight_is_ended_and_keeps_its_chunks(begun):
     case = begun(prices={"L4": 3600}, budget=1000)
     case.config = case.config.model_copy(update={"encode": EncodeSettings(chunk_sentences=8)})
-    (failure,) = case.sweep(Overspent).failures.values()
+    with Held(case.config, chunk=1):
+        (failure,) = case.sweep(Overspent).failures.values()
     assert (failure.encoder, failure.exception) == ("e1", BUDGET)
     assert "of 1000.00 spent; 1 encoder is left" in failure.message
     assert read_spent(case.store, "t").cost({"L4": 3600}) > 2000
-    assert case.store.chunks.counts(), "the chunks that it had made are gone"
+    assert list(case.store.chunks.counts().values()) == [1], "the chunk that it had made is gone"
 
 
 def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
@@ -214,14 +201,16 @@ def test_a_gpu_without_a_price_is_counted_in_hours(begun):
 
 def test_a_gpu_without_a_price_ends_a_sweep_with_a_budget(begun):
     case = begun(slots=PLAIN, prices={"L4": 1}, budget=100)
-    (failure,) = case.sweep(StoppedAtOnce).failures.values()
+    with Held(case.config):
+        (failure,) = case.sweep().failures.values()
     assert "stopped at the budget: 0.00 of 100.00 spent, which cannot be kept: GPUs of unknown type have no price" in failure.message
 
 
 def test_at_the_deadline_the_sweep_stops(begun):
     """A pass that does not end is in flight."""
     case = begun(deadline="15s")
-    (failure,) = case.sweep(StoppedAtOnce).failures.values()
+    with Held(case.config):
+        (failure,) = case.sweep().failures.values()
     assert failure.exception == DEADLINE
     assert failure.message == "stopped at the deadline (15s); 1 encoder is left; give a later cluster.deadline and run the same command again"
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
