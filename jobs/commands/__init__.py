@@ -13,7 +13,7 @@ import typer
 
 from jobs import ending
 from jobs.show import console
-from jobs.commands import encoders, maps, start, sweeps
+from jobs.commands import encoders, maps, start, sweeps, usage
 from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
@@ -54,7 +54,11 @@ def common(
 def run() -> None:
     """Run the command; errors that a person is meant to read end in one line, without a traceback."""
     try:
-        app(prog_name="qre")
+        code = app(prog_name="qre", standalone_mode=False)
+    except usage.UsageError as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # the help was shown
+            print(f"qre: {usage.in_our_words(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
     except Exception as error:
         told = _in_one_line(error)
         if told is None:
@@ -64,6 +68,7 @@ def run() -> None:
         line, code = told
         print(f"qre: {line}", file=sys.stderr)
         raise SystemExit(code) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _in_one_line(error: Exception) -> tuple[str, int] | None:

@@ -113,7 +113,7 @@ def compare(
 def illustrate(
     out: Annotated[Path, typer.Option(callback=given_path, help="folder for the two figures")] = Path("results/illustration"),
     n: Annotated[int, typer.Option(min=16, max=4096, help="sentences, which is also the dimension")] = 256,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="of the random vectors")] = 0,
 ) -> None:
     """Draw low-noise and high-noise embeddings around the unit base encoder (the paper's Figure 2).
 

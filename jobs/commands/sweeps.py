@@ -15,7 +15,7 @@ def plan(
     as_json: AsJson = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="how long it would take on 1 to 64 GPUs, with the sweep's own scheduler")] = False,
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
-    losses: Annotated[float, typer.Option(min=0, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
+    losses: Annotated[float, typer.Option(min=0, max=60, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
     price: Annotated[list[str] | None, typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices")] = None,
     gpus: Annotated[bool, typer.Option("--gpus", help="show GPU types and GPU hours, also where the config asks for no GPU")] = False,
 ) -> None:

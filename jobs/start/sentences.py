@@ -8,6 +8,7 @@ from pathlib import Path
 from jobs.start.columns import head_of, mean_length
 from qre.errors import UserError
 from qre.sentences import read_sentences
+from qre.sentences.builtin import MAXIMUM
 from qre.tables import ending
 
 USUAL, FEW = 2_000, 200  # sentences that a map is made of; below FEW figures are shaky
@@ -34,6 +35,8 @@ class Chosen:
 
 def built_in(limit: int | None) -> Chosen:
     count = limit or USUAL
+    if count > MAXIMUM:
+        raise UserError(f"--limit {count:,}: there are {MAXIMUM:,} built-in sentences; give at most so many, or a file of your own: --sentences FILE")
     return Chosen({"source": "builtin", "limit": count}, f"{count:,} built-in sentences", ["built-in sentences; your own: qre new --sentences FILE"])
 
 
