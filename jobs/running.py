@@ -24,6 +24,8 @@ BEAT_SECONDS = 10.0
 DEAD_SECONDS = 45.0  # without a heartbeat
 LOOK_SECONDS = 3.0
 OLD_SECONDS = 600.0  # by the clocks: not waited for
+SETTLE_SECONDS = 2.0  # from a look at a bucket to the end of the write that follows it
+TRIES = 3
 
 
 def machine() -> str:
@@ -86,11 +88,9 @@ def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda t
 @contextlib.contextmanager
 def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = None) -> Iterator[None]:
     """Around the work of a sweep: it is refused beside another run (as check_alone), and tells its heartbeat. `dead`: what check_alone has found to be dead."""
-    if not anyway and store.running.read(sweep) != dead:
-        check_alone(store, sweep)
     token, ended = uuid.uuid4().hex, threading.Event()
     own = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "started": started(os.getpid()), "machine": machine(), "began": _now()}
-    store.running.write(sweep, {**own, "beat": _now(), "beats": 0})
+    _begin(store, sweep, own, anyway, dead)
 
     def beat() -> None:
         beats = 0
@@ -98,15 +98,12 @@ def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = 
             beats += 1
             with contextlib.suppress(Exception):  # a heartbeat that is missed is no reason to stop
                 if (store.running.read(sweep) or own).get("token") != token:
-                    return  # another run was begun with --anyway
+                    continue  # another run was begun with --anyway, or at this moment, and will see that it is not alone
                 store.running.write(sweep, {**own, "beat": _now(), "beats": beats})
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
-        found = store.running.read(sweep)
-        if not anyway and found is not None and found.get("token") != token and not _dead_here(found):
-            raise UserError(f"another run began the sweep {sweep!r} at the same moment: {_named(found)}")
         yield
     finally:
         ended.set()
@@ -114,6 +111,36 @@ def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = 
         with contextlib.suppress(OSError, PlaceError, UserError):
             if (store.running.read(sweep) or {}).get("token") == token:
                 store.running.clear(sweep)
+
+
+def _begin(store: Store, sweep: str, own: dict, anyway: bool, dead: dict | None) -> None:
+    """Write the record of a run, of which one only may begin. Of those that begin at the same moment in a bucket, the last to write goes on.
+
+    Raises:
+        UserError: as check_alone.
+    """
+    for _ in range(TRIES):
+        while True:
+            with store.running.alone() as alone:
+                looked = time.monotonic()
+                if found := None if anyway else store.running.read(sweep):
+                    found = None if found == dead or _dead_here(found) else found
+                if found is None:
+                    store.running.write(sweep, {**own, "beat": _now(), "beats": 0})
+                    break
+            dead = check_alone(store, sweep)
+        if anyway or alone:
+            return
+        slow = time.monotonic() - looked > SETTLE_SECONDS
+        time.sleep(SETTLE_SECONDS)  # who has looked before our record was there has written its own by now, or is slow
+        found = store.running.read(sweep)
+        if found is not None and found.get("token") != own["token"]:
+            raise UserError(f"another run began the sweep {sweep!r} at the same moment: {_named(found)}; qre status shows how far it is")
+        if not slow:
+            return
+        store.running.clear(sweep)  # ours may stand in the place of another's, which has gone on: its next heartbeat shows it
+        time.sleep(2 * BEAT_SECONDS)
+    raise UserError(f"store: {store.location} answers too slowly to tell whether another run is at work on the sweep {sweep!r}; try again later, or say --anyway")
 
 
 def _dead_here(record: dict) -> bool:

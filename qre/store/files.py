@@ -157,6 +157,11 @@ class Files(ABC):
         """Kinds of records that could not be written."""
         return set()
 
+    @contextlib.contextmanager
+    def alone(self, prefix: str) -> Iterator[bool]:
+        """Around a look and a write that no other process may come between, of what lies below a prefix folder. False: that is not to be had here."""
+        yield False
+
     @abstractmethod
     def names(self, prefix: str) -> Iterator[str]:
         """Names of the artefacts below a prefix folder, in the order of a walk: files before folders, each sorted. What is not this program's is noted."""

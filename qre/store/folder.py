@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -76,6 +77,21 @@ class Folder(Files):
                 temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+    @contextlib.contextmanager
+    def alone(self, prefix: str) -> Iterator[bool]:
+        """As Files.alone, by a lock on the folder, which the kernel lets go of when its process dies; network file systems may have none."""
+        self._make_folder(self.path(prefix))
+        descriptor = os.open(self.path(prefix), os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                locked = True
+            except OSError:
+                locked = False
+            yield locked
+        finally:
+            os.close(descriptor)
 
     def names(self, prefix: str) -> Iterator[str]:
         """As Files.names; temporary files are not seen."""

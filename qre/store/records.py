@@ -239,6 +239,10 @@ class Running(Advisory):
     def clear(self, sweep: str) -> None:
         self._folder.remove(f"running/{sweep}.json")
 
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """See Files.alone."""
+        return self._folder.alone("running")
+
 
 class Owners:
     """owners/<atlas>.json: the config that an atlas, and the progress beside it, belong to."""

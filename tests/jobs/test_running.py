@@ -10,6 +10,7 @@ from jobs import running
 from jobs.running import at_work, check_alone, machine, started
 from qre.errors import UserError
 from qre.store import Store
+from tests.s3 import s3  # noqa: F401
 
 RUN = """
 import sys, time
@@ -95,3 +96,66 @@ def test_of_another_machine_the_heartbeat_tells(store, monkeypatch):
     assert running.DEAD_SECONDS <= clock[0] < running.DEAD_SECONDS + 2 * running.LOOK_SECONDS
     foreign(store, beat="2026-01-01T00:00:00+00:00")
     check_alone(store, "t", refuse_to_wait)
+
+
+RACE = """
+import sys
+from jobs.running import at_work
+from qre.errors import UserError
+from qre.store import Store
+for line in sys.stdin:
+    dead, location = line.split()
+    store = Store(location)
+    record = store.running.read("t")
+    try:
+        with at_work(store, "t", dead=record if (record or {}).get("token") == dead else None):
+            print("began", flush=True)
+            sys.stdin.readline()
+    except UserError as error:
+        print(error, flush=True)
+        sys.stdin.readline()
+    print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def racers():
+    """Processes that begin one sweep in the same moment: gives what each of them says."""
+    processes = [subprocess.Popen([sys.executable, "-c", RACE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+
+    def tell(line):
+        for process in processes:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+        return [process.stdout.readline().strip() for process in processes]
+
+    def race(location, dead="none"):
+        said = tell(f"{dead} {location}")
+        assert set(tell("end")) == {"ended"}
+        return said
+
+    yield race
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def check_one_began(said):
+    assert said.count("began") == 1, said
+    assert all("another run" in one and "process" in one for one in said if one != "began"), said
+
+
+def test_of_runs_that_begin_at_the_same_moment_one_goes_on(racers, tmp_path):
+    for number in range(10):
+        check_one_began(racers(tmp_path / f"store{number}"))
+
+
+def test_of_runs_that_follow_a_dead_one_at_the_same_moment_one_goes_on(racers, tmp_path):
+    for number in range(10):
+        store = Store(tmp_path / f"store{number}")
+        foreign(store, beat="2026-01-01T00:00:00+00:00")
+        check_one_began(racers(store.location, "x"))
+
+
+def test_in_a_bucket_too(s3, racers):
+    check_one_began(racers(s3.location()))
