@@ -38,6 +38,7 @@ class _State:
     Attributes:
         before: handlers that stood here, by signal; empty until signals are taken.
         first: the signal that came first.
+        lost: what it raised was swallowed, where Python passes nothing on: in a __del__, or in a callback of fork.
         told: people have been told how the command ends.
         listener: who hears signals in place of the exception; `seconds`: how long it may take beyond PATIENCE_SECONDS; `released`: when one last ended.
         works: the command does lasting work, and goes on when nobody reads its output any more.
@@ -49,7 +50,7 @@ class _State:
         self.first: int | None = None
         self.listener: Callable[[int], None] | None = None
         self.seconds = self.released = 0.0
-        self.told = self.works = self.over = False
+        self.told = self.works = self.over = self.lost = False
 
 
 _state = _State()
@@ -60,6 +61,7 @@ def handled() -> Iterator[None]:
     """The whole of a command. Whatever it ends in after a signal: it was stopped, which is told once, and its exit code is 128 + signal."""
     _take()
     _guard()
+    _keep_what_is_raised()
     atexit.register(_too_late)  # the first that is registered is the last that runs
     sys.stdout, sys.stderr = _lasting(sys.stdout, quiet=False), _lasting(sys.stderr, quiet=True)
     code: object = 0
@@ -156,13 +158,26 @@ def take_again() -> None:
 
 def _hear(number: int, _frame) -> None:
     signal.alarm(0)  # see take_again
-    again, _state.first = _state.first is not None, _state.first or number
+    again, _state.first, _state.lost = _state.first is not None and not _state.lost, _state.first or number, False
     if _state.over:
         _end_by_force()
     if _state.listener is not None:
         _state.listener(number)
     elif not again:  # what unwinds already is not disturbed
         raise Stopped(number)
+
+
+def _keep_what_is_raised() -> None:
+    """Have what a signal has raised where Python ignores it raised once more, by the guard; and not shown, since it is no fault."""
+    before, process = sys.unraisablehook, os.getpid()
+
+    def hook(unraisable) -> None:
+        if _state.first is None or not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            before(unraisable)
+        elif os.getpid() == process:
+            _state.lost = True
+
+    sys.unraisablehook = hook
 
 
 def _too_late() -> None:
@@ -193,6 +208,8 @@ def _watch(read: int) -> None:
     began = time.monotonic()
     while time.monotonic() < max(began, _state.released) + PATIENCE_SECONDS + _state.seconds:
         time.sleep(0.1)
+        if _state.lost:
+            os.kill(os.getpid(), _state.first or number)
     _state.first = _state.first or number
     _end_by_force()
 

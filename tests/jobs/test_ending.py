@@ -171,6 +171,37 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
     assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(file.name for file in manifest.parent.iterdir())
 
 
+SWALLOWED = """
+import os, signal, sys, threading
+from jobs import ending
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        sum(range(10))
+
+with ending.handled():
+    if sys.argv[2] == "fork":
+        os.register_at_fork(after_in_parent=lambda: Dying() and None)
+        if not os.fork():
+            os._exit(0)
+    try:
+        Dying()
+        threading.Event().wait(60)
+    finally:
+        print("unwound", flush=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["del", "fork"])
+def test_what_python_swallows_is_raised_again_and_not_shown(where):
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(int(signal.SIGTERM)), where], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    told = "qre: stopped by SIGTERM; what is done is kept, and the same command goes on from there\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "unwound\n", told)
+
+
 def test_hangup_is_ignored_where_it_was(tmp_path, importing):
     """As nohup has it."""
     variables, wait, release = importing
