@@ -36,6 +36,23 @@ PROBLEMS = (  # what the YAML library says -> what to do
 )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a plain value is what it looks like. YAML 1.1 takes no for false, 010 for 8, 1:30 for 90 and 2024-01-01 for a date; here these are text,
+    which becomes a number or true only where one is asked for. All that YAML 1.1 takes for text is text here too."""
+
+    yaml_implicit_resolvers: dict = {}
+
+
+for _tag, _form, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), list(_first))
+
+
 @dataclass(frozen=True)
 class Written:
     """What a file holds.
@@ -126,7 +143,7 @@ def _near_files(path: Path) -> str:
 
 def _yaml(path: Path, text: str) -> Written:
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise UserError(f"{path}: is empty: a config needs name, store and encoders")
@@ -144,7 +161,7 @@ def _yaml(path: Path, text: str) -> Written:
         raise UserError(f"{path}: not YAML: check quotes, brackets and indentation") from None
     except RecursionError:
         raise UserError(f"{path}: lists or mappings that are nested too deeply") from None
-    except (ValueError, OverflowError):  # of a number or a date
+    except (ValueError, OverflowError):  # of a number
         raise UserError(f"{path}{_impossible(root)}") from None
 
 
@@ -159,16 +176,16 @@ def _marked(error: yaml.MarkedYAMLError) -> str:
 
 
 def _impossible(root: yaml.Node) -> str:
-    """The line of a number or date that cannot be."""
+    """The line of a number that cannot be."""
     for node in _nodes(root):
         if isinstance(node, yaml.ScalarNode):
             try:
-                yaml.SafeLoader("").construct_object(node)
+                _Loader("").construct_object(node)
             except (ValueError, OverflowError):
-                return f":{node.start_mark.line + 1}: {node.value[:80]!r} looks like a date or a number and is none: put quotes around it"
+                return f":{node.start_mark.line + 1}: {node.value[:80]!r} looks like a number and is none: put quotes around it"
             except yaml.YAMLError:
                 continue
-    return ": a date or a number that cannot be"
+    return ": a number that cannot be"
 
 
 def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
@@ -200,7 +217,7 @@ def _twice(root: yaml.Node) -> Iterator[tuple[int, str, int]]:
 
 
 def _no_text(root: yaml.Node) -> Iterator[tuple[int, str]]:
-    """(line, key) of keys that YAML takes for a number, a date, true or nothing."""
+    """(line, key) of keys that YAML takes for a number, true or nothing."""
     for node in _nodes(root):
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key, yaml.ScalarNode) and key.tag.startswith("tag:yaml.org,2002:") and key.tag.rpartition(":")[2] not in ("str", "merge"):

@@ -18,7 +18,7 @@ from jobs.mteb.own_results import known_failures, local_encoders, read_own
 from jobs.mteb.public_scores import PublicScores
 from jobs.mteb.registry import Stated, stated
 from jobs.mteb.run import Encoder, published, task_of
-from jobs.mteb.tasks import INSTALL, by_name, chosen, installed, kinds
+from jobs.mteb.tasks import INSTALL, by_name, check_names, chosen, installed, kinds
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved
@@ -82,6 +82,7 @@ def _to_run(config: SweepConfig, scores: PublicScores, names: Sequence[str]) -> 
         UserError: none are named, or one is not known.
     """
     if names:
+        check_names(names, "--task", scores.tasks)
         found = {name: by_name((name,)).rules.get(name) for name in names}
     else:
         entries = [(f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)]

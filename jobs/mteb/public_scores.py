@@ -18,7 +18,7 @@ import pandas as pd
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.own_results import local_encoders, read_own
 from jobs.mteb.run import REPORT_OF_JOIN, Encoder, join, published
-from jobs.mteb.tasks import Chosen, chosen, kinds
+from jobs.mteb.tasks import Chosen, check_languages, check_names, chosen, kinds
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import UserError
 from qre.store import Store
@@ -81,22 +81,27 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
         store: its results of `qre evaluate --mteb` are read too; nothing is written.
 
     Raises:
-        UserError: results cannot be read, or a benchmark is not known; it names the entry.
+        UserError: results cannot be read, or a benchmark, a task or a language is not known; it names the entry.
     """
     entries = [(f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)]
     if not entries:
         return PublicScores(pd.DataFrame(columns=COLUMNS).astype(TYPES), pd.DataFrame(columns=REPORT))
+    for place, entry in entries:
+        check_languages(entry, place)
     public, local = published(specs), local_encoders(specs)
     models = {encoder.id.casefold() for encoder in [*public, *local]}
-    pieces, report, alone = [], [], {}
+    pieces, report, alone, held = [], [], {}, {place: set() for place, _ in entries}
     for order, source in enumerate(_sources(entries, store, [*public, *local])):
         found = _read(source)
+        held[source.place.partition(".")[0]] |= set(found.table.task)
         report += _odd(source, found, models)
         joined, rows = _joined(found, public, local, source.revisions)
         pieces.append(joined.assign(order=order, results=source.label, metric=_metrics(joined, source.chosen)))
         lone = "encoder without results"
         alone |= {row.encoder: row.detail for row in rows if row.kind == lone and "commit" in row.detail}
         report += [(source.label, row.kind, row.encoder, row.model, "", "", row.detail, "") for row in rows if row.kind != lone]
+    for place, entry in entries:
+        check_names(entry.tasks or (), f"{place}.tasks", held[place])
     together = pd.concat(pieces, ignore_index=True)
     taken, twice = _first(together, {encoder.name: number for number, encoder in enumerate([*public, *local])})
     table = _table(taken)

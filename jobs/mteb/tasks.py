@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from jobs.config import MtebScores
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 from qre.tasks.mteb import Rule, official_rules, rule_of
 from qre.tasks.mteb.rules import ENGLISH
 
@@ -62,6 +63,37 @@ def kinds() -> dict[str, str]:
 
 
 @cache
+def languages() -> frozenset[str]:
+    """Three-letter codes of the languages that the tasks of the package are in; none where it is not installed."""
+    if not installed():
+        return frozenset()
+    import mteb
+
+    tasks = mteb.get_tasks(exclude_superseded=False, exclude_private=False)
+    return frozenset(code.partition("-")[0] for task in tasks for code in task.metadata.languages)
+
+
+def check_names(names: Iterable[str], place: str, found: Iterable[str] = ()) -> None:
+    """UserError where a task is neither one of the installed package nor one that results were found of. Without the package nobody knows what there is.
+
+    Args:
+        place: where they are named.
+        found: tasks that the results hold.
+    """
+    known = dict.fromkeys([*found, *kinds()])
+    for name in names:
+        if installed() and name not in known:
+            raise UserError(f"{place}: no MTEB task {name!r} that the installed mteb knows{did_you_mean(name, known)}")
+
+
+def check_languages(entry: MtebScores, place: str) -> None:
+    """UserError where no task of the installed package is in one of the languages."""
+    for code in entry.languages:
+        if code != "all" and (known := languages()) and code not in known:
+            raise UserError(f"{place}.languages: no MTEB task is in {code!r}{did_you_mean(code, known)}; give three-letter codes of ISO 639-3, e.g. deu")
+
+
+@cache
 def _benchmark(name: str, place: str) -> dict[str, Rule]:
     if not installed():
         raise UserError(f"{place}: {INSTALL}; or name its tasks instead")
@@ -69,8 +101,8 @@ def _benchmark(name: str, place: str) -> dict[str, Rule]:
 
     try:
         tasks = mteb.get_benchmark(name).tasks
-    except KeyError as error:
-        raise UserError(f"{place}: {error.args[0]}") from None
+    except KeyError:
+        raise UserError(f"{place}: no benchmark {name!r} that the installed mteb knows{did_you_mean(name, [one.name for one in mteb.get_benchmarks()])}") from None
     rules: dict[str, Rule] = {}
     for task in tasks:
         rules.setdefault(task.metadata.name, rule_of(task))

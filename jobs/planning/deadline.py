@@ -12,7 +12,7 @@ FORMS = 'a moment with its zone (2026-11-27T08:00+01:00, or with Z), or a durati
 
 
 def checked_deadline(value: object) -> str:
-    """A deadline in one spelling. YAML makes a datetime of most moments.
+    """A deadline as it was written; a moment that other YAML made a datetime of in one spelling.
 
     Raises:
         ValueError: it is neither a moment with a zone nor a duration.
@@ -44,7 +44,7 @@ def seconds_left(deadline: str) -> float:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        moment = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", re.sub(r"\s*[zZ]$", "+00:00", text)))
     except ValueError:
         raise ValueError(f"give {FORMS}") from None
     if moment.tzinfo is None:

@@ -36,7 +36,7 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     ("name: mine", "nome: mine", "1: nome: unknown key; did you mean 'name'?"),
     ("name: mine", "name: ../up", "1: name: use a-z, 0-9, '.', '_' and '-', at most 64 characters, the first one a letter or digit (given: '../up')"),
     ("store: store", "", " store: missing"),
-    ("store: store", "store: yes", "2: store: give text (given: true); put quotes around it"),
+    ("store: store", "store: true", "2: store: give text (given: true); put quotes around it"),
     ("store: store", "store: store\n1: 4", "3: 1: a key is text: put quotes around it"),
     ("store: store", "store: store\nstore: other", "3: store: given twice, first on line 2; leave one out"),
     ("store: store", "store: store\nbudget: 3", "3: budget: unknown key; it belongs in cluster: {budget: ...}"),
@@ -104,7 +104,6 @@ def test_what_is_wrong_is_one_line_of_ours(tmp_path, old, new, line):
     ("store", "3:1: not YAML: a key without its colon, or an indentation that does not fit: write key: value"),
     ("store: !!python/object/apply:os.system ['true']", "2:8: not YAML: a tag (!...) is not allowed: put quotes around a value that begins with !"),
     ("store: {{x}}", "2:9: not YAML: a key that is a list or a mapping; a value that begins with {{ needs quotes"),
-    ("store: 2026-13-45", "2: '2026-13-45' looks like a date or a number and is none: put quotes around it"),
     ("store: x\n---\nname: y", "3:1: not YAML: a second document: leave out the --- before it"),
     ("store: a\x01b", "2: a character that YAML does not allow: '\\x01'; leave it out"),
     ("store: " + "[" * 3000, " lists or mappings that are nested too deeply"),
@@ -162,3 +161,27 @@ def test_lists_have_lines_too(tmp_path):
         with pytest.raises(UserError) as caught:
             load_list(tmp_path / name)
         assert str(caught.value) == f"{tmp_path / name}{message}"
+
+
+@pytest.mark.parametrize("written", ["0123456", "0123456701234567012345670123456701234567", "1e10", "12e3456", "2024-01-01", "no", "on", "Yes", "1:30", "1_000", "0x1f", "="])
+def test_text_is_what_was_written(tmp_path, written):
+    config = load_config(write(tmp_path, f"name: t\nstore: store\nencoders:\n  - {{source: hub, id: a/b, revision: {written}, prompts: {{{written}: {written}}}}}\n"))
+    assert (config.encoders[0].revision, config.encoders[0].prompts) == (written, {written: written})
+
+
+@pytest.mark.parametrize(("written", "value"), [
+    ("010", 10), ("64", 64), ("1:30", "give a whole number (given: '1:30')"), ("1e2", "give a whole number (given: '1e2')"), ("2024-01-01", "give a whole number (given: '2024-01-01')"),
+])  # fmt: skip
+def test_a_number_is_decimal_or_told(tmp_path, written, value):
+    path = write(tmp_path, f"name: t\nstore: store\nencoders:\n  - {{source: hub, id: a/b, max_tokens: {written}}}\n")
+    if isinstance(value, int):
+        assert load_config(path).encoders[0].max_tokens == value
+    else:
+        with pytest.raises(UserError) as caught:
+            load_config(path)
+        assert str(caught.value) == f"{path}:4: encoders[0].max_tokens: {value}"
+
+
+def test_a_number_where_text_is_asked_for_is_told(tmp_path):
+    with pytest.raises(UserError, match=r":4: encoders\[0\].revision: give text \(given: 1234567\); put quotes around it$"):
+        load_config(write(tmp_path, "name: t\nstore: store\nencoders:\n  - {source: hub, id: a/b, revision: 1234567}\n"))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from jobs.config import SweepConfig
 from jobs.mteb.own_results import ROOT, local_encoders, place_of
+from jobs.mteb.tasks import check_names
 from jobs.mteb.public_scores import COLUMNS, REPORT, public_scores
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
@@ -238,7 +240,7 @@ def test_errors_name_the_entry(tmp_path):
     assert error({"tasks": ["STS12"]}, {"results": [str(tmp_path / "none")]}) == f"tasks[1].results[0]: {tmp_path}/none: no such folder of MTEB results"
     assert error({"results": [str(tmp_path / "none.csv")]}).startswith("tasks[0].results[0]: ")
     if importlib.util.find_spec("mteb"):
-        assert "tasks[0].benchmark: 'MTEB(eng, v3)' not found. Did you mean" in error({"benchmark": "MTEB(eng, v3)"})
+        assert re.match(r"tasks\[0\].benchmark: no benchmark 'MTEB\(eng, v3\)' that the installed mteb knows; did you mean 'MTEB\(eng, v[12]\)'\?$", error({"benchmark": "MTEB(eng, v3)"}))
 
 
 def test_a_benchmark_without_the_package_is_an_error_that_says_how_to_install_it(tmp_path, monkeypatch):
@@ -305,3 +307,29 @@ def test_a_large_clone_is_read_for_the_models_of_the_sweep_only(tmp_path):
     (tmp_path / "clone/results/org__m7" / A / "T3.json").write_text("broken")  # it would be in the report if it were read
     found = public_scores(config({"results": [str(tmp_path / "clone")]}), Store(tmp_path / "s"), [hub("org/m5")])
     assert (len(found.table), len(rows_of(found, "odd result")), len(rows_of(found, "results without encoder"))) == (20, 0, 299)
+
+
+@MTEB
+@pytest.mark.parametrize(("entry", "told"), [
+    ({"tasks": ["STS12", "STSBenchmrk"]}, "tasks[0].tasks: no MTEB task 'STSBenchmrk' that the installed mteb knows; did you mean 'STSBenchmark'?"),
+    ({"tasks": ["STS12"], "languages": ["eng", "enk"]}, "tasks[0].languages: no MTEB task is in 'enk'; did you mean "),
+    ({"results": ["{}/wide.csv"], "tasks": ["STSBenchmrk"]}, "tasks[0].results[0]: {}/wide.csv: no column 'STSBenchmrk'; did you mean 'STSBenchmark'?"),
+])  # fmt: skip
+def test_a_name_that_nobody_knows_is_refused_with_the_near_one(tmp_path, entry, told):
+    (tmp_path / "wide.csv").write_text("model,STSBenchmark\norg/one,0.5\n")
+    entry = {key: [one.replace("{}", str(tmp_path)) for one in values] for key, values in entry.items()}
+    with pytest.raises(UserError) as caught:
+        public_scores(config(entry), Store(tmp_path / "s"), [hub("org/one")])
+    assert str(caught.value).startswith(told.replace("{}", str(tmp_path)))
+
+
+def test_a_task_of_ones_own_counts_where_results_hold_it(tmp_path):
+    (tmp_path / "wide.csv").write_text("model,Ours\norg/one,0.5\n")
+    found = public_scores(config({"results": [str(tmp_path / "wide.csv")], "tasks": ["Ours"]}), Store(tmp_path / "s"), [hub("org/one")])
+    assert found.tasks == ("Ours",) and len(found.table) == 1
+
+
+@MTEB
+def test_a_task_of_the_command_line_that_nobody_knows_is_refused():
+    with pytest.raises(UserError, match="--task: no MTEB task 'Banking77' that the installed mteb knows; did you mean 'Banking77"):
+        check_names(["Banking77"], "--task")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 from qre.tables import ending, read_bytes, read_text
 from qre.tasks.mteb.rules import is_task
 from qre.tasks.mteb.scores import Scores, checked, deduplicated, good_name, shown
@@ -46,6 +47,9 @@ def read_table(path: str | os.PathLike, tasks: Collection[str] | None = None) ->
         numbers = [column for column in numbers if column not in strange]
         if strange and not numbers:
             raise UserError(f"{path}: no column is a task of MTEB; name in `tasks:` which of them are: {shown(', '.join(names[one] for one in strange))}")
+    if not numbers and tasks and not beside:
+        near = "".join(did_you_mean(task, names.values()) for task in list(tasks)[:1])
+        raise UserError(f"{path}: no column {' or '.join(map(repr, list(tasks)[:3]))}{near}")
     if not numbers:
         raise UserError(f"{path}: no column of scores beside the column of models")
     large = frame[numbers].stack().median() > 1
