@@ -14,6 +14,7 @@ from jobs.start.new import Wanted, draft, text_of, write
 from jobs.sweeping import Asked, sweep_to_the_end
 from qre.atlas.standing import StandingAtlas
 from qre.errors import UserError
+from qre.paths import ADDRESS
 
 NEAREST = 5  # that are shown of each model
 
@@ -24,8 +25,9 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
     Raises:
         UserError: as `qre new`, and where the config is there already with other content.
     """
-    if not wanted.encoders:
+    if not any(one.strip(" ,") for one in wanted.encoders):
         raise UserError("map: name at least one MODEL")
+    _check_out(out)
     config = out.with_name(f"{out.name}.yaml")
     made = draft(wanted)
     text = text_of(made, config, store="store", export=out.name)
@@ -48,3 +50,13 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
             neighbours(name, str(out), NEAREST, False)
     if code:
         raise typer.Exit(code)
+
+
+def _check_out(out: Path) -> None:
+    """UserError where no folder can be made there, with a config beside it."""
+    if ADDRESS.match(str(out)):
+        raise UserError(f"--out {out}: the map goes into a folder of this machine; for a bucket, write a config with qre new and set store: in it")
+    if out.name in ("", ".."):
+        raise UserError(f"--out {str(out)!r}: name a folder of its own for the map, e.g. --out results/mine")
+    if found := next((one for one in (out, *out.parents) if one.exists() and not one.is_dir()), None):
+        raise UserError(f"--out {out}: {found} is a file; name a folder")

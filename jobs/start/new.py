@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def write(file: Path, text: str) -> None:
     except OSError as error:
         raise PlaceError(str(place_error(error) or f"{file}: {error.strerror}")) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
 
 
 def _placed(entry: dict, file: Path) -> dict:
