@@ -16,8 +16,8 @@ def near_names(word: object, known: Iterable[str], most: int = 1) -> list[str]:
         by_lower.setdefault(name.casefold(), name)
     word = str(word).strip().casefold()[:LONGEST]
     inside = [name for lower, name in by_lower.items() if len(word) > 2 and (lower.startswith(word) or word.startswith(lower) and len(lower) > 2)]
-    near = [by_lower[lower] for lower in difflib.get_close_matches(word, by_lower, n=most, cutoff=0.6)]
-    return list(dict.fromkeys([*near, *inside]))[:most]
+    near, far = ([by_lower[lower] for lower in difflib.get_close_matches(word, by_lower, n=most, cutoff=cutoff)] for cutoff in (0.8, 0.6))
+    return list(dict.fromkeys([*near, *inside, *far]))[:most]  # a beginning is likelier than a name of similar letters
 
 
 def did_you_mean(word: object, known: Iterable[str], most: int = 1) -> str:

@@ -93,7 +93,7 @@ def _in_folder(names: Sequence[str], folder: str) -> tuple[list[Side], FeatureMe
             sides.append(Side(name, None))
         else:
             raise UserError(f"{atlas.where}: no encoder {name!r}{_meant(name, atlas.names)}")
-    without = [repr(side.name) for side in sides if side.embedding is None]
+    without = list(dict.fromkeys(repr(side.name) for side in sides if side.embedding is None))
     note = f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for relative entropy, divergence and CKA"
     return sides, atlas.method, atlas, note if without else ""
 

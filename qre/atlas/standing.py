@@ -214,7 +214,12 @@ class StandingAtlas:
     @cached_property
     def features(self) -> np.ndarray:
         """Feature vectors in the order of the names, (N, n), float64, read-only."""
-        matrix = feature_matrix(self._feature_table)
+        try:
+            matrix = feature_matrix(self._feature_table)
+        except (pa.ArrowException, ValueError, KeyError):  # nulls, or rows of several lengths
+            matrix = np.full((1, 1), np.nan)
+        if not np.isfinite(matrix).all():
+            raise UserError(f"{self.where}: features.parquet holds features that are no numbers; make the atlas again")
         matrix.flags.writeable = False
         return matrix
 
