@@ -45,8 +45,11 @@ def seconds_left(deadline: str) -> float:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", re.sub(r"\s*[zZ]$", "+00:00", text)))
+        date_alone = re.fullmatch(r"[\d-]+", text)
     except ValueError:
-        raise ValueError(f"give {FORMS}") from None
+        date_alone = True
+    if date_alone:
+        raise ValueError(f"give {FORMS}")
     if moment.tzinfo is None:
         raise ValueError("it has no time zone: end it in Z, or in an offset as +01:00")
     return moment
