@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from qre.store import Store
-from tests.faults.in_process import until
 from tests.jobs.conftest import write_config
 from tests.s3 import s3  # noqa: F401
 
@@ -45,10 +44,9 @@ def test_who_may_read_only_is_told_at_the_start(s3, tmp_path):  # noqa: F811
 )
 def test_refused_in_the_middle(s3, tmp_path, refused, status, code):  # noqa: F811
     location = s3.location()
-    path = write_config(tmp_path, [FEW], limit=1500, store=location, cluster={"cpus": 1})
+    path = write_config(tmp_path, [FEW], store=location, cluster={"cpus": 1})
+    s3.fail(refused, status, code, after="PUT .*/embeddings/")
     process = started(path)
-    until(lambda: [one for one in s3.requests if one.startswith("PUT ") and "/embeddings/" in one], "no embedding")
-    s3.fail(refused, status, code)
     out, errors = process.communicate(timeout=400)
     assert process.returncode == 1, out + errors
     assert "Traceback" not in errors
