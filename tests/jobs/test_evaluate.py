@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from qre.encoders.spec import HubSpec
 from qre.errors import UserError
 from qre.store import Store
 from tests.checkpoints import make
+from tests.faults.in_process import PATIENCE, until
 from tests.jobs.conftest import write_config
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -236,16 +236,15 @@ def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
 def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     commits = [hub.add(f"tiny/{number}", folder=make("bert", tmp_path / "made" / str(number), seed=number)) for number in range(3)]
     keep_data(tmp_path / "home", "BIOSSES")
-    hub.slow("tiny/2", 1000.0)  # its weights never come
-    hub.slow("tiny/1", 1000.0)
+    hub.slow("tiny/2", 1e6)  # its weights never come
+    hub.slow("tiny/1", 1e6)
     encoders = [SIMPLE, *({"source": "hub", "id": f"tiny/{number}"} for number in range(3))]
     config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    made, end = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json", time.monotonic() + 200
-    while not made.exists() and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.2)
+    made = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json"
+    until(lambda: made.exists() or process.poll() is not None, "no result")
     process.send_signal(signal.SIGTERM)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, out + error
     assert "results that are made are kept" in error
     assert made.exists()
@@ -259,7 +258,7 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
 
     commit = hub.add("tiny/bert", folder=make("bert", tmp_path / "made"))
     keep_data(tmp_path / "home", "BIOSSES")
-    hub.slow("tiny/bert", 1000.0)
+    hub.slow("tiny/bert", 1e6)
     config = write_config(tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -267,12 +266,10 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
         children = psutil.Process(process.pid).children(recursive=True)
         return [child for child in children if "ray::MtebRunner.run" in " ".join(child.cmdline())]
 
-    end = time.monotonic() + 200
-    while not (found := actors()) and time.monotonic() < end:
-        time.sleep(0.2)
+    found = until(actors, "no actor")
     hub.slow("tiny/bert", 0.0)
     found[0].kill()
-    out, error = process.communicate(timeout=200)
+    out, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + error
     assert "trying again (2 of 3)" in out
     assert (tmp_path / "store" / ROOT / "tiny__bert" / commit / "BIOSSES.json").exists()

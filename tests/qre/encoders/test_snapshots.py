@@ -115,10 +115,10 @@ def test_the_bound_is_held_while_encoders_come_and_go(hub):
 def test_prefetch_leaves_its_errors_to_who_needs_it(hub):
     hub.add("org/a", files=files(3000))
     model = resolve("org/a")
-    prefetch("org/a", model.revision, model.files).join(30)
+    prefetch("org/a", model.revision, model.files).join()
     before = bodies(hub, "model.safetensors")
     acquire("org/a", model.revision, model.files).release()
     assert bodies(hub, "model.safetensors") == before > 0
-    prefetch("org/none", "0" * 40).join(30)
+    prefetch("org/none", "0" * 40).join()
     with pytest.raises(EncoderError):
         acquire("org/none", "0" * 40)
