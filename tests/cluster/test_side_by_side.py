@@ -39,7 +39,6 @@ def python(script: str, *words: str, **environment: str) -> str:
     return ended.stdout
 
 
-@pytest.mark.timeout(900)
 def test_none_joins_another():
     with ThreadPoolExecutor() as pool:
         starts = [pool.submit(LocalCluster, nodes=0, head_cpus=1, dashboard=True) for _ in range(2)]

@@ -171,7 +171,6 @@ def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_st
     assert message in job.log.read_text() and not (job.state / "tasks").exists() and not job.requeued
 
 
-@pytest.mark.timeout(900)
 def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_leaves_nothing(tmp_path, start, tiny_encoder):
     """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it; and another job of the same user has the port that this one would take."""
     one = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "name": "one"}
@@ -200,7 +199,6 @@ def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_le
     assert "stopping" in (told := second.log.read_text()) and "map of" in told, "the log goes on too"
 
 
-@pytest.mark.timeout(300)
 def test_a_job_whose_nodes_are_taken_away_is_queued_again(tmp_path, start, tiny_encoder):
     """Preemption: Slurm's SIGTERM goes to the steps, and the batch script hears nothing of it."""
     one = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "name": "one"}
@@ -214,7 +212,6 @@ def test_a_job_whose_nodes_are_taken_away_is_queued_again(tmp_path, start, tiny_
     assert job.requeued and job.left == []
 
 
-@pytest.mark.timeout(300)
 def test_a_cancelled_job_ends_all_of_it_and_is_not_queued_again(tmp_path, start):
     """And the signal comes while Ray is still starting."""
     job = start(sweep(tmp_path, CLASSICAL), numbered(), hold=True)

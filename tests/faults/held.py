@@ -67,3 +67,18 @@ class Held:
             self._path.unlink(missing_ok=True)
             os.close(self._pipe)
             self._pipe = None
+
+
+class Unopened:
+    """A file of a store that does not open for as long as wanted, as on a dead mount: a pipe that nobody writes is in its place."""
+
+    def __init__(self, path: Path):
+        self._path, self._aside = path, path.with_name(f".{path.name}")
+
+    def close(self) -> None:
+        self._path.rename(self._aside)
+        os.mkfifo(self._path)
+
+    def put_back(self) -> None:
+        if self._aside.exists():
+            self._aside.rename(self._path)

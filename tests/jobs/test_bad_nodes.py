@@ -41,7 +41,7 @@ def two_nodes(environment: dict) -> LocalCluster:
 
 
 def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalCluster, bad) -> None:
-    """All encoders are on the map, and the node that failed them is named; after three in a row it got no more work but the two in flight."""
+    """All encoders are on the map, and the node that failed them is named; none came there twice."""
     said = result.stdout + result.stderr
     assert result.returncode == 0, said
     assert f"map of {ENCODERS} encoders" in result.stdout, said
@@ -49,7 +49,7 @@ def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalClust
     progress, name = store.progress.read("t"), f"node {bad.id[:8]} ("
     (told,) = progress["nodes"]
     failed = int(told.split()[0])
-    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= 5, progress
+    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= ENCODERS, progress
     benched = [one for one in progress["no more work for"] if one.startswith(name)]
     # three need not be in a row: features that are made there meanwhile are a success (test_bench.py shows when a node is benched)
     assert len(benched) == said.count("gets no more work in this sweep") <= (failed >= 3), (progress, said)

@@ -65,7 +65,7 @@ def test_a_hub_is_asked_with_its_token():
         code = "from jobs.start import doctor; print([(one.what, one.state, 'hf_' in str(one)) for one in doctor._hub(None)])"
         said = {
             token: subprocess.run(
-                [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token}, capture_output=True, text=True, timeout=120
+                [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token}, capture_output=True, text=True, timeout=240
             ).stdout
             for token in ("hf_good", "hf_bad")
         }

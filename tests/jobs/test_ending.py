@@ -40,7 +40,7 @@ class Run:
         return self.out.read_text() + self.errors.read_text()
 
     def runs(self, program: str) -> list[int]:
-        return [pid for pid in descendants([self.process.pid]) if Path(command(pid)[0]).name == program]
+        return [pid for pid in descendants([self.process.pid]) if Path((command(pid) or [""])[0]).name == program]
 
     def reached(self, condition, what: str) -> "Run":
         def there():
@@ -159,7 +159,6 @@ def test_while_the_bucket_does_not_answer(s3, tmp_path):  # noqa: F811
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(900)
 def test_while_a_sweep_starts_works_and_ends(tmp_path):
     """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to the end. SIGHUP and SIGTERM in turn."""
     path = write_config(tmp_path, [FEW], limit=120, export=str(tmp_path / "map"), cluster={"cpus": 2, "grace_seconds": 2})
@@ -174,7 +173,7 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
     with Held(path) as held:
         run = Run(tmp_path, "sweep", path)
         run.reached(held.reached, "an embedding")
-        workers = [pid for pid in descendants([run.process.pid]) if command(pid)[0].startswith("ray::Embedder")]
+        workers = [pid for pid in descendants([run.process.pid]) if (command(pid) or [""])[0].startswith("ray::Embedder")]
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)  # the grace period is used to its end: Ray's core aborts those who take long
         run.process.send_signal(signal.SIGTERM)
@@ -225,7 +224,6 @@ def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(900)
 def test_a_sweep_goes_on_without_its_readers(tmp_path):
     """Of stdout and of stderr: it is the work that counts, and the store tells how far it is."""
     process = subprocess.Popen(

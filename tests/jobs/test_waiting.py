@@ -1,6 +1,5 @@
 """What waits for a node, or hangs, in any stage of a sweep on a real Ray: told, ended, tried again, put aside; nothing hangs in silence."""
 
-import contextlib
 import os
 import re
 import signal
@@ -18,6 +17,7 @@ from jobs.engine.progress import Reporter
 from jobs.workers.beats import BEAT_SECONDS, Beat, Begun, Ended, beating
 from jobs.workers.embed import embed_pass
 from qre.errors import UserError
+from tests.faults.held import Unopened
 from tests.faults.in_process import HASHED, PATIENCE, Case, given_time, pinned, until
 from tests.refusing_provider import CODE
 
@@ -76,7 +76,8 @@ class TestWithoutAutoscaler:
     def test_a_stopped_reducer_is_ended_and_the_atlas_made_again(self, static, tmp_path):
         def check(minutes: float) -> None:
             case = Case(tmp_path / str(minutes), [HASHED], {"address": static.address, "stall_minutes": minutes})
-            plan = case.sweep(lambda *arguments: StoppingReducer(static, *arguments))
+            sentences = case.store.folder.path(f"sentences/{case.plan().sentences.fingerprint}.parquet")
+            plan = case.sweep(lambda *arguments: StoppingReducer(static, sentences, *arguments))
             assert (len(plan.on_map), plan.done) == (6, True)
             told = f": no sign of life for {minutes:g} min (cluster.stall_minutes); its process is ended: atlas: on node"
             assert told in case.said.getvalue()
@@ -97,7 +98,7 @@ class TestWithoutAutoscaler:
             for name in (*case.store.folder.names("features"), *case.store.folder.names("atlases"), *case.store.folder.names("failures")):
                 case.store.folder.remove(name)
             embedding = case.store.folder.path(case.store.embeddings.name(unit.key))
-            plan = case.sweep(lambda *arguments: Unopened(embedding, *arguments))
+            plan = case.sweep(lambda *arguments: Unreadable(embedding, *arguments))
             assert {one.key for one in plan.on_map} == {one.key for one in others}
             (failure,) = plan.failures.values()
             assert (failure.encoder, failure.exception, failure.kind) == (unit.spec.name, "TimeoutError", "transient")
@@ -191,45 +192,47 @@ class TestWithAutoscaler:
         given_time(check, 0.4)
 
 
-class Unopened(Reporter):
-    """From the plan on, and until its encoder has failed, a file of the store does not open: it is a pipe that nobody writes."""
+class Unreadable(Reporter):
+    """After the plan, and until its encoder has failed, a file of the store does not open."""
 
     def __init__(self, path: Path, *arguments):
         super().__init__(*arguments)
-        self._path, self._aside = path, path.with_name(f".{path.name}")
+        self._file, self._failed = Unopened(path), False
 
     def __exit__(self, *error):
-        self._put_back()
+        self._file.put_back()
         super().__exit__(*error)
 
     def begin(self, phase):
         super().begin(phase)
-        if phase == "encoders" and not self._aside.exists() and not self._said_failed():
-            self._path.rename(self._aside)
-            os.mkfifo(self._path)
+        if phase == "encoders" and not self._failed:
+            self._file.close()
 
     def say(self, text):
         super().say(text)
-        if self._said_failed():
-            self._put_back()
-
-    def _said_failed(self) -> bool:
-        return "failed: " in self.console.file.getvalue()
-
-    def _put_back(self) -> None:
-        if self._aside.exists():
-            self._aside.rename(self._path)
+        if text.startswith("failed: "):
+            self._failed = True
+            self._file.put_back()
 
 
 class StoppingReducer(Reporter):
-    """SIGSTOP to the first process that makes the atlas, as soon as it tells what it does."""
+    """SIGSTOP to the first process that makes the atlas, as soon as it tells what it does; it does not come to its end before, since the sentences do not
+    open."""
 
-    def __init__(self, cluster, *arguments):
+    def __init__(self, cluster, sentences: Path, *arguments):
         super().__init__(*arguments)
-        self.cluster, self.stopped = cluster, None
+        self.cluster, self.stopped, self._sentences = cluster, None, Unopened(sentences)
+
+    def __exit__(self, *error):
+        self._sentences.put_back()
+        super().__exit__(*error)
 
     def begin(self, phase):
         super().begin(phase)
+        if phase == "atlas" and self.stopped is None:
+            self._sentences.close()
+        elif phase == "atlas":
+            self._sentences.put_back()
         if phase.startswith("atlas: ") and self.stopped is None:
             self.stopped = next(pid for pid in self.cluster.processes if command(pid)[:1] == ["ray::reduce"])
             os.kill(self.stopped, signal.SIGSTOP)
