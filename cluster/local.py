@@ -34,7 +34,7 @@ from cluster.guard import MARK, command, descendants, end, kill, marked
 LOOPBACK = "127.0.0.1"
 SPELLED = "LOCALHOST"  # Ray takes 127.0.0.1 and localhost for the machine's outer address, where nothing of this cluster listens; not so this
 DASHBOARD_PORT = 8265  # where `qre submit` looks by itself
-START_SECONDS = 120.0  # a node takes 3 to 10 s; much longer on a busy machine
+START_SECONDS = 240.0  # a node takes 3 to 10 s; much longer on a busy machine
 HEAD_ID = "f" * 51 + "00000"  # ray.autoscaler._private.fake_multi_node.node_provider.FAKE_HEAD_NODE_ID
 FAST_HEALTH = {
     "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 3,
@@ -263,7 +263,7 @@ def _environment() -> dict[str, str]:
     """Of the nodes: this process's, without what ties it to another Ray."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_") or key.startswith("RAY_AUTH_")}
     return {
-        "RAY_AUTH_MODE": "token", **kept, "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token", **kept, "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_register_timeout_seconds": "240",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # the `python` of a submitted job is this one
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # in spite of its name: on 127.0.0.1 and nowhere else
     }  # fmt: skip
