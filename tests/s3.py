@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.sockets.add(self.connection)
-        self.upstream = http.client.HTTPConnection(*self.server.s3.upstream, timeout=240)
+        self.upstream = http.client.HTTPConnection(*self.server.s3.upstream, timeout=400)
 
     def finish(self) -> None:
         self.upstream.close()

@@ -34,7 +34,7 @@ with cluster(ClusterSettings(cpus=1)):
 
 def python(script: str, *words: str, **environment: str) -> str:
     variables = {**os.environ, "RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT), **environment}
-    ended = subprocess.run([sys.executable, "-c", script, *words], env=variables, capture_output=True, text=True, timeout=240)
+    ended = subprocess.run([sys.executable, "-c", script, *words], env=variables, capture_output=True, text=True, timeout=400)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

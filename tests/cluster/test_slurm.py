@@ -49,7 +49,7 @@ class Job:
                 ["bash", SCRIPT, config], env={**kept, **told}, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )  # fmt: skip
 
-    def until(self, condition, seconds: float = 240.0):
+    def until(self, condition, seconds: float = 400.0):
         end = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-4000:]
@@ -79,7 +79,7 @@ class Job:
     @property
     def left(self) -> list:
         """What there still is of it long after its end: command lines and folders."""
-        end = time.monotonic() + 240
+        end = time.monotonic() + 400
         while (left := [" ".join(command(pid)) for pid in self.processes] + self.folders) and time.monotonic() < end:
             time.sleep(0.2)
         return left
@@ -89,7 +89,7 @@ class Job:
         return (self.state / "requeued").exists()
 
     def end(self) -> int:
-        return self.process.wait(240)
+        return self.process.wait(400)
 
     def kill(self) -> None:
         for pid in self.processes:

@@ -25,7 +25,7 @@ from jobs.workers.reduce import reduction, write_atlas
 from qre.store import Store
 
 HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}  # 6 encoders
-PATIENCE = 240.0  # seconds for one step, also on a machine that does much else
+PATIENCE = 400.0  # seconds for one step, also on a machine that does much else
 LONG = 6.0
 
 

@@ -31,7 +31,7 @@ def made(tmp_path_factory):
 
 def command(config: Path, environment: dict, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=280
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400
     )
 
 

@@ -43,7 +43,7 @@ def environment(hub, folder: Path) -> dict[str, str]:
 
 
 def evaluate(hub, folder: Path, *words) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=280)
+    return subprocess.run(command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=400)
 
 
 def keep_data(home: Path, task: str) -> None:

@@ -88,7 +88,7 @@ def test_four_processes_fetch_once(hub, tmp_path):
     script = f"from qre.encoders.snapshots import acquire; acquire('org/a', {model.revision!r}, {model.files!r}).release()"
     environment = {**os.environ, **hub.environment(tmp_path / "node")}
     processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(4)]
-    assert [process.wait(240) for process in processes] == [0] * 4
+    assert [process.wait(400) for process in processes] == [0] * 4
     assert bodies(hub, "model.safetensors") <= 1 + 1  # one body; the hub answers a large file with a redirect first
 
 

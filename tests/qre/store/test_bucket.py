@@ -81,7 +81,7 @@ def test_a_process_that_is_stopped_leaves_no_cut_object(s3, files, number, sizes
             time.sleep(0.01)
         process.send_signal(number)
         s3.answers.set()
-        told, error = process.communicate(timeout=240)
+        told, error = process.communicate(timeout=400)
     assert process.returncode == -number
     assert "written" not in told
     assert not error or "KeyboardInterrupt" in error
