@@ -120,7 +120,7 @@ def test_an_actor_that_cannot_be_made(made, tmp_path):
     encoders = [{"source": "folder", "path": str(one)} for one in made]
     with two_nodes({}) as cluster:
         cluster.add_node(cpus=2, environment={"PYTHONPATH": f"{hooked}{os.pathsep}{ROOT}"})
-        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 2})
+        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 5})
         result = command(config, {})
         assert result.returncode == 0 and f"map of {ENCODERS} encoders" in result.stdout, result.stdout + result.stderr
         assert Store(tmp_path / "store").failures.read_all() == {}
