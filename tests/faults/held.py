@@ -28,7 +28,7 @@ class Held:
         settings = load_config(config) if isinstance(config, Path) else config
         store = Store(settings.store)
         passes = make_plan(settings, store, resolve(settings, store)).passes
-        work = next(one for one in passes if name in (None, one.name))
+        work = next(one for one in passes if name is None or name in (unit.spec.name for unit in one.units))
         self.others = {unit.key for other in passes if other is not work for unit in other.units}
         self._path = store.folder.path(store.chunks.name(work.key, chunk))
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -323,7 +323,7 @@ def test_a_sweep_in_which_nothing_moves_ends_and_says_what_it_waits_for(cluster,
 
 def node_killed(case: faults.Case) -> int:
     """As the fault of that name; its pass is held in the middle until then, and all others have ended."""
-    with Held(case.sweep.folder / "config.yaml", chunk=9) as held:
+    with Held(case.sweep.folder / "config.yaml", chunk=9, name="tiny/L1") as held:
         case.start()
         case.until(lambda: held.reached() and case.store.embeddings.keys() == held.others and list(case.store.folder.names("features")))
         case.until(lambda: not any(command(pid)[:1] == ["ray::featurize"] for pid in case.cluster.processes))
