@@ -236,8 +236,8 @@ def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
 def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     commits = [hub.add(f"tiny/{number}", folder=make("bert", tmp_path / "made" / str(number), seed=number)) for number in range(3)]
     keep_data(tmp_path / "home", "BIOSSES")
-    hub.slow("tiny/2", 1e6)  # its weights never come
-    hub.slow("tiny/1", 1e6)
+    hub.slow("tiny/2", 1000.0)  # its weights never come
+    hub.slow("tiny/1", 1000.0)
     encoders = [SIMPLE, *({"source": "hub", "id": f"tiny/{number}"} for number in range(3))]
     config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -258,7 +258,7 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
 
     commit = hub.add("tiny/bert", folder=make("bert", tmp_path / "made"))
     keep_data(tmp_path / "home", "BIOSSES")
-    hub.slow("tiny/bert", 1e6)
+    hub.slow("tiny/bert", 1000.0)
     config = write_config(tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
