@@ -34,11 +34,11 @@ from cluster.guard import MARK, command, descendants, end, kill, marked
 LOOPBACK = "127.0.0.1"
 SPELLED = "LOCALHOST"  # Ray takes 127.0.0.1 and localhost for the machine's outer address, where nothing of this cluster listens; not so this
 DASHBOARD_PORT = 8265  # where `qre submit` looks by itself
-START_SECONDS = 120.0  # a node takes 3 to 10 s; much longer on a busy machine
+START_SECONDS = 240.0  # a node takes 3 to 10 s; much longer on a busy machine
 HEAD_ID = "f" * 51 + "00000"  # ray.autoscaler._private.fake_multi_node.node_provider.FAKE_HEAD_NODE_ID
 FAST_HEALTH = {
-    "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 500, "health_check_failure_threshold": 3,
-}  # fmt: skip
+    "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 3,
+}  # fmt: skip  # the port of a node that is killed refuses at once; one that only waits for a CPU is given six seconds
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LocalCluster:
         node_types: of the autoscaler, name -> resources, labels, max_workers; default: one, `worker`, of cpus, gpus, labels and resources.
         provider: settings of the autoscaler's provider in place of those of Ray's own one for tests.
         idle_seconds: after which the autoscaler removes a node.
-        fast_health: a lost node is noticed in about 2 s instead of 30.
+        fast_health: a lost node is noticed in about 2 s instead of 30, and one that is stopped in about 7 s.
         object_store_megabytes: of each node.
         environment: further variables of the nodes, and so of the workers on them.
 
@@ -104,7 +104,7 @@ class LocalCluster:
                 "temp_dir": str(self._folder), "include_dashboard": bool(dashboard),
             }  # fmt: skip
             self._started(self._start(head, variables))
-            if not any(Path(command(pid)[0]).name == "gcs_server" for pid in self.processes):
+            if not any(Path((command(pid) or [""])[0]).name == "gcs_server" for pid in self.processes):
                 raise RuntimeError(f"the head did not start: port {self._port} belongs to another Ray")
             (self._folder / "ray_current_cluster").write_text(self.address)  # as `ray start` does; without it a job goes to any Ray of this machine
             self.add_nodes((0 if autoscale else 2) if nodes is None else nodes)
@@ -263,7 +263,7 @@ def _environment() -> dict[str, str]:
     """Of the nodes: this process's, without what ties it to another Ray."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_") or key.startswith("RAY_AUTH_")}
     return {
-        "RAY_AUTH_MODE": "token", **kept, "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token", **kept, "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_register_timeout_seconds": "240",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # the `python` of a submitted job is this one
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # in spite of its name: on 127.0.0.1 and nowhere else
     }  # fmt: skip

@@ -58,6 +58,7 @@ def s3(monkeypatch) -> Iterator[S3Server]:
     server.requests.clear()
     yield server
     server.delay = 0.0
+    server.answers.set()
     server.faults.clear()
     server.resume()
 
@@ -76,6 +77,7 @@ class Fault:
     status: int
     code: str
     times: int
+    after: str
 
 
 CUT = 0  # as a status: the server's own answer, and only half of it
@@ -88,10 +90,13 @@ class S3Server:
         endpoint: host:port of the proxy.
         requests: "METHOD /path?query" of every request that reached the proxy.
         delay: seconds that every request takes longer.
+        answers: where it is clear, every request waits until it is set.
     """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.answers = threading.Event()
+        self.answers.set()
         self.delay = 0.0
         self.faults: list[Fault] = []
         pipe = subprocess.PIPE
@@ -119,9 +124,13 @@ class S3Server:
         print(bucket, prefix, folder, sep="\t", file=self._process.stdin, flush=True)
         assert self._process.stdout.readline() == "done\n", "moto did not take over the folder"
 
-    def fail(self, pattern: str, status: int, code: str = "InternalError", times: int = 10**9) -> None:
-        """Answer requests that match a pattern ("PUT .*embeddings") with an error, as often as is said."""
-        self.faults.append(Fault(re.compile(pattern), status, code, times))
+    def fail(self, pattern: str, status: int, code: str = "InternalError", times: int = 10**9, after: str = "") -> None:
+        """Answer requests that match a pattern ("PUT .*embeddings") with an error, as often as is said; from the second on that matches `after`."""
+        self.faults.append(Fault(re.compile(pattern), status, code, times, after))
+
+    def has_seen(self, pattern: str) -> bool:
+        """Whether two requests match a pattern: the first was answered, or is being so."""
+        return not pattern or sum(re.search(pattern, line) is not None for line in list(self.requests)) > 1
 
     def cut(self, pattern: str, times: int) -> None:
         """Break the connection in the middle of the answer to requests that match."""
@@ -185,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.sockets.add(self.connection)
-        self.upstream = http.client.HTTPConnection(*self.server.s3.upstream, timeout=60)
+        self.upstream = http.client.HTTPConnection(*self.server.s3.upstream, timeout=400)
 
     def finish(self) -> None:
         self.upstream.close()
@@ -201,7 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
         line = f"{self.command} {self.path}"
         s3.requests.append(line)
         time.sleep(s3.delay)
-        fault = next((fault for fault in s3.faults if fault.times > 0 and fault.pattern.search(line)), None)
+        s3.answers.wait()
+        fault = next((fault for fault in s3.faults if fault.times > 0 and fault.pattern.search(line) and s3.has_seen(fault.after)), None)
         if fault is not None:
             fault.times -= 1
         if fault is not None and fault.status != CUT:

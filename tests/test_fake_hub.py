@@ -336,7 +336,7 @@ def test_an_encoder_is_loaded_by_name_in_another_process(hub, tiny, tmp_path):
             print(SentenceTransformer(name, device="cpu").encode("a red boat").tobytes().hex())"""
     command = [sys.executable, "-c", code, "org/dense", str(tiny)]
     environment = {**os.environ, **hub.environment(tmp_path / "other"), "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     by_name, by_path = done.stdout.split()
     assert by_name == by_path and any("/org/dense/cdn/" in path for path in paths(hub))

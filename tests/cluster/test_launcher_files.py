@@ -201,7 +201,7 @@ def node(tmp_path, s3):  # noqa: F811
     def run(command: str, **environment: str) -> tuple[int, tuple[str, str] | None]:
         started = " ".join(_with_interactive(_with_environment_variables(command, {"RAY_OVERRIDE_RESOURCES": {"CPU": 8}})))
         (home / "called").unlink(missing_ok=True)
-        done = subprocess.run(started, shell=True, env={**variables, **environment}, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(started, shell=True, env={**variables, **environment}, capture_output=True, text=True, check=False, timeout=400)
         run.told = done.stderr
         return done.returncode, tuple((home / "called").read_text().splitlines()) if (home / "called").exists() else None
 

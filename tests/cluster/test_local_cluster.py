@@ -48,7 +48,7 @@ def driver(cluster: LocalCluster):
         ray.shutdown()
 
 
-def until(condition, seconds: float = 240.0):
+def until(condition, seconds: float = 400.0):
     """What the condition gives as soon as it is true."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -135,7 +135,7 @@ def test_nothing_is_left_however_the_owner_ends(number):
     mark = next(command(pid)[-3] for pid in descendants([owner.pid]) if "guard.py" in " ".join(command(pid)))
     assert {"gcs_server", "raylet"} <= {Path(words[0]).name for pid in marked(mark) if (words := command(pid))}
     owner.send_signal(number)
-    assert owner.wait(240) == (-signal.SIGKILL if number == signal.SIGKILL else 143)
+    assert owner.wait(400) == (-signal.SIGKILL if number == signal.SIGKILL else 143)
     until(lambda: not marked(mark))
     owner.stdout.close()
 
@@ -146,7 +146,7 @@ def test_the_autoscaler_goes_from_none_to_one_and_back(version):
         assert cluster.workers == []
         with driver(cluster):
             worker = Worker.remote()
-            gpu, node, _ = ray.get(worker.where.remote(), timeout=240)
+            gpu, node, _ = ray.get(worker.where.remote(), timeout=400)
             assert gpu == "0" and [worker.id for worker in cluster.workers] == [node]
             ray.kill(worker)
             until(lambda: not cluster.workers)

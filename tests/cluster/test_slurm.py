@@ -17,6 +17,7 @@ import yaml
 from cluster.guard import command, descendants
 from qre.store import Store
 from tests.cluster.files import CLUSTER, ROOT
+from tests.faults.held import Held
 
 SCRIPT = CLUSTER / "slurm.sbatch"
 OPTIONS = {  # of sbatch, with what each may be
@@ -31,10 +32,12 @@ pytestmark = pytest.mark.cluster
 class Job:
     """The script as Slurm's batch step: its log, and what it asked of Slurm."""
 
-    def __init__(self, folder: Path, config: Path, number: int, gpus: int = 0):
+    def __init__(self, folder: Path, config: Path, number: int, gpus: int = 0, hold: bool = False):
         self.state, self.log, self.number = folder / f"slurm{number}", folder / f"encoder-map-{number}.log", number
         self.state.mkdir(exist_ok=True)
         (self.state / "state").write_text("RUNNING")
+        if hold:  # the second node does not begin
+            (self.state / "hold").touch()
         programs = f"{ROOT / 'tests/cluster/slurm'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "SLURM_"))}
         told = {
@@ -46,7 +49,7 @@ class Job:
                 ["bash", SCRIPT, config], env={**kept, **told}, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )  # fmt: skip
 
-    def until(self, condition, seconds: float = 240.0):
+    def until(self, condition, seconds: float = 400.0):
         end = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-4000:]
@@ -76,7 +79,7 @@ class Job:
     @property
     def left(self) -> list:
         """What there still is of it long after its end: command lines and folders."""
-        end = time.monotonic() + 240
+        end = time.monotonic() + 400
         while (left := [" ".join(command(pid)) for pid in self.processes] + self.folders) and time.monotonic() < end:
             time.sleep(0.2)
         return left
@@ -86,7 +89,7 @@ class Job:
         return (self.state / "requeued").exists()
 
     def end(self) -> int:
-        return self.process.wait(240)
+        return self.process.wait(400)
 
     def kill(self) -> None:
         for pid in self.processes:
@@ -131,7 +134,17 @@ CLASSICAL = [{"source": "catalogue", "name": "classical", "include": ["hash/word
 
 def numbered() -> int:
     """A job's number that no other test on this machine has now."""
-    return 100_000 + os.getpid()
+    return next(number for number in range(100_000 + os.getpid(), 10**9, 5_001) if all(map(free, range(first_port(number), first_port(number) + 4))))
+
+
+def first_port(number: int) -> int:
+    """That cluster/slurm.sbatch tries for a job."""
+    return 20000 + number * 2 % 10000
+
+
+def free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_every_option_of_sbatch_is_one_and_the_script_is_bash():
@@ -158,23 +171,22 @@ def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_st
     assert message in job.log.read_text() and not (job.state / "tasks").exists() and not job.requeued
 
 
-@pytest.mark.timeout(900)
 def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_leaves_nothing(tmp_path, start, tiny_encoder):
     """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it; and another job of the same user has the port that this one would take."""
-    slow = [{"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)]
-    config, number = sweep(tmp_path, [*CLASSICAL, *slow], limit=600), numbered()
-    port, store = 20000 + number * 2 % 10000, Store(tmp_path / "shared/store")
-    with socket.create_server(("127.0.0.1", port + 1)):
+    one = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "name": "one"}
+    config, number = sweep(tmp_path, [*CLASSICAL, one]), numbered()
+    port, store = first_port(number), Store(tmp_path / "shared/store")
+    with Held(config, name="one") as held, socket.create_server(("127.0.0.1", port + 1)):
         first = start(config, number, gpus=1)
         raylets = first.until(lambda: len(found := first.raylets) == 2 and found)
         assert {tuple(sorted(os.sched_getaffinity(pid))) for pid in raylets} == {tuple(CORES)}
         assert {re.search(r"static_resource_list=\S*\bCPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_CPUS_PER_TASK"
         assert {re.search(r"static_resource_list=\S*\bGPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_GPUS_ON_NODE"
         assert {folder.stat().st_mode & 0o777 for folder in first.folders} == {0o700}
-        first.until(lambda: store.embeddings.keys())
-    assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in first.log.read_text()
-    first.process.send_signal(signal.SIGTERM)
-    assert first.end() == 143, first.log.read_text()[-4000:]
+        first.until(lambda: held.reached() and store.embeddings.keys())
+        assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in first.log.read_text()
+        first.process.send_signal(signal.SIGTERM)
+        assert first.end() == 143, first.log.read_text()[-4000:]
     assert first.requeued and first.left == []
     assert store.atlases.manifest("t") is None, "it was stopped on the way"
     before = {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in store.embeddings.keys()}
@@ -187,23 +199,22 @@ def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_le
     assert "stopping" in (told := second.log.read_text()) and "map of" in told, "the log goes on too"
 
 
-@pytest.mark.timeout(300)
 def test_a_job_whose_nodes_are_taken_away_is_queued_again(tmp_path, start, tiny_encoder):
     """Preemption: Slurm's SIGTERM goes to the steps, and the batch script hears nothing of it."""
-    transformer = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "token_budget": 64}
-    config = sweep(tmp_path, [{**transformer, "name": f"slow{k}", "prompt": f"{k}: "} for k in range(4)], limit=2000, cluster={"attempts": 1, "stall_minutes": 0.5})
-    job = start(config, numbered())
-    job.until(lambda: "2 of 2 nodes" in job.log.read_text() and list((tmp_path / "shared/store/chunks").rglob("*.safetensors")))
-    for pid in (job.state / "tasks").read_text().split():
-        os.kill(int(pid), signal.SIGTERM)
-    assert job.end() == 1, job.log.read_text()[-4000:]
+    one = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "name": "one"}
+    config = sweep(tmp_path, [*CLASSICAL, one], cluster={"attempts": 1, "stall_minutes": 4})
+    with Held(config, name="one") as held:
+        job = start(config, numbered())
+        job.until(lambda: "2 of 2 nodes" in job.log.read_text() and held.reached())
+        for pid in (job.state / "tasks").read_text().split():
+            os.kill(int(pid), signal.SIGTERM)
+        assert job.end() == 1, job.log.read_text()[-4000:]
     assert job.requeued and job.left == []
 
 
-@pytest.mark.timeout(300)
 def test_a_cancelled_job_ends_all_of_it_and_is_not_queued_again(tmp_path, start):
     """And the signal comes while Ray is still starting."""
-    job = start(sweep(tmp_path, CLASSICAL), numbered())
+    job = start(sweep(tmp_path, CLASSICAL), numbered(), hold=True)
     job.until(lambda: job.raylets)
     (job.state / "state").write_text("CANCELLED")
     job.process.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ from qre.store.shelves import SHELVES
 from tests.faults.kill_sweep import Sweep
 from tests.faults.recorder import Recorder, objects
 
-PATIENCE = 300.0  # seconds for one step of a sweep, also on a machine that does much else
+PATIENCE = 400.0  # seconds for one step of a sweep, also on a machine that does much else
 RUN = "ray::Embedder.run"  # the title of an actor's process while it works on a pass
 OUT_OF_MEMORY = """
 import ray, ray.exceptions, jobs.engine.loop

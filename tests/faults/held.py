@@ -17,18 +17,19 @@ from tests.faults.in_process import until
 
 
 class Held:
-    """Of the sweep of a config, one pass that is still to run: one of its chunks, the first if no other is named, is a pipe, and its actor reads
-    that to no end. All others go on.
+    """Of the sweep of a config, one pass that is still to run, the first if no other is named: one of its chunks is a pipe, and its actor reads that to no
+    end. All others go on.
 
     Attributes:
         others: units of the other passes.
     """
 
-    def __init__(self, config: Path | SweepConfig, chunk: int = 0):
+    def __init__(self, config: Path | SweepConfig, chunk: int = 0, name: str | None = None):
         settings = load_config(config) if isinstance(config, Path) else config
         store = Store(settings.store)
-        work, *others = make_plan(settings, store, resolve(settings, store)).passes
-        self.others = {unit.key for other in others for unit in other.units}
+        passes = make_plan(settings, store, resolve(settings, store)).passes
+        work = next(one for one in passes if name is None or name in (unit.spec.name for unit in one.units))
+        self.others = {unit.key for other in passes if other is not work for unit in other.units}
         self._path = store.folder.path(store.chunks.name(work.key, chunk))
         self._path.parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(self._path)
@@ -66,3 +67,18 @@ class Held:
             self._path.unlink(missing_ok=True)
             os.close(self._pipe)
             self._pipe = None
+
+
+class Unopened:
+    """A file of a store that does not open for as long as wanted, as on a dead mount: a pipe that nobody writes is in its place."""
+
+    def __init__(self, path: Path):
+        self._path, self._aside = path, path.with_name(f".{path.name}")
+
+    def close(self) -> None:
+        self._path.rename(self._aside)
+        os.mkfifo(self._path)
+
+    def put_back(self) -> None:
+        if self._aside.exists():
+            self._aside.rename(self._path)

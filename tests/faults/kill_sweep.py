@@ -133,7 +133,7 @@ def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: in
         before: dict = {}
         while done < kills:
             process = sweep.start()
-            after = rng.uniform(STARTUP_SECONDS, max(0.85 * duration, STARTUP_SECONDS + 1))
+            after = rng.uniform(min(STARTUP_SECONDS, duration / 2), 0.85 * duration)
             try:
                 process.wait(after)
                 break  # it ended before its kill: this life is over, and is compared

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -27,7 +28,8 @@ def versions(store: str) -> Versions:
                 if not file.startswith("."):
                     with contextlib.suppress(FileNotFoundError):
                         mark = os.stat(os.path.join(folder, file))
-                        found[os.path.relpath(os.path.join(folder, file), store)] = (mark.st_ino, mark.st_mtime_ns)
+                        if stat.S_ISREG(mark.st_mode):  # a pipe holds a pass up (held.py)
+                            found[os.path.relpath(os.path.join(folder, file), store)] = (mark.st_ino, mark.st_mtime_ns)
     return found
 
 

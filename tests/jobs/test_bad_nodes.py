@@ -31,7 +31,7 @@ def made(tmp_path_factory):
 
 def command(config: Path, environment: dict, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=280
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400
     )
 
 
@@ -41,7 +41,7 @@ def two_nodes(environment: dict) -> LocalCluster:
 
 
 def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalCluster, bad) -> None:
-    """All encoders are on the map, and the node that failed them is named; after three in a row it got no more work but the two in flight."""
+    """All encoders are on the map, and the node that failed them is named; none came there twice."""
     said = result.stdout + result.stderr
     assert result.returncode == 0, said
     assert f"map of {ENCODERS} encoders" in result.stdout, said
@@ -49,7 +49,7 @@ def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalClust
     progress, name = store.progress.read("t"), f"node {bad.id[:8]} ("
     (told,) = progress["nodes"]
     failed = int(told.split()[0])
-    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= 5, progress
+    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= ENCODERS, progress
     benched = [one for one in progress["no more work for"] if one.startswith(name)]
     # three need not be in a row: features that are made there meanwhile are a success (test_bench.py shows when a node is benched)
     assert len(benched) == said.count("gets no more work in this sweep") <= (failed >= 3), (progress, said)
@@ -120,7 +120,7 @@ def test_an_actor_that_cannot_be_made(made, tmp_path):
     encoders = [{"source": "folder", "path": str(one)} for one in made]
     with two_nodes({}) as cluster:
         cluster.add_node(cpus=2, environment={"PYTHONPATH": f"{hooked}{os.pathsep}{ROOT}"})
-        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 2})
+        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 5})
         result = command(config, {})
         assert result.returncode == 0 and f"map of {ENCODERS} encoders" in result.stdout, result.stdout + result.stderr
         assert Store(tmp_path / "store").failures.read_all() == {}

@@ -36,7 +36,6 @@ def config(folder: Path, name: str, tiny_encoder: Path, **values) -> Path:
     return path
 
 
-@pytest.mark.timeout(600)
 def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder):  # noqa: F811
     local = config(tmp_path, "local", tiny_encoder, store=str(tmp_path / "store"), cluster={"cpus": 2})
     assert subprocess.run([*SWEEP, str(local)], cwd=ROOT, capture_output=True, check=False).returncode == 0

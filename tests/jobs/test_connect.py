@@ -49,7 +49,6 @@ def head():
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
 def test_a_proxy_does_not_stand_between_a_machine_and_itself(tmp_path, head):
     """Nodes, the way to the dashboard and the job itself, all with a proxy that leads nowhere."""
     write_config(tmp_path, [FEW], name="proxied").rename(tmp_path / "c.yaml")
@@ -59,7 +58,6 @@ def test_a_proxy_does_not_stand_between_a_machine_and_itself(tmp_path, head):
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(600)
 def test_a_proxy_is_not_in_the_way_of_a_local_ray_and_a_bucket(s3, tmp_path):  # noqa: F811
     swept = qre("sweep", write_config(tmp_path, [FEW], store=s3.location()), **PROXY)
     assert swept.returncode == 0, swept.stdout + swept.stderr

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from cluster.guard import command
 from tests.faults.held import Held
 from tests.faults.in_process import PATIENCE, until
 from tests.faults.kill_sweep import Sweep
@@ -66,7 +66,7 @@ def test_an_actor_that_dies_is_replaced(tmp_path):
     with Held(tmp_path / "config.yaml") as held:
         process = sweep.start()
         held.wait()
-        (reader,) = (pid for pid in sweep.pids() if b"ray::Embedder.run" in Path(f"/proc/{pid}/cmdline").read_bytes() and held.is_read_by(pid))
+        (reader,) = (pid for pid in sweep.pids() if command(pid)[:1] == ["ray::Embedder.run"] and held.is_read_by(pid))
         os.kill(reader, signal.SIGKILL)
     assert process.wait(PATIENCE) == 0, sweep.log()
     assert "trying again (2 of 3)" in sweep.log()

@@ -22,7 +22,7 @@ def config(folder: Path, **more) -> Path:
 
 def told(*words, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()) -> tuple[int, dict[str, dict]]:
     command = [*prefix, sys.executable, "-m", "jobs.cli", "doctor", "--json", *map(str, words)]
-    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=400, check=False)
     return ended.returncode, {one["what"]: one for one in json.loads(ended.stdout)["findings"]}
 
 
@@ -65,7 +65,7 @@ def test_a_hub_is_asked_with_its_token():
         code = "from jobs.start import doctor; print([(one.what, one.state, 'hf_' in str(one)) for one in doctor._hub(None)])"
         said = {
             token: subprocess.run(
-                [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token}, capture_output=True, text=True, timeout=120
+                [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token}, capture_output=True, text=True, timeout=400
             ).stdout
             for token in ("hf_good", "hf_bad")
         }

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from qre.encoders.spec import HubSpec
 from qre.errors import UserError
 from qre.store import Store
 from tests.checkpoints import make
+from tests.faults.in_process import PATIENCE, until
 from tests.jobs.conftest import write_config
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def environment(hub, folder: Path) -> dict[str, str]:
 
 
 def evaluate(hub, folder: Path, *words) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=280)
+    return subprocess.run(command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=400)
 
 
 def keep_data(home: Path, task: str) -> None:
@@ -241,11 +241,10 @@ def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     encoders = [SIMPLE, *({"source": "hub", "id": f"tiny/{number}"} for number in range(3))]
     config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
     process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    made, end = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json", time.monotonic() + 200
-    while not made.exists() and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.2)
+    made = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json"
+    until(lambda: made.exists() or process.poll() is not None, "no result")
     process.send_signal(signal.SIGTERM)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, out + error
     assert "results that are made are kept" in error
     assert made.exists()
@@ -267,12 +266,10 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
         children = psutil.Process(process.pid).children(recursive=True)
         return [child for child in children if "ray::MtebRunner.run" in " ".join(child.cmdline())]
 
-    end = time.monotonic() + 200
-    while not (found := actors()) and time.monotonic() < end:
-        time.sleep(0.2)
+    found = until(actors, "no actor")
     hub.slow("tiny/bert", 0.0)
     found[0].kill()
-    out, error = process.communicate(timeout=200)
+    out, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + error
     assert "trying again (2 of 3)" in out
     assert (tmp_path / "store" / ROOT / "tiny__bert" / commit / "BIOSSES.json").exists()

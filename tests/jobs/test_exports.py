@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def sweep(config: Path, prefix: list[str] = ()):
     return subprocess.run(
-        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=120, check=False,
+        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=400, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 

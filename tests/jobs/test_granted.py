@@ -78,7 +78,7 @@ for cpus in (None, 2):
         print("CPUS", ray.cluster_resources()["CPU"])
 """
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=240, preexec_fn=lambda: os.sched_setaffinity(0, {one})
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=400, preexec_fn=lambda: os.sched_setaffinity(0, {one})
     )
     assert [line for line in ended.stdout.splitlines() if line.startswith("CPUS")] == ["CPUS 1.0", "CPUS 2.0"], ended.stderr
     told = [line for line in ended.stderr.splitlines() if line.startswith("note:")]

@@ -25,7 +25,7 @@ FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert", "hidden_
 def qre(hub, folder: Path, *words: str, **environment) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", "from jobs.cli import main; main()", *map(str, words)]
     variables = {**os.environ, **hub.environment(folder / "home"), **environment}
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=250)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=400)
 
 
 @pytest.mark.cluster

@@ -202,7 +202,6 @@ def test_every_path_that_a_config_may_have_is_looked_up(tmp_path):
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(300)
 def test_a_sweep_that_brings_its_files_from_the_bucket_is_done_and_seen_from_anywhere(s3, files, tmp_path, monkeypatch):  # noqa: F811
     """As a RayJob has it: the config alone, in a folder that holds nothing else."""
     (tmp_path / "empty").mkdir()

@@ -26,7 +26,8 @@ from qre.features import feature_row
 from qre.store import Store
 from tests.conftest import save_tiny_bert
 from tests.faults import faults
-from tests.faults.in_process import HASHED, PATIENCE, Case, most_at_once, timeline, until, without_ray
+from tests.faults.held import Held
+from tests.faults.in_process import HASHED, PATIENCE, Case, given_time, most_at_once, timeline, until, without_ray
 from tests.faults.kill_sweep import Sweep
 from tests.faults.table import strike, tiny_encoders
 
@@ -85,7 +86,7 @@ def metrics(ports: tuple[str, ...], name: str, **tags: str) -> list[float]:
     """Values of a metric of the sweep, on all nodes."""
     found = []
     for port in ports:
-        with urllib.request.urlopen(port, timeout=30) as answer:
+        with urllib.request.urlopen(port, timeout=PATIENCE) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in {"sweep": "t", **tags}.items()]
         found += [float(line.split()[-1]) for line in lines if line.startswith(f"ray_{name}{{") and all(one in line for one in wanted)]
@@ -138,7 +139,8 @@ def test_features_come_from_embeddings_by_reference(on_gpus, tmp_path):
 
 def test_metrics_stand_on_the_port_of_a_node(on_gpus):
     ports = on_gpus.reporter.ports
-    until(lambda: metrics(ports, "qre_units_done_total") == [10.0], "units done")
+    until(lambda: metrics(ports, "qre_phase_seconds_count", phase="reduce") == [1.0], "the last that is told")
+    assert metrics(ports, "qre_units_done_total") == [10.0]
     size = sum(4 * 400 * d for d in [32] * 4 + [256, 512, 1024] * 2)
     assert metrics(ports, "qre_embedding_bytes_total") == [pytest.approx(size, rel=1e-4)]  # it is told with six digits
     assert metrics(ports, "qre_sentences_embedded_total") == [10 * 400.0]
@@ -153,15 +155,31 @@ def test_a_cluster_without_an_autoscaler_is_known_as_such(on_gpus):
     assert on_gpus.reporter.scaled == {False}
 
 
+class Together(Reporter):
+    """Passes that are held until all of them have begun."""
+
+    def __init__(self, held: dict[str, Held], *arguments):
+        super().__init__(*arguments)
+        self._held, self._begun = held, set()
+
+    def started(self, attempt, event):
+        super().started(attempt, event)
+        self._begun.add(attempt.work.name)
+        if self._held.keys() <= self._begun:
+            for one in self._held.values():
+                one.release()
+
+
 def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster, folders, tmp_path):
     """Two small encoders share the GPU of one kind of node, a middle one takes the other kind, a large one asks for what is nowhere."""
     slots = [
         {"up_to_gigabytes": 1.2, "gpus": 1, "share": 2, "labels": {KIND: "L4"}}, {"up_to_gigabytes": 2, "gpus": 1, "labels": {KIND: "A100"}}, {"gpus": 8},
     ]  # fmt: skip
     encoders = [*folders[:2], {**folders[2], "token_budget": 8000}, {**folders[3], "token_budget": 30000}, HASHED]
-    cli = Sweep(tmp_path, encoders, 400, cluster={"address": cluster.address, "slots": slots})
-    assert cli.start().wait(PATIENCE) == 1, cli.log()
-    rows = {row["encoder"]: row for row in timeline(Store(cli.store), "kills")}
+    case = Case(tmp_path, encoders, {"address": cluster.address, "slots": slots, "stall_minutes": PATIENCE / 60})
+    with Held(case.config, name="e1") as first, Held(case.config, name="e2") as second:
+        plan = case.sweep(lambda *arguments: Together({"e1": first, "e2": second}, *arguments))
+    rows = {row["encoder"]: row for row in case.rows()}
     l4, a100 = (node.id for node in cluster.workers)
     first, second, alone = rows["e1"], rows["e2"], rows["e3"]
     assert first["node"] == second["node"] == l4
@@ -169,12 +187,12 @@ def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster,
     assert first["gpus"] == second["gpus"] == ["0"] and first["pid"] != second["pid"]
     assert max(first["started"], second["started"]) < min(first["ended"], second["ended"]), "the two did not share the GPU"
     assert "e4" not in rows
-    (failure,) = Store(cli.store).failures.read_all().values()
+    (failure,) = case.store.failures.read_all().values()
     assert (failure.encoder, failure.exception, failure.kind) == ("e4", "NoNodeHoldsIt", "transient")
     assert "no node of this cluster has 1 CPU, 8 GPUs" in failure.message
-    assert "map of 9 encoders" in cli.log()
-    told = cli.log().index("failed: e4: NoNodeHoldsIt")
-    assert told < cli.log().index("map: begins"), "told at the end only"
+    assert len(plan.on_map) == 9
+    told = case.said.getvalue().index("failed: e4: NoNodeHoldsIt")
+    assert told < case.said.getvalue().index("map: begins"), "told at the end only"
 
 
 def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path):
@@ -182,7 +200,7 @@ def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path)
     encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}]
     cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width_per_slot": 1})
     process = cli.start()
-    until(lambda: "encoders 0 of 6" in cli.log(), "the sweep does not begin")
+    until(lambda: "encoders 0 of 6" in cli.log() or process.poll() is not None, "the sweep does not begin")
     before = most = memory(process.pid)
     while process.poll() is None:
         most = max(most, memory(process.pid))
@@ -190,7 +208,7 @@ def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path)
     assert process.returncode == 0, cli.log()
     total = sum(path.stat().st_size for path in Path(cli.store).glob("embeddings/*/*"))
     assert total > 240e6
-    assert 0 < most - before < total / 4, f"the driver grew by {(most - before) / 1e6:.0f} MB"
+    assert before and most - before < total / 4, f"the driver grew by {(most - before) / 1e6:.0f} MB"
     rows = timeline(Store(cli.store), "kills")
     assert len(rows) == 6 and most_at_once(rows) == 1
 
@@ -261,19 +279,24 @@ class Stopping(Reporter):
 
 def test_an_actor_that_says_nothing_is_ended_and_its_pass_tried_again(cluster, tmp_path):
     """Also with a width of 1, where nothing else moves meanwhile."""
-    case = Case(tmp_path, [HASHED], {"address": cluster.address, "width_per_slot": 1, "stall_minutes": 0.25, "attempts": 9})
-    try:
-        assert len(case.sweep(Stopping).on_map) == 6
-        rows = case.rows()
-        assert (rows[0]["pid"], rows[0]["outcome"]) == (case.reporter.stopped, "TimeoutError")
-        again = [row for row in rows[1:] if row["encoder"] == rows[0]["encoder"]]
-        assert again[-1]["outcome"] == "done"
-        assert all(row["pid"] != case.reporter.stopped for row in rows[1:])
-        assert "no sign of life for 0.25 min; its actor is ended; trying again (2 of 9)" in case.said.getvalue()
-        until(lambda: not command(case.reporter.stopped), "the stopped process is still there")
-    finally:
-        if case.reporter.stopped and command(case.reporter.stopped):
-            os.kill(case.reporter.stopped, signal.SIGKILL)
+
+    def check(minutes: float) -> None:
+        asked = {"address": cluster.address, "width_per_slot": 1, "stall_minutes": minutes, "attempts": 9}
+        case = Case(tmp_path / str(minutes), [HASHED], asked)
+        try:
+            assert len(case.sweep(Stopping).on_map) == 6
+            rows = case.rows()
+            assert (rows[0]["pid"], rows[0]["outcome"]) == (case.reporter.stopped, "TimeoutError")
+            again = [row for row in rows[1:] if row["encoder"] == rows[0]["encoder"]]
+            assert again[-1]["outcome"] == "done"
+            assert all(row["pid"] != case.reporter.stopped for row in rows[1:])
+            assert f"no sign of life for {minutes:g} min; its actor is ended; trying again (2 of 9)" in case.said.getvalue()
+            until(lambda: not command(case.reporter.stopped), "the stopped process is still there")
+        finally:
+            if case.reporter.stopped and command(case.reporter.stopped):
+                os.kill(case.reporter.stopped, signal.SIGKILL)
+
+    given_time(check, 0.25)
 
 
 class Occupying(Reporter):
@@ -298,12 +321,23 @@ def test_a_sweep_in_which_nothing_moves_ends_and_says_what_it_waits_for(cluster,
         case.sweep(Occupying)
 
 
+def node_killed(case: faults.Case) -> int:
+    """As the fault of that name; its pass is held in the middle until then, and all others have ended."""
+    with Held(case.sweep.folder / "config.yaml", chunk=9, name="tiny/L1") as held:
+        case.start()
+        case.until(lambda: held.reached() and case.store.embeddings.keys() == held.others and list(case.store.folder.names("features")))
+        case.until(lambda: not any(command(pid)[:1] == ["ray::featurize"] for pid in case.cluster.processes))
+        _, node = case.in_the_middle()
+        case.strike(case.cluster.kill, node)
+    return case.end()
+
+
 def test_a_killed_node_costs_no_more_than_the_chunk_in_flight(cluster, tmp_path):
     """The last test of this cluster: the node that comes instead is of the first kind."""
-    asked = {"address": cluster.address, "gpus_per_encoder": 1, "shard_units": 4}
+    asked = {"address": cluster.address, "gpus_per_encoder": 1, "shard_units": 6}
     cli = Sweep(tmp_path / "struck", [*tiny_encoders(tmp_path / "tiny"), HASHED], 2000, chunk_sentences=8, cluster=asked)
     expected = without_ray(load_config(cli.folder / "config.yaml"), tmp_path / "undisturbed")
-    row = strike("node killed", faults.node_killed, cli, cluster, {"features.parquet": expected})
+    row = strike("node killed", node_killed, cli, cluster, {"features.parquet": expected})
     assert row.problems == ()
     assert (row.lost, row.again) == (0, 0)
     assert row.kept > 3

@@ -48,7 +48,7 @@ def owner(config: Path, store: Store) -> Owner:
 
 def sweep(config: Path, *words: str, cwd: Path | None = None):
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *words], capture_output=True, text=True, timeout=240, check=False, cwd=cwd,
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *words], capture_output=True, text=True, timeout=400, check=False, cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 

@@ -203,7 +203,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, bound_by_rights, c
     config = write_config(tmp_path, [HASHED])
     (tmp_path / "store").mkdir()
     closed(tmp_path / "store")
-    result = subprocess.run([*prefix, sys.executable, "-m", "jobs.cli", command, str(config)], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    result = subprocess.run([*prefix, sys.executable, "-m", "jobs.cli", command, str(config)], cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert "Traceback" not in result.stderr
     if command == "plan":
         assert result.returncode == 0, result.stderr
@@ -226,7 +226,7 @@ def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_b
     ids = [{"source": "hub", "id": f"org/{name}"} for name in ("here", "there", "elsewhere")]
     config = write_config(tmp_path, [HASHED, *ids], store=str(tmp_path / "another"))
     command = [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)]
-    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **hub.environment(tmp_path / "home")}, capture_output=True, text=True, timeout=250)
+    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **hub.environment(tmp_path / "home")}, capture_output=True, text=True, timeout=400)
     assert result.returncode == 1, result.stderr
     assert "map of 7 encoders" in result.stdout, result.stdout + result.stderr
     table = " ".join(result.stdout.split())
@@ -243,7 +243,7 @@ def test_a_ray_that_does_not_start_is_one_line(tmp_path):
         script = "from jobs.engine import local; local.PAUSES = (0.1,); from jobs.cli import main; main()"
         environment = {**os.environ, "RAY_TMPDIR": str(place)}
         command = [sys.executable, "-c", script, "sweep", str(config)]
-        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
         assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
         said = [line for line in result.stderr.splitlines() if line.startswith("qre:")]
         assert len(said) == 1 and "Ray does not start on this machine" in said[0] and mend in said[0]
@@ -260,7 +260,7 @@ def test_a_machine_without_shared_memory_is_one_line(tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", script, "sweep", str(write_config(tmp_path, [HASHED]))]
     result = subprocess.run(
         ["unshare", "-m", "sh", "-c", f'{around} "$@"', "sh", *command], cwd=ROOT, env={**os.environ, "DEV": str(dev)},
-        capture_output=True, text=True, timeout=200,
+        capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     if result.returncode == 99 or "unshare" in result.stderr:
         pytest.skip("only root can give a command a /dev of its own")

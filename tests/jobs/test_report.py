@@ -40,7 +40,7 @@ class Case:
     def sweep(self, *words: str) -> str:
         command = [sys.executable, "-m", "jobs.cli", "sweep", str(self.config), *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

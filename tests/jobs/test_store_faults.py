@@ -25,7 +25,7 @@ TASKS = [{"source": "builtin", "include": ["builtin/sts"]}]
 def sweep(config: Path, prefix: list[str] = ()):
     """`qre sweep` in a process of its own."""
     result = subprocess.run(
-        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=240, check=False,
+        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=400, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert "Traceback" not in result.stderr, result.stderr

@@ -83,7 +83,6 @@ def job_of(text: str) -> str:
     return re.search(r"^job (\S+) on ", text, re.MULTILINE)[1]
 
 
-@pytest.mark.timeout(900)
 def test_a_submitted_sweep_is_a_local_one(tmp_path, head, tiny_encoder):
     """A config that names files of the working directory: the exported atlas has the bytes of a sweep without a cluster."""
     folder = {"source": "folder", "path": "encoders/tiny", "family": "tiny", "pooling": "mean"}
@@ -128,7 +127,6 @@ def test_a_config_that_only_the_cluster_can_judge_ends_with_2(tmp_path, head):
     assert "encoders[0].include: no encoder of catalogue 'classical' matches 'no such*'" in result.stdout
 
 
-@pytest.mark.timeout(900)  # several sweeps, one after the other, on a machine that may be busy
 def test_stopped_and_submitted_again(tmp_path, head):
     """A stop keeps what is done; the next job does the rest, and only the rest. Ctrl-C leaves a job running; a dropped connection loses no line."""
     case = Case(tmp_path, head.dashboard, cluster={"grace_seconds": 1})
@@ -226,7 +224,6 @@ class Busy:
             os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.timeout(900)
 def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_command_that_goes_on(tmp_path):
     with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment=ENVIRONMENT) as cluster:
         case = Case(tmp_path, cluster.dashboard)

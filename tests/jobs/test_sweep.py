@@ -34,7 +34,7 @@ class Case:
         return [sys.executable, "-c", "from jobs.cli import main; main()", words[0], str(self.config), *words[1:]]
 
     def qre(self, *words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(self.command(*words), cwd=ROOT, capture_output=True, text=True, timeout=240)
+        return subprocess.run(self.command(*words), cwd=ROOT, capture_output=True, text=True, timeout=400)
 
     def table(self) -> bytes:
         return self.store.atlases.read("t", "features.parquet")
@@ -90,7 +90,7 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     assert len(scores.splitlines()) == 45 and "tiny/L2,builtin/sts,sts,cosine_spearman,built-in," in scores
     placed = subprocess.run(
         [sys.executable, "-c", "from jobs.cli import main; main()", "place", folder_encoder["path"], "--layer", "1", "--pooling", "mean", "--atlas", str(tmp_path / "out"), "--json"],
-        capture_output=True, text=True, cwd=ROOT, timeout=240,
+        capture_output=True, text=True, cwd=ROOT, timeout=400,
     )  # fmt: skip
     assert placed.returncode == 0, placed.stderr
     assert "tiny/L1" in placed.stdout

@@ -163,7 +163,7 @@ def test_options_that_do_not_go_together(tmp_path, entry, message):
 def run(hub, folder: Path, *words: str, **environment) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", "from jobs.cli import main; main()", *map(str, words)]
     variables = {**os.environ, **hub.environment(folder / "home"), **environment}
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=250)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=400)
 
 
 @pytest.mark.cluster

@@ -30,7 +30,7 @@ with locked(Path(sys.argv[1]), "org/a", "{commit}") as lock:
 
 def hold(cache: Path, how: str, prefix: list[str] = (), **environment) -> str:
     command = [*prefix, sys.executable, "-c", HOLD.format(how=how, commit=COMMIT), str(cache)]
-    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 

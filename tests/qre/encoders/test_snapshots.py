@@ -88,7 +88,7 @@ def test_four_processes_fetch_once(hub, tmp_path):
     script = f"from qre.encoders.snapshots import acquire; acquire('org/a', {model.revision!r}, {model.files!r}).release()"
     environment = {**os.environ, **hub.environment(tmp_path / "node")}
     processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(4)]
-    assert [process.wait(240) for process in processes] == [0] * 4
+    assert [process.wait(400) for process in processes] == [0] * 4
     assert bodies(hub, "model.safetensors") <= 1 + 1  # one body; the hub answers a large file with a redirect first
 
 
@@ -115,10 +115,10 @@ def test_the_bound_is_held_while_encoders_come_and_go(hub):
 def test_prefetch_leaves_its_errors_to_who_needs_it(hub):
     hub.add("org/a", files=files(3000))
     model = resolve("org/a")
-    prefetch("org/a", model.revision, model.files).join(30)
+    prefetch("org/a", model.revision, model.files).join()
     before = bodies(hub, "model.safetensors")
     acquire("org/a", model.revision, model.files).release()
     assert bodies(hub, "model.safetensors") == before > 0
-    prefetch("org/none", "0" * 40).join(30)
+    prefetch("org/none", "0" * 40).join()
     with pytest.raises(EncoderError):
         acquire("org/none", "0" * 40)

@@ -140,5 +140,5 @@ def test_a_local_store_starts_no_s3(tmp_path):
         "import sys; from qre.store import Store; store = Store(sys.argv[1]); store.folder.write('a/b', b'1'); store.embeddings.keys()\n"
         "store.features.keys('m'); from pyarrow import fs; fs.initialize_s3(); print('not before')"
     )
-    told = subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=400, check=False)
     assert (told.stdout, told.stderr) == ("not before\n", "")

@@ -87,7 +87,7 @@ def test_quarantine_makes_absent(files):
 def write_often(location, start, letter, times):
     """Write one name again and again, every time the same content of one letter."""
     files = Store(location).folder
-    start.wait(60)
+    start.wait(400)
     for _ in range(times):
         files.write("a/one.bin", letter * 300_000)
 
@@ -99,7 +99,7 @@ def test_two_processes_that_write_one_name(location):
     for writer in writers:
         writer.start()
     files, seen = Store(location).folder, set()
-    start.wait(60)
+    start.wait(400)
     while any(writer.is_alive() for writer in writers):
         try:
             content = files.read("a/one.bin")
