@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qre.atlas.build import build_atlas
-from qre.atlas.prediction import PredictionData, PredictionSettings, evaluate, fit
-from qre.atlas.prediction.data import score_ranges
-from qre.atlas.prediction.file import predictor_bytes
+from qre.build.atlas_files import build_atlas
+from qre.prediction import PredictionData, PredictionSettings, evaluate, fit
+from qre.prediction.data import score_ranges
+from qre.prediction.predictor_file import predictor_bytes
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod, feature_row
 from qre.sentences import builtin_set

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from jobs import config, slots
-from jobs.on_end import OnEnd
-from qre.atlas.prediction.data import PredictionSettings
+from jobs.config import sweep_config as config
+from jobs.config import slots
+from jobs.config.on_end import OnEnd
+from qre.prediction.data import PredictionSettings
 from qre.encoders.hub import HubQuery
 from qre.encoders.spec import ClassicalSpec
-from qre.tasks import spec
+from qre.tasks import task_spec as spec
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("cluster/*.md"), *ROOT.glob("results/*.md")])

@@ -1,4 +1,4 @@
-"""What the `qre` command does: here it is put together, cli.py is where it begins and ends, and each file has the commands of one kind.
+"""What the `qre` command does: here it is put together, cli.py is where it begins and ends, and each file is one command.
 
 Nothing large is imported here or above a command's first line: `qre --help` answers at once.
 """
@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from jobs import ending
-from jobs.show import console
-from jobs.commands import encoders, maps, start, sweeps, usage
+from jobs.terminal import console
+from jobs.commands import compare, doctor, encoders, evaluate, illustrate, neighbours, new, place, plan, rank, report, status, submit, sweep, usage
+from jobs.commands import map as map_command
 from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
@@ -22,15 +23,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 for title, commands in (
-    ("Begin", (start.new, start.doctor)),
-    ("Make a map", (sweeps.plan, sweeps.sweep, sweeps.status, sweeps.report, sweeps.submit, sweeps.evaluate)),
-    ("Use a map", (maps.rank, maps.place, maps.neighbours, maps.compare)),
+    ("Begin", (new.new, doctor.doctor)),
+    ("Make a map", (plan.plan, sweep.sweep, status.status, report.report, submit.submit, evaluate.evaluate)),
+    ("Use a map", (rank.rank, place.place, neighbours.neighbours, compare.compare)),
 ):
     for command in commands:
         app.command(rich_help_panel=title)(with_volume(command))
-app.command("map", rich_help_panel="Begin")(with_volume(start.map_))
+app.command("map", rich_help_panel="Begin")(with_volume(map_command.map_))
 app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
-app.command(rich_help_panel="Find out more")(with_volume(maps.illustrate))
+app.command(rich_help_panel="Find out more")(with_volume(illustrate.illustrate))
 
 
 def _version(asked: bool) -> None:

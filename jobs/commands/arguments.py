@@ -10,7 +10,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
-from jobs.show import console
+from jobs.terminal import console
 from qre.errors import UserError
 
 
@@ -32,6 +32,17 @@ Neighbours = Annotated[int, typer.Option("-k", min=1, help="how many neighbours"
 OptionalConfig = Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes, only results and errors")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also what Ray and the libraries log, and the traceback of an error")]
+Sentences = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help=".txt, .csv, .tsv, .jsonl or .parquet; default: the documents of a retrieval task, else built-in ones")]
+Column = Annotated[str | None, typer.Option(help="the column of the sentences; default: found by its name and content")]
+Limit = Annotated[int | None, typer.Option(min=2, help="how many sentences at most; default: 2,000")]
+Tasks = Annotated[list[str] | None, typer.Option(
+    "--task", metavar="KIND=FILE",
+    help="retrieval=FOLDER (queries, documents and relevant in it, or BEIR's layout), sts=FILE, pairs=FILE, classification=TRAIN,TEST, clustering=FILE, or builtin; may be repeated",
+)]
+Queries = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")]
+Documents = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")]
+Relevant = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: query, document and, if you have it, relevance")]
+Force = Annotated[bool, typer.Option("--force", help="overwrite the config if it exists")]
 
 
 def hear_volume(quiet: bool, verbose: bool) -> None:

@@ -30,8 +30,8 @@ def search(
     """
     from pydantic import ValidationError
 
-    from jobs.mistakes import as_options
-    from jobs.planning.encoders import search as found
+    from jobs.config.mistakes import as_options
+    from jobs.start.search import search as found
     from qre.encoders.hub import HubQuery
     from qre.errors import UserError
 
@@ -50,7 +50,7 @@ def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue;
 
     Example: qre encoders list demo
     """
-    from jobs.planning.encoders import list_catalogue as listed
+    from jobs.start.search import list_catalogue as listed
 
     listed(name)
 
@@ -64,6 +64,6 @@ def show(
 
     Example: qre encoders show sentence-transformers/all-MiniLM-L6-v2
     """
-    from jobs.planning.encoders import show as shown
+    from jobs.start.search import show as shown
 
     shown(encoder)

@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from jobs.engine.bench import Bench
 from jobs.engine.nodes import fitting, not_on
 from jobs.engine.schedule import Attempt
-from jobs.slots import ClusterSettings, Slot
+from jobs.config.slots import ClusterSettings, Slot
 from jobs.workers.embed import Embedder
 
 LOOK_SECONDS = 2.0  # between looks at the nodes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from jobs.engine.nodes import autoscaling, holding, node_name
 from jobs.engine.schedule import Attempt
-from jobs.slots import Slot
+from jobs.config.slots import Slot
 
 IN_A_ROW = 3  # passes that a node fails with no success between: then it is suspected
 

@@ -16,7 +16,7 @@ from ray.exceptions import RayError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 
 from jobs.engine.nodes import asked, first_autoscalers_report, fitting, types_up, workers
-from jobs.slots import Slot
+from jobs.config.slots import Slot
 
 ANSWER_SECONDS = 5
 LOG_BYTES = 200_000  # of the autoscaler's log that are looked at

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobs.engine.local import SweepError
-from jobs.engine.metrics import Metrics
+from jobs.engine.connect import SweepError
+from jobs.engine.gauges import Metrics
 from jobs.engine.progress import Reporter
-from jobs.outcome import LIMITS, failed_keys
-from jobs.planning.passes import PassWork, score_key
+from jobs.engine.outcome import LIMITS, failed_keys
+from jobs.planning.units import PassWork, score_key
 from jobs.planning.plan import Plan
 from jobs.workers.events import ScoreResult, UnitResult
 from jobs.workers.faults import places_fault

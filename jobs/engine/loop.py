@@ -13,16 +13,16 @@ from jobs.engine.ahead import seconds_left
 from jobs.engine.bench import Bench
 from jobs.engine.doubts import Doubts
 from jobs.engine.ledger import Ledger, in_short
-from jobs.engine.limits import Limits
-from jobs.engine.local import Interrupted, Stop, SweepError
-from jobs.engine.metrics import Metrics
+from jobs.engine.bounds import Limits
+from jobs.engine.connect import Interrupted, Stop, SweepError
+from jobs.engine.gauges import Metrics
 from jobs.engine.nodes import autoscaling, node_name, node_of_actor, on_node, several_nodes
 from jobs.engine.progress import Counts, Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
-from jobs.outcome import encoder_count
+from jobs.engine.outcome import encoder_count
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.work import Times
 from jobs.workers.beats import Ended

@@ -12,7 +12,7 @@ import ray
 from ray._private import ray_constants
 from ray.experimental.internal_kv import _internal_kv_get
 
-from jobs.slots import ACCELERATOR, Slot
+from jobs.config.slots import ACCELERATOR, Slot
 
 NODE_TYPE = "ray.io/node-group"  # Ray's label for it
 NODE_ID = "ray.io/node-id"  # its label for the node itself

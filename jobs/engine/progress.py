@@ -16,7 +16,7 @@ from jobs import ending
 from jobs.engine.remaining import Remaining, in_words
 from jobs.engine.schedule import Attempt
 from jobs.engine.watch import described
-from jobs.show.bar import Bar
+from jobs.terminal.bar import Bar
 from jobs.workers.events import Started
 from qre.store import Store
 from qre.store.folder import canonical_json

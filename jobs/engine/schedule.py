@@ -7,8 +7,8 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from jobs.planning.passes import PassWork
-from jobs.slots import Slot
+from jobs.planning.units import PassWork
+from jobs.config.slots import Slot
 
 PAUSE_SECONDS = 1.0  # before another try; doubled with each
 LONGEST_PAUSE = 120.0

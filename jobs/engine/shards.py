@@ -11,8 +11,8 @@ import ray
 from jobs.config import SweepConfig
 from jobs.engine.bench import Bench
 from jobs.engine.nodes import not_on
-from jobs.engine.tasks import Call
-from jobs.planning.passes import Unit
+from jobs.engine.ray_tasks import Call
+from jobs.planning.units import Unit
 from jobs.workers.featurize import ToFeaturize, featurize
 from qre.features import FeatureMethod
 

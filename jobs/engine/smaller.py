@@ -7,7 +7,7 @@ import io
 import pandas as pd
 
 from jobs.config import SweepConfig
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.planning.plan import Plan
 from jobs.planning.resolve import abridged
 from qre.encoders.hub import WITHHELD

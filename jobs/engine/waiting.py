@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from jobs.engine.actors import Actors
 from jobs.engine.ledger import Ledger
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.engine.nodes import autoscaling, fitting, holding
 from jobs.engine.schedule import Attempt, Schedule
-from jobs.planning.passes import PassWork
+from jobs.planning.units import PassWork
 from jobs.workers.events import UnitResult
 
 

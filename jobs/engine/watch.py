@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 
 from jobs.engine.capacity import look
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.engine.nodes import autoscaling, fitting, lacking, largest, several_nodes, workers
 from jobs.engine.schedule import Attempt
-from jobs.engine.tasks import Call, no_news
-from jobs.slots import ClusterSettings, Slot
+from jobs.engine.ray_tasks import Call, no_news
+from jobs.config.slots import ClusterSettings, Slot
 from qre.errors import UserError
 
 POLL_SECONDS = 0.5

@@ -18,7 +18,7 @@ import pandas as pd
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.own_results import local_encoders, read_own
 from jobs.mteb.run import REPORT_OF_JOIN, Encoder, join, published
-from jobs.mteb.tasks import Chosen, check_languages, check_names, chosen, kinds
+from jobs.mteb.chosen import Chosen, check_languages, check_names, chosen, kinds
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import UserError
 from qre.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.config import SweepConfig
-from jobs.slots import Slot
+from jobs.config.slots import Slot
 from qre.encoders.cost import Estimate, estimate
 from qre.encoders.shape import is_static
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec

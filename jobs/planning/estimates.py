@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from jobs.config import SweepConfig
 from jobs.planning.costs import expected_cost, is_transformer
-from jobs.planning.passes import PassWork
+from jobs.planning.units import PassWork
 from jobs.planning.plan import Plan
-from jobs.planning.prices import ESTIMATED, OTHER, price_of
+from jobs.config.prices import ESTIMATED, OTHER, price_of
 from qre.encoders.cost import GPUS
 from qre.encoders.spec import HubSpec, ModelSpec, StaticSpec
 

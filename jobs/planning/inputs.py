@@ -22,7 +22,7 @@ from qre.paths import below
 from qre.store.address import Address, parse
 from qre.store.bucket import Bucket
 from qre.store.files import Files, parts
-from qre.tasks.spec import BuiltinTasks
+from qre.tasks.task_spec import BuiltinTasks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,13 @@ from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
-from jobs.ownership import Owner
+from jobs.records.ownership import Owner
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
-from jobs.planning.passes import PassWork, Scoring, Unit, score_key
+from jobs.planning.units import PassWork, Scoring, Unit, score_key
 from jobs.planning.prompts import score_file
 from jobs.planning.resolve import Resolved
-from qre.atlas.build import atlas_identity
+from qre.build.atlas_files import atlas_identity
 from qre.encoders.passes import parent_key, pass_key, unit_key
 from qre.encoders.spec import HubSpec
 from qre.features import FeatureMethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jobs.planning.passes import Unit
+from jobs.planning.units import Unit
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import EncoderError
 from qre.store.folder import content_key

@@ -15,10 +15,10 @@ from huggingface_hub import is_offline_mode
 from pydantic import ValidationError
 
 from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, load_list
-from jobs.mistakes import explained
+from jobs.config.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
-from jobs.ownership import Owner
-from jobs.planning.foreseen import of_catalogue, too_few_to_centre
+from jobs.records.ownership import Owner
+from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks

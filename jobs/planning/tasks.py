@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from jobs.config import BuiltinSentences, MtebScores, SweepConfig
 from qre.errors import UserError
 from qre.sentences.builtin import generate, similarity
-from qre.tasks.builtin import builtin_tasks
-from qre.tasks.files import read_task
-from qre.tasks.spec import BuiltinTasks
+from qre.tasks.builtin_tasks import builtin_tasks
+from qre.tasks.task_files import read_task
+from qre.tasks.task_spec import BuiltinTasks
 from qre.tasks.task import Task
 
 BUILTIN_SENTENCES, BUILTIN_SEED = 1500, 1  # of the built-in tasks; not the seed of the sentence set: see builtin_tasks

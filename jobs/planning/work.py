@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jobs.config import SweepConfig
-from jobs.engine.granted import granted_cpus
+from jobs.planning.granted import granted_cpus
 from jobs.planning.costs import expected_cost
 from jobs.planning.estimates import Words
-from jobs.planning.passes import PassWork, Scoring, Unit
+from jobs.planning.units import PassWork, Scoring, Unit
 from jobs.planning.plan import Plan, feature_folders
-from jobs.planning.prices import gpu_type
-from jobs.slots import ACCELERATOR, Slot
+from jobs.config.prices import gpu_type
+from jobs.config.slots import ACCELERATOR, Slot
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec

@@ -7,8 +7,8 @@ import socket
 from datetime import datetime, timezone
 
 from jobs.engine.remaining import in_words
-from jobs.running import started
-from jobs.show.bar import clock
+from jobs.records.running import started
+from jobs.terminal.bar import clock
 
 DEAD_SECONDS = 180.0  # a running sweep writes its record every 10 s; a bucket, or a plan of thousands, may hold one up
 BY = {signal.SIGINT.name: "you (Ctrl-C)"}

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from jobs.planning.plan import Plan
 from jobs.planning.resolve import abridged
-from jobs.show.console import console
+from jobs.terminal.console import console
 from qre.store import Failure
 
 OF_CONFIG = ("wrong entry",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.start.columns import head_of, mean_length
+from jobs.start.headers import head_of, mean_length
 from qre.errors import UserError
 from qre.sentences import read_sentences
 from qre.sentences.builtin import MAXIMUM

@@ -22,7 +22,7 @@ from qre.encoders.folders import file_sizes
 from qre.errors import UserError
 from qre.paths import below, shortened
 from qre.store.address import parse
-from qre.tasks.spec import BuiltinTasks
+from qre.tasks.task_spec import BuiltinTasks
 
 LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
 OURS = ("jobs", "qre")

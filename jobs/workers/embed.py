@@ -12,7 +12,7 @@ from typing import Union
 import numpy as np
 import ray
 
-from jobs.planning.passes import PassWork, Unit
+from jobs.planning.units import PassWork, Unit
 from jobs.workers.chunks import encode_chunks, measured
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
 from jobs.workers.faults import check_own

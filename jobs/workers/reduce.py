@@ -11,14 +11,15 @@ import ray
 
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
-from jobs.ownership import Owner, check_owner
-from jobs.planning.passes import Unit, score_key
+from jobs.records.ownership import Owner, check_owner
+from jobs.planning.units import Unit, score_key
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
-from jobs.spending import read_spent
+from jobs.records.spending import read_spent
 from jobs.workers.beats import beating
 from jobs.workers.worker import versions
-from qre.atlas.build import build_atlas, feature_matrix, parquet_bytes
-from qre.atlas.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
+from qre.atlas.map_table import feature_matrix, parquet_bytes
+from qre.build.atlas_files import build_atlas
+from qre.build.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.encoders.passes import pass_key
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
 

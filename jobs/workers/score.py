@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from jobs.planning.passes import PassWork, Scoring, Unit
+from jobs.planning.units import PassWork, Scoring, Unit
 from jobs.planning.prompts import prompts_of, score_file
 from jobs.workers.chunks import encode_chunks, texts_key
 from jobs.workers.events import ChunkMade, ScoreResult

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qre.encoders.borrowed import looked_through
-from qre.encoders.limits import check_lengths, position_limit, set_token_limit, token_limit
+from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.loading import Seen, checked
 from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire

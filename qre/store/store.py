@@ -11,7 +11,7 @@ from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
 from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
-from qre.store.spending import Spending
+from qre.store.gpu_time import Spending
 
 
 class FolderLookedAt(LooksOnly, Folder):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qre.errors import UserError
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.spec import RetrievalFile
-from qre.tasks.tables import Table, read_table
+from qre.tasks.task_spec import RetrievalFile
+from qre.tasks.columns import Table, read_table
 from qre.tasks.values import names, number, texts
 
 DROP = "; or on_problem: drop leaves it out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qre.tasks.tables import Table
+from qre.tasks.columns import Table
 
 
 def texts(table: Table, field: str, may_be_empty: bool = False) -> list[str]:

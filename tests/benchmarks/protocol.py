@@ -25,8 +25,8 @@ from sklearn.preprocessing import StandardScaler
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from qre.atlas.prediction.folds import grouped_folds  # noqa: E402
-from qre.atlas.prediction.paper import COMPONENTS, PENALTIES, RATIOS, PaperProtocol  # noqa: E402
+from qre.prediction.folds import grouped_folds  # noqa: E402
+from qre.prediction.paper import COMPONENTS, PENALTIES, RATIOS, PaperProtocol  # noqa: E402
 
 FOLDS = 5
 

@@ -15,7 +15,7 @@ from ray.core.generated.common_pb2 import LabelSelectorOperator
 from ray.core.generated.instance_manager_pb2 import Instance, InstanceUpdateEvent
 
 from jobs.config import load_config
-from jobs.submission.submit import MARGIN_SECONDS
+from jobs.submission.job import MARGIN_SECONDS
 from tests.cluster.files import CLUSTER, LAUNCHERS, MANIFESTS, ROOT, autoscaling_config, cluster_spec, containers, load
 
 RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]

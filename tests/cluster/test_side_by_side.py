@@ -26,7 +26,7 @@ print(client.get_job_logs(job))
 LOCAL = """
 import json, sys, ray
 from jobs.config import ClusterSettings
-from jobs.engine.local import cluster
+from jobs.engine.connect import cluster
 with cluster(ClusterSettings(cpus=1)):
     print(json.dumps([node["NodeID"] for node in ray.nodes()]))
 """

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from cluster.local import LocalCluster
 from jobs.config import SweepConfig
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.engine.progress import Reporter
-from jobs.engine.sweep import sweep
+from jobs.engine.rounds import sweep
 from jobs.planning.plan import Plan, feature_folders, make_plan
 from jobs.planning.resolve import resolve
 from jobs.workers.embed import Embedded, embed_pass

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.engine import bench as module
 from jobs.engine.bench import IN_A_ROW, Bench
-from jobs.slots import Slot
+from jobs.config.slots import Slot
 
 SLOT, GPU = Slot(), Slot(gpus=1)
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.show import console
+from jobs.terminal import console
 
 COMMANDS = ("plan", "sweep", "status", "report", "submit", "evaluate", "rank", "place", "neighbours", "compare", "illustrate", "encoders search", "encoders list", "encoders show")
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "torch", "ray", "pyarrow", "matplotlib", "huggingface_hub", "transformers")

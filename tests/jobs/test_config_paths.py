@@ -7,7 +7,7 @@ import yaml
 
 from jobs.config import load_config
 from jobs.mteb.public_scores import REPORT
-from jobs.ownership import owner_of
+from jobs.records.ownership import owner_of
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.submission.upload import prepare

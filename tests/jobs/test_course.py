@@ -16,9 +16,9 @@ from jobs.engine.remaining import Remaining, in_words
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.planning.work import Times, measured_factor
-from jobs.show.bar import Bar
-from jobs.show.console import console
-from jobs.show.costs import money_in_words, print_simulation
+from jobs.terminal.bar import Bar
+from jobs.terminal.console import console
+from jobs.show.cost_tables import money_in_words, print_simulation
 from jobs.show.course import course
 from qre.encoders.passes import pass_key
 from qre.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.start import doctor
+from jobs.start import checks as doctor
 from tests.hub import FakeHub
 
 ROOT = Path(__file__).parents[2]

@@ -188,7 +188,7 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
     for left in unfinished(tmp_path):  # of a worker that was stopped, and then killed, in the middle of a file
         Path(left).unlink()
 
-    exporting = HOLDING.format(module="jobs.sweeping", name="export", pipe=str(pipe))
+    exporting = HOLDING.format(module="jobs.sweeping.one_sweep", name="export", pipe=str(pipe))
     for number in (signal.SIGHUP, signal.SIGTERM):  # the map is made, and the second time it was there already: nothing is left but the copy
         run = Run(tmp_path, "sweep", path, before=exporting)
         with run.held(pipe, "the export"):

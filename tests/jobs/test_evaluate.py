@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.mteb.evaluate import coverage, lacking, prompts_of
+from jobs.evaluation.missing import coverage, lacking, prompts_of
 from jobs.mteb.own_results import ROOT
 from jobs.mteb.public_scores import public_scores
 from jobs.planning.plan import make_plan
@@ -128,7 +128,7 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
 
     def seen(names):
         scores, plan = public_scores(config, store, resolved.specs), make_plan(config, store, resolved)
-        from jobs.mteb.evaluate import _encoders
+        from jobs.evaluation.missing import _encoders
 
         rows = {row.pop("task"): row for row in coverage(scores, plan, _encoders(resolved), names)}
         return rows, lacking(config, store, resolved, plan, scores, names)

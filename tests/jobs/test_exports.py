@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.exports import check_export
+from jobs.records.exports import check_export
 from qre.atlas.reader import AtlasFiles
 from qre.errors import PlaceError, UserError
 from qre.store import Store

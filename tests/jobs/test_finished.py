@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.show import finished
-from jobs.show.finished import _print_best
-from jobs.show.spelled import near, qre_command, quoted
+from jobs.show import last_words as finished
+from jobs.show.last_words import _print_best
+from jobs.terminal.spelled import near, qre_command, quoted
 from qre.atlas.overview import parents_of
-from qre.atlas.standing import StandingAtlas
+from qre.atlas.finished import FinishedAtlas
 from tests.finished import STRANGE, TASKS
 
 
 def test_the_best_by_task_and_by_mean_near_copies_on_one_line(finished_atlas):
-    atlas = StandingAtlas(finished_atlas)
+    atlas = FinishedAtlas(finished_atlas)
     with finished.console.capture() as captured:
         _print_best(atlas.overview(), parents_of(atlas.table))
     shown = captured.get()

@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from jobs.atlas.models import embed
+from jobs.asked.models import embed
 from jobs.config import SweepConfig
-from jobs.outcome import tolerated
-from jobs.planning import foreseen
+from jobs.engine.outcome import tolerated
+from jobs.planning import unfit as foreseen
 from jobs.planning.estimates import expected_costs
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import record_unresolved, resolve
-from jobs.planning.simulate import passes_of
+from jobs.engine.simulate import passes_of
 from qre.encoders.foreseen import Foresight
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec, StaticSpec

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.engine.granted import granted_cpus
+from jobs.planning.granted import granted_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
-ASK = [sys.executable, "-c", "from jobs.engine.granted import granted_cpus; print(granted_cpus())"]
+ASK = [sys.executable, "-c", "from jobs.planning.granted import granted_cpus; print(granted_cpus())"]
 MASK = len(os.sched_getaffinity(0))
 V1 = Path("/sys/fs/cgroup/cpu")
 
@@ -72,7 +72,7 @@ def test_a_local_ray_keeps_to_the_mask_and_says_where_it_was_told_more():
     script = """
 import ray
 from jobs.config import ClusterSettings
-from jobs.engine.local import cluster
+from jobs.engine.connect import cluster
 for cpus in (None, 2):
     with cluster(ClusterSettings(cpus=cpus)):
         print("CPUS", ray.cluster_resources()["CPU"])

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from jobs.atlas.compare import divergences
-from jobs.atlas.models import embed
+from jobs.asked.comparison import divergences
+from jobs.asked.models import embed
 from jobs.cli import app
 from jobs.config import load_config
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from qre.atlas.build import build_atlas
+from qre.build.atlas_files import build_atlas
 from qre.density import DensityOperator
 from qre.entropy import jensen_shannon, relative
 from qre.errors import UserError

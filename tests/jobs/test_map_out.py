@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.start.map import map_models
-from jobs.start.new import Wanted, write
+from jobs.start.at_once import map_models
+from jobs.start.new_config import Wanted, write
 from qre.errors import PlaceError, UserError
 
 

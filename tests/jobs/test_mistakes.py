@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticKnownError, core_schema
 
 from jobs.config import SweepConfig
-from jobs.keys import Place, plain_type
-from jobs.mistakes import PATTERNS, _what
+from jobs.config.keys import Place, plain_type
+from jobs.config.mistakes import PATTERNS, _what
 
 CONTEXT = {
     "error": ValueError("our own words"), "pattern": "^x$", "expected": "'a', 'b' or 'c'", "expected_tags": "'a', 'b'", "discriminator": "'cpus'", "tag": "q",

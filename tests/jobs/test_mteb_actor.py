@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("mteb", reason="the extra mteb is not installed")
 
-from jobs.mteb import actor as mteb_actor
-from jobs.mteb.actor import Evaluation, run_tasks
+from jobs.evaluation import actor as mteb_actor
+from jobs.evaluation.actor import Evaluation, run_tasks
 from jobs.mteb.own_results import known_failures, place_of, publish, record_failures
 from jobs.mteb.run import Encoder
 from jobs.workers.events import Loaded

@@ -17,7 +17,7 @@ import ray
 from cluster.guard import command
 from cluster.local import LocalCluster
 from jobs.config import load_config
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.engine.nodes import autoscaling
 from jobs.engine.progress import Reporter
 from jobs.workers.embed import Embedder

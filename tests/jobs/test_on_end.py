@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from cluster.guard import command as command_of
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.engine.local import AtLimit, Interrupted, SweepError
-from jobs.on_end import OnEnd, on_end
+from jobs.engine.connect import AtLimit, Interrupted, SweepError
+from jobs.config.on_end import OnEnd
+from jobs.sweeping.telling import on_end
 from qre.errors import UserError
 from qre.store import Store
 from tests.faults.held import Held
@@ -73,7 +74,7 @@ class Server:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     """Between the tries of a webhook."""
-    monkeypatch.setattr("jobs.on_end.PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr("jobs.sweeping.telling.PAUSE_SECONDS", 0.02)
 
 
 def writes(path: Path, then: str = "") -> list[str]:
@@ -166,7 +167,8 @@ def test_sigterm_ends_the_telling_and_not_the_exit_code(tmp_path):
     script = f"""
 import sys, typer
 sys.path.insert(0, {str(ROOT)!r})
-from jobs.on_end import OnEnd, on_end
+from jobs.config.on_end import OnEnd
+from jobs.sweeping.telling import on_end
 try:
     with on_end(OnEnd(command=(sys.executable, "-c", "import time; open({str(tmp_path / 'here')!r}, 'w'); time.sleep(600)")), "t"):
         raise typer.Exit(1)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.outcome import BUDGET, encoder_count, failed_encoders, most_failed, tolerated
-from jobs.planning.passes import score_key
+from jobs.engine.outcome import BUDGET, encoder_count, failed_encoders, most_failed, tolerated
+from jobs.planning.units import score_key
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.slots import ClusterSettings
+from jobs.config.slots import ClusterSettings
 from qre.store import Failure, Store
 from tests.jobs.conftest import write_config
 

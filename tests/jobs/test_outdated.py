@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from jobs.atlas.standing import open_atlas
+from jobs.asked.opened import open_atlas
 from jobs.config import load_config
 from tests.jobs.test_look import swept  # noqa: F401  a finished map of 12 encoders in its store
 

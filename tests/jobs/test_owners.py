@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.ownership import Owner, claim, owner_of, place_of
+from jobs.records.ownership import Owner, claim, owner_of, place_of
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.submission import IN_A_JOB
+from jobs import IN_A_JOB
 from jobs.workers.reduce import reduction, write_atlas
 from qre.errors import UserError
 from qre.store import Store
@@ -145,7 +145,7 @@ def test_a_submitted_config_is_where_it_was_submitted_from(tmp_path, monkeypatch
 
 
 def test_submit_tells_the_place_and_passes_the_way_out_on(tmp_path, monkeypatch):
-    from jobs.submission import submit as submission
+    from jobs.submission import job as submission
 
     config, asked = write_config(tmp_path, [HASHED]), []
     monkeypatch.setattr(submission, "run", lambda config, address, folder, wait, options: asked.append(options) or 0)

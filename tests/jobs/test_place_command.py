@@ -14,12 +14,12 @@ import yaml
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from jobs.atlas.matrix import read_matrix
-from jobs.atlas.models import embed, spec_of
+from jobs.asked.matrix import read_matrix
+from jobs.asked.models import embed, spec_of
 from jobs.cli import app
 from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
-from qre.atlas.standing import StandingAtlas
+from qre.atlas.finished import FinishedAtlas
 from qre.encoders.passes import EncodeSettings
 from qre.errors import UserError
 from tests.finished import SENTENCES, STRANGE, TASKS, embedding_at, points
@@ -75,7 +75,7 @@ def test_names_of_strangers_are_escaped(place, tmp_path):
 
 
 def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_atlas, tmp_path, monkeypatch):
-    from qre.atlas import figures
+    from qre.figures import style as figures
 
     monkeypatch.setattr(figures, "DPI", 50)
     before = {path.name: path.read_bytes() for path in finished_atlas.iterdir()}
@@ -184,7 +184,7 @@ def test_a_folder_is_embedded_as_the_map_was(place, tiny_encoder, finished_atlas
     placed = json.loads(shown)["placed"][0]
     assert placed["name"] == f"{tiny_encoder.name}/L1/cls/truncate:16" and placed["dimension"] == 16
     entry = FolderEntry(source="folder", path=str(tiny_encoder), layer=1, pooling="cls", truncate_dim=16)
-    atlas = StandingAtlas(finished_atlas)
+    atlas = FinishedAtlas(finished_atlas)
     settings = EncodeSettings.model_validate(atlas.manifest["encode"])
     expected = embed(spec_of(entry), atlas.sentences, settings, "cpu", lambda *_: None)
     assert expected.shape == (SENTENCES, 16) and placed["qre"] == pytest.approx(atlas.place(expected).qre, rel=1e-12)
@@ -203,7 +203,7 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
     found = json.loads(shown)["placed"][0]["measured"]
     task = next(iter(load_tasks(load_config(config))[0].values()))
     spec = spec_of(load_list(tmp_path / "list.yaml")[0])
-    settings, sentences = EncodeSettings(token_budget=512, chunk_sentences=50), StandingAtlas(finished_atlas).sentences
+    settings, sentences = EncodeSettings(token_budget=512, chunk_sentences=50), FinishedAtlas(finished_atlas).sentences
     plain = spec.model_copy(update={"transforms": ()})
     mean = embed(plain, sentences, settings, "cpu", lambda *_: None).mean(axis=0, dtype=np.float64)
     own = embed(plain, task.texts, settings, "cpu", lambda *_: None)

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from jobs.config import load_config
-from jobs.engine import local
-from jobs.engine.local import SweepError, cluster
+from jobs.engine import connect as local
+from jobs.engine.connect import SweepError, cluster
 from jobs.engine.smaller import check_not_smaller
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.slots import ClusterSettings
+from jobs.config.slots import ClusterSettings
 from jobs.workers.faults import doubtful, machines_fault, places_fault
 from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubProblem

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.planning.deadline import checked_deadline, seconds_left
-from jobs.planning.prices import gpu_type, price_of, read_prices
-from jobs.slots import ClusterSettings
-from jobs.spending import read_spent
+from jobs.config.deadline import checked_deadline, seconds_left
+from jobs.config.prices import gpu_type, price_of, read_prices
+from jobs.config.slots import ClusterSettings
+from jobs.records.spending import read_spent
 from qre.errors import UserError
 from qre.store import Store
 from tests.conftest import save_tiny_bert

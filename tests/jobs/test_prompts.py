@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.planning.passes import Unit
+from jobs.planning.units import Unit
 from jobs.planning.plan import make_plan
 from jobs.planning.prompts import TYPES, prompts_of, score_file
 from jobs.planning.resolve import resolve
@@ -16,7 +16,7 @@ from qre.encoders.spec import ClassicalSpec, FolderSpec
 from qre.errors import EncoderError
 from qre.store import Store
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.similarity import STSTask
+from qre.tasks.pairs import STSTask
 from tests.checkpoints import make
 
 CORPUS = {"d1": "the cat runs .", "d2": "a dog sees the city", "d3": "the old judge likes the river", "d4": "one new boat", "d5": "the farmer sings"}

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.config import SweepConfig
 from jobs.mteb.own_results import ROOT, local_encoders, place_of
-from jobs.mteb.tasks import check_names
+from jobs.mteb.chosen import check_names
 from jobs.mteb.public_scores import COLUMNS, REPORT, public_scores
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
@@ -244,7 +244,7 @@ def test_errors_name_the_entry(tmp_path):
 
 
 def test_a_benchmark_without_the_package_is_an_error_that_says_how_to_install_it(tmp_path, monkeypatch):
-    from jobs.mteb import tasks as mteb_tasks
+    from jobs.mteb import chosen as mteb_tasks
 
     monkeypatch.setattr(mteb_tasks, "installed", lambda: False)
     mteb_tasks._benchmark.cache_clear()

@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from jobs import running
-from jobs.running import at_work, check_alone, machine, started
+from jobs.records import running
+from jobs.records.running import at_work, check_alone, machine, started
 from qre.errors import UserError
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401
 
 RUN = """
 import sys, time
-from jobs.running import at_work
+from jobs.records.running import at_work
 from qre.store import Store
 with at_work(Store(sys.argv[1]), "t"):
     print("began", flush=True)
@@ -100,7 +100,7 @@ def test_of_another_machine_the_heartbeat_tells(store, monkeypatch):
 
 RACE = """
 import sys
-from jobs.running import at_work
+from jobs.records.running import at_work
 from qre.errors import UserError
 from qre.store import Store
 for line in sys.stdin:

@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.engine.schedule import LONGEST_PAUSE, Schedule
-from jobs.planning.passes import PassWork
-from jobs.slots import ClusterSettings, Slot
+from jobs.planning.units import PassWork
+from jobs.config.slots import ClusterSettings, Slot
 
 GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.engine.sweep import _remove_leftovers
-from jobs.planning.passes import score_key
+from jobs.engine.rounds import _remove_leftovers
+from jobs.planning.units import score_key
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.planning.tasks import load_tasks

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jobs.planning.passes import PassWork
-from jobs.planning.simulate import SLOT, on_paper, simulate, stand_in
+from jobs.planning.units import PassWork
+from jobs.engine.simulate import SLOT, on_paper, simulate, stand_in
 
 
 @pytest.fixture(scope="module")

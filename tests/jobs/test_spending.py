@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from cluster.local import LocalCluster
 from jobs.cli import app
-from jobs.engine.local import AtLimit, SweepError
+from jobs.engine.connect import AtLimit, SweepError
 from jobs.engine.progress import Reporter
-from jobs.outcome import BUDGET, DEADLINE
-from jobs.spending import UNKNOWN, read_spent
+from jobs.engine.outcome import BUDGET, DEADLINE
+from jobs.records.spending import UNKNOWN, read_spent
 from qre.encoders.passes import EncodeSettings
 from qre.store import Store
 from tests.faults.held import Held

@@ -20,7 +20,7 @@ from ray.dashboard.modules.job.pydantic_models import JobDetails
 from cluster.guard import command
 from cluster.local import LocalCluster
 from jobs.config import SweepConfig
-from jobs.submission.submit import check_config, exit_code
+from jobs.submission.job import check_config, exit_code
 from qre.errors import UserError
 from qre.sentences import builtin_set
 from qre.store import Store

@@ -12,7 +12,7 @@ from jobs.cli import app
 from jobs.config import SweepConfig
 from jobs.planning.plan import feature_folders, make_plan
 from jobs.planning.resolve import resolve
-from jobs.show.console import console
+from jobs.terminal.console import console
 from jobs.show.failures import print_failures
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import UnitResult
@@ -98,7 +98,7 @@ def test_a_map_without_warnings_has_no_column_of_them(tmp_path, tiny_encoder):
 def test_the_page_has_what_was_warned_of():
     import pandas as pd
 
-    from qre.atlas.report.page import _warned
+    from qre.report.page import _warned
 
     table = pd.DataFrame({"name": ["a", "b|c"], "warnings": [None, "said <b>"]})
     assert _warned(table)[-1] == r"- b\|c: said &lt;b&gt;"

@@ -189,7 +189,7 @@ def test_a_cluster_without_the_hub_plans_and_runs_what_its_cache_holds(hub, tmp_
 
 
 def test_place_takes_the_native_class_and_refuses_other_kinds(tmp_path, finished_atlas):
-    from jobs.atlas.models import embed, given, spec_of
+    from jobs.asked.models import embed, given, spec_of
     from qre.encoders.passes import EncodeSettings
 
     odd, cross = make_odd("remote-known", tmp_path / "odd"), make_other("cross", tmp_path / "cross")

@@ -12,7 +12,7 @@ import ray
 
 from cluster.guard import command
 from cluster.local import LocalCluster
-from jobs.engine.local import SweepError
+from jobs.engine.connect import SweepError
 from jobs.engine.progress import Reporter
 from jobs.workers.beats import BEAT_SECONDS, Beat, Begun, Ended, beating
 from jobs.workers.embed import embed_pass

@@ -107,7 +107,7 @@ def test_no_folder_is_called_like_a_home(home):
 
 
 def test_a_store_in_ones_home_is_not_submitted():
-    from jobs.submission.submit import run
+    from jobs.submission.job import run
 
     with pytest.raises(UserError, match="another folder on the cluster; write the path out"):
         run(config(store="~/store"), "http://127.0.0.1:1", Path("."), False)

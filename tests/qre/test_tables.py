@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from qre.errors import UserError
 from qre.sentences import read_sentences
-from qre.tasks.files import read_task
-from qre.tasks.spec import TaskSpec
+from qre.tasks.task_files import read_task
+from qre.tasks.task_spec import TaskSpec
 
 ROWS = [("Où est la gare ?", "a"), ('She said "no".', "b"), ("three, or four", "a"), ("five", "b")]
 TEXTS = tuple(text for text, _ in ROWS)

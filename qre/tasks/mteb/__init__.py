@@ -9,10 +9,10 @@ The files come from strangers: sizes are limited, links are not followed, names 
 the report. A rule that a file does not fill gives no score: there is no mean of what happens to be there.
 """
 
-from qre.tasks.mteb.folder import LARGEST, META, read_results
+from qre.tasks.mteb.results_folder import LARGEST, META, read_results
 from qre.tasks.mteb.rules import BENCHMARKS, Rule, official_rules, rule_of
 from qre.tasks.mteb.scores import COMMIT, REPORT, TABLE, Scores, best, preferred, rank, wide
-from qre.tasks.mteb.table import read_table
+from qre.tasks.mteb.wide_table import read_table
 
 __all__ = [
     "BENCHMARKS", "COMMIT", "LARGEST", "META", "REPORT", "TABLE", "Rule", "Scores", "best", "official_rules", "preferred", "rank", "read_results", "read_table",

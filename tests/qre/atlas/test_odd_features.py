@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from qre.atlas.standing import StandingAtlas
+from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 from tests.finished import parquet
 
@@ -26,5 +26,5 @@ def test_features_that_are_no_numbers_are_told(finished_atlas, tmp_path, value):
     manifest["files"]["features.parquet"]["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="odd: features.parquet holds features that are no numbers; make the atlas again$"):
-        StandingAtlas(str(folder)).neighbours("made/e1")
-    assert np.isfinite(StandingAtlas(str(finished_atlas)).features).all()
+        FinishedAtlas(str(folder)).neighbours("made/e1")
+    assert np.isfinite(FinishedAtlas(str(finished_atlas)).features).all()

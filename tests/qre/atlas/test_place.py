@@ -5,7 +5,7 @@ import pytest
 
 from qre.atlas.layout import layout
 from qre.atlas.neighbours import pairwise_distances
-from qre.atlas.place import place
+from qre.atlas.new_points import place
 from qre.atlas.settings import AtlasSettings
 
 

@@ -6,7 +6,7 @@ import pytest
 from qre.tasks.classification import ClassificationTask
 from qre.tasks.clustering import ClusteringTask
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.similarity import PairsTask, STSTask
+from qre.tasks.pairs import PairsTask, STSTask
 
 pytest.importorskip("mteb", reason="the mteb extra is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # mteb's own warnings are not ours to mend

@@ -9,8 +9,8 @@ from qre.encoders.classical import fit_classical
 from qre.encoders.spec import ClassicalSpec
 from qre.sentences import builtin_set
 from qre.sentences.builtin import generate, similarity
-from qre.tasks.builtin import builtin_tasks
-from qre.tasks.spec import BuiltinTasks
+from qre.tasks.builtin_tasks import builtin_tasks
+from qre.tasks.task_spec import BuiltinTasks
 from qre.tasks.task import Batch
 
 NAMES = ["sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"]

@@ -7,8 +7,8 @@ from qre.encoders.classical import fit_classical
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import ClassicalSpec, FolderSpec
 from qre.encoders.folders import folder_revision
-from qre.tasks.files import read_task
-from qre.tasks.spec import ClassificationFile, ClusteringFile, STSFile
+from qre.tasks.task_files import read_task
+from qre.tasks.task_spec import ClassificationFile, ClusteringFile, STSFile
 from qre.tasks.task import Batch
 from tests.test_house import ROOT
 

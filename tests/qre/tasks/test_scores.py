@@ -12,7 +12,7 @@ from qre.tasks.bootstrap import RESAMPLES, crossed_mean_interval, interval, mean
 from qre.tasks.classification import ClassificationTask, draw_examples
 from qre.tasks.clustering import ClusteringTask
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.similarity import PairsTask, STSTask, _spearman, _Ties, pair_cosines
+from qre.tasks.pairs import PairsTask, STSTask, _spearman, _Ties, pair_cosines
 from qre.tasks.task import Batch
 
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from qre.errors import UserError
-from qre.tasks.files import read_task
-from qre.tasks.spec import BuiltinTasks, TaskSpec
+from qre.tasks.task_files import read_task
+from qre.tasks.task_spec import BuiltinTasks, TaskSpec
 
 SPEC = TypeAdapter(TaskSpec)
 PAIRS = [("A man sings.", 'He said: "no, never".', 1.5), ("Ein Käse", "A cheese", 4.0), ("x", "y", 0.0)]

@@ -1,0 +1,181 @@
+"""Encoders named on a command line: a hub id, a folder, a ready matrix, or entries in a file; each becomes an embedding in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from jobs.asked.matrix import ENDINGS, is_matrix, read_matrix
+from jobs.asked.measure import measure
+from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
+from jobs.config.mistakes import as_options
+from jobs.terminal.console import progress
+from qre.density import check_finite
+from qre.encoders.catalogue import chosen
+from qre.encoders.classical import check_dimensions
+from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
+from qre.encoders.passes import EncodeSettings, Pass, readout_name
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
+from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.transforms import apply_transforms, fit_transforms
+from qre.errors import EncoderError, UserError
+from qre.paths import below, given_path
+from qre.tasks.task import Task
+
+Measured = tuple[pd.DataFrame, list[str]]  # scores, and why there is none on some tasks
+Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
+
+
+@dataclass(frozen=True)
+class Given:
+    """An encoder as a person named it.
+
+    Attributes:
+        label: for people, before more is known of it.
+        source: a file with a matrix, or an entry as in a config.
+    """
+
+    label: str
+    source: Path | Entry
+
+    def embedding(
+        self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
+    ) -> tuple[str, np.ndarray, Measured | None]:  # fmt: skip
+        """The encoder's name, E (n, d) of the sentences (of a file, as it stands there), and its scores on the tasks; None where none was measured.
+
+        Args:
+            sentences: of the map; not needed for a file.
+            device: of torch; "auto" for the GPU where there is one.
+            told: told how far it is.
+
+        Raises:
+            UserError: what was named is not there, or is nothing to embed.
+            EncoderError: the encoder's own fault, such as NaN; HubProblem where the hub does not give it.
+        """
+        if isinstance(self.source, Path):
+            return self.label, read_matrix(self.source), None
+        spec = spec_of(self.source)
+        return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks)
+
+
+def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list[Given]:
+    """What the words of a command line name.
+
+    Args:
+        options: keys of a config's entry for each that is to be embedded: layer, pooling, prompt, ...; None where not given.
+        trust_remote_code: of encoders of the hub.
+
+    Raises:
+        UserError: a word is neither a file, a folder nor a hub id, or the options do not go together.
+    """
+    options = {name: value for name, value in options.items() if value not in (None, False)}
+    models = given_path(list(models))
+    stems = [Path(model).stem for model in models if is_matrix(model)]
+    found = []
+    for model in models:
+        if is_matrix(model):
+            label = Path(model).stem if stems.count(Path(model).stem) == 1 else model
+            found.append(Given(printable(label, 200), Path(model)))
+        else:
+            found.append(Given(printable(model, 200), _entry(model, options, trust_remote_code)))
+    if options and all(isinstance(one.source, Path) for one in found):
+        raise UserError(f"--{next(iter(options)).replace('_', '-')}: is for an encoder that is to be embedded, and only ready matrices are named")
+    return found
+
+
+def given_in(path: Path) -> list[Given]:
+    """The encoders of a list file, .yaml or .csv, as a config's `source: list` takes it; UserError where it is none, or holds a query."""
+    found = []
+    for entry in load_list(path):
+        if isinstance(entry, CatalogueEntry):
+            try:
+                found += [Given(spec.name, spec) for spec in chosen(entry.name, entry.include)[0]]
+            except ValueError as error:
+                raise UserError(f"{path}: include: {error}") from None
+        elif isinstance(entry, HubEntry) and entry.query is not None:
+            raise UserError(f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds")
+        else:
+            if isinstance(entry, FolderEntry):
+                entry = entry.model_copy(update={"path": below(os.path.dirname(os.path.abspath(path)), entry.path)})
+            label = entry.name or (entry.id if isinstance(entry, HubEntry) else entry.path)
+            found.append(Given(printable(label, 200), entry))
+    return found
+
+
+def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | HubEntry:
+    place, _, revision = model.partition("@")
+    try:
+        if Path(model).is_dir():
+            return FolderEntry.model_validate({"source": "folder", "path": model, **options})
+        if REPOSITORY.fullmatch(place):
+            values = {"source": "hub", "id": place, "revision": revision or None, "trust_remote_code": trust_remote_code, **options}
+            return HubEntry.model_validate(values)
+    except ValidationError as error:
+        raise UserError(as_options(error, FolderEntry, printable(model))) from None
+    raise UserError(f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the hub")
+
+
+def spec_of(entry: Entry) -> EncoderSpec:
+    """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its commit.
+
+    Raises:
+        UserError: no folder there, or no prompt of that name.
+        EncoderError: the folder cannot be used safely; HubProblem, with the reason and what to do.
+    """
+    if isinstance(entry, ClassicalSpec):
+        return entry
+    if isinstance(entry, FolderEntry):
+        path = Path(entry.path).resolve()
+        revision = folder_revision(path, entry.native)
+        return FolderSpec(path=str(path), revision=revision, **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)))
+    model = resolve_all([(entry.id, entry.revision)])[0]
+    if isinstance(model, HubProblem):
+        raise model
+    return entry.spec_of(model, model.repository)
+
+
+def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> np.ndarray:
+    """E of the sentences by one encoder, with its transforms, (n, d) float32: what a sweep with these settings would store.
+
+    Raises:
+        EncoderError: it has no such layer, or gives NaN, or more dimensions than the sentences give. What else loading and running raises is left as it is.
+    """
+    return embed_and_measure(spec, sentences, settings, device, told, ())[0]
+
+
+def embed_and_measure(
+    spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task]
+) -> tuple[np.ndarray, Measured | None]:  # fmt: skip
+    """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
+    told(spec.name, 0, len(sentences))
+    loaded = Pass(spec, sentences, [spec.readout], settings, device)
+    try:
+        readout = readout_name(spec.readout)
+        if readout in loaded.refused:
+            raise EncoderError(loaded.refused[readout])
+        matrix = _encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
+        check_dimensions(spec, matrix.shape[1])
+        check_finite(matrix)
+        embedding = np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
+        if not tasks:
+            return embedding, None
+        return embedding, measure(tasks, spec, loaded, fit_transforms(matrix, spec.transforms), lambda task: progress(f"{printable(spec.name)}: {printable(task)}"))
+    finally:
+        loaded.close()
+
+
+def _encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None]) -> np.ndarray:
+    matrix, done = None, 0
+    for chunk, rows in enumerate(loaded.chunks):
+        vectors = loaded.encode(chunk)[readout]
+        matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
+        matrix[rows] = vectors
+        done += len(rows)
+        told(done)
+    return matrix

@@ -1,0 +1,80 @@
+"""The atlas that --atlas names, and tables of it as people and machines read them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+from jobs.asked.outdated import outdated
+from jobs.config import SweepConfig, load_config
+from jobs.terminal.console import console
+from qre.atlas.finished import FinishedAtlas
+from qre.errors import UserError
+from qre.store import CorruptArtefact, Store
+
+
+def open_atlas(place: str) -> FinishedAtlas:
+    """The atlas in a folder, or of a config, in its store.
+
+    Raises:
+        UserError: no finished atlas there, or a damaged one.
+    """
+    if Path(place).suffix in (".yaml", ".yml"):
+        settings = load_config(place)
+        store = Store(settings.store, read_only=True)
+        atlas = stored_atlas(settings, store)
+        if note := outdated(settings, store, atlas, place):
+            print(f"note: {note}", file=sys.stderr)
+        return atlas
+    return FinishedAtlas(place)
+
+
+def stored_atlas(settings: SweepConfig, store: Store) -> FinishedAtlas:
+    """The atlas of a config in its store; UserError where it is not there, or not whole."""
+    if store.atlases.manifest(settings.name) is None:
+        raise UserError(f"no finished map of {settings.name!r} in {store.location}; qre sweep makes it")
+
+    def read(file: str) -> bytes:
+        try:
+            return store.atlases.read(settings.name, file)
+        except CorruptArtefact as error:
+            raise UserError(f"{error}; the next sweep makes the map again") from None
+
+    return FinishedAtlas(read, f"{store.location}/atlases/{settings.name}")
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict]:
+    """The rows as plain values for JSON: what is not known, or not finite, is null."""
+    return [{str(name): plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def plain(value):
+    """A value as JSON takes it; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
+
+
+def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> None:
+    """A table on the console: the columns that `formats` names, each with its format ("" for text); what is not known is left empty."""
+    shown = Table(title=escape(title), title_justify="left")
+    for name, form in formats.items():
+        shown.add_column(escape(name.replace("_", " ")), justify="right" if form else "left", overflow="fold")
+    for row in table.to_dict("records"):
+        shown.add_row(*(_cell(row.get(name), form) for name, form in formats.items()))
+    console.print(shown)
+
+
+def _cell(value, form: str) -> str:
+    value = value if isinstance(value, bool) else plain(value)
+    if value is None:
+        return ""
+    return escape(format(value, form) if form else str(value))

@@ -1,0 +1,227 @@
+"""`qre place`: new encoders on a finished map. They are embedded in this process; the map is only read."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
+from jobs.asked.measure import COLUMNS, tasks_to_measure
+from jobs.asked.models import Given, given, given_in
+from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
+from jobs.terminal.console import console, progress, say
+from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
+from qre.atlas.finished import FinishedAtlas
+from qre.encoders.hub import HubProblem, printable
+from qre.encoders.passes import EncodeSettings
+from qre.errors import EmbeddingError, EncoderError, UserError
+from qre.tasks.task import Task
+
+COUNTED = 10  # times that a log is told how far an encoder is
+
+
+@dataclass
+class Outcome:
+    """What became of the encoders that were named.
+
+    Attributes:
+        placed: on the map.
+        measured: in the order of placed, its scores on the map's tasks; None where none was measured.
+        failed: label -> why, and what to do.
+        input_only: whether all failures are the input's fault.
+    """
+
+    placed: list[Placement] = field(default_factory=list)
+    measured: list[pd.DataFrame | None] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    input_only: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all are placed; 2 where nothing is, because the input is wrong; else 1."""
+        if not self.failed:
+            return 0
+        return 2 if not self.placed and self.input_only else 1
+
+
+def place(
+    atlas: str, models: list[str], entry: Path | None, options: dict, trust_remote_code: bool, device: str, k: int, as_json: bool, out: Path | None,
+    measured: bool = False,
+) -> None:  # fmt: skip
+    """What the command does.
+
+    Args:
+        options: of an entry of a config, for all models; None and False where they were not given.
+    """
+    try:
+        wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
+    except UserError:
+        if known := _on_the_map(models, atlas):
+            raise UserError(f"{known} is on the map already: qre neighbours {known} --atlas {atlas} shows where it stands") from None
+        raise
+    if not wanted:
+        raise UserError("place: name at least one MODEL, or a list of them with --entry")
+    standing = open_atlas(atlas)
+    _check_out(out, atlas)
+    tasks = tasks_to_measure(atlas, standing.tasks()["task"]) if measured else []
+    if tasks and all(isinstance(one.source, Path) for one in wanted):
+        raise UserError("--measure: a ready matrix holds no encoder to run on the tasks; name a hub id or a folder")
+    _tell(standing, place_all(standing, wanted, device, k, tasks), out, as_json)
+
+
+def _on_the_map(models: list[str], atlas: str) -> str | None:
+    """The first of the models that is the name of an encoder of the map; None where none is, or there is no map."""
+    try:
+        names = set(open_atlas(atlas).names)
+    except UserError:
+        return None
+    return next((one for one in models if one in names), None)
+
+
+def place_all(standing: FinishedAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()) -> Outcome:
+    """Embed encoders one after another and place each; one that fails does not stop the others.
+
+    Args:
+        tasks: to measure each on.
+
+    Raises:
+        UserError: a file of the map is missing or damaged.
+    """
+    standing.check()
+    outcome, settings, sentences = Outcome(), EncodeSettings(), ()
+    if any(not isinstance(one.source, Path) for one in wanted):
+        settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
+    for one in wanted:
+        try:
+            name, embedding, measured = one.embedding(sentences, settings, device, _progress(), tasks)
+            scores, problems = measured or (None, [])
+            placed = standing.place(embedding, name, k)
+            outcome.placed.append(replace(placed, notes=(*placed.notes, *problems)))
+            outcome.measured.append(scores)
+            continue
+        except UserError as error:
+            why, input_only = str(error), True
+        except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
+            why, input_only = str(error.naming(standing.sentences)), isinstance(one.source, Path)
+        except HubProblem as problem:
+            why, input_only = _hub_problem(problem), False
+        except EncoderError as error:
+            why, input_only = str(error), False
+        except Exception as error:  # whatever loading and encoding raises is this encoder's end, not that of the others
+            why, input_only = f"{type(error).__name__}: {printable(str(error), 400)}", False
+        outcome.failed[one.label] = why
+        outcome.input_only = outcome.input_only and input_only
+    return outcome
+
+
+def _hub_problem(problem: HubProblem) -> str:
+    return f"{problem}; and no folder of this name is here" if problem.reason == "missing" else str(problem)
+
+
+def _progress():
+    """Says how far an encoder is: now and then a line on stderr, which leaves the tables and the JSON on stdout alone."""
+    said = -1
+
+    def told(name: str, done: int, total: int) -> None:
+        nonlocal said
+        step = COUNTED * done // total
+        if step > said:
+            said = step
+            progress(f"{printable(name)}: {done:,} of {total:,} sentences embedded")
+
+    return told
+
+
+# ---- what is shown and written
+
+
+def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: bool) -> None:
+    """Write and show what was placed, then name what failed, and end with the exit code."""
+    if outcome.exit_code == 2 and len(outcome.failed) == 1:
+        raise UserError(next(iter(outcome.failed.values())))
+    files = _write(standing, outcome, out) if out is not None and outcome.placed else []
+    if as_json:
+        placed = [_record(standing, one, scores) for one, scores in zip(outcome.placed, outcome.measured, strict=True)]
+        print(json.dumps({"atlas": standing.where, "sentences": standing.features.shape[1], "placed": placed, "failed": outcome.failed}))
+    else:
+        for one, scores in zip(outcome.placed, outcome.measured, strict=True):
+            _print(standing, one, scores)
+        for file in files:
+            say(str(file))
+    for label, why in outcome.failed.items():
+        print(f"qre: {why if why.startswith(label) else f'{label}: {why}'}", file=sys.stderr)
+    if outcome.failed:
+        raise typer.Exit(outcome.exit_code)
+
+
+def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
+    say(f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions")
+    for note in one.notes:
+        say(f"note: {note}")
+    if one.warning:
+        console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
+    columns = {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"}
+    print_neighbours("nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"])))
+    if len(one.predicted) or measured is not None:
+        _print_scores(standing, one, measured)
+
+
+def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
+    shown = one.predicted.assign(remark=["" if math.isfinite(low) else NOT_PREDICTABLE for low in one.predicted["low"]])
+    columns = {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"} if len(shown) else {"task": "", "metric": ""}
+    title = f"predicted scores, with {standing.predictor.coverage:.0%} intervals" if len(shown) else ""
+    title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
+    if measured is not None:
+        scores = measured.rename(columns={"score": "measured", "low": "95 % from", "high": "to"}).drop(columns="n")
+        shown = scores.drop(columns=["kind", "metric"]).merge(shown, on="task", how="outer", sort=False)
+        shown["metric"] = shown["metric"].fillna(shown["task"].map(dict(zip(measured["task"], measured["metric"], strict=True))))
+        shown["remark"] = shown["remark"].fillna("")
+        columns = {"task": "", "metric": "", "measured": ".4f", "95 % from": ".4f", "to": ".4f", **columns} | ({"kinds": ".0f"} if "kinds" in columns else {})
+        title = "measured scores, with 95 % intervals" + (f"; {title}" if title else "")
+    print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
+
+
+def _record(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> dict:
+    """A placement in plain values, for machines."""
+    near = rows_with_scores(one.neighbours, scores_of(standing, list(one.neighbours["neighbour"])))
+    told = {} if measured is None else {"measured": plain_rows(measured)}
+    return {**plain(one.summary()), "neighbours": near, "predicted": plain_rows(one.predicted), **told}
+
+
+def _check_out(out: Path | None, atlas: str) -> None:
+    if out is not None and (out.resolve() == Path(atlas).resolve() or (out / "manifest.json").exists()):
+        raise UserError(f"--out {out}: there is a map in this folder, and a map that stands is not written into; name another folder")
+    if out is not None and out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: not a folder")
+
+
+def _write(standing: FinishedAtlas, outcome: Outcome, out: Path) -> list[Path]:
+    """The tables and the figure of the placed encoders; returns the files."""
+    placed = outcome.placed
+    from qre.figures.placed import placed_figure  # slow to import, and only needed here
+
+    summaries = [{**one.summary(), "notes": "; ".join(one.notes)} for one in placed]
+    tables = {
+        "placed": pd.DataFrame(summaries),
+        "predicted": pd.concat([one.predicted.assign(name=one.name, familiarity=one.familiarity) for one in placed]),
+        "neighbours": pd.concat([one.neighbours.assign(name=one.name) for one in placed]),
+    }  # fmt: skip
+    if known := [scores.assign(name=one.name) for one, scores in zip(placed, outcome.measured, strict=True) if scores is not None]:
+        tables["measured"] = pd.concat(known)
+    columns = {
+        "measured": ["name", *COLUMNS],
+        "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "kinds", "familiarity"],
+        "neighbours": ["name", "rank", "neighbour", "distance"],
+    }
+    files = {f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode() for name, table in tables.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in {**files, **placed_figure(standing.table, placed)}.items():
+        (out / name).write_bytes(content)
+    return [out / name for name in [*files, "place.png", "place.svg"]]

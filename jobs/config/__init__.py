@@ -1,0 +1,11 @@
+"""The config: a YAML file as records that refuse unknown keys, and what is wrong with one that is refused."""
+
+from jobs.config.slots import ClusterSettings
+from jobs.config.sweep_config import (
+    BuiltinSentences, CatalogueEntry, Entry, FileSentences, FolderEntry, HubEntry, ListEntry, MtebScores, SweepConfig, load_config, load_list,
+)  # fmt: skip
+
+__all__ = [
+    "BuiltinSentences", "CatalogueEntry", "ClusterSettings", "Entry", "FileSentences", "FolderEntry", "HubEntry", "ListEntry", "MtebScores", "SweepConfig",
+    "load_config", "load_list",
+]  # fmt: skip

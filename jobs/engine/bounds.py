@@ -1,0 +1,184 @@
+"""The bounds of a sweep in money and in time: no pass is begun that would pass them, and at them the sweep ends cleanly."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jobs.engine.connect import AtLimit, SweepError
+from jobs.engine.schedule import Attempt
+from jobs.engine.smaller import check_not_smaller
+from jobs.engine.meter import Meter
+from jobs.engine.outcome import BUDGET, DEADLINE
+from jobs.planning.costs import expected_cost
+from jobs.config.deadline import seconds_left
+from jobs.planning.estimates import Words
+from jobs.planning.units import PassWork
+from jobs.planning.plan import Plan
+from jobs.config.prices import SIZES, gpu_type, price_of
+from jobs.planning.resolve import FEWEST
+from jobs.config.slots import ACCELERATOR, Slot
+from qre.encoders.cost import START_SECONDS
+from qre.encoders.spec import ModelSpec
+from qre.store import Failure, Store
+
+if TYPE_CHECKING:
+    from jobs.config import SweepConfig
+    from jobs.engine.loop import Loop
+
+ENOUGH = 1e-9  # money; less than that is none
+LOOK_SECONDS = 0.5  # between looks at the limits
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """A limit that is reached: which, what there is to say of it beside what is spent, what to do, and when it was."""
+
+    kind: str
+    more: str
+    mend: str
+    when: float = field(default_factory=time.monotonic)
+
+
+class Limits:
+    """cluster.budget and cluster.deadline.
+
+    Attributes:
+        meter: what is spent.
+        stopped: in words, why the sweep has stopped; "" before that.
+    """
+
+    def __init__(self, config: SweepConfig, store: Store, meter: Meter):
+        self.meter, self.stopped = meter, ""
+        self._config, self._store, self._settings = config, store, config.cluster
+        left = math.inf if config.cluster.deadline is None else seconds_left(config.cluster.deadline)
+        self._deadline = time.monotonic() + left
+        self._reached: _Reached | None = None
+        self._looked = 0.0
+        self._expected: dict[str, float] = {}
+        if config.cluster.budget is not None and meter.unreadable:
+            raise SweepError(
+                f"{meter.unreadable[0]} in the store cannot be read, or is of a newer version, so what was spent is not known and cluster.budget "
+                "cannot be kept; remove that file to go on without counting it"
+            )
+
+    def expect(self, plan: Plan) -> None:
+        """Work out what each pass of a plan is expected to cost; only a budget needs it."""
+        if self._settings.budget is None:
+            return
+        words = Words(plan)
+        for work in plan.passes:
+            self._expected[work.key] = _expected(work, words, plan, self._config)
+
+    def cost(self, work: PassWork) -> float:
+        """The expected cost of a pass."""
+        return self._expected.get(work.key, 0.0)
+
+    def room(self, in_flight: Collection[Attempt]) -> float:
+        """What passes that are begun now may cost together: the budget without what is spent, and what those in flight are still expected to cost."""
+        if self._settings.budget is None:
+            return math.inf
+        ahead = sum(max(self.cost(attempt.work) - self.meter.cost(attempt), 0.0) for attempt in in_flight)
+        return self._settings.budget - self._spent - ahead
+
+    @property
+    def reached(self) -> bool:
+        return self._reached is not None
+
+    @property
+    def _spent(self) -> float:
+        return self.meter.spent.cost(self._settings.prices) or 0.0
+
+    def look(self, loop: Loop) -> None:
+        """Record what is spent; at a limit begin no more, give those in flight the grace period, and put aside what is left."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        self.meter.record()
+        if self._reached is None and (reached := self._limit(loop)) is not None:
+            self._reached = reached
+            loop.reporter.say(f"{self._words}: no more encoders are begun; those in flight have {self._settings.grace_seconds:g} s")
+        if self._reached is not None:
+            self._end(loop)
+
+    def _limit(self, loop: Loop) -> _Reached | None:
+        """Which limit is reached, and in words; None where none is, or nothing is left that it could hold up."""
+        flying = loop.schedule.in_flight
+        if not flying and not loop.schedule.queued:
+            return None
+        if time.monotonic() >= self._deadline:
+            return _Reached(DEADLINE, f" ({self._settings.deadline})", "give a later cluster.deadline")
+        if self._settings.budget is None:
+            return None
+        if unpriced := self.meter.spent.unpriced(self._settings.prices):
+            return _Reached(BUDGET, f", which cannot be kept: GPUs of {', '.join(unpriced)} have no price", "give one in cluster.prices, or one of `other`,")
+        if self._spent >= self._settings.budget - ENOUGH:
+            return _Reached(BUDGET, "", "raise cluster.budget")
+        waiting = loop.schedule.waiting
+        if not flying and waiting and (least := min(map(self.cost, waiting))) > self.room(()):
+            return _Reached(BUDGET, f", and the cheapest pass left is expected to cost {least:.2f}", "raise cluster.budget")
+        return None
+
+    @property
+    def _words(self) -> str:
+        """Why it stops, with what is spent by now."""
+        kind = self._reached.kind
+        spent = f": {self._spent:.2f} of {self._settings.budget:.2f} spent" if kind == BUDGET else ""
+        return f"stopped at the {'budget' if kind == BUDGET else 'deadline'}{spent}{self._reached.more}"
+
+    def _end(self, loop: Loop) -> None:
+        """What waits for a node ends at once, what has begun after the grace period; when nothing is in flight, all that is left is put aside."""
+        over = time.monotonic() - self._reached.when >= self._settings.grace_seconds
+        for call in [one for one in loop.passes_in_flight if over or one.attempt.started is None]:
+            loop.put_back(call)
+        if not loop.passes_in_flight and (works := loop.schedule.withdraw_all()):
+            self._set_aside(loop, works)
+
+    def _set_aside(self, loop: Loop, works: list[PassWork]) -> None:
+        encoders = len({unit.spec.name for work in works for unit in work.members})
+        mend = f"{self._reached.mend} and run the same command again"
+        self.stopped = f"{self._words}; {'1 encoder is' if encoders == 1 else f'{encoders} encoders are'} left; {mend}"
+        for key, name in ((key, name) for work in works for key, name in loop.ledger.pieces(work).items()):
+            left = {"exception": self._reached.kind, "message": self.stopped, "remedy": mend}
+            loop.ledger.given_up[key] = Failure(key=key, encoder=name, kind="transient", attempts=0, **left)
+
+    def check_map(self, plan: Plan, allow_smaller: bool) -> None:
+        """The map of what there is may be drawn.
+
+        Raises:
+            AtLimit: a limit has left too few encoders for a map, or fewer than the finished one has.
+            SweepError: that one would lack some for another reason.
+        """
+        if self.stopped and len(plan.on_map) < FEWEST:
+            raise AtLimit(f"{self.stopped}; {len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
+        if allow_smaller:
+            return
+        try:
+            check_not_smaller(self._config, self._store, plan)
+        except SweepError as error:
+            raise (AtLimit(f"{self.stopped}; {error}") if self.stopped else error) from None
+
+
+def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> float:
+    """The expected cost of a pass, on the dearest GPU that one of its slots may get; where a GPU is shared, as if it had it alone, since sharing slows it as much."""
+    unit, slots = work.members[0], work.slots or (work.slot,)
+    if not slots[0].gpus or not isinstance(unit.spec, ModelSpec):
+        return 0.0
+    seconds = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config).seconds
+    slowest = max(seconds.values(), default=START_SECONDS)
+    prices = config.cluster.prices
+    dearest = 0.0
+    for slot, kind in [(slot, kind) for slot in slots for kind in _kinds(slot, prices)]:
+        lasts = max((seconds[one] for one in (SIZES if kind == "A100" else (kind,)) if one in seconds), default=slowest)
+        dearest = max(dearest, lasts * (price_of(kind, prices) or 0.0) * slot.gpus)
+    return dearest / 3600
+
+
+def _kinds(slot: Slot, prices: dict[str, float]) -> list[str]:
+    """GPU types that a slot may get: the one of its label, else all that have a price."""
+    label = slot.labels.get(ACCELERATOR, "!")
+    kind = None if label.startswith(("!", "in(")) else gpu_type(label)
+    return [kind] if kind is not None else list(prices)

@@ -1,0 +1,1 @@
+"""MTEB's tasks run for the encoders that have no result."""

@@ -1,0 +1,80 @@
+"""Units, and the passes that they are read off: the pieces of work that a plan consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from jobs.config.slots import Slot
+from qre.encoders.spec import EncoderSpec
+from qre.store.folder import content_key
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One encoder on the sentence set."""
+
+    key: str
+    parent: str
+    spec: EncoderSpec
+    attributes: dict = field(default_factory=dict, compare=False)  # what is known before it is loaded; changes no number
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Encoders of one pass that lack their score on a task, by its fingerprint."""
+
+    task: str
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class PassWork:
+    """One pass to run: what is loaded once, for all the units that are read off it.
+
+    Attributes:
+        units: to embed.
+        seconds: expected cost on one CPU core, for ordering only.
+        slot: what it holds on a node.
+        slots: its slots, in the order in which they are asked for; none given: `slot` alone.
+        fetched: a node must fetch its snapshot first.
+        scorings: what its encoders are scored on.
+    """
+
+    key: str
+    units: tuple[Unit, ...]
+    seconds: float
+    slot: Slot = Slot()
+    fetched: bool = False
+    scorings: tuple[Scoring, ...] = ()
+    slots: tuple[Slot, ...] = ()
+
+    @cached_property
+    def members(self) -> tuple[Unit, ...]:
+        """Every unit that has to do with it, once."""
+        return tuple({unit.key: unit for units in (self.units, *(scoring.units for scoring in self.scorings)) for unit in units}.values())
+
+    @property
+    def pieces(self) -> int:
+        """Embeddings and scores to make."""
+        return len(self.units) + sum(len(scoring.units) for scoring in self.scorings)
+
+    @property
+    def name(self) -> str:
+        """The first encoder's name, and how many more."""
+        more = f" (+{len(self.members) - 1})" if len(self.members) > 1 else ""
+        return f"{self.members[0].spec.name}{more}"
+
+    def left(self, told: Collection, failed: Collection[str]) -> PassWork:
+        """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed there are no scores."""
+        scorings = (
+            Scoring(one.task, tuple(unit for unit in one.units if unit.key not in failed and (one.task, unit.key) not in told))
+            for one in self.scorings
+        )  # fmt: skip
+        return replace(self, units=tuple(unit for unit in self.units if unit.key not in told), scorings=tuple(one for one in scorings if one.units))
+
+
+def score_key(task: str, unit: str) -> str:
+    """The key of a score, for its failures: sha256 (hex)."""
+    return content_key({"task": task, "unit": unit})

@@ -1,0 +1,159 @@
+"""`qre new`: a short commented config that plans as it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from jobs.config import load_config
+from jobs.terminal.console import note, say
+from jobs.terminal.spelled import qre_command, quoted
+from jobs.start.encoders import ChosenEncoders, chosen_encoders
+from jobs.start.sentences import Chosen, built_in, from_documents, from_file
+from jobs.start.own_tasks import ChosenTask, chosen_tasks
+from qre.errors import PlaceError, UserError, place_error
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks a config for.
+
+    Attributes:
+        sentences, column, limit: file of the sentences, its column, the most that are taken; None: the documents of a retrieval task, or built-in ones.
+        encoders: as `chosen_encoders` takes them.
+        tasks: as `chosen_tasks` takes them, with `queries`, `documents`, `relevant` of a retrieval task.
+    """
+
+    sentences: Path | None = None
+    column: str | None = None
+    limit: int | None = None
+    encoders: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    queries: Path | None = None
+    documents: Path | None = None
+    relevant: Path | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A config before it is written: what is in it, and what a person should know."""
+
+    sentences: Chosen
+    encoders: ChosenEncoders
+    tasks: list[ChosenTask]
+
+    @property
+    def notes(self) -> list[str]:
+        return [*self.sentences.notes, *self.encoders.notes, *(one for task in self.tasks for one in task.notes)]
+
+
+def new(file: Path, wanted: Wanted, force: bool) -> None:
+    """Write a config, say what is in it and what to do next.
+
+    Raises:
+        UserError: the file exists, or what it shall hold cannot be read.
+    """
+    if not file.stem.strip(".") or file.name.startswith(".y"):
+        raise UserError("new: give the config a name, e.g. mine.yaml")
+    if file.suffix not in (".yaml", ".yml"):
+        raise UserError(f"{file}: a config ends in .yaml: {file}.yaml")
+    if file.exists() and not force:
+        raise UserError(f"{file} exists; name another file, or give --force to overwrite it")
+    made = draft(wanted)
+    write(file, text_of(made, file, store="store", export=f"results/{file.stem}"))
+    for one in made.notes:
+        note(one)
+    what = f"{made.sentences.told}; {made.encoders.told}; {', '.join(task.told for task in made.tasks)}"
+    say(f"{file}: {what}")
+    qre, name, atlas = qre_command(), quoted(file), quoted(file.parent / "results" / file.stem)
+    commands = {
+        f"{qre} plan {name}": "what it would do, download and take; runs nothing",
+        f"{qre} sweep {name}": "do it; stopped or killed, the same command goes on",
+        f"{qre} rank --atlas {atlas}": "then: which encoder is best",
+    }  # fmt: skip
+    say("next:")
+    for command, why in commands.items():
+        say(f"  {command.ljust(max(map(len, commands)))}   {why}")
+
+
+def draft(wanted: Wanted, always_demo: bool = False) -> Draft:
+    """What a config shall hold; all files are read once, so that the plan finds nothing that was not told here."""
+    tasks = chosen_tasks(wanted.tasks, wanted.queries, wanted.documents, wanted.relevant)
+    encoders = chosen_encoders(wanted.encoders, always_demo)
+    if wanted.sentences is not None:
+        sentences = from_file(wanted.sentences, wanted.column, wanted.limit)
+    else:
+        if wanted.column is not None:
+            raise UserError("--column goes with --sentences")
+        found = next((task.documents for task in tasks if task.documents is not None), None)
+        taken = from_documents(*found, wanted.limit) if found else None
+        sentences = taken or built_in(wanted.limit)
+    return Draft(sentences, encoders, tasks)
+
+
+def text_of(made: Draft, file: Path, store: str, export: str) -> str:
+    """The config as YAML; paths are relative to its folder where they lie in it, else absolute.
+
+    Args:
+        file: where it is to be.
+        store, export: as they stand in it.
+    """
+    lines = [
+        "# Every key: docs/config.md. Relative paths begin in the folder of this file.",
+        f"name: {_flow(re.sub(r'[^A-Za-z0-9._-]', '-', file.stem).lstrip('.-') or 'mine')}",
+        f"store: {_flow(store)}        # all work is kept here; a resume needs only this",
+        f"export: {_flow(export)}      # the finished map is copied here",
+        "",
+        *(f"# {one}" for one in made.sentences.comments),
+        f"sentences: {_flow(_placed(made.sentences.entry, file))}",
+        "",
+        "encoders:",
+    ]
+    for number, entry in enumerate(made.encoders.entries):
+        lines += [f"  # {made.encoders.comments[number]}"] if number in made.encoders.comments else []
+        lines.append(f"  - {_flow(_placed(entry, file))}")
+    lines += ["  # - {source: folder, path: /models/my-encoder}", "  # - {source: hub, id: owner/name}", ""]
+    lines += ["tasks:      # what the encoders are scored on; scores of other encoders are predicted from them"]
+    lines += [f"  - {_flow(_placed(task.entry, file))}" for task in made.tasks]
+    lines += ["", "# cluster: {gpus_per_encoder: 1}      # on a machine or a cluster with GPUs"]
+    return "\n".join(lines) + "\n"
+
+
+def write(file: Path, text: str) -> None:
+    """Write a config, which must be one that a sweep takes.
+
+    Raises:
+        PlaceError: it cannot be written here.
+    """
+    temporary = file.with_name(f".{file.name}.tmp.yaml")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        load_config(temporary)
+        os.replace(temporary, file)
+    except OSError as error:
+        raise PlaceError(str(place_error(error) or f"{file}: {error.strerror}")) from None
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+
+
+def _placed(entry: dict, file: Path) -> dict:
+    """An entry whose paths are as the config needs them."""
+    home = file.resolve().parent
+
+    def placed(path: str) -> str:
+        whole = Path(path).expanduser().resolve()
+        return whole.relative_to(home).as_posix() if whole.is_relative_to(home) and whole != home else str(whole)
+
+    return {key: placed(value) if key in ("path", "train", "test", "corpus", "queries", "qrels") else value for key, value in entry.items()}
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True).removesuffix("...\n").strip()

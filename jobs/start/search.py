@@ -1,0 +1,104 @@
+"""`qre encoders`: what there is to map. Searches the hub, lists the built-in catalogues, shows one encoder; writes lists that are pinned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from rich.markup import escape
+from rich.table import Table
+
+from jobs.terminal.console import console
+from qre.encoders.catalogue import CATALOGUES, catalogue
+from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
+from qre.encoders.hub import search as search_hub
+from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.transformer import load, model_attributes
+from qre.errors import UserError
+from qre.near_names import did_you_mean
+
+
+def search(query: HubQuery, out: Path | None) -> None:
+    """Search the hub, show of each encoder found whether it is available, and write those that are as a list."""
+    try:
+        found = resolve_all((name, None) for name in search_hub(query))
+    except HubProblem as problem:
+        raise UserError(str(problem)) from None
+    if not found:
+        raise UserError("the hub has no encoder that all of these match; check --author and --tag, or search with fewer words")
+    if all(isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found):
+        raise UserError(str(HubProblem("the hub", "unreachable", found[0].detail)))
+    table = Table()
+    for heading in ("encoder", "commit", "parameters", "MB", "downloads", "licence", "problem"):
+        table.add_column(heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold")
+    for answer in found:
+        table.add_row(*_row(answer))
+    console.print(table)
+    good = [answer for answer in found if isinstance(answer, HubModel) and not _problem(answer)]
+    console.print(f"{len(good)} of {len(found)} are available", highlight=False)
+    if out is not None:
+        entries = [{"source": "hub", "id": model.repository, "revision": model.revision} for model in good]
+        out.write_text(yaml.safe_dump(entries, sort_keys=False))
+        console.print(f"{out}: name it in a config as {{source: list, path: {out}}}", markup=False, highlight=False)
+
+
+def list_catalogue(name: str | None) -> None:
+    """The built-in catalogues, or the encoders of one."""
+    if name is None:
+        for one in CATALOGUES:
+            print(f"{one}: {len(catalogue(one)[0])} encoders")
+        return
+    if name not in CATALOGUES:
+        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}{did_you_mean(name, CATALOGUES)}")
+    specs, notes = catalogue(name)
+    for spec in specs:
+        print(f"{spec.name}\t{spec.family}")
+    for note in notes:
+        print(f"note: {note}")
+
+
+def show(encoder: str) -> None:
+    """All that is known of one encoder, as JSON."""
+    known = next((spec for one in CATALOGUES for spec in catalogue(one)[0] if spec.name == encoder), None)
+    if known is not None:
+        told = known.model_dump(mode="json", exclude={"path"})
+    elif Path(encoder).is_dir():
+        told = _folder(Path(encoder))
+    else:
+        try:
+            model = resolve(encoder)
+        except HubProblem as problem:
+            raise UserError(str(problem)) from None
+        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "code": [str(named) for named in model.code],
+                "prompts": model.prompts, "default_prompt": model.default_prompt, **model.attributes}  # fmt: skip
+    print(json.dumps(told, indent=1))
+
+
+def _folder(path: Path) -> dict:
+    from qre.encoders.spec import FolderSpec
+
+    revision, (prompts, default) = folder_revision(path), folder_prompts(path)
+    spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision)
+    return {"path": str(path), "revision": revision, "prompts": prompts, "default_prompt": default, **model_attributes(load(spec, str(path), "cpu")[0])}
+
+
+def _row(answer: HubModel | HubProblem) -> list[str]:
+    name = escape(printable(answer.repository))
+    if isinstance(answer, HubProblem):
+        return [name, "", "", "", "", "", escape(answer.reason)]
+    known = answer.attributes
+    count, downloads = known["parameters"], known["downloads"]
+    return [
+        name, answer.revision[:8], f"{count:,}" if count is not None else "", f"{answer.bytes / 1e6:.0f}",
+        f"{downloads:,}" if downloads is not None else "", escape(known["licence"] or ""), _problem(answer),
+    ]  # fmt: skip
+
+
+def _problem(model: HubModel) -> str:
+    """Why it cannot be had without a word of trust; "" where it can."""
+    try:
+        model.checked()
+    except HubProblem as problem:
+        return problem.reason
+    return ""

@@ -1,0 +1,1 @@
+"""One sweep as a person starts it: from the config to the exit code."""

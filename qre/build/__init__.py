@@ -1,0 +1,1 @@
+"""From features and scores to the files of an atlas."""

@@ -1,0 +1,114 @@
+"""From a feature matrix to the files of an atlas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from qre.atlas.overview import best
+from qre.atlas.map_table import feature_matrix, map_table, neighbour_table, parquet_bytes, table_files
+from qre.atlas.settings import AtlasSettings
+from qre.features import FeatureMethod
+from qre.sample_size import sample_notes
+
+ATLAS_SCHEMA = 4  # raised when the same features would give other files
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A finished map.
+
+    Attributes:
+        table: one row an encoder: name, family, group, coordinates, attributes, ...
+        files: file name -> content; all but the manifest.
+        headline: the figures that people ask for first; plain values, NaN-free.
+        notes: what a reader of the map must know.
+    """
+
+    table: pd.DataFrame
+    files: dict[str, bytes]
+    headline: dict
+    notes: tuple[str, ...]
+
+
+def atlas_identity(
+    encoders: list[dict], method: FeatureMethod, settings: AtlasSettings, fingerprint: str, prediction: dict | None = None
+) -> str:
+    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again. `prediction` are plain values."""
+    content = {
+        "schema": ATLAS_SCHEMA,
+        "encoders": encoders,
+        "method": method.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
+        "sentences": fingerprint,
+        "prediction": prediction,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def build_atlas(
+    encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1, attributes: list[dict] | None = None,
+    scores: pd.DataFrame | None = None,
+) -> Atlas:  # fmt: skip
+    """The tables and figures of an atlas.
+
+    Args:
+        encoders: one row an encoder: key, name, family, parent and other attributes.
+        features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank, dimension, ...
+        settings: metric, perplexity, seed, ...
+        threads: for the t-SNE; changes no number.
+        attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded goes before it.
+        scores: of the encoders, for the best of them to be named: see qre.atlas.ranking.SCORES.
+
+    Returns:
+        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg, and the
+        report.md of a map without scores.
+    """
+    # figures and t-SNE are slow to import, and only the reducer needs them
+    from qre.figures.atlas_map import facts_line, map_figure
+    from qre.atlas.layout import layout, trustworthiness
+    from qre.atlas.neighbours import family_share, nearest, pairwise_distances
+    from qre.report import report_page
+
+    matrix = feature_matrix(features)
+    distances = pairwise_distances(matrix, settings.metric)
+    coordinates, notes = layout(matrix, distances, settings, n_jobs=threads)
+    table = map_table(encoders, features, coordinates, attributes or [{}] * len(encoders))
+    near, how_far = nearest(distances, settings.neighbours)
+    families, parents = table["family"].to_list(), table["parent"].to_list()
+    share = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed)
+    apart = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed, excluded_groups=parents)
+    headline = {
+        "encoders": len(table),
+        "families": len(set(families)),
+        "sentences": matrix.shape[1],
+        "neighbours": near.shape[1],
+        "family_share": share.share, "family_chance": share.chance, "family_p": share.p_value,
+        "family_share_other_parents": apart.share, "family_chance_other_parents": apart.chance, "family_p_other_parents": apart.p_value,
+        "trustworthiness": trustworthiness(distances, coordinates, near.shape[1]),
+        "qre_smallest": float(table["qre"].min()), "qre_largest": float(table["qre"].max()),
+    }  # fmt: skip
+    files = {
+        "features.parquet": parquet_bytes(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
+        **table_files("map", table),
+        **table_files("neighbours", neighbour_table(table["name"].to_list(), near, how_far)),
+        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels, *_best(table, scores)),
+    }
+    shapes = zip(table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True)
+    notes = (*sample_notes(matrix.shape[1], shapes), *notes)
+    none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
+    files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)
+    return Atlas(table, files, headline, notes)
+
+
+def _best(table: pd.DataFrame, scores: pd.DataFrame | None) -> tuple[str | None, str]:
+    """Name of the encoder that is best by its scores, and at what; None where there are none."""
+    if scores is None or scores.empty:
+        return None, ""
+    found = best(table, scores)
+    tasks = list(found.cells)
+    return found.table["name"].iloc[0], f"by its mean over {len(tasks)} tasks" if len(tasks) > 1 else f"at {tasks[0]}"
