@@ -1,13 +1,15 @@
 PYTHON ?= python3
-EXTRAS ?= demo,mteb,test
+EXTRAS ?= demo,mteb,test,check
 BIN := .venv/bin
 
-.PHONY: help demo shell test kills faults bench clean
+.PHONY: help demo shell test lint check docs kills faults bench clean
 
 help:
 	@echo "make demo     install into .venv, then map the built-in encoders into results/demo"
 	@echo "make shell    a shell in which the command qre is found"
-	@echo "make test     run the tests"
+	@echo "make test     lint, types, and all tests"
+	@echo "make check    the quick loop: format, lint, types, structure, the tests of the method"
+	@echo "make docs     write docs/commands.md"
 	@echo "make kills, make faults    end sweeps at random moments; a table of faults"
 	@echo "make bench    benchmarks"
 	@echo "make clean    remove .venv and what the demo made"
@@ -19,7 +21,21 @@ demo: .venv/installed
 shell: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv" "$${SHELL:-/bin/sh}"
 
-test: .venv/installed
+lint: .venv/installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+check: .venv/installed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses 2 -m "not cluster" tests/test_house.py tests/test_docs.py tests/qre/test_density.py tests/qre/test_features.py tests/qre/atlas tests/jobs/test_config.py tests/jobs/test_schedule.py
+
+docs: .venv/installed
+	$(BIN)/python -m typer jobs.commands utils docs --name qre --output docs/commands.md
+
+test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 20 kills at random moments: no finished unit is lost and no number changes (about ten minutes)

@@ -1,7 +1,8 @@
 """The processes of a local cluster: which they are, and what ends them.
 
-Run as a program it waits on its stdin for a byte, or for the end of whoever holds the other end of the pipe, and then ends the cluster. So nothing of it is
-left even if its owner was killed by SIGKILL. Only the standard library is used, and /proc.
+Run as a program it waits on its stdin for a byte, or for the end of whoever holds the other end of the pipe, and then
+ends the cluster. So nothing of it is left even if its owner was killed by SIGKILL. Only the standard library is used,
+and /proc.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ MARK = "QRE_LOCAL_CLUSTER"  # in the environment of all processes of a cluster
 
 
 def marked(mark: str) -> list[int]:
-    """Process ids of the living that bear a cluster's mark, and of their descendants: a worker overwrites its environment with its title."""
+    """Process ids of the living that bear a cluster's mark, and of their descendants: a worker overwrites its
+    environment with its title."""
     wanted, found = f"{MARK}={mark}".encode(), set()
     for pid in _all():
         with contextlib.suppress(OSError):
@@ -61,7 +63,9 @@ def _all() -> list[int]:
 
 def _state_and_parent(pid: int) -> tuple[str, int]:
     try:
-        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()  # the name before it may hold blanks
+        state, parent, *_ = (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        )  # the name before it may hold blanks
         return state, int(parent)
     except OSError:
         return "X", 0

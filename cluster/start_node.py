@@ -1,4 +1,5 @@
-"""Start one Ray node of a local cluster and leave: `python start_node.py PARAMETERS`, as JSON for ray's RayParams, with `head: true` for the head.
+"""Start one Ray node of a local cluster and leave: `python start_node.py PARAMETERS`, as JSON for ray's RayParams, with
+`head: true` for the head.
 
 It is what `ray start` does, which refuses to make a cluster that is on 127.0.0.1 alone.
 """
@@ -14,7 +15,9 @@ from ray._private import services
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 
-REGISTERED_SECONDS = 200.0  # Ray itself gives a node 30 s to register with the head, which is too short on a busy machine
+REGISTERED_SECONDS = (
+    200.0  # Ray itself gives a node 30 s to register with the head, which is too short on a busy machine
+)
 
 
 def main(parameters: dict) -> None:

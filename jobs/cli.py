@@ -1,6 +1,8 @@
-"""The `qre` command, from its first moment: signals are taken before anything large is imported. What it does is in commands/.
+"""The `qre` command, from its first moment: signals are taken before anything large is imported. What it does is in
+commands/.
 
-Exit codes: 0 all done; 1 some encoders failed, or the sweep could not end; 2 the config or the input is wrong; 128 + signal when stopped, also where
+Exit codes: 0 all done; 1 some encoders failed, or the sweep could not end; 2 the config or the input is wrong; 128 +
+    signal when stopped, also where
 nobody reads the output any more (SIGPIPE). `qre submit` ends with the exit code of the sweep that it follows.
 """
 

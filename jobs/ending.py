@@ -1,8 +1,8 @@
 """How the command ends: signals from its first moment to its last, and readers of its output that have gone.
 
-A signal raises Stopped where the command is, which unwinds it: temporary files are removed, Ray is ended. A sweep hears signals itself (engine/local.py),
-and what must not be cut off holds them back. Where a signal is not heeded in time, since a library is busy or has swallowed it, the process is ended all
-the same; what Ray has started ends with it.
+A signal raises Stopped where the command is, which unwinds it: temporary files are removed, Ray is ended. A sweep hears
+signals itself (engine/local.py), and what must not be cut off holds them back. Where a signal is not heeded in time,
+since a library is busy or has swallowed it, the process is ended all the same; what Ray has started ends with it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class _State:
         first: the signal that came first.
         lost: what it raised was swallowed, where Python passes nothing on: in a __del__, or in a callback of fork.
         told: people have been told how the command ends.
-        listener: who hears signals in place of the exception; `seconds`: how long it may take beyond PATIENCE_SECONDS; `released`: when one last ended.
+        listener: who hears signals in place of the exception; `seconds`: how long it may take beyond PATIENCE_SECONDS;
+            `released`: when one last ended.
         works: the command does lasting work, and goes on when nobody reads its output any more.
         over: the command has ended, and only the interpreter still runs.
     """
@@ -58,7 +59,8 @@ _state = _State()
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """The whole of a command. Whatever it ends in after a signal: it was stopped, which is told once, and its exit code is 128 + signal."""
+    """The whole of a command. Whatever it ends in after a signal: it was stopped, which is told once, and its exit code
+    is 128 + signal."""
     _take()
     _guard()
     _keep_what_is_raised()
@@ -101,7 +103,8 @@ def asked() -> int | None:
 
 
 def outlast_readers() -> None:
-    """From here on the command goes on when nobody reads its output any more; until here it ends then, as any tool in a pipe."""
+    """From here on the command goes on when nobody reads its output any more; until here it ends then, as any tool in a
+    pipe."""
     _state.works = True
 
 
@@ -135,7 +138,8 @@ def listen(listener: Callable[[int], None], seconds: float) -> Callable[[], None
 
 @contextlib.contextmanager
 def held_back(seconds: float) -> Iterator[None]:
-    """What must not be cut off, and takes so many seconds at most: a signal that comes meanwhile is heeded by the next `check`."""
+    """What must not be cut off, and takes so many seconds at most: a signal that comes meanwhile is heeded by the next
+    `check`."""
     over = listen(lambda number: None, seconds)
     try:
         yield
@@ -151,7 +155,8 @@ def _take() -> None:
 
 
 def take_again() -> None:
-    """After ray.init: its core has put a handler of its own before ours, in C, that aborts the process three seconds after it has called ours."""
+    """After ray.init: its core has put a handler of its own before ours, in C, that aborts the process three seconds
+    after it has called ours."""
     for number in _state.before:
         signal.signal(number, _hear)
 
@@ -168,7 +173,8 @@ def _hear(number: int, _frame) -> None:
 
 
 def _keep_what_is_raised() -> None:
-    """Have what a signal has raised where Python ignores it raised once more, by the guard; and not shown, since it is no fault."""
+    """Have what a signal has raised where Python ignores it raised once more, by the guard; and not shown, since it is
+    no fault."""
     before, process = sys.unraisablehook, os.getpid()
 
     def hook(unraisable) -> None:
@@ -222,12 +228,17 @@ def _lasting(stream: io.TextIOBase, quiet: bool) -> io.TextIOBase:
         return stream
     stream.flush()
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
-    )  # fmt: skip
+        io.BufferedWriter(raw),
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 class _Lasting(io.FileIO):
-    """A file that takes what is written when its reader has gone, and drops it; unless `quiet`, or the command does lasting work, it ends the command."""
+    """A file that takes what is written when its reader has gone, and drops it; unless `quiet`, or the command does
+    lasting work, it ends the command."""
 
     def __init__(self, descriptor: int, quiet: bool):
         super().__init__(descriptor, "w", closefd=False)

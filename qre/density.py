@@ -1,8 +1,9 @@
 """Embedding -> density operator, held as thin eigenpairs; never an n x n matrix when d < n.
 
-ρ = X Xᵀ / tr(X Xᵀ), where X is the embedding E (n, d) with its rows L2-normalised (or raw). Its eigenvalues are those of the d x d Gram matrix
-G = XᵀX / tr(XᵀX) = V diag(μ) Vᵀ, and its eigenvectors are U = X V diag(μ·tr)^(-1/2). U is not stored: what every caller needs is
-Σ_j u_ij² w_j, one matrix product with the weights folded into V. Source: Zhang and Bollegala, "Map of Encoders" (arXiv 2602.08740), section 3.
+ρ = X Xᵀ / tr(X Xᵀ), where X is the embedding E (n, d) with its rows L2-normalised (or raw). Its eigenvalues are those
+of the d x d Gram matrix G = XᵀX / tr(XᵀX) = V diag(μ) Vᵀ, and its eigenvectors are U = X V diag(μ·tr)^(-1/2). U is not
+stored: what every caller needs is Σ_j u_ij² w_j, one matrix product with the weights folded into V. Source: Zhang and
+Bollegala, "Map of Encoders" (arXiv 2602.08740), section 3.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError, ZeroRowError
 
 BLOCK_BYTES = 8 * 2**20  # of float64 rows at a time: large enough for the BLAS, small beside the embedding
-GRAM_FLOOR = 1e-9  # of the largest eigenvalue: below it the error of the Gram route (about 1e-16 of the largest) is no longer small
+# of the largest eigenvalue: below it the error of the Gram route (about 1e-16 of the largest) is no longer small
+GRAM_FLOOR = 1e-9
 CONSTANT_FLOOR = 1e-12  # mean squared deviation of unit rows from one direction; float32 rounding stands near 1e-14
 
 
@@ -28,7 +30,8 @@ class DensityOperator:
         n: number of sentences.
         dimension: d of the embedding it came from.
 
-    Exactly one of two forms is held: `_left` = U, shape (n, K), or the rows X = diag(row_scale)·E with the right vectors V, shape (d, K),
+    Exactly one of two forms is held: `_left` = U, shape (n, K), or the rows X = diag(row_scale)·E with the right
+        vectors V, shape (d, K),
     and tr(XᵀX), from which the mass u_ij² follows block by block.
     """
 
@@ -50,8 +53,9 @@ class DensityOperator:
         Args:
             embedding: E, shape (n, d), any float dtype, row i = sentence i; it is read, never written.
             normalize: scale every row to unit length first, so that ρ is the equal mixture of n pure states.
-            smallest: the smallest eigenvalue whose value will matter (the ε of a clipping). Above 1e-9 of the largest the Gram route is exact
-                to 1e-9 (relative, measured); below, Householder QR and an SVD of R take over, at about three times the cost.
+            smallest: the smallest eigenvalue whose value will matter (the ε of a clipping). Above 1e-9 of the largest
+                the Gram route is exact to 1e-9 (relative, measured); below, Householder QR and an SVD of R take over,
+                at about three times the cost.
             encoder: name to put into errors.
 
         Raises:
@@ -69,9 +73,14 @@ class DensityOperator:
         if smallest < GRAM_FLOOR * eigenvalues[-1]:
             return cls._from_qr(_scaled(embedding, normalize, encoder), trace)
         return cls(
-            eigenvalues=np.maximum(eigenvalues[::-1], 0.0), n=n, dimension=d,
-            _embedding=embedding, _row_scale=row_scale, _right=right[:, ::-1], _trace=trace,
-        )  # fmt: skip
+            eigenvalues=np.maximum(eigenvalues[::-1], 0.0),
+            n=n,
+            dimension=d,
+            _embedding=embedding,
+            _row_scale=row_scale,
+            _right=right[:, ::-1],
+            _trace=trace,
+        )
 
     @classmethod
     def _from_few_rows(cls, rows: np.ndarray, smallest: float, encoder: str) -> DensityOperator:
@@ -86,7 +95,8 @@ class DensityOperator:
 
     @classmethod
     def _from_qr(cls, rows: np.ndarray, trace: float) -> DensityOperator:
-        """X = QR, R = W S Zᵀ: singular values to full relative precision, where squaring into a Gram matrix would lose the small ones."""
+        """X = QR, R = W S Zᵀ: singular values to full relative precision, where squaring into a Gram matrix would lose
+        the small ones."""
         n, d = rows.shape
         if d > n:
             left, s, _ = np.linalg.svd(np.linalg.qr(rows.T, mode="r").T)
@@ -122,7 +132,8 @@ class DensityOperator:
         return mass if self._row_scale is None else mass * np.square(self._row_scale)
 
     def eigenvectors(self, smallest: float = GRAM_FLOOR) -> np.ndarray:
-        """U of the eigenvalues above `smallest`, shape (n, K'), float64, orthonormal columns: what comparing two operators needs."""
+        """U of the eigenvalues above `smallest`, shape (n, K'), float64, orthonormal columns: what comparing two
+        operators needs."""
         used = self.eigenvalues > smallest
         if self._left is not None:
             return self._left[:, used]
@@ -173,7 +184,9 @@ def _scaled(embedding: np.ndarray, normalize: bool, encoder: str) -> np.ndarray:
 
 def _check_shape(embedding: np.ndarray, encoder: str) -> None:
     if embedding.ndim != 2 or embedding.dtype.kind != "f":
-        raise ShapeError(f"an embedding is an (n, d) matrix of floats, not {embedding.dtype} of shape {embedding.shape}", encoder)
+        raise ShapeError(
+            f"an embedding is an (n, d) matrix of floats, not {embedding.dtype} of shape {embedding.shape}", encoder
+        )
     if embedding.shape[0] < 2 or embedding.shape[1] < 1:
         raise ShapeError(f"at least 2 sentences and 1 dimension are needed, not shape {embedding.shape}", encoder)
 

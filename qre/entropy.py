@@ -1,4 +1,5 @@
-"""Entropies of density operators, and relative entropies between two of them, from thin factors: no n x n matrix is formed.
+"""Entropies of density operators, and relative entropies between two of them, from thin factors: no n x n matrix is
+formed.
 
 Natural logarithm (nats), float64.
 """
@@ -19,8 +20,8 @@ def von_neumann(rho: DensityOperator) -> float:
 def relative(rho: DensityOperator, sigma: DensityOperator, epsilon: float = 1e-6) -> float:
     """S(ρ‖σ) of two encoders on the same sentences, with the spectrum of σ clipped from below at ε.
 
-    Σ_i λ_i [log λ_i - Σ_j (v_iᵀu_j)² log μ_j - r_i log ε] with r_i = 1 - Σ_j (v_iᵀu_j)² (Zhang and Bollegala, Theorem 1). Cost: n·K·K' for the
-    overlaps of the eigenvectors. Finite for every σ, because of ε.
+    Σ_i λ_i [log λ_i - Σ_j (v_iᵀu_j)² log μ_j - r_i log ε] with r_i = 1 - Σ_j (v_iᵀu_j)² (Zhang and Bollegala, Theorem
+    1). Cost: n·K·K' for the overlaps of the eigenvectors. Finite for every σ, because of ε.
 
     Raises:
         ValueError: the operators stand on different numbers of sentences.
@@ -37,8 +38,8 @@ def relative(rho: DensityOperator, sigma: DensityOperator, epsilon: float = 1e-6
 def jensen_shannon(rho: DensityOperator, sigma: DensityOperator) -> float:
     """S((ρ+σ)/2) - (S(ρ)+S(σ))/2 in nats: symmetric, 0 for equal operators, log 2 for orthogonal ones; it needs no ε.
 
-    The eigenvalues of the mixture are those of FᵀF for F = [U diag(μ)^½, W diag(ν)^½] / √2, which needs the overlaps of the eigenvectors only. Source: Majtey,
-    Lamberti and Prato, Phys. Rev. A 72, 052310 (2005).
+    The eigenvalues of the mixture are those of FᵀF for F = [U diag(μ)^½, W diag(ν)^½] / √2, which needs the overlaps of
+    the eigenvectors only. Source: Majtey, Lamberti and Prato, Phys. Rev. A 72, 052310 (2005).
 
     Raises:
         ValueError: the operators stand on different numbers of sentences.

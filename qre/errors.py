@@ -13,8 +13,8 @@ class UserError(Exception):
 
 
 class PlaceError(Exception):
-    """A fault of the place: this machine's disk, its rights, its token, its network. Never an encoder's: nothing is recorded against one, and
-    what is done is kept. Exit code 1."""
+    """A fault of the place: this machine's disk, its rights, its token, its network. Never an encoder's: nothing is
+    recorded against one, and what is done is kept. Exit code 1."""
 
 
 class StoreRefused(UserError, PlaceError):
@@ -30,8 +30,8 @@ class EncoderError(Exception):
 
 
 class DoubtfulError(EncoderError):
-    """What a library has raised of an encoder: its own fault most often, and at times that of the installation. It is believed when it has come twice,
-    on two nodes where there are two."""
+    """What a library has raised of an encoder: its own fault most often, and at times that of the installation. It is
+    believed when it has come twice, on two nodes where there are two."""
 
 
 class EmbeddingError(EncoderError):
@@ -49,11 +49,15 @@ class EmbeddingError(EncoderError):
         super().__init__(f"{place}{problem}{where}")
 
     def naming(self, sentences: Sequence[str]) -> EmbeddingError:
-        """The same error with the sentence of its first row named, and what can be done; as it is where it has no rows, or they are not these sentences'."""
+        """The same error with the sentence of its first row named, and what can be done; as it is where it has no rows,
+        or they are not these sentences'."""
         if not self.rows or self.rows[0] >= len(sentences):
             return self
         more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
-        named = f"{self.problem}: sentence {self.rows[0]} ({sentences[self.rows[0]][:60]!r}){more}; leave it out, or this encoder"
+        named = (
+            f"{self.problem}: sentence {self.rows[0]} ({sentences[self.rows[0]][:60]!r}){more}; leave it out, or "
+            f"this encoder"
+        )
         return type(self)(named, self.encoder)
 
     def __reduce__(self):  # Ray sends exceptions between processes; the default would lose the attributes
@@ -93,14 +97,26 @@ MENDS = {
     errno.EAGAIN: "the machine has no processes or threads left (ulimit -u)",
 }
 WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
-OF_CONTENT = {errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}  # what a file's content or a config's words can bring about
-MACHINE_SIGNS = re.compile(  # in the words of torch, CUDA and the loader of shared libraries, whose exceptions have no type of their own
-    r"CUDA error|CUDA driver|NVIDIA driver|No CUDA GPUs are available|NCCL|CUBLAS_STATUS|CUSOLVER|cuDNN|CUDNN_STATUS|HIP error|no kernel image"
-    r"|not compiled with CUDA|out of memory|not enough memory|can't allocate memory|Cannot allocate memory|can't start new thread|bad_alloc"
-    r"|cannot open shared object|shared object file|undefined symbol|DLL load failed|version `(GLIBC|CXX)|cannot allocate|failed to map segment",
+OF_CONTENT = {
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}  # what a file's content or a config's words can bring about
+# in the words of torch, CUDA and the loader of shared libraries, whose exceptions have no type of their own
+MACHINE_SIGNS = re.compile(
+    r"CUDA error|CUDA driver|NVIDIA driver|No CUDA GPUs are "
+    r"available|NCCL|CUBLAS_STATUS|CUSOLVER|cuDNN|CUDNN_STATUS|HIP error|no kernel image"
+    r"|not compiled with CUDA|out of memory|not enough memory|can't allocate memory|Cannot allocate memory|can't "
+    r"start new thread|bad_alloc"
+    r"|cannot open shared object|shared object file|undefined symbol|DLL load failed|version `(GLIBC|CXX)|cannot "
+    r"allocate|failed to map segment",
     re.IGNORECASE,
 )
-_RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
+_RUST_ERROR = re.compile(
+    r"\(os error (\d+)\)"
+)  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
 
 
 def place_error(error: BaseException, what: str = "") -> PlaceError | None:
@@ -108,7 +124,8 @@ def place_error(error: BaseException, what: str = "") -> PlaceError | None:
 
     Args:
         error: with its causes. An EncoderError is what we have judged already, so it is none.
-        what: that cannot be used, e.g. "the hub's cache /shared/hub"; default: the file that the error names, or the disk that it is on.
+        what: that cannot be used, e.g. "the hub's cache /shared/hub"; default: the file that the error names, or the
+            disk that it is on.
     """
     if isinstance(error, PlaceError):
         return error
@@ -125,10 +142,12 @@ def place_error(error: BaseException, what: str = "") -> PlaceError | None:
 
 
 def machine_error(error: BaseException) -> bool:
-    """Whether an exception is of the machine by its type, its errno or its words, so that the same encoder may do well on another one.
+    """Whether an exception is of the machine by its type, its errno or its words, so that the same encoder may do well
+    on another one.
 
-    That is every OSError with a number but those that a file's content can bring about; no memory, threads or time; a broken GPU, or a driver that does not go
-    with its libraries; a shared library that does not load. A device-side assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
+    That is every OSError with a number but those that a file's content can bring about; no memory, threads or time; a
+    broken GPU, or a driver that does not go with its libraries; a shared library that does not load. A device-side
+    assert is not: it is the GPU's way to say that an encoder indexes beyond its tables.
     """
     if isinstance(error, (EncoderError, UserError)):
         return False
@@ -139,7 +158,9 @@ def machine_error(error: BaseException) -> bool:
     if _absent(error):
         return True
     for one in chain(error):
-        if isinstance(one, (MemoryError, TimeoutError)) or (isinstance(one, OSError) and one.errno and one.errno not in {*OF_CONTENT, errno.ENOENT}):
+        if isinstance(one, (MemoryError, TimeoutError)) or (
+            isinstance(one, OSError) and one.errno and one.errno not in {*OF_CONTENT, errno.ENOENT}
+        ):
             return True
         if isinstance(one, (RuntimeError, ImportError, OSError, AssertionError)) and MACHINE_SIGNS.search(str(one)):
             return True
@@ -147,12 +168,14 @@ def machine_error(error: BaseException) -> bool:
 
 
 def _absent(error: BaseException) -> bool:
-    """A path that is not there; only in what was raised on purpose, since libraries look for many files that need not be there."""
+    """A path that is not there; only in what was raised on purpose, since libraries look for many files that need not
+    be there."""
     return any(isinstance(one, FileNotFoundError) and one.errno == errno.ENOENT for one in chain(error, meant=True))
 
 
 def _place(error: BaseException, number: int) -> str:
-    """The file that an error names; where the whole disk is at fault, its mount point, which is the same for all files."""
+    """The file that an error names; where the whole disk is at fault, its mount point, which is the same for all
+    files."""
     if not isinstance(error, OSError) or not error.filename:
         return ""
     file = os.path.abspath(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else ""
@@ -164,7 +187,8 @@ def _place(error: BaseException, number: int) -> str:
 
 
 def chain(error: BaseException, meant: bool = False) -> Iterator[BaseException]:
-    """An exception and what it was raised from; or, where only that counts, what it was `meant` to be raised from. One may be its own cause."""
+    """An exception and what it was raised from; or, where only that counts, what it was `meant` to be raised from. One
+    may be its own cause."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:

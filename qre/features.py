@@ -1,8 +1,8 @@
 """The feature vector of an encoder: the terms of the quantum relative entropy between it and the unit base encoder.
 
-The unit base encoder has n orthonormal basis vectors, one a sentence: ρ₀ = I/n. Source: Zhang and Bollegala, "Map of Encoders"
-(arXiv 2602.08740), Theorem 1, with σ = ρ of the encoder; natural logarithm (nats), float64. The paper prints neither its ε nor the order of the
-arguments, so both are parameters here and are recorded with every feature row.
+The unit base encoder has n orthonormal basis vectors, one a sentence: ρ₀ = I/n. Source: Zhang and Bollegala, "Map of
+Encoders" (arXiv 2602.08740), Theorem 1, with σ = ρ of the encoder; natural logarithm (nats), float64. The paper prints
+neither its ε nor the order of the arguments, so both are parameters here and are recorded with every feature row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class FeatureMethod(BaseModel):
         perturbation: "clip" raises the spectrum of ρ to ε from below; "mix" takes (1-δ)ρ + δI/n, with δ = epsilon.
         epsilon: ε of the clipping or δ of the mixing.
         normalize: rows to unit length first.
-        center: subtract the mean over the sentences before that. What all sentences share then weighs nothing, and what tells them apart more.
+        center: subtract the mean over the sentences before that. What all sentences share then weighs nothing, and what
+            tells them apart more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,7 +79,8 @@ def feature_row(embedding: np.ndarray, method: FeatureMethod, encoder: str = "")
     """Feature vector and spectral summary of one embedding.
 
     Args:
-        embedding: E, shape (n, d), float; read, never written. Extra memory: about 20 MB at n = 10,000, d = 384; 50 MB when centred.
+        embedding: E, shape (n, d), float; read, never written. Extra memory: about 20 MB at n = 10,000, d = 384; 50 MB
+            when centred.
         method: direction, perturbation, ε, normalisation, centring.
         encoder: name to put into errors.
 
@@ -89,8 +91,8 @@ def feature_row(embedding: np.ndarray, method: FeatureMethod, encoder: str = "")
 
 
 def feature_rows(embedding: np.ndarray, methods: Sequence[FeatureMethod], encoder: str = "") -> list[FeatureRow]:
-    """`feature_row` by several methods: those that differ in ε, perturbation and direction only share one density operator. Each row has the
-    bits that its method gives alone.
+    """`feature_row` by several methods: those that differ in ε, perturbation and direction only share one density
+    operator. Each row has the bits that its method gives alone.
     """
     operators: dict[tuple, DensityOperator] = {}
     centred: np.ndarray | None = None
@@ -102,7 +104,9 @@ def feature_rows(embedding: np.ndarray, methods: Sequence[FeatureMethod], encode
             centred = _centred(embedding, encoder)
         if key not in operators:
             matrix = centred if method.center else embedding
-            operators[key] = DensityOperator.from_embedding(matrix, normalize=method.normalize, smallest=smallest, encoder=encoder)
+            operators[key] = DensityOperator.from_embedding(
+                matrix, normalize=method.normalize, smallest=smallest, encoder=encoder
+            )
         rows.append(_row(operators[key], method))
     return rows
 
@@ -133,7 +137,8 @@ def base_first(rho: DensityOperator, method: FeatureMethod) -> np.ndarray:
     """f_i = (1/n)[-log n - Σ_j u_ij² log μ̃_j - (1 - Σ_j u_ij²) log ν], the terms of S(ρ₀‖ρ); shape (n,), nats.
 
     μ̃ are the perturbed eigenvalues and ν the perturbed null eigenvalue (ε when clipping, δ/n when mixing). Written as
-    (1/n)[-log(nν) - Σ_j u_ij² log(μ̃_j/ν)], eigenvalues at the floor weigh nothing: no rank decision, and continuous in E.
+    (1/n)[-log(nν) - Σ_j u_ij² log(μ̃_j/ν)], eigenvalues at the floor weigh nothing: no rank decision, and continuous in
+    E.
     """
     if method.perturbation == "clip":
         null = method.epsilon

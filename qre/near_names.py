@@ -15,13 +15,20 @@ def near_names(word: object, known: Iterable[str], most: int = 1) -> list[str]:
     for name in known:
         by_lower.setdefault(name.casefold(), name)
     word = str(word).strip().casefold()[:LONGEST]
-    inside = [name for lower, name in by_lower.items() if len(word) > 2 and (lower.startswith(word) or word.startswith(lower) and len(lower) > 2)]
-    near, far = ([by_lower[lower] for lower in difflib.get_close_matches(word, by_lower, n=most, cutoff=cutoff)] for cutoff in (0.8, 0.6))
+    inside = [
+        name
+        for lower, name in by_lower.items()
+        if len(word) > 2 and (lower.startswith(word) or word.startswith(lower) and len(lower) > 2)
+    ]
+    near, far = (
+        [by_lower[lower] for lower in difflib.get_close_matches(word, by_lower, n=most, cutoff=cutoff)]
+        for cutoff in (0.8, 0.6)
+    )
     return list(dict.fromkeys([*near, *inside, *far]))[:most]  # a beginning is likelier than a name of similar letters
 
 
 def did_you_mean(word: object, known: Iterable[str], most: int = 1) -> str:
-    """"; did you mean 'x'?" for what follows a message; "" where no known name is near."""
+    """ "; did you mean 'x'?" for what follows a message; "" where no known name is near."""
     near = near_names(word, known, most)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
@@ -42,7 +49,9 @@ def near_patterns(pattern: str, names: Iterable[str]) -> str:
     if f"{pattern.rstrip('/').casefold()}/*" in {one.casefold() for one in wild}:  # a beginning that lacks its star
         found = near_names(f"{pattern.rstrip('/')}/*", wild)
     elif "*" not in pattern:
-        found = near_names(pattern, [name for name in known if name not in wild], 2) or near_names(f"{pattern}/*", wild, 2)
+        found = near_names(pattern, [name for name in known if name not in wild], 2) or near_names(
+            f"{pattern}/*", wild, 2
+        )
     else:
         found = near_names(pattern, wild, 2)
     return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

@@ -1,4 +1,5 @@
-"""Paths as people write them, in a config and on a command line: `~` is the home, and what only a shell would put in is refused. The one place for both."""
+"""Paths as people write them, in a config and on a command line: `~` is the home, and what only a shell would put in is
+refused. The one place for both."""
 
 from __future__ import annotations
 
@@ -20,12 +21,16 @@ def expanded(path: str) -> str:
     """A path with the home in the place of a leading `~` or `~user`.
 
     Raises:
-        ValueError: it has a variable of a shell in it, names a user that this machine does not know, or cannot be the name of a file.
+        ValueError: it has a variable of a shell in it, names a user that this machine does not know, or cannot be the
+            name of a file.
     """
     if "\0" in path:
         raise ValueError(f"{path!r} has a NUL character in it, which no path can have")
     if longest := next((part for part in path.split("/") if len(os.fsencode(part)) > LONGEST_NAME), None):
-        raise ValueError(f"{longest[:40]!r}... is a name of {len(longest)} characters, and at most {LONGEST_NAME} bytes are possible: use a shorter one")
+        raise ValueError(
+            f"{longest[:40]!r}... is a name of {len(longest)} characters, and at most {LONGEST_NAME} bytes are "
+            f"possible: use a shorter one"
+        )
     if found := VARIABLE.search(path):
         raise ValueError(f"{path!r} has {found[0]} in it, and variables are not expanded here: write the path out")
     if not path.startswith("~"):
@@ -43,8 +48,11 @@ def shortened(path: str) -> str:
 
 
 def below(folder: str, path: str) -> str:
-    """A path that starts at a folder, in one spelling: absolute where the folder is. Addresses (s3://...) and absolute paths stay as they are."""
-    return path if os.path.isabs(path) or ADDRESS.match(path) or not path else os.path.normpath(os.path.join(folder, path))
+    """A path that starts at a folder, in one spelling: absolute where the folder is. Addresses (s3://...) and absolute
+    paths stay as they are."""
+    return (
+        path if os.path.isabs(path) or ADDRESS.match(path) or not path else os.path.normpath(os.path.join(folder, path))
+    )
 
 
 PathText = Annotated[str, AfterValidator(expanded)]

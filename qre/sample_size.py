@@ -16,19 +16,25 @@ def sample_notes(n: int, encoders: Iterable[tuple[int | None, Sequence[str]]]) -
     """
     notes = []
     if n < FEW:
-        notes.append(f"{n} sentences are few: with others the map may look different; take several hundred, better 2,000")
+        notes.append(
+            f"{n} sentences are few: with others the map may look different; take several hundred, better 2,000"
+        )
     known = [(dimension, transforms) for dimension, transforms in encoders if dimension is not None]
     above = [dimension for dimension, _ in known if dimension > n]
     if above:
         notes.append(
-            f"{_counted(len(above), 'encoder has', 'encoders have')} more dimensions (up to {max(above):,}) than there are sentences ({n:,}): the rank of a "
-            "density operator is at most the number of sentences, so what tells these encoders apart is partly lost; take more sentences than dimensions"
+            f"{_counted(len(above), 'encoder has', 'encoders have')} more dimensions (up to {max(above):,}) than "
+            f"there are sentences ({n:,}): the rank of a "
+            "density operator is at most the number of sentences, so what tells these encoders apart is partly lost; "
+            "take more sentences than dimensions"
         )
     alike = sum("whiten" in transforms and dimension >= n - 1 for dimension, transforms in known)
     if alike:
         notes.append(
-            f"{_counted(alike, 'whitened encoder has', 'whitened encoders have')} a dimension for each of the {n:,} sentences: whitening then makes all "
-            "sentences equally far apart, whichever the encoder, so these encoders are all alike here; take more sentences than dimensions"
+            f"{_counted(alike, 'whitened encoder has', 'whitened encoders have')} a dimension for each of the {n:,} "
+            f"sentences: whitening then makes all "
+            "sentences equally far apart, whichever the encoder, so these encoders are all alike here; take more "
+            "sentences than dimensions"
         )
     return notes
 

@@ -1,4 +1,5 @@
-"""What a file says of its own schema, and whether this version may read it: the one rule, for the store and for a copied atlas."""
+"""What a file says of its own schema, and whether this version may read it: the one rule, for the store and for a
+copied atlas."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def check(name: str, stated: object, newest: int, oldest: int = 1, always: bool 
     """Whether this version may read a file.
 
     Args:
-        stated: the schema that it states; UNSTATED where it says nothing, which means 1, unless such files have `always` stated one.
+        stated: the schema that it states; UNSTATED where it says nothing, which means 1, unless such files have
+            `always` stated one.
         newest, oldest: that this version reads.
 
     Raises:
@@ -36,4 +38,7 @@ def check(name: str, stated: object, newest: int, oldest: int = 1, always: bool 
 
 
 def newer(name: str, stated: int, known: int, place: str = "store") -> NewerSchema:
-    return NewerSchema(f"{name} was written by a newer version of this program (schema {stated}, this one reads {known}): update, or name another {place}")
+    return NewerSchema(
+        f"{name} was written by a newer version of this program (schema {stated}, this one reads {known}): update, or "
+        f"name another {place}"
+    )

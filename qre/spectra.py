@@ -1,4 +1,5 @@
-"""Short descriptions of an embedding that are no features of it, but what a prediction from features has to beat: its spectrum, its Gram matrix."""
+"""Short descriptions of an embedding that are no features of it, but what a prediction from features has to beat: its
+spectrum, its Gram matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ SPECTRUM = 256  # eigenvalues kept
 SKETCH = 200  # sentences in a Gram sketch: 20,100 numbers
 
 
-def leading_eigenvalues(embedding: np.ndarray, count: int = SPECTRUM, normalize: bool = True, encoder: str = "") -> np.ndarray:
+def leading_eigenvalues(
+    embedding: np.ndarray, count: int = SPECTRUM, normalize: bool = True, encoder: str = ""
+) -> np.ndarray:
     """The largest eigenvalues of the density operator, descending, shape (count,), float64; 0 where there are no more.
 
     Args:
@@ -26,12 +29,14 @@ def leading_eigenvalues(embedding: np.ndarray, count: int = SPECTRUM, normalize:
 
 
 def sketch_rows(n: int, count: int = SKETCH, seed: int = 0) -> np.ndarray:
-    """Which of n sentences a sketch is of: distinct, ascending, the same for the same n, count and seed. (min(count, n),)"""
+    """Which of n sentences a sketch is of: distinct, ascending, the same for the same n, count and seed. (min(count,
+    n),)"""
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
 def gram_sketch(embedding: np.ndarray, rows: np.ndarray, encoder: str = "") -> np.ndarray:
-    """The centred Gram matrix of some sentences as a unit vector: the inner product of two sketches is the linear CKA of the encoders on them.
+    """The centred Gram matrix of some sentences as a unit vector: the inner product of two sketches is the linear CKA
+    of the encoders on them.
 
     Args:
         embedding: E, shape (n, d), float; its rows are taken as they are, as CKA does.

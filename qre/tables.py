@@ -1,7 +1,8 @@
 """Rows of files that people bring: txt, csv, tsv, jsonl, json and parquet, each row with the line where it begins.
 
-Endings count in any case, and a file may be packed by gzip, bz2 or xz. Text is UTF-8, or UTF-16 or UTF-32 with its byte order mark. Lines end in \\n or \\r\\n,
-or in \\r alone where a file has no \\n at all. Whatever cannot be read is one line that names file, line and fix.
+Endings count in any case, and a file may be packed by gzip, bz2 or xz. Text is UTF-8, or UTF-16 or UTF-32 with its byte
+order mark. Lines end in \\n or \\r\\n, or in \\r alone where a file has no \\n at all. Whatever cannot be read is one
+line that names file, line and fix.
 """
 
 from __future__ import annotations
@@ -27,8 +28,20 @@ from qre.errors import UserError
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".txt": "txt"}
 PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
 PACKED_ENDINGS = (".gz", ".bz2", ".xz")
-NOT_READ = {b"PK\x03\x04": "a zip archive (or a spreadsheet)", b"\x28\xb5\x2f\xfd": "packed by zstd", b"7z\xbc\xaf": "a 7z archive", b"PAR1": "a parquet file", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}  # fmt: skip
-MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+NOT_READ = {
+    b"PK\x03\x04": "a zip archive (or a spreadsheet)",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"PAR1": "a parquet file",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
+}
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
@@ -61,13 +74,18 @@ class Wanted:
             if self.alone and columns is None and len(names) == 1:
                 return {one: names[0]}
             if columns is None:
-                raise UserError(f"{place}: name the column that is meant with {self.key.format(field=one)}; it has {has}")
+                raise UserError(
+                    f"{place}: name the column that is meant with {self.key.format(field=one)}; it has {has}"
+                )
             column = next((column for column in columns if column in names), None)
             if column is not None and names.count(column) == 1:
                 found[one] = column
             elif column is not None or one not in self.optional:
                 problem = "no" if column is None else "more than one"
-                raise UserError(f"{place}: {problem} column {column or columns[0]!r}; it has {has}; say which one is meant: {self.key.format(field=one)}")
+                raise UserError(
+                    f"{place}: {problem} column {column or columns[0]!r}; it has {has}; say which one is meant: "
+                    f"{self.key.format(field=one)}"
+                )
         return found
 
     def at_positions(self, place: str, row: list, separator: str = "") -> dict[str, object]:
@@ -100,8 +118,9 @@ def _other_separator(header: list, separator: str) -> str:
         return "the first line names a separator; remove it, and save the file with commas"
     for other, name in SEPARATORS.items():
         if other != separator and len([part for part in header[0].split(other) if part.strip()]) > 1:
-            return f"{header[0]!r} is one column, but seems separated by {name}, not by {SEPARATORS[separator]}; save it that way" + (
-                ", or call it .tsv" if other == "\t" else ", or call it .csv" if other == "," else ""
+            return (
+                f"{header[0]!r} is one column, but seems separated by {name}, not by {SEPARATORS[separator]}; save it "
+                f"that way" + (", or call it .tsv" if other == "\t" else ", or call it .csv" if other == "," else "")
             )
     return ""
 
@@ -115,14 +134,17 @@ def ending(path: str | Path) -> str:
 
 
 def read_rows(path: str | Path, wanted: Wanted, format: str | None = None, key: str = "") -> Iterator[tuple[int, dict]]:
-    """(line, field -> value) of every row; None where a row lacks a column. The line is a row number from 1 in json and parquet.
+    """(line, field -> value) of every row; None where a row lacks a column. The line is a row number from 1 in json and
+    parquet.
 
     Args:
-        format: "csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet" or "txt"; None: by the ending. tsv is read with quotes where all of it parses so.
+        format: "csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet" or "txt"; None: by the ending. tsv is read with
+            quotes where all of it parses so.
         key: of a json file, under which its list stands.
 
     Raises:
-        UserError: the file is missing, empty of what is asked for, of another format or encoding, or damaged; it names file and line.
+        UserError: the file is missing, empty of what is asked for, of another format or encoding, or damaged; it names
+            file and line.
     """
     return _ROWS[format or ENDINGS[ending(path)]](str(path), wanted, key)
 
@@ -168,9 +190,13 @@ def read_text(path: str | Path) -> str:
         text = raw.decode(encoding).lstrip("\ufeff")  # some tools write the mark twice
     except UnicodeDecodeError as error:
         if not encoding.startswith("utf-8"):
-            raise UserError(f"{path}: not whole as {encoding.upper()} (at byte {error.start}); save it again as UTF-8") from None
+            raise UserError(
+                f"{path}: not whole as {encoding.upper()} (at byte {error.start}); save it again as UTF-8"
+            ) from None
         line, bad = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
-        raise UserError(f"{path}:{line}: not UTF-8 (byte 0x{bad:02x}); convert the file, e.g. iconv -f {_guess(raw)} -t utf-8") from None
+        raise UserError(
+            f"{path}:{line}: not UTF-8 (byte 0x{bad:02x}); convert the file, e.g. iconv -f {_guess(raw)} -t utf-8"
+        ) from None
     text = text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
     if "\0" in text:
         at = text.index("\0")
@@ -193,7 +219,9 @@ def parsed_json(path: str, text: str, line: int = 0) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers of too many digits, and too deep a nesting
-        raise UserError(f"{path}:{line or getattr(error, 'lineno', 1)}: not JSON: {getattr(error, 'msg', error)}") from None
+        raise UserError(
+            f"{path}:{line or getattr(error, 'lineno', 1)}: not JSON: {getattr(error, 'msg', error)}"
+        ) from None
 
 
 Records = Iterator[tuple[int, list[str]]]
@@ -211,7 +239,10 @@ def _separated_rows(path: str, records: Records, wanted: Wanted, separator: str)
         elif known is None:
             known, header = wanted.known(place, record, separator), record
         elif len(record) > len(header):  # most likely a separator inside a text, which would be cut there
-            raise UserError(f"{place}: {len(record)} fields under a header of {len(header)}; a text may hold the separator only where it is quoted")
+            raise UserError(
+                f"{place}: {len(record)} fields under a header of {len(header)}; a text may hold the separator only "
+                f"where it is quoted"
+            )
         else:
             values = dict(zip(header, record))
             yield line, {one: values.get(column) for one, column in known.items()}
@@ -229,7 +260,10 @@ def _quoted(path: str, text: str, separator: str) -> Records:
     for at in (match.start() for match in re.finditer("\r", text) if "\n" in text):
         if text.count('"', 0, at) % 2 == 0:  # inside of quotes it is of the text
             line = text.count("\n", 0, at) + 1
-            raise UserError(f"{path}:{line}: a carriage return inside the line, so that lines end in two ways; convert the file, e.g. by tr '\\r' '\\n'")
+            raise UserError(
+                f"{path}:{line}: a carriage return inside the line, so that lines end in two ways; convert the file, "
+                f"e.g. by tr '\\r' '\\n'"
+            )
     records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     start = 1
     try:
@@ -237,7 +271,9 @@ def _quoted(path: str, text: str, separator: str) -> Records:
             yield start, record
             start = records.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}:{start}: {error} (in the record that begins here); a quote inside a quoted text is written twice") from None
+        raise UserError(
+            f"{path}:{start}: {error} (in the record that begins here); a quote inside a quoted text is written twice"
+        ) from None
 
 
 def _unquoted(text: str) -> Records:
@@ -252,7 +288,8 @@ def _tsv_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
 def _tab_separated(path: str, text: str) -> Records:
     """Records of tabs, where it must be found out whether quotes are quoting or are of the texts.
 
-    Quoting must not swallow lines: where it joins some that without it have the header's width each, or does not parse, quotes are of the texts. But
+    Quoting must not swallow lines: where it joins some that without it have the header's width each, or does not parse,
+        quotes are of the texts. But
     where most fields stand in quotes, a quote that does not parse is a fault of that line.
     """
     plain = list(_unquoted(text))
@@ -267,10 +304,16 @@ def _tab_separated(path: str, text: str) -> Records:
         return iter(plain)
     joined = next((line for line, record in quoted if any("\n" in one for one in record)), 0)
     if joined and fits and width == 1:
-        raise UserError(f"{path}:{joined}: a quote begins here and ends on a later line; remove the quotes, or save the file as .csv")
+        raise UserError(
+            f"{path}:{joined}: a quote begins here and ends on a later line; remove the quotes, or save the file as "
+            f".csv"
+        )
     whole = all(len(record) == width for _, record in quoted if record)
     if joined and not fits and not whole:  # either reading may be the right one
-        raise UserError(f"{path}:{joined}: a quote begins here and ends on a later line, and lines have {width} columns or others; remove the quotes")
+        raise UserError(
+            f"{path}:{joined}: a quote begins here and ends on a later line, and lines have {width} columns or "
+            f"others; remove the quotes"
+        )
     return iter(plain if fits and (joined or not whole) else quoted)
 
 
@@ -284,7 +327,10 @@ def _txt_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
     lines = read_text(path).split("\n")
     for number, line in enumerate(lines[:-1] if not lines[-1] else lines, 1):
         if "\r" in line.strip():
-            raise UserError(f"{path}:{number}: a carriage return inside the line, so that lines end in two ways; convert the file, e.g. by tr '\\r' '\\n'")
+            raise UserError(
+                f"{path}:{number}: a carriage return inside the line, so that lines end in two ways; convert the "
+                f"file, e.g. by tr '\\r' '\\n'"
+            )
         yield number, {one: line}
 
 
@@ -293,7 +339,11 @@ def _jsonl_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]
         if raw.strip():
             value = parsed_json(path, raw, line)
             if wanted.alone and isinstance(value, dict):  # the first row says which it is
-                wanted = replace(wanted, columns={one: (column,) for one, column in wanted.known(f"{path}:{line}", list(value)).items()}, alone=False)
+                wanted = replace(
+                    wanted,
+                    columns={one: (column,) for one, column in wanted.known(f"{path}:{line}", list(value)).items()},
+                    alone=False,
+                )
             yield line, _json_row(f"{path}:{line}", value, wanted)
 
 
@@ -301,7 +351,9 @@ def _json_rows(path: str, wanted: Wanted, key: str) -> Iterator[tuple[int, dict]
     value = parsed_json(path, read_text(path))
     if isinstance(value, dict):
         if key not in value:
-            raise UserError(f"{path}: say which of its lists is meant, as {path}#KEY; it has {', '.join(value) or 'none'}")
+            raise UserError(
+                f"{path}: say which of its lists is meant, as {path}#KEY; it has {', '.join(value) or 'none'}"
+            )
         value = value[key]
     if not isinstance(value, list):
         raise UserError(f"{path}: a list of rows is needed, not {type(value).__name__}")
@@ -315,7 +367,10 @@ def _json_row(place: str, row: object, wanted: Wanted) -> dict:
         return {one: row[known[one]] if one in known else None for one in wanted.columns or known}
     if isinstance(row, list) and wanted.by_position:
         return wanted.at_positions(place, row)
-    raise UserError(f"{place}: a row is {'a list, by position' if wanted.by_position else 'an object, by name'}, not {type(row).__name__}")
+    raise UserError(
+        f"{place}: a row is {'a list, by position' if wanted.by_position else 'an object, by name'}, not "
+        f"{type(row).__name__}"
+    )
 
 
 def _parquet_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
@@ -333,5 +388,11 @@ def _parquet_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict
 
 
 _ROWS = {
-    "csv": _csv_rows, "tsv": _tsv_rows, "tsv-unquoted": _unquoted_rows, "jsonl": _jsonl_rows, "json": _json_rows, "parquet": _parquet_rows, "txt": _txt_rows,
-}  # fmt: skip
+    "csv": _csv_rows,
+    "tsv": _tsv_rows,
+    "tsv-unquoted": _unquoted_rows,
+    "jsonl": _jsonl_rows,
+    "json": _json_rows,
+    "parquet": _parquet_rows,
+    "txt": _txt_rows,
+}

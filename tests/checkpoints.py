@@ -1,8 +1,9 @@
-"""Real sentence-transformers checkpoints of a few hundred kB, randomly initialised from a seed: the architectures and heads met on the hub.
+"""Real sentence-transformers checkpoints of a few hundred kB, randomly initialised from a seed: the architectures and
+heads met on the hub.
 
-`make` saves one of KINDS, loadable with `trust_remote_code=False, local_files_only=True` and safetensors only; `make_odd` one of ODD_KINDS,
-each of which a careful loader must refuse or record. The weights are larger than a usual initialisation (see `_spread`), so that sentences
-are as far apart as with a trained encoder.
+`make` saves one of KINDS, loadable with `trust_remote_code=False, local_files_only=True` and safetensors only;
+`make_odd` one of ODD_KINDS, each of which a careful loader must refuse or record. The weights are larger than a usual
+initialisation (see `_spread`), so that sentences are as far apart as with a trained encoder.
 """
 
 from __future__ import annotations
@@ -14,14 +15,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 DIMENSION = 32
-WORDS = "the a one old new red cat dog boat farmer judge sings runs sees likes in at on under city river morning night".split()
+WORDS = (
+    "the a one old new red cat dog boat farmer judge sings runs sees likes in at on under city river morning night"
+).split()
 LETTERS = string.ascii_lowercase + string.digits + ".,!?'-"
 SIZES = {"hidden_size": DIMENSION, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 LIMIT = 64  # tokens
 MARKER = "remote-code-ran"  # the file that the remote code of `make_odd` writes beside itself
 ODD_KINDS = (
-    "no-modules-json", "pickle", "pickle-dense", "nan", "truncated", "missing-weights", "remote-code", "remote-known", "remote-module"
-)  # fmt: skip
+    "no-modules-json",
+    "pickle",
+    "pickle-dense",
+    "nan",
+    "truncated",
+    "missing-weights",
+    "remote-code",
+    "remote-known",
+    "remote-module",
+)
 REMOTE = f'''"""Code that must never run."""
 
 from pathlib import Path
@@ -67,15 +78,17 @@ def make_odd(kind: str, folder: Path) -> Path:
     """Save a checkpoint with something wrong, one of ODD_KINDS.
 
     Kinds:
-        no-modules-json: a plain transformers folder, which sentence-transformers would give mean pooling without a word.
+        no-modules-json: a plain transformers folder, which sentence-transformers would give mean pooling without a
+        word.
         pickle: the weights are pytorch_model.bin alone.
         pickle-dense: so are those of its Dense module; the transformer's are safetensors.
         nan: NaN in one weight of the last layer.
         truncated: model.safetensors ends in the middle.
-        missing-weights: those of the last layer are not in the file; transformers draws them anew on each load, with a warning only.
-        remote-code: config.json names a class in a .py file beside it (auto_map), of a model type that transformers does not know.
-        remote-known: the same with the type "bert", which transformers then loads with its own class, whatever the weights were made for.
-        remote-module: modules.json names the class. The .py file, if it were imported, would write MARKER into the folder.
+        missing-weights: those of the last layer are not in the file; transformers draws them anew on each load, with a
+        warning only. remote-code: config.json names a class in a .py file beside it (auto_map), of a model type that
+        transformers does not know. remote-known: the same with the type "bert", which transformers then loads with its
+        own class, whatever the weights were made for. remote-module: modules.json names the class. The .py file, if it
+        were imported, would write MARKER into the folder.
 
     Raises:
         ValueError: no such kind.
@@ -137,7 +150,8 @@ def _damage(path: Path, forget: bool) -> None:
 
 
 def _spread(modules: list) -> None:
-    """Scale up the random matrices: with the usual 0.02 all sentences of so small a network are one vector but for rounding."""
+    """Scale up the random matrices: with the usual 0.02 all sentences of so small a network are one vector but for
+    rounding."""
     import torch
 
     with torch.no_grad():
@@ -191,7 +205,13 @@ def _architectures() -> dict[str, tuple]:
     import transformers as tf
 
     places = {**SIZES, "max_position_embeddings": LIMIT}
-    after_pad = {**SIZES, "max_position_embeddings": LIMIT + 2, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}  # from 2 on
+    after_pad = {
+        **SIZES,
+        "max_position_embeddings": LIMIT + 2,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    }  # from 2 on
     slim = {"dim": DIMENSION, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": LIMIT}
     encoder = {"d_model": DIMENSION, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
     ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
@@ -204,12 +224,18 @@ def _architectures() -> dict[str, tuple]:
         "xlm-roberta": (tf.XLMRobertaModel, tf.XLMRobertaConfig, "xlm-roberta", after_pad),
         "t5": (tf.T5EncoderModel, tf.T5Config, "t5", encoder),
         "qwen2": (tf.Qwen2Model, tf.Qwen2Config, "qwen2", {**places, "num_key_value_heads": 2, **ends}),
-        "gpt-neox": (tf.GPTNeoXModel, tf.GPTNeoXConfig, "gpt-neox", {**places, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}),
+        "gpt-neox": (
+            tf.GPTNeoXModel,
+            tf.GPTNeoXConfig,
+            "gpt-neox",
+            {**places, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1},
+        ),
     }
 
 
 def _body(name: str, scratch: Path):
-    """A Transformer module around a random network, made as its users make it: saved by transformers, loaded from the folder."""
+    """A Transformer module around a random network, made as its users make it: saved by transformers, loaded from the
+    folder."""
     from sentence_transformers.sentence_transformer.modules import Transformer
 
     network, config, family, keywords = _architectures()[name]
@@ -219,7 +245,9 @@ def _body(name: str, scratch: Path):
     return Transformer(str(scratch), max_seq_length=LIMIT)
 
 
-def _encoder(name: str, pooling: str | tuple[str, ...] = "mean", rest: tuple[str, ...] = ("normalize",), **keywords) -> Callable:
+def _encoder(
+    name: str, pooling: str | tuple[str, ...] = "mean", rest: tuple[str, ...] = ("normalize",), **keywords
+) -> Callable:
     """A builder: body, pooling, and a chain of "normalize", "layernorm", "dense" (to 16 dimensions)."""
 
     def build(scratch: Path) -> tuple[list, dict]:

@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: threads of the tests must not fight with those of the workers
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before numpy and torch: threads of the tests must not fight with those of the workers
 
 import subprocess
 
@@ -10,7 +12,9 @@ import pytest
 
 from qre.sentences import builtin_set
 
-WORDS = "the a one old new red cat dog boat farmer judge sings runs sees likes in at on under city river morning night .".split()
+WORDS = (
+    "the a one old new red cat dog boat farmer judge sings runs sees likes in at on under city river morning night ."
+).split()
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +25,8 @@ def sentences():
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory):
-    """A randomly initialised BERT of 2 layers, saved by sentence-transformers itself: loaded through the real path, in no time."""
+    """A randomly initialised BERT of 2 layers, saved by sentence-transformers itself: loaded through the real path, in
+    no time."""
     path = tmp_path_factory.mktemp("encoders") / "tiny-bert"
     save_tiny_bert(path, seed=0)
     return path
@@ -37,7 +42,8 @@ def finished_atlas(tmp_path_factory):
 
 @pytest.fixture
 def bound_by_rights():
-    """What stands before a command so that it keeps to the rights of files, which root does not; and `closed(folder)`, that takes the right to write away."""
+    """What stands before a command so that it keeps to the rights of files, which root does not; and `closed(folder)`,
+    that takes the right to write away."""
     prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"] if os.geteuid() == 0 else []
     if prefix and subprocess.run([*prefix, "true"], capture_output=True).returncode:
         pytest.skip("root keeps to the rights of files only where setpriv can take that power from it")
@@ -64,11 +70,25 @@ def save_tiny_bert(path, seed: int, layers: int = 2, **keywords) -> None:
     folder = path.parent / f"{path.name}-bert"
     folder.mkdir(parents=True)
     letters = "abcdefghijklmnopqrstuvwxyz0123456789'-,?!"
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *sorted(set(letters) - set(WORDS)), *(f"##{c}" for c in letters)]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *WORDS,
+        *sorted(set(letters) - set(WORDS)),
+        *(f"##{c}" for c in letters),
+    ]
     (folder / "vocab.txt").write_text("\n".join(vocabulary))
     transformers.BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
     config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
     )
     torch.manual_seed(seed)
     transformers.BertModel(config).save_pretrained(folder)

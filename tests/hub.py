@@ -1,7 +1,9 @@
-"""A model hub on 127.0.0.1 for the real `huggingface_hub` client: what the client asks, in the shapes and with the errors of the real hub.
+"""A model hub on 127.0.0.1 for the real `huggingface_hub` client: what the client asks, in the shapes and with the
+errors of the real hub.
 
-Give the client `endpoint=hub.url` (or a subprocess `HF_ENDPOINT=hub.url`). Large files are answered with a redirect to a second origin,
-`hub.cdn_url`, as the hub does: the client must not send its token there. Xet is never offered. Behaviour was read in huggingface_hub 2.4.
+Give the client `endpoint=hub.url` (or a subprocess `HF_ENDPOINT=hub.url`). Large files are answered with a redirect to
+a second origin, `hub.cdn_url`, as the hub does: the client must not send its token there. Xet is never offered.
+Behaviour was read in huggingface_hub 2.4.
 """
 
 from __future__ import annotations
@@ -11,7 +13,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.hub_records import FULL, INFO, LISTED, ONLY_EXPANDED, READER, SORTS, STRANGER, File, Refusal, Repo, Request, number
+from tests.hub_records import (
+    FULL,
+    INFO,
+    LISTED,
+    ONLY_EXPANDED,
+    READER,
+    SORTS,
+    STRANGER,
+    File,
+    Refusal,
+    Repo,
+    Request,
+    number,
+)
 from tests.hub_server import HubServer
 
 
@@ -54,20 +69,33 @@ class FakeHub:
             server.server_close()
 
     def add(
-        self, repo_id: str, folder: str | Path | None = None, files: Mapping[str, bytes | int] | None = None, *,
-        branches: Mapping[str, str | None] | None = None, gated: str | bool = False, private: bool = False, disabled: bool = False,
-        card: dict | None = None, downloads: int = 0, likes: int = 0, created: str = "2024-01-01", tags: Sequence[str] = (),
-        base_models: str | Sequence[str] | dict | None = None, safetensors_parameters: dict[str, int] | None = None,
+        self,
+        repo_id: str,
+        folder: str | Path | None = None,
+        files: Mapping[str, bytes | int] | None = None,
+        *,
+        branches: Mapping[str, str | None] | None = None,
+        gated: str | bool = False,
+        private: bool = False,
+        disabled: bool = False,
+        card: dict | None = None,
+        downloads: int = 0,
+        likes: int = 0,
+        created: str = "2024-01-01",
+        tags: Sequence[str] = (),
+        base_models: str | Sequence[str] | dict | None = None,
+        safetensors_parameters: dict[str, int] | None = None,
         token_needed: str | bool | None = None,
-    ) -> str:  # fmt: skip
-        """Add a model, or a commit to it: the new commit holds these files only, and the repo's facts (gated, card, ...) are those given
-        last; the commits before it stay downloadable.
+    ) -> str:
+        """Add a model, or a commit to it: the new commit holds these files only, and the repo's facts (gated, card,
+        ...) are those given last; the commits before it stay downloadable.
 
         Args:
             files: path -> bytes, or its size alone (metadata only); `folder`: all files of a folder, read now.
-            branches: name ("main", "dev", "refs/tags/v1", "refs/pr/1") -> commit; a sha that the repo does not have yet becomes that of
-                this commit; None: this commit. "main" always moves to this commit unless it is named.
-            token_needed: the token that opens the repo (True: READER); on a repo that is neither gated nor private it makes it private.
+            branches: name ("main", "dev", "refs/tags/v1", "refs/pr/1") -> commit; a sha that the repo does not have yet
+                becomes that of this commit; None: this commit. "main" always moves to this commit unless it is named.
+            token_needed: the token that opens the repo (True: READER); on a repo that is neither gated nor private it
+                makes it private.
 
         Returns:
             the new commit, 40 hex.
@@ -76,12 +104,22 @@ class FakeHub:
         for file in sorted(Path(folder).rglob("*")) if folder is not None else ():
             if file.is_file():
                 blobs[file.relative_to(folder).as_posix()] = file.read_bytes()
-        tree = {path: File(path, *((value,) if isinstance(value, int) else (len(value), value))) for path, value in blobs.items()}
+        tree = {
+            path: File(path, *((value,) if isinstance(value, int) else (len(value), value)))
+            for path, value in blobs.items()
+        }
         repo = self.repos.setdefault(repo_id, Repo(repo_id))
         repo.token = token_needed if isinstance(token_needed, str) else READER
         repo.gated, repo.private, repo.disabled = gated, private or bool(token_needed and not gated), disabled
-        repo.facts = {"card": card or {}, "downloads": downloads, "likes": likes, "created": created, "tags": list(tags),
-                      "base_models": base_models, "safetensors_parameters": safetensors_parameters}  # fmt: skip
+        repo.facts = {
+            "card": card or {},
+            "downloads": downloads,
+            "likes": likes,
+            "created": created,
+            "tags": list(tags),
+            "base_models": base_models,
+            "safetensors_parameters": safetensors_parameters,
+        }
         branches = {"main": None, **(branches or {})}
         named = next((sha for sha in branches.values() if sha is not None and sha not in repo.commits), None)
         listing = "".join(f"{file.path}\0{file.oid}\n" for file in tree.values())
@@ -91,28 +129,46 @@ class FakeHub:
         return commit
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Variables that turn a subprocess to this hub: a cache of its own below `home`, no token, no proxy, no progress bars."""
+        """Variables that turn a subprocess to this hub: a cache of its own below `home`, no token, no proxy, no
+        progress bars."""
         return {
-            "HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_CACHE": str(Path(home) / "hub"), "HF_TOKEN": "", "HF_HUB_OFFLINE": "0",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1",
-        }  # fmt: skip
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(home),
+            "HF_HUB_CACHE": str(Path(home) / "hub"),
+            "HF_TOKEN": "",
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "NO_PROXY": "127.0.0.1",
+        }
 
     def adopt(self, monkeypatch, home: Path) -> None:
-        """Turn this process to this hub, for one test: the client reads `environment` when it is imported, so its constants are set."""
+        """Turn this process to this hub, for one test: the client reads `environment` when it is imported, so its
+        constants are set."""
         from huggingface_hub import close_session, constants
 
         for name, value in self.environment(home).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", self.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", self.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", self.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(Path(home) / "hub"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(Path(home) / "token"))
         monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(Path(home) / "agents.json"))
         close_session()  # a client made before would not know of NO_PROXY
 
-    def fail(self, repo_id: str = "*", status: int = 500, times: int = 1, retry_after: float | None = None, where: str = "resolve") -> None:
-        """Refuse the next `times` requests of a repo ("*": of any, listing too); `where`: "resolve" (files), "api", or "any"."""
+    def fail(
+        self,
+        repo_id: str = "*",
+        status: int = 500,
+        times: int = 1,
+        retry_after: float | None = None,
+        where: str = "resolve",
+    ) -> None:
+        """Refuse the next `times` requests of a repo ("*": of any, listing too); `where`: "resolve" (files), "api", or
+        "any"."""
         self._faults.append({"repo": repo_id, "status": status, "left": times, "wait": retry_after, "where": where})
 
     def slow(self, repo_id: str, seconds_per_megabyte: float) -> None:
@@ -133,10 +189,15 @@ class FakeHub:
         return None
 
     def open(self, repo_id: str, token: str | None, content: bool = False) -> Repo:
-        """The repo, or the hub's refusal: a private repo looks like none; a gated one shows its metadata, not its files (`content`)."""
+        """The repo, or the hub's refusal: a private repo looks like none; a gated one shows its metadata, not its files
+        (`content`)."""
         repo = self.repos.get(repo_id)
         if repo is None or (repo.private and token != repo.token):
-            raise Refusal(404 if token else 401, "Repository not found" if token else "Invalid username or password.", "RepoNotFound")
+            raise Refusal(
+                404 if token else 401,
+                "Repository not found" if token else "Invalid username or password.",
+                "RepoNotFound",
+            )
         if repo.disabled:
             raise Refusal(403, "Access to this resource is disabled.")
         if content and repo.gated and token != repo.token:

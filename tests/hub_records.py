@@ -12,22 +12,58 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-READER, STRANGER = "hf_reader", "hf_stranger"  # tokens: one that opens gated and private repos, one that is valid and opens none
+READER, STRANGER = (
+    "hf_reader",
+    "hf_stranger",
+)  # tokens: one that opens gated and private repos, one that is valid and opens none
 LARGE = 10 * 2**20
-LARGE_SUFFIXES = {".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack", ".model", ".pkl"}  # kept as LFS whatever their size
-LISTED = "_id id modelId private likes trendingScore downloads tags pipeline_tag library_name createdAt".split()  # without `expand`
+LARGE_SUFFIXES = {
+    ".safetensors",
+    ".bin",
+    ".pt",
+    ".onnx",
+    ".h5",
+    ".msgpack",
+    ".model",
+    ".pkl",
+}  # kept as LFS whatever their size
+LISTED = (
+    "_id id modelId private likes trendingScore downloads tags pipeline_tag library_name createdAt".split()
+)  # without `expand`
 FULL = [*LISTED, "author", "sha", "lastModified", "gated", "disabled", "siblings"]
-INFO = [*FULL, "cardData", "config", "safetensors", "usedStorage", "model-index", "transformersInfo", "spaces", "mask_token"]
-ONLY_EXPANDED = ["baseModels", "childrenModelCount", "downloadsAllTime", "gguf", "evalResults", "inference", "widgetData", "resourceGroup"]
+INFO = [
+    *FULL,
+    "cardData",
+    "config",
+    "safetensors",
+    "usedStorage",
+    "model-index",
+    "transformersInfo",
+    "spaces",
+    "mask_token",
+]
+ONLY_EXPANDED = [
+    "baseModels",
+    "childrenModelCount",
+    "downloadsAllTime",
+    "gguf",
+    "evalResults",
+    "inference",
+    "widgetData",
+    "resourceGroup",
+]
 SORTS = ("downloads", "likes", "createdAt", "lastModified", "trendingScore")
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 REPO = r"(?P<repo>[^/]+?(?:/[^/]+?)??)"  # old models have no organisation
-API = re.compile(rf"/api/models/{REPO}(?:/(?P<verb>revision|tree|refs|auth-check|paths-info|commits)(?:/(?P<rest>.*))?)?")
+API = re.compile(
+    rf"/api/models/{REPO}(?:/(?P<verb>revision|tree|refs|auth-check|paths-info|commits)(?:/(?P<rest>.*))?)?"
+)
 DOWNLOAD = re.compile(rf"/{REPO}/(?P<verb>resolve|cdn)/(?P<revision>[^/]+)/(?P<path>.+)")
 
 
 class Request(tuple):
-    """(method, path with its query) of a request, equal to such a plain tuple; `headers` has its headers, names in lower case."""
+    """(method, path with its query) of a request, equal to such a plain tuple; `headers` has its headers, names in
+    lower case."""
 
     headers: dict[str, str]
 
@@ -43,7 +79,8 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """One file of one commit; `data` None: only its name and size are known (its metadata can be asked, its bytes cannot)."""
+    """One file of one commit; `data` None: only its name and size are known (its metadata can be asked, its bytes
+    cannot)."""
 
     path: str
     size: int
@@ -102,7 +139,9 @@ class Repo:
     disabled: bool = False
     commits: dict[str, dict[str, File]] = field(default_factory=dict)  # sha -> path -> file, oldest first
     refs: dict[str, str] = field(default_factory=dict)  # branch or refs/... -> sha
-    facts: dict = field(default_factory=dict)  # card, downloads, likes, created, tags, base_models, safetensors_parameters
+    facts: dict = field(
+        default_factory=dict
+    )  # card, downloads, likes, created, tags, base_models, safetensors_parameters
 
     def commit(self, revision: str) -> str:
         """The 40-hex commit of a branch, tag, pull request or commit."""
@@ -136,7 +175,8 @@ class Repo:
         return {"relation": relation, "models": [{"_id": identifier(name), "id": name} for name in names]}
 
     def tags(self, sha: str) -> list[str]:
-        """The card's tags and those that the hub adds: library, licence, languages, datasets, base models, remote code."""
+        """The card's tags and those that the hub adds: library, licence, languages, datasets, base models, remote
+        code."""
         card, config, bases = self.facts["card"], self.config(sha), self.bases()
         tags = [self.library, self.pipeline, *self.facts["tags"], *card.get("tags", []), config.get("model_type")]
         tags += ["safetensors"] if any(path.endswith(".safetensors") for path in self.commits[sha]) else []
@@ -158,16 +198,34 @@ class Repo:
     def describe(self, sha: str, wanted: Sequence[str], blobs: bool = False) -> dict:
         """The wanted fields of the model's record at a commit."""
         facts, files = self.facts, self.commits[sha]
-        counts = facts["safetensors_parameters"] or (files["model.safetensors"].parameters if "model.safetensors" in files else {})
+        counts = facts["safetensors_parameters"] or (
+            files["model.safetensors"].parameters if "model.safetensors" in files else {}
+        )
         fields = {
-            "_id": identifier(self.id), "id": self.id, "modelId": self.id, "author": self.id.split("/")[0] if "/" in self.id else None,
-            "sha": sha, "private": self.private, "gated": self.gated, "disabled": self.disabled, "library_name": self.library,
-            "pipeline_tag": self.pipeline, "tags": self.tags(sha), "downloads": facts["downloads"], "likes": facts["likes"],
-            "downloadsAllTime": 10 * facts["downloads"], "trendingScore": 0, "createdAt": self.date(next(iter(self.commits))),
-            "lastModified": self.date(sha), "cardData": facts["card"], "config": self.config(sha), "baseModels": self.bases(),
-            "siblings": [file.sibling(blobs) for file in files.values()], "usedStorage": sum(file.size for file in files.values()),
+            "_id": identifier(self.id),
+            "id": self.id,
+            "modelId": self.id,
+            "author": self.id.split("/")[0] if "/" in self.id else None,
+            "sha": sha,
+            "private": self.private,
+            "gated": self.gated,
+            "disabled": self.disabled,
+            "library_name": self.library,
+            "pipeline_tag": self.pipeline,
+            "tags": self.tags(sha),
+            "downloads": facts["downloads"],
+            "likes": facts["likes"],
+            "downloadsAllTime": 10 * facts["downloads"],
+            "trendingScore": 0,
+            "createdAt": self.date(next(iter(self.commits))),
+            "lastModified": self.date(sha),
+            "cardData": facts["card"],
+            "config": self.config(sha),
+            "baseModels": self.bases(),
+            "siblings": [file.sibling(blobs) for file in files.values()],
+            "usedStorage": sum(file.size for file in files.values()),
             "safetensors": {"parameters": counts, "total": sum(counts.values())} if counts else None,
-        }  # fmt: skip
+        }
         return {name: fields[name] for name in dict.fromkeys(wanted) if fields.get(name) is not None}
 
 

@@ -33,7 +33,9 @@ class HubServer(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in list(self.sockets):  # clients keep connections alive: without this their threads outlive the hub
+        for connection in list(
+            self.sockets
+        ):  # clients keep connections alive: without this their threads outlive the hub
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -65,7 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         self.query = parse_qs(address.query)
         self.form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
-        if address.path == "/api/agent-harnesses":  # the client asks this once a process, for its user agent: in no test's log
+        if (
+            address.path == "/api/agent-harnesses"
+        ):  # the client asks this once a process, for its user agent: in no test's log
             return self._json({"standardEnvVars": [], "harnesses": {}})
         request = Request((self.command, self.path))
         request.headers = {key.lower(): value for key, value in self.headers.items()}
@@ -91,7 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/api/whoami-v2":
             if not self.token:
                 raise Refusal(401, "Invalid username or password.")
-            self._json({"type": "user", "name": self.hub.tokens[self.token], "orgs": [], "auth": {"accessToken": {"role": "read"}}})
+            self._json(
+                {
+                    "type": "user",
+                    "name": self.hub.tokens[self.token],
+                    "orgs": [],
+                    "auth": {"accessToken": {"role": "read"}},
+                }
+            )
         elif path == "/api/models":
             self._pages(self.hub.listing(self.query, self.token))
         elif download:
@@ -132,7 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, sha in repo.refs.items():
             prefix = next((prefix for prefix in kinds if name.startswith(prefix)), "")
             ref = name if prefix else f"refs/heads/{name}"
-            answer[kinds.get(prefix, "branches")].append({"name": name.removeprefix(prefix), "ref": ref, "targetCommit": sha})
+            answer[kinds.get(prefix, "branches")].append(
+                {"name": name.removeprefix(prefix), "ref": ref, "targetCommit": sha}
+            )
         self._json(answer)
 
     @staticmethod
@@ -150,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         return [*({"type": "directory", "oid": "0" * 40, "size": 0, "path": name} for name in folders), *entries]
 
     def _file(self, repo_id: str, verb: str, revision: str, path: str) -> None:
-        """HEAD or GET of a file; a large one is redirected to the other origin, which asks for no token (its addresses are signed)."""
+        """HEAD or GET of a file; a large one is redirected to the other origin, which asks for no token (its addresses
+        are signed)."""
         repo = self.hub.repos[repo_id] if verb == "cdn" else self.hub.open(repo_id, self.token, content=True)
         sha = repo.commit(revision)
         headers = {"X-Repo-Commit": sha, "Accept-Ranges": "bytes"}
@@ -171,7 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.size}"
         headers["Content-Length"] = str(stop - start)
         body = memoryview(file.data)[start:stop]
-        self._send(206 if "Range" in self.headers else 200, headers, body, self.hub._pace.get(repo_id, 0), (repo_id, path))
+        self._send(
+            206 if "Range" in self.headers else 200, headers, body, self.hub._pace.get(repo_id, 0), (repo_id, path)
+        )
 
     def _range(self, file: File) -> tuple[int, int]:
         """First byte, and one past the last, of what is asked for."""
@@ -198,9 +214,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, headers, b"" if self.command == "HEAD" else body)
 
     def _send(
-        self, status: int, headers: Mapping[str, str], body: bytes | memoryview, pace: float = 0, named: tuple[str, str] | None = None
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | memoryview,
+        pace: float = 0,
+        named: tuple[str, str] | None = None,
     ) -> None:
-        """Status, headers and body, in pieces at `pace` seconds a megabyte; a file that is to be cut ends early with its connection."""
+        """Status, headers and body, in pieces at `pace` seconds a megabyte; a file that is to be cut ends early with
+        its connection."""
         cut = self.hub._take(self.hub._cuts, repo=named[0], path=named[1]) if named else None
         self.send_response(status)
         for key, value in {"Content-Length": "0", **headers}.items():

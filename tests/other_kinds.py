@@ -1,4 +1,5 @@
-"""Checkpoints that are no sentence encoders, each saved by sentence-transformers itself: `make_other` makes one of OTHER_KINDS."""
+"""Checkpoints that are no sentence encoders, each saved by sentence-transformers itself: `make_other` makes one of
+OTHER_KINDS."""
 
 from __future__ import annotations
 
@@ -9,17 +10,23 @@ from pathlib import Path
 from tests.checkpoints import make
 
 OTHER_KINDS = {
-    "cross": "cross-encoder", "cross-logits": "cross-encoder", "sparse": "sparse encoder", "sparse-old": "sparse encoder", "sparse-static": "sparse encoder",
-    "multi": "multi-vector encoder", "pylate": "multi-vector encoder",
-}  # fmt: skip
+    "cross": "cross-encoder",
+    "cross-logits": "cross-encoder",
+    "sparse": "sparse encoder",
+    "sparse-old": "sparse encoder",
+    "sparse-static": "sparse encoder",
+    "multi": "multi-vector encoder",
+    "pylate": "multi-vector encoder",
+}
 
 
 def make_other(kind: str, folder: Path) -> Path:
     """Save a checkpoint.
 
     Kinds:
-        cross, cross-logits: a CrossEncoder on a classification head, or with a module that reads a score off the next word.
-        sparse, sparse-old, sparse-static: a SparseEncoder on a masked language model, the same by its older module, and on words' weights.
+        cross, cross-logits: a CrossEncoder on a classification head, or with a module that reads a score off the next
+        word. sparse, sparse-old, sparse-static: a SparseEncoder on a masked language model, the same by its older
+        module, and on words' weights.
         multi, pylate: a MultiVectorEncoder; what PyLate saves, a Dense on each token and nothing after.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,7 +57,9 @@ def _model(kind: str, scratch: Path):
         return st.CrossEncoder(headed("cross", tf.BertForSequenceClassification(config)), device="cpu")
     if kind == "cross-logits":
         folder = headed("causal", tf.BertLMHeadModel(tf.BertConfig(**{**config.to_dict(), "is_decoder": True})))
-        return st.CrossEncoder(modules=[Transformer(folder, transformer_task="text-generation"), LogitScore(5, 6)], device="cpu")
+        return st.CrossEncoder(
+            modules=[Transformer(folder, transformer_task="text-generation"), LogitScore(5, 6)], device="cpu"
+        )
     if kind == "sparse-static":
         return st.SparseEncoder(modules=[SparseStaticEmbedding(tokenizer)], device="cpu")
     if kind.startswith("sparse"):

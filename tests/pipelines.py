@@ -1,4 +1,5 @@
-"""Real sentence-transformers checkpoints of every kind of module that the library ships, beside those of tests/checkpoints.py; all random, from a seed."""
+"""Real sentence-transformers checkpoints of every kind of module that the library ships, beside those of
+tests/checkpoints.py; all random, from a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ import numpy as np
 from tests.checkpoints import DIMENSION, LIMIT, PROMPTS, WORDS, _body, _spread, _static, _tokenizer
 
 OUT = 16  # dimensions after a Dense
-COMMON = "is was were be been has had have it its this that they their of to and for with as by not no what when who which he she his her we you i my".split()
+COMMON = (
+    "is was were be been has had have it its this that they their of to and for with as by not no what when who "
+    "which he she his her we you i my"
+).split()
 VOCABULARY = list(dict.fromkeys(["PADDING_TOKEN", *WORDS, *COMMON]))
 
 
@@ -76,7 +80,11 @@ def _layers(states: bool) -> Callable:
 
 
 def _token_dense(scratch: Path) -> tuple[list, dict]:
-    return [_body("bert", scratch), _modules().Dense(DIMENSION, OUT, module_input_name="token_embeddings"), _modules().Pooling(OUT, "mean")], {}
+    return [
+        _body("bert", scratch),
+        _modules().Dense(DIMENSION, OUT, module_input_name="token_embeddings"),
+        _modules().Pooling(OUT, "mean"),
+    ], {}
 
 
 def _router(scratch: Path) -> tuple[list, dict]:
@@ -89,7 +97,11 @@ def _router(scratch: Path) -> tuple[list, dict]:
 def _asymmetric(scratch: Path) -> tuple[list, dict]:
     """One body, and another projection for queries than for documents."""
     ways = {name: [_modules().Dense(DIMENSION, OUT)] for name in ("query", "document")}
-    return [_body("bert", scratch), _modules().Pooling(DIMENSION, "mean"), _modules().Router(ways, default_route="query")], {}
+    return [
+        _body("bert", scratch),
+        _modules().Pooling(DIMENSION, "mean"),
+        _modules().Router(ways, default_route="query"),
+    ], {}
 
 
 def _clip(scratch: Path) -> tuple[list, dict]:
@@ -99,8 +111,17 @@ def _clip(scratch: Path) -> tuple[list, dict]:
     tokenizer = _tokenizer("bert")
     tokenizer.model_max_length = LIMIT
     sizes = {"hidden_size": DIMENSION, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    text = {**sizes, "vocab_size": len(tokenizer), "max_position_embeddings": LIMIT, "eos_token_id": 3, "bos_token_id": 2, "pad_token_id": 0}
-    config = tf.CLIPConfig(text_config=text, vision_config={**sizes, "image_size": 16, "patch_size": 8}, projection_dim=OUT)
+    text = {
+        **sizes,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": LIMIT,
+        "eos_token_id": 3,
+        "bos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    config = tf.CLIPConfig(
+        text_config=text, vision_config={**sizes, "image_size": 16, "patch_size": 8}, projection_dim=OUT
+    )
     tf.CLIPModel(config).save_pretrained(scratch)
     images = tf.CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     tf.CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(scratch)
@@ -120,7 +141,10 @@ def _weights():
 
 
 def _bag(scratch: Path) -> tuple[list, dict]:
-    return [_modules().BoW(VOCABULARY, {word: 1 + i % 5 for i, word in enumerate(WORDS)}), _modules().Dense(len(VOCABULARY), OUT)], {}
+    return [
+        _modules().BoW(VOCABULARY, {word: 1 + i % 5 for i, word in enumerate(WORDS)}),
+        _modules().Dense(len(VOCABULARY), OUT),
+    ], {}
 
 
 def _words_of_a_tokenizer(scratch: Path) -> tuple[list, dict]:
@@ -143,6 +167,8 @@ _BUILDERS: dict[str, Callable] = {
     "router": _router,
     "asymmetric": _asymmetric,
     "clip": _clip,
-    "instructor": _bert(lambda: _modules().Normalize(), include_prompt=False, prompts=PROMPTS, default_prompt_name="query"),
-}  # fmt: skip
+    "instructor": _bert(
+        lambda: _modules().Normalize(), include_prompt=False, prompts=PROMPTS, default_prompt_name="query"
+    ),
+}
 PIPELINES: tuple[str, ...] = tuple(_BUILDERS)

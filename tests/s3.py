@@ -1,4 +1,5 @@
-"""A real S3 server for tests: moto in a process of its own, and before it a proxy that counts, delays, fails and goes away.
+"""A real S3 server for tests: moto in a process of its own, and before it a proxy that counts, delays, fails and goes
+away.
 
     server = shared_server()
     store = Store(server.location())        # s3://bucket/prefix?endpoint_override=..., a fresh prefix each time
@@ -25,7 +26,11 @@ from pathlib import Path
 
 import pytest
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "never-in-a-message", "AWS_EC2_METADATA_DISABLED": "true"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "never-in-a-message",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 BUCKET = "maps"
 MOTO = """
 import os, pathlib, sys, threading
@@ -125,7 +130,8 @@ class S3Server:
         assert self._process.stdout.readline() == "done\n", "moto did not take over the folder"
 
     def fail(self, pattern: str, status: int, code: str = "InternalError", times: int = 10**9, after: str = "") -> None:
-        """Answer requests that match a pattern ("PUT .*embeddings") with an error, as often as is said; from the second on that matches `after`."""
+        """Answer requests that match a pattern ("PUT .*embeddings") with an error, as often as is said; from the second
+        on that matches `after`."""
         self.faults.append(Fault(re.compile(pattern), status, code, times, after))
 
     def has_seen(self, pattern: str) -> bool:
@@ -161,7 +167,10 @@ class S3Server:
             if match := re.search(r"Running on http://127\.0\.0\.1:(\d+)", line):
                 threading.Thread(target=self._process.stderr.read, daemon=True).start()  # its access log
                 return int(match[1])
-        raise RuntimeError(f"moto's server ended with exit code {self._process.wait()}; is moto[s3] with flask and flask-cors installed?")
+        raise RuntimeError(
+            f"moto's server ended with exit code {self._process.wait()}; is moto[s3] with flask and flask-cors "
+            f"installed?"
+        )
 
 
 class _Proxy(ThreadingHTTPServer):
@@ -211,11 +220,22 @@ class _Handler(BaseHTTPRequestHandler):
         s3.requests.append(line)
         time.sleep(s3.delay)
         s3.answers.wait()
-        fault = next((fault for fault in s3.faults if fault.times > 0 and fault.pattern.search(line) and s3.has_seen(fault.after)), None)
+        fault = next(
+            (
+                fault
+                for fault in s3.faults
+                if fault.times > 0 and fault.pattern.search(line) and s3.has_seen(fault.after)
+            ),
+            None,
+        )
         if fault is not None:
             fault.times -= 1
         if fault is not None and fault.status != CUT:
-            content = b"" if self.command == "HEAD" else f"<Error><Code>{fault.code}</Code><Message>asked for by the test</Message></Error>".encode()
+            content = (
+                b""
+                if self.command == "HEAD"
+                else f"<Error><Code>{fault.code}</Code><Message>asked for by the test</Message></Error>".encode()
+            )
             return self._answer(fault.status, {"Content-Type": "application/xml"}, content, len(content))
         left_out = {"connection", "content-length", "expect", "transfer-encoding"}
         headers = {name: value for name, value in self.headers.items() if name.lower() not in left_out}

@@ -1,4 +1,5 @@
-"""The tiny checkpoints are what they say: every kind loads through sentence-transformers itself, and the odd ones are odd as described."""
+"""The tiny checkpoints are what they say: every kind loads through sentence-transformers itself, and the odd ones are
+odd as described."""
 
 import json
 
@@ -17,7 +18,11 @@ def load(folder, **keywords):
 
     strict = {"dtype": "float32", "use_safetensors": True}
     return SentenceTransformer(
-        str(folder), device="cpu", trust_remote_code=False, local_files_only=True, **{"model_kwargs": strict, **keywords}
+        str(folder),
+        device="cpu",
+        trust_remote_code=False,
+        local_files_only=True,
+        **{"model_kwargs": strict, **keywords},
     )
 
 
@@ -41,7 +46,9 @@ def made(tmp_path_factory):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_encodes(made, eight, kind):
     folder = made[kind]
-    assert (folder / "modules.json").is_file() and list(folder.rglob("*.safetensors")) and not list(folder.rglob("*.bin"))
+    assert (
+        (folder / "modules.json").is_file() and list(folder.rglob("*.safetensors")) and not list(folder.rglob("*.bin"))
+    )
     assert sum(len(content) for content in files(folder).values()) < 300_000
     vectors = load(folder).encode(eight)
     assert vectors.shape == (8, DIMENSIONS.get(kind, DIMENSION)) and vectors.dtype == np.float32
@@ -83,7 +90,15 @@ def test_the_details_that_the_names_promise(made, eight):
 @pytest.mark.parametrize("kind", ODD_KINDS)
 def test_odd_folders_have_a_revision_or_are_refused(tmp_path, kind):
     folder = make_odd(kind, tmp_path / kind)
-    if kind in ("no-modules-json", "pickle", "pickle-dense", "remote-code", "remote-known", "remote-module", "truncated"):
+    if kind in (
+        "no-modules-json",
+        "pickle",
+        "pickle-dense",
+        "remote-code",
+        "remote-known",
+        "remote-module",
+        "truncated",
+    ):
         with pytest.raises(EncoderError):
             folder_revision(folder)
     else:
@@ -100,7 +115,9 @@ def test_a_pickled_transformer_is_refused_and_a_pickled_dense_is_not(tmp_path, e
     with pytest.raises(OSError, match="safetensors"):
         load(make_odd("pickle", tmp_path / "pickle"))
     folder = make_odd("pickle-dense", tmp_path / "dense")
-    assert np.isfinite(load(folder).encode(eight[:2])).all()  # use_safetensors is not asked for in modules: the caller must look
+    assert np.isfinite(
+        load(folder).encode(eight[:2])
+    ).all()  # use_safetensors is not asked for in modules: the caller must look
     (folder / "2_Dense" / "pytorch_model.bin").unlink()  # as a download of safetensors only leaves it
     with pytest.raises(ValueError, match="pytorch_model.bin"):
         load(folder)

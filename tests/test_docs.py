@@ -6,28 +6,52 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from jobs.config import sweep_config as config
 from jobs.config import slots
+from jobs.config import sweep_config as config
 from jobs.config.on_end import OnEnd
-from qre.prediction.data import PredictionSettings
 from qre.encoders.hub import HubQuery
 from qre.encoders.spec import ClassicalSpec
+from qre.prediction.data import PredictionSettings
 from qre.tasks import task_spec as spec
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("cluster/*.md"), *ROOT.glob("results/*.md")])
 RECORDS = {
     "config.md": (
-        config.SweepConfig, config.BuiltinSentences, config.FileSentences, config.CatalogueEntry, config.FolderEntry, config.HubEntry, config.ListEntry, HubQuery,
-        ClassicalSpec, config.FeatureMethod, config.EncodeSettings, config.AtlasSettings, PredictionSettings, slots.ClusterSettings, slots.Slot, OnEnd,
+        config.SweepConfig,
+        config.BuiltinSentences,
+        config.FileSentences,
+        config.CatalogueEntry,
+        config.FolderEntry,
+        config.HubEntry,
+        config.ListEntry,
+        HubQuery,
+        ClassicalSpec,
+        config.FeatureMethod,
+        config.EncodeSettings,
+        config.AtlasSettings,
+        PredictionSettings,
+        slots.ClusterSettings,
+        slots.Slot,
+        OnEnd,
     ),
     "scores.md": (
-        config.MtebScores, spec.BuiltinTasks, spec.STSFile, spec.PairsFile, spec.ClassificationFile, spec.ClusteringFile, spec.RetrievalFile,
+        config.MtebScores,
+        spec.BuiltinTasks,
+        spec.STSFile,
+        spec.PairsFile,
+        spec.ClassificationFile,
+        spec.ClusteringFile,
+        spec.RetrievalFile,
     ),
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize(("page", "record"), [(page, record) for page, records in RECORDS.items() for record in records], ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(
+    ("page", "record"),
+    [(page, record) for page, records in RECORDS.items() for record in records],
+    ids=lambda one: getattr(one, "__name__", one),
+)
 def test_every_key_is_explained(page: str, record: type[BaseModel]):
     text = (ROOT / "docs" / page).read_text()
     assert [key for key in record.model_fields if not re.search(rf"\b{key}\b", text)] == []
@@ -36,5 +60,7 @@ def test_every_key_is_explained(page: str, record: type[BaseModel]):
 @pytest.mark.parametrize("page", PAGES, ids=lambda one: one.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path):
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
-    gone = [link for link in links if not link.startswith(("http://", "https://")) and not (page.parent / link).exists()]
+    gone = [
+        link for link in links if not link.startswith(("http://", "https://")) and not (page.parent / link).exists()
+    ]
     assert gone == []

@@ -10,7 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from huggingface_hub import HfApi, constants, errors, file_download, get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    constants,
+    errors,
+    file_download,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    snapshot_download,
+)
 from huggingface_hub.utils import _http
 
 from tests.checkpoints import make
@@ -63,8 +72,12 @@ def shelf(hub):
     hub.repos.clear()
     card = {"license": "mit", "language": ["en", "de"], "pipeline_tag": "feature-extraction", "base_model": "org/base"}
     files = {"model.safetensors": 90}
-    hub.add("org/small", files=files, downloads=5, likes=3, created="2024-03-01", safetensors_parameters={"F32": 22_000_000})
-    hub.add("org/large", files=files, downloads=9, likes=1, created="2022-03-01", safetensors_parameters={"F16": 7 * 10**9})
+    hub.add(
+        "org/small", files=files, downloads=5, likes=3, created="2024-03-01", safetensors_parameters={"F32": 22_000_000}
+    )
+    hub.add(
+        "org/large", files=files, downloads=9, likes=1, created="2022-03-01", safetensors_parameters={"F16": 7 * 10**9}
+    )
     hub.add("lab/gated-bert", files=files, downloads=7, likes=2, created="2023-03-01", gated="manual", card=card)
     hub.add("lab/secret", files={}, private=True)
     return hub
@@ -98,7 +111,11 @@ def test_listing_with_expand_gives_the_fields_asked_for(shelf):
     fields = ["baseModels", "safetensors", "cardData", "gated", "sha", "siblings", "createdAt", "downloadsAllTime"]
     small, _, gated = HfApi().list_models(expand=fields)
     assert (small.safetensors.total, small.safetensors.parameters) == (22_000_000, {"F32": 22_000_000})
-    assert small.sha == shelf.repos["org/small"].refs["main"] and small.created_at.year == 2024 and small.downloads_all_time == 50
+    assert (
+        small.sha == shelf.repos["org/small"].refs["main"]
+        and small.created_at.year == 2024
+        and small.downloads_all_time == 50
+    )
     assert [sibling.rfilename for sibling in small.siblings] == ["model.safetensors"] and small.tags is None
     assert (gated.gated, gated.card_data.license, gated.card_data.language) == ("manual", "mit", ["en", "de"])
     base_models = gated.base_models  # a dict, in spite of the client's docs
@@ -111,16 +128,23 @@ def test_listing_follows_the_pages_and_stops_at_the_limit(hub):
     hub.page = 4
     for index in range(9):
         hub.add(f"org/{index}", files={})
-    assert len(list(HfApi().list_models(expand=["sha"], filter=["sentence-transformers"]))) == 10 and len(hub.requests) == 3
+    assert (
+        len(list(HfApi().list_models(expand=["sha"], filter=["sentence-transformers"]))) == 10
+        and len(hub.requests) == 3
+    )
     assert len(list(HfApi().list_models(limit=6))) == 6 and len(hub.requests) == 5
 
 
 def test_1101_models_are_listed_and_asked_for_in_seconds(hub):
     hub.repos.clear()
     names = [f"org/m{index}" for index in range(1101)]
-    commits = [hub.add(name, files={"config.json": 600, "model.safetensors": 90_000_000}, downloads=1) for name in names]
+    commits = [
+        hub.add(name, files={"config.json": 600, "model.safetensors": 90_000_000}, downloads=1) for name in names
+    ]
     api = HfApi()
-    listed = list(api.list_models(filter="sentence-transformers", expand=["sha", "downloads", "siblings", "safetensors"]))
+    listed = list(
+        api.list_models(filter="sentence-transformers", expand=["sha", "downloads", "siblings", "safetensors"])
+    )
     assert [model.sha for model in listed] == commits and len(hub.requests) == 2
     with ThreadPoolExecutor(8) as pool:
         infos = list(pool.map(lambda name: api.model_info(name, files_metadata=True), names))
@@ -145,7 +169,9 @@ def test_info_of_a_real_checkpoint(hub, tiny):
 def test_commits_branches_and_tags(hub):
     api = HfApi()
     old = api.model_info("org/name").sha
-    new = hub.add("org/name", files={"config.json": b"{}"}, branches={"dev": old, "refs/tags/v1": None, "refs/pr/1": None})
+    new = hub.add(
+        "org/name", files={"config.json": b"{}"}, branches={"dev": old, "refs/tags/v1": None, "refs/pr/1": None}
+    )
     pinned = hub.add("org/pinned", files={}, branches={"main": "f" * 40})
     assert old != new and pinned == "f" * 40
     refs = api.list_repo_refs("org/name", include_pull_requests=True)
@@ -153,7 +179,13 @@ def test_commits_branches_and_tags(hub):
     assert (refs.tags[0].name, refs.pull_requests[0].ref) == ("v1", "refs/pr/1")
     hub.requests.clear()
     revisions = ["main", "dev", "v1", "refs/pr/1", old]
-    assert [api.resolve_revision("org/name", revision=revision).resolved for revision in revisions] == [new, old, new, new, old]
+    assert [api.resolve_revision("org/name", revision=revision).resolved for revision in revisions] == [
+        new,
+        old,
+        new,
+        new,
+        old,
+    ]
     assert len(hub.requests) == 4 and paths(hub)[0] == "/api/models/org/name/revision/main"  # a commit is not asked for
     assert [commit.commit_id for commit in api.list_repo_commits("org/name")] == [new, old]
     assert (Path(snapshot_download("org/name", revision=old)) / "model.safetensors").read_bytes() == WEIGHTS
@@ -186,7 +218,12 @@ def test_each_refusal_is_the_clients_own_exception(hub):
         with pytest.raises(errors.GatedRepoError):
             api.auth_check("org/gated", token=token)
         assert gated.value.response.status_code == status
-    for name, token in (("org/nothing", False), ("org/nothing", READER), ("org/private", False), ("org/private", STRANGER)):
+    for name, token in (
+        ("org/nothing", False),
+        ("org/nothing", READER),
+        ("org/private", False),
+        ("org/private", STRANGER),
+    ):
         with pytest.raises(errors.RepositoryNotFoundError) as missing:
             api.model_info(name, token=token)
         assert not isinstance(missing.value, errors.GatedRepoError)
@@ -266,7 +303,9 @@ def test_500(hub, waits):
 
 
 def test_a_cut_download_is_resumed_by_the_client(hub, waits, monkeypatch):
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4096)  # by default it keeps nothing of a broken piece of 10 MiB
+    monkeypatch.setattr(
+        constants, "DOWNLOAD_CHUNK_SIZE", 4096
+    )  # by default it keeps nothing of a broken piece of 10 MiB
     hub.cut("org/name", "model.safetensors", after=100_000)
     path = hf_hub_download("org/name", "model.safetensors")
     assert Path(path).read_bytes() == WEIGHTS and waits == [1]
@@ -298,15 +337,24 @@ def test_slow_bodies(hub):
 
 
 def test_a_dry_run_tells_sizes_and_asks_for_no_body(hub):
-    sizes = {"config.json": 600, "model.safetensors": 1_200_000_000, "onnx/model.onnx": 10**9, "pytorch_model.bin": 10**9}
+    sizes = {
+        "config.json": 600,
+        "model.safetensors": 1_200_000_000,
+        "onnx/model.onnx": 10**9,
+        "pytorch_model.bin": 10**9,
+    }
     hub.add("org/sizes", files=sizes)
     hub.requests.clear()
-    plan = snapshot_download("org/sizes", dry_run=True, allow_patterns=["*.json", "*.safetensors"], ignore_patterns=["onnx/*"])
+    plan = snapshot_download(
+        "org/sizes", dry_run=True, allow_patterns=["*.json", "*.safetensors"], ignore_patterns=["onnx/*"]
+    )
     assert {info.filename: info.file_size for info in plan} == {"config.json": 600, "model.safetensors": 1_200_000_000}
     assert all(info.will_download and not info.is_cached for info in plan)
     commit = plan[0].commit_hash
     assert paths(hub, "GET") == ["/api/models/org/sizes/revision/main", f"/api/models/org/sizes/tree/{commit}"]
-    assert sorted(paths(hub, "HEAD")) == [f"/org/sizes/resolve/{commit}/{name}" for name in ("config.json", "model.safetensors")]
+    assert sorted(paths(hub, "HEAD")) == [
+        f"/org/sizes/resolve/{commit}/{name}" for name in ("config.json", "model.safetensors")
+    ]
     with pytest.raises(errors.HfHubHTTPError, match="501"):  # its bytes are not known
         hf_hub_download("org/sizes", "config.json")
 
@@ -323,8 +371,13 @@ def test_a_snapshot_is_the_folder_and_is_not_fetched_twice(hub, tiny):
 
 def test_large_files_are_redirected(hub):
     metadata = get_hf_file_metadata(hf_hub_url("org/name", "model.safetensors"))
-    assert metadata.location.startswith(hub.cdn_url) and metadata.size == len(WEIGHTS) and metadata.xet_file_data is None
-    assert metadata.etag == hashlib.sha256(WEIGHTS).hexdigest() and metadata.commit_hash == hub.repos["org/name"].refs["main"]
+    assert (
+        metadata.location.startswith(hub.cdn_url) and metadata.size == len(WEIGHTS) and metadata.xet_file_data is None
+    )
+    assert (
+        metadata.etag == hashlib.sha256(WEIGHTS).hexdigest()
+        and metadata.commit_hash == hub.repos["org/name"].refs["main"]
+    )
 
 
 def test_an_encoder_is_loaded_by_name_in_another_process(hub, tiny, tmp_path):

@@ -17,24 +17,50 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 FLOORS = {  # from the ground up; what stands on one line knows nothing of each other
     "qre": (
-        "errors counted near_names", "schemas paths sample_size tables", "density", "entropy spectra similarity", "features",
-        "sentences encoders tasks store", "prediction", "atlas", "figures", "report", "build",
+        "errors counted near_names",
+        "schemas paths sample_size tables",
+        "density",
+        "entropy spectra similarity",
+        "features",
+        "sentences encoders tasks store",
+        "prediction",
+        "atlas",
+        "figures",
+        "report",
+        "build",
     ),
     "jobs": (
-        "ending", "terminal config", "records", "mteb", "planning", "workers", "engine", "show", "evaluation submission sweeping", "asked", "start", "commands",
+        "ending",
+        "terminal config",
+        "records",
+        "mteb",
+        "planning",
+        "workers",
+        "engine",
+        "show",
+        "evaluation submission sweeping",
+        "asked",
+        "start",
+        "commands",
         "cli",
     ),
-}  # fmt: skip
+}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))
-}  # fmt: skip
+    for floor in FLOORS
+    for path in sorted((ROOT / floor).rglob("*.py"))
+}
 
 
 def imports(path: Path, at_once: bool = False) -> set[str]:
-    """Names that a file imports; `at_once`: when it is imported itself, not later in a function, nor for a type checker alone."""
+    """Names that a file imports; `at_once`: when it is imported itself, not later in a function, nor for a type checker
+    alone."""
     tree = ast.parse(path.read_text())
-    apart = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
+    apart = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
     later = {node for block in apart for node in ast.walk(block)} if at_once else set()
     names = set()
     for node in ast.walk(tree):
@@ -67,7 +93,11 @@ def test_no_arrow_runs_up(module):
 
 def test_nothing_imports_itself():
     """No circle of files, where imports in functions and for types are left out."""
-    graph = {name: {module_of(other) for other in imports(path, at_once=True)} - {None, name} for name, path in MODULES.items() if path.name != "__init__.py"}
+    graph = {
+        name: {module_of(other) for other in imports(path, at_once=True)} - {None, name}
+        for name, path in MODULES.items()
+        if path.name != "__init__.py"
+    }
     TopologicalSorter(graph).prepare()
 
 
@@ -78,17 +108,27 @@ def test_the_picture_is_the_tree():
         part = re.search(rf"^{floor}/.*?(?=^\w)", picture, re.DOTALL | re.MULTILINE)[0]
         entries = re.findall(r"^  (\w[\w./]*(?:, \w+\.py)*)\s(.*?)(?=^  \w|\Z)", part, re.DOTALL | re.MULTILINE)
         drawn = {name: text for names, text in entries for name in names.split(", ")}
-        found = {path.name + "/" * path.is_dir() for path in (ROOT / floor).iterdir() if not path.name.startswith("__") and (path.suffix == ".py" or any(path.glob("*.py")))}
+        found = {
+            path.name + "/" * path.is_dir()
+            for path in (ROOT / floor).iterdir()
+            if not path.name.startswith("__") and (path.suffix == ".py" or any(path.glob("*.py")))
+        }
         assert set(drawn) == found
         for room in (name for name in drawn if name.endswith("/") and name != "commands/"):
             for path in (ROOT / floor / room).iterdir():
                 if path.name != "__init__.py" and path.suffix == ".py":
-                    assert re.search(rf"\b{path.stem}\b", drawn[room]), f"{path.relative_to(ROOT)} is not in ARCHITECTURE.md's picture"
+                    assert re.search(rf"\b{path.stem}\b", drawn[room]), (
+                        f"{path.relative_to(ROOT)} is not in ARCHITECTURE.md's picture"
+                    )
 
 
 def test_one_name_is_one_file():
     """But for a command, whose file bears its name."""
-    names = Counter(path.name for name, path in MODULES.items() if path.name != "__init__.py" and not name.startswith("jobs.commands."))
+    names = Counter(
+        path.name
+        for name, path in MODULES.items()
+        if path.name != "__init__.py" and not name.startswith("jobs.commands.")
+    )
     assert [name for name, count in names.items() if count > 1] == []
 
 
@@ -108,9 +148,11 @@ def test_every_dependency_says_why():
 
 
 def test_nothing_large_is_imported_before_it_is_needed():
-    """Of every command, and of every process on a node: scikit-learn alone costs a second of CPU, torch and what loads encoders six."""
+    """Of every command, and of every process on a node: scikit-learn alone costs a second of CPU, torch and what loads
+    encoders six."""
     script = (
-        "import sys, jobs.sweeping.one_sweep, jobs.workers.embed, jobs.workers.featurize; print([name for name in sys.argv[1:] if name in sys.modules])"
+        "import sys, jobs.sweeping.one_sweep, jobs.workers.embed, jobs.workers.featurize; print([name for name "
+        "in sys.argv[1:] if name in sys.modules])"
     )
     command = [sys.executable, "-c", script, "sklearn", "scipy.stats", "matplotlib", "torch"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

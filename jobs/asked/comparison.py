@@ -10,24 +10,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.asked.outdated import differences, in_words
 from jobs.asked.matrix import is_matrix, read_matrix
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table, stored_atlas
+from jobs.asked.outdated import differences, in_words
 from jobs.config import SweepConfig, load_config
 from jobs.show.sweep_status import Standing, standing
 from jobs.terminal.console import say
+from qre.atlas.finished import FinishedAtlas
 from qre.atlas.neighbours import distances_to
 from qre.atlas.ranking import one_score_each
-from qre.atlas.finished import FinishedAtlas
 from qre.density import DensityOperator, check_finite
 from qre.entropy import jensen_shannon, relative
 from qre.errors import EmbeddingError, UserError
+from qre.features import FeatureMethod, feature_row
 from qre.near_names import did_you_mean
 from qre.paths import given_path
-from qre.features import FeatureMethod, feature_row
 from qre.similarity import linear_cka
 from qre.store import Store
-
 
 CONFIGS = (".yaml", ".yml")
 DIVERGENCES = ("epsilon", "relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")
@@ -51,27 +50,43 @@ def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> N
     if place is None and len(names) == 3 and Path(names[0]).suffix in CONFIGS:
         place, *names = names
     if place is None:
-        raise UserError("compare: name the map with --atlas, a folder or a config: qre compare A B --atlas results/demo")
+        raise UserError(
+            "compare: name the map with --atlas, a folder or a config: qre compare A B --atlas results/demo"
+        )
     if len(names) != 2:
         raise UserError(f"compare: name two encoders, or matrices, not {len(names)}: qre compare A B --atlas {place}")
     found = _in_config(names, Path(given_path(place))) if Path(place).suffix in CONFIGS else _in_folder(names, place)
     sides, method, atlas, note = found
     try:
-        apart = divergences(sides[0].embedding, sides[1].embedding, method) if all(side.embedding is not None for side in sides) else dict.fromkeys(DIVERGENCES)
+        apart = (
+            divergences(sides[0].embedding, sides[1].embedding, method)
+            if all(side.embedding is not None for side in sides)
+            else dict.fromkeys(DIVERGENCES)
+        )
         on_map = None if atlas is None else map_relation(atlas, *sides, k)
     except EmbeddingError as error:
         raise UserError(f"{_unusable(sides, method)}{error}") from None
     scores = pd.DataFrame() if atlas is None else score_differences(atlas, *(side.name for side in sides))
     if as_json:
-        sentences = next((len(side.embedding) for side in sides if side.embedding is not None), atlas and atlas.features.shape[1])
-        told = {"a": sides[0].name, "b": sides[1].name, "sentences": sentences, **apart, "map": on_map, "scores": plain_rows(scores)}
+        sentences = next(
+            (len(side.embedding) for side in sides if side.embedding is not None), atlas and atlas.features.shape[1]
+        )
+        told = {
+            "a": sides[0].name,
+            "b": sides[1].name,
+            "sentences": sentences,
+            **apart,
+            "map": on_map,
+            "scores": plain_rows(scores),
+        }
         print(json.dumps({**plain(told), "notes": [note] if note else []}))
         return
     _print(sides, apart, on_map, scores, note)
 
 
 def _in_config(names: Sequence[str], config: Path) -> tuple[list[Side], FeatureMethod, FinishedAtlas | None, str]:
-    """The two sides from the store of a config, the method of its features, its map where there is one, and a note where there is none."""
+    """The two sides from the store of a config, the method of its features, its map where there is one, and a note
+    where there is none."""
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
     seen = standing(settings, store)
@@ -94,12 +109,15 @@ def _in_folder(names: Sequence[str], folder: str) -> tuple[list[Side], FeatureMe
         else:
             raise UserError(f"{atlas.where}: no encoder {name!r}{_meant(name, atlas.names)}")
     without = list(dict.fromkeys(repr(side.name) for side in sides if side.embedding is None))
-    note = f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for relative entropy, divergence and CKA"
+    note = (
+        f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for "
+        f"relative entropy, divergence and CKA"
+    )
     return sides, atlas.method, atlas, note if without else ""
 
 
 def _unusable(sides: Sequence[Side], method: FeatureMethod) -> str:
-    """"name: " of the side whose embedding has no density operator; "" where both have one."""
+    """ "name: " of the side whose embedding has no density operator; "" where both have one."""
     for side in sides:
         try:
             if side.embedding is not None:
@@ -112,7 +130,10 @@ def _unusable(sides: Sequence[Side], method: FeatureMethod) -> str:
 def _matrix(file: str, n: int, where: object) -> np.ndarray:
     embedding = read_matrix(given_path(file))
     if len(embedding) != n:
-        raise UserError(f"{file}: {len(embedding)} rows, and the sentence set of {where} has {n}: give the vector of each, in their order")
+        raise UserError(
+            f"{file}: {len(embedding)} rows, and the sentence set of {where} has {n}: give the vector of each, in "
+            f"their order"
+        )
     return embedding
 
 
@@ -122,10 +143,12 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) -> dict:
-    """S(A‖B) and S(B‖A), Jensen-Shannon divergence (nats) and linear CKA of two embeddings (n, d), (n, d') of the same sentences.
+    """S(A‖B) and S(B‖A), Jensen-Shannon divergence (nats) and linear CKA of two embeddings (n, d), (n, d') of the same
+    sentences.
 
-    Rows are normalised and centred as the method has it; the null space of the second argument is clipped at the method's ε. Where the method mixes
-    instead, its weight is no clipping, and the ε that a clipping has by default is taken.
+    Rows are normalised and centred as the method has it; the null space of the second argument is clipped at the
+    method's ε. Where the method mixes instead, its weight is no clipping, and the ε that a clipping has by default is
+    taken.
 
     Raises:
         EmbeddingError: see DensityOperator.from_embedding.
@@ -133,17 +156,20 @@ def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) ->
     epsilon = method.epsilon if method.perturbation == "clip" else FeatureMethod().epsilon
     rho, sigma = (_operator(embedding, method, epsilon) for embedding in (first, second))
     return {
-        "epsilon": epsilon, "relative_a_b": relative(rho, sigma, epsilon), "relative_b_a": relative(sigma, rho, epsilon),
-        "jensen_shannon": jensen_shannon(rho, sigma), "linear_cka": linear_cka(first, second),
-    }  # fmt: skip
+        "epsilon": epsilon,
+        "relative_a_b": relative(rho, sigma, epsilon),
+        "relative_b_a": relative(sigma, rho, epsilon),
+        "jensen_shannon": jensen_shannon(rho, sigma),
+        "linear_cka": linear_cka(first, second),
+    }
 
 
 def map_relation(atlas: FinishedAtlas, a: Side, b: Side, k: int) -> dict:
     """How two encoders stand to each other among those of a map, which need not hold them.
 
     Returns:
-        metric, distance; rank_of_b (1: no encoder of the map is nearer to A) and rank_of_a; of how many others; k, and how many of the k nearest
-        others, these two apart, they have in common.
+        metric, distance; rank_of_b (1: no encoder of the map is nearer to A) and rank_of_a; of how many others; k, and
+        how many of the k nearest others, these two apart, they have in common.
     """
     metric = atlas.settings.metric
     features = np.stack([_feature(atlas, side) for side in (a, b)])
@@ -152,9 +178,14 @@ def map_relation(atlas: FinishedAtlas, a: Side, b: Side, k: int) -> dict:
     distances = distances_to(features, atlas.features[others], metric)
     near = [set(np.argsort(row, kind="stable")[:k].tolist()) for row in distances]
     return {
-        "metric": metric, "distance": between, "rank_of_b": 1 + int((distances[0] < between).sum()), "rank_of_a": 1 + int((distances[1] < between).sum()),
-        "others": len(others), "k": min(k, len(others)), "neighbours_in_common": len(near[0] & near[1]),
-    }  # fmt: skip
+        "metric": metric,
+        "distance": between,
+        "rank_of_b": 1 + int((distances[0] < between).sum()),
+        "rank_of_a": 1 + int((distances[1] < between).sum()),
+        "others": len(others),
+        "k": min(k, len(others)),
+        "neighbours_in_common": len(near[0] & near[1]),
+    }
 
 
 def score_differences(atlas: FinishedAtlas, a: str, b: str) -> pd.DataFrame:
@@ -190,7 +221,10 @@ def _atlas(settings: SweepConfig, store: Store, fingerprint: str) -> tuple[Finis
     except UserError as error:
         return None, str(error)
     if atlas.manifest.get("sentences") != fingerprint:
-        return None, f"the map in {store.location} is of other sentences, so it tells nothing here; qre sweep makes it again"
+        return (
+            None,
+            f"the map in {store.location} is of other sentences, so it tells nothing here; qre sweep makes it again",
+        )
     return atlas, ""
 
 
@@ -212,12 +246,16 @@ def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataF
     for letter, side in zip("AB", sides, strict=True):
         dimensions = "" if side.embedding is None else f", {side.embedding.shape[1]} dimensions"
         say(f"{letter}: {side.name}{dimensions}")
-    rows = [] if apart["linear_cka"] is None else [
-        (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", f"{apart['relative_a_b']:.4f}"),
-        ("relative entropy S(B‖A), nats", f"{apart['relative_b_a']:.4f}"),
-        ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{apart['jensen_shannon']:.4f}"),
-        ("linear CKA (1: the same)", f"{apart['linear_cka']:.4f}"),
-    ]
+    rows = (
+        []
+        if apart["linear_cka"] is None
+        else [
+            (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", f"{apart['relative_a_b']:.4f}"),
+            ("relative entropy S(B‖A), nats", f"{apart['relative_b_a']:.4f}"),
+            ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{apart['jensen_shannon']:.4f}"),
+            ("linear CKA (1: the same)", f"{apart['linear_cka']:.4f}"),
+        ]
+    )
     if on_map is not None:
         rows += [
             (f"distance on the map ({on_map['metric']}), nats", f"{on_map['distance']:.4f}"),

@@ -29,15 +29,22 @@ def tasks_to_measure(place: str, known: Iterable[str]) -> list[Task]:
         UserError: `place` is a folder, which holds no task's texts; or the config has no task to measure here.
     """
     if Path(place).suffix not in (".yaml", ".yml"):
-        raise UserError(f"--measure: {place} holds scores, not the texts of the tasks; name the map's config: --atlas CONFIG")
+        raise UserError(
+            f"--measure: {place} holds scores, not the texts of the tasks; name the map's config: --atlas CONFIG"
+        )
     known = set(known)
     tasks = [task for task in load_tasks(load_config(place))[0].values() if task.name in known]
     if not tasks:
-        raise UserError(f"--measure: {place} has no built-in task and no task from files that its map has scores of; qre evaluate --mteb measures those of MTEB")
+        raise UserError(
+            f"--measure: {place} has no built-in task and no task from files that its map has scores of; qre evaluate "
+            f"--mteb measures those of MTEB"
+        )
     return tasks
 
 
-def measure(tasks: Sequence[Task], spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms, told: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
+def measure(
+    tasks: Sequence[Task], spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms, told: Callable[[str], None]
+) -> tuple[pd.DataFrame, list[str]]:
     """The scores of one encoder, columns COLUMNS, and why there is none on some tasks.
 
     Args:
@@ -63,7 +70,10 @@ def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransform
     if prompts[0] != prompts[1]:
         task = task.apart()
     readout = readout_name(spec.readout)
-    parts = [_vectors(loaded.over(texts, None if prompt == own else prompt), readout, len(texts)) for _, texts, prompt in sides(task, prompts)]
+    parts = [
+        _vectors(loaded.over(texts, None if prompt == own else prompt), readout, len(texts))
+        for _, texts, prompt in sides(task, prompts)
+    ]
     return task.score(fitted.apply(np.concatenate(parts)))
 
 

@@ -1,4 +1,5 @@
-"""Encoders named on a command line: a hub id, a folder, a ready matrix, or entries in a file; each becomes an embedding in this process."""
+"""Encoders named on a command line: a hub id, a folder, a ready matrix, or entries in a file; each becomes an embedding
+in this process."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
+from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
-from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transforms import apply_transforms, fit_transforms
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
@@ -46,8 +47,9 @@ class Given:
 
     def embedding(
         self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
-    ) -> tuple[str, np.ndarray, Measured | None]:  # fmt: skip
-        """The encoder's name, E (n, d) of the sentences (of a file, as it stands there), and its scores on the tasks; None where none was measured.
+    ) -> tuple[str, np.ndarray, Measured | None]:
+        """The encoder's name, E (n, d) of the sentences (of a file, as it stands there), and its scores on the tasks;
+        None where none was measured.
 
         Args:
             sentences: of the map; not needed for a file.
@@ -68,7 +70,8 @@ def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list
     """What the words of a command line name.
 
     Args:
-        options: keys of a config's entry for each that is to be embedded: layer, pooling, prompt, ...; None where not given.
+        options: keys of a config's entry for each that is to be embedded: layer, pooling, prompt, ...; None where not
+            given.
         trust_remote_code: of encoders of the hub.
 
     Raises:
@@ -85,12 +88,16 @@ def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list
         else:
             found.append(Given(printable(model, 200), _entry(model, options, trust_remote_code)))
     if options and all(isinstance(one.source, Path) for one in found):
-        raise UserError(f"--{next(iter(options)).replace('_', '-')}: is for an encoder that is to be embedded, and only ready matrices are named")
+        raise UserError(
+            f"--{next(iter(options)).replace('_', '-')}: is for an encoder that is to be embedded, and only ready "
+            f"matrices are named"
+        )
     return found
 
 
 def given_in(path: Path) -> list[Given]:
-    """The encoders of a list file, .yaml or .csv, as a config's `source: list` takes it; UserError where it is none, or holds a query."""
+    """The encoders of a list file, .yaml or .csv, as a config's `source: list` takes it; UserError where it is none, or
+    holds a query."""
     found = []
     for entry in load_list(path):
         if isinstance(entry, CatalogueEntry):
@@ -99,7 +106,9 @@ def given_in(path: Path) -> list[Given]:
             except ValueError as error:
                 raise UserError(f"{path}: include: {error}") from None
         elif isinstance(entry, HubEntry) and entry.query is not None:
-            raise UserError(f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds")
+            raise UserError(
+                f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds"
+            )
         else:
             if isinstance(entry, FolderEntry):
                 entry = entry.model_copy(update={"path": below(os.path.dirname(os.path.abspath(path)), entry.path)})
@@ -114,15 +123,24 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
         if Path(model).is_dir():
             return FolderEntry.model_validate({"source": "folder", "path": model, **options})
         if REPOSITORY.fullmatch(place):
-            values = {"source": "hub", "id": place, "revision": revision or None, "trust_remote_code": trust_remote_code, **options}
+            values = {
+                "source": "hub",
+                "id": place,
+                "revision": revision or None,
+                "trust_remote_code": trust_remote_code,
+                **options,
+            }
             return HubEntry.model_validate(values)
     except ValidationError as error:
         raise UserError(as_options(error, FolderEntry, printable(model))) from None
-    raise UserError(f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the hub")
+    raise UserError(
+        f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the hub"
+    )
 
 
 def spec_of(entry: Entry) -> EncoderSpec:
-    """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its commit.
+    """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its
+    commit.
 
     Raises:
         UserError: no folder there, or no prompt of that name.
@@ -133,7 +151,11 @@ def spec_of(entry: Entry) -> EncoderSpec:
     if isinstance(entry, FolderEntry):
         path = Path(entry.path).resolve()
         revision = folder_revision(path, entry.native)
-        return FolderSpec(path=str(path), revision=revision, **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)))
+        return FolderSpec(
+            path=str(path),
+            revision=revision,
+            **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)),
+        )
     model = resolve_all([(entry.id, entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
@@ -141,17 +163,24 @@ def spec_of(entry: Entry) -> EncoderSpec:
 
 
 def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> np.ndarray:
-    """E of the sentences by one encoder, with its transforms, (n, d) float32: what a sweep with these settings would store.
+    """E of the sentences by one encoder, with its transforms, (n, d) float32: what a sweep with these settings would
+    store.
 
     Raises:
-        EncoderError: it has no such layer, or gives NaN, or more dimensions than the sentences give. What else loading and running raises is left as it is.
+        EncoderError: it has no such layer, or gives NaN, or more dimensions than the sentences give. What else loading
+            and running raises is left as it is.
     """
     return embed_and_measure(spec, sentences, settings, device, told, ())[0]
 
 
 def embed_and_measure(
-    spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task]
-) -> tuple[np.ndarray, Measured | None]:  # fmt: skip
+    spec: EncoderSpec,
+    sentences: Sequence[str],
+    settings: EncodeSettings,
+    device: str,
+    told: Told,
+    tasks: Sequence[Task],
+) -> tuple[np.ndarray, Measured | None]:
     """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
     told(spec.name, 0, len(sentences))
     loaded = Pass(spec, sentences, [spec.readout], settings, device)
@@ -165,7 +194,13 @@ def embed_and_measure(
         embedding = np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
         if not tasks:
             return embedding, None
-        return embedding, measure(tasks, spec, loaded, fit_transforms(matrix, spec.transforms), lambda task: progress(f"{printable(spec.name)}: {printable(task)}"))
+        return embedding, measure(
+            tasks,
+            spec,
+            loaded,
+            fit_transforms(matrix, spec.transforms),
+            lambda task: progress(f"{printable(spec.name)}: {printable(task)}"),
+        )
     finally:
         loaded.close()
 

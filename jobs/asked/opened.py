@@ -64,7 +64,8 @@ def plain(value):
 
 
 def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> None:
-    """A table on the console: the columns that `formats` names, each with its format ("" for text); what is not known is left empty."""
+    """A table on the console: the columns that `formats` names, each with its format ("" for text); what is not known
+    is left empty."""
     shown = Table(title=escape(title), title_justify="left")
     for name, form in formats.items():
         shown.add_column(escape(name.replace("_", " ")), justify="right" if form else "left", overflow="fold")

@@ -14,7 +14,8 @@ from qre.store import Store
 
 
 def outdated(settings: SweepConfig, store: Store, atlas: FinishedAtlas, config: str | Path) -> str:
-    """In one line how the config differs from what its map was made of, and what to do; "" where it does not. Asks the hub nothing."""
+    """In one line how the config differs from what its map was made of, and what to do; "" where it does not. Asks the
+    hub nothing."""
     try:
         plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     except UserError as error:
@@ -31,24 +32,36 @@ def in_words(differ: Collection[str], config: str | Path, more: str = "") -> str
 
 
 def differences(settings: SweepConfig, plan: Plan, atlas: FinishedAtlas) -> list[str]:
-    """What of a config is otherwise on its map: sentences, settings, encoders, tasks. Encoders that failed are none of it."""
+    """What of a config is otherwise on its map: sentences, settings, encoders, tasks. Encoders that failed are none of
+    it."""
     manifest, found = atlas.manifest, []
     if manifest.get("sentences") != plan.sentences.fingerprint:
         found.append(f"other sentences (the map has {atlas.features.shape[1]:,}, the config {len(plan.sentences):,})")
     prediction = (manifest.get("prediction") or {}).get("settings")
-    for key, made in (("encode", manifest.get("encode")), ("features", manifest.get("features")), ("atlas", manifest.get("atlas")), ("prediction", prediction)):
+    for key, made in (
+        ("encode", manifest.get("encode")),
+        ("features", manifest.get("features")),
+        ("atlas", manifest.get("atlas")),
+        ("prediction", prediction),
+    ):
         now = getattr(settings, key).model_dump(mode="json")
-        if made is not None and (changed := sorted(name for name in now.keys() | made.keys() if now.get(name) != made.get(name))):
+        if made is not None and (
+            changed := sorted(name for name in now.keys() | made.keys() if now.get(name) != made.get(name))
+        ):
             found.append(f"other settings: {', '.join(f'{key}.{name}' for name in changed)}")
     failed = {failure.encoder for failure in plan.failures.values()}
     failed |= {str(failure.get("encoder")) for failure in manifest.get("failures") or () if isinstance(failure, dict)}
     wanted = {unit.spec.name: unit.key for unit in plan.units}
-    there = dict(zip(atlas.names, atlas.table["key"], strict=True)) if "key" in atlas.table else dict.fromkeys(atlas.names)
+    there = (
+        dict(zip(atlas.names, atlas.table["key"], strict=True)) if "key" in atlas.table else dict.fromkeys(atlas.names)
+    )
     found += _listed("not on the map", [name for name in wanted if name not in there and name not in failed])
     found += _listed("no longer in the config", [name for name in there if name not in wanted and name not in failed])
     if not found:  # other sentences or settings make every encoder another one
         found += _listed("changed since", [name for name, key in wanted.items() if there.get(name, key) != key])
-    named = {task.name for task in plan.tasks.values()} | set(plan.public.table["task"] if plan.public is not None else ())
+    named = {task.name for task in plan.tasks.values()} | set(
+        plan.public.table["task"] if plan.public is not None else ()
+    )
     scored = set(atlas.scores["task"]) if len(atlas.scores) else set()
     found += _listed("not on the map", sorted(named - scored), "task")
     found += _listed("no longer in the config", sorted(scored - named), "task")

@@ -17,8 +17,8 @@ from jobs.asked.measure import COLUMNS, tasks_to_measure
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
-from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.atlas.finished import FinishedAtlas
+from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
@@ -52,9 +52,17 @@ class Outcome:
 
 
 def place(
-    atlas: str, models: list[str], entry: Path | None, options: dict, trust_remote_code: bool, device: str, k: int, as_json: bool, out: Path | None,
+    atlas: str,
+    models: list[str],
+    entry: Path | None,
+    options: dict,
+    trust_remote_code: bool,
+    device: str,
+    k: int,
+    as_json: bool,
+    out: Path | None,
     measured: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """What the command does.
 
     Args:
@@ -64,7 +72,9 @@ def place(
         wanted = given(models, options, trust_remote_code) + (given_in(entry) if entry is not None else [])
     except UserError:
         if known := _on_the_map(models, atlas):
-            raise UserError(f"{known} is on the map already: qre neighbours {known} --atlas {atlas} shows where it stands") from None
+            raise UserError(
+                f"{known} is on the map already: qre neighbours {known} --atlas {atlas} shows where it stands"
+            ) from None
         raise
     if not wanted:
         raise UserError("place: name at least one MODEL, or a list of them with --entry")
@@ -85,7 +95,9 @@ def _on_the_map(models: list[str], atlas: str) -> str | None:
     return next((one for one in models if one in names), None)
 
 
-def place_all(standing: FinishedAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()) -> Outcome:
+def place_all(
+    standing: FinishedAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()
+) -> Outcome:
     """Embed encoders one after another and place each; one that fails does not stop the others.
 
     Args:
@@ -126,7 +138,8 @@ def _hub_problem(problem: HubProblem) -> str:
 
 
 def _progress():
-    """Says how far an encoder is: now and then a line on stderr, which leaves the tables and the JSON on stdout alone."""
+    """Says how far an encoder is: now and then a line on stderr, which leaves the tables and the JSON on stdout
+    alone."""
     said = -1
 
     def told(name: str, done: int, total: int) -> None:
@@ -149,7 +162,16 @@ def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: 
     files = _write(standing, outcome, out) if out is not None and outcome.placed else []
     if as_json:
         placed = [_record(standing, one, scores) for one, scores in zip(outcome.placed, outcome.measured, strict=True)]
-        print(json.dumps({"atlas": standing.where, "sentences": standing.features.shape[1], "placed": placed, "failed": outcome.failed}))
+        print(
+            json.dumps(
+                {
+                    "atlas": standing.where,
+                    "sentences": standing.features.shape[1],
+                    "placed": placed,
+                    "failed": outcome.failed,
+                }
+            )
+        )
     else:
         for one, scores in zip(outcome.placed, outcome.measured, strict=True):
             _print(standing, one, scores)
@@ -162,28 +184,45 @@ def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: 
 
 
 def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
-    say(f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions")
+    say(
+        f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} "
+        f"of {one.dimension} dimensions"
+    )
     for note in one.notes:
         say(f"note: {note}")
     if one.warning:
         console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
     columns = {"rank": "d", "neighbour": "", "family": "", "distance": ".4f"}
-    print_neighbours("nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"])))
+    print_neighbours(
+        "nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"]))
+    )
     if len(one.predicted) or measured is not None:
         _print_scores(standing, one, measured)
 
 
 def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
     shown = one.predicted.assign(remark=["" if math.isfinite(low) else NOT_PREDICTABLE for low in one.predicted["low"]])
-    columns = {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"} if len(shown) else {"task": "", "metric": ""}
+    columns = (
+        {"task": "", "metric": "", "predicted": ".4f", "low": ".4f", "high": ".4f", "kinds": "d"}
+        if len(shown)
+        else {"task": "", "metric": ""}
+    )
     title = f"predicted scores, with {standing.predictor.coverage:.0%} intervals" if len(shown) else ""
-    title += "" if one.familiarity is None else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
+    title += (
+        ""
+        if one.familiarity is None
+        else f"; familiarity {one.familiarity:.3f} (below {UNFAMILIAR:g}: perhaps of a kind that is not known)"
+    )
     if measured is not None:
         scores = measured.rename(columns={"score": "measured", "low": "95 % from", "high": "to"}).drop(columns="n")
         shown = scores.drop(columns=["kind", "metric"]).merge(shown, on="task", how="outer", sort=False)
-        shown["metric"] = shown["metric"].fillna(shown["task"].map(dict(zip(measured["task"], measured["metric"], strict=True))))
+        shown["metric"] = shown["metric"].fillna(
+            shown["task"].map(dict(zip(measured["task"], measured["metric"], strict=True)))
+        )
         shown["remark"] = shown["remark"].fillna("")
-        columns = {"task": "", "metric": "", "measured": ".4f", "95 % from": ".4f", "to": ".4f", **columns} | ({"kinds": ".0f"} if "kinds" in columns else {})
+        columns = {"task": "", "metric": "", "measured": ".4f", "95 % from": ".4f", "to": ".4f", **columns} | (
+            {"kinds": ".0f"} if "kinds" in columns else {}
+        )
         title = "measured scores, with 95 % intervals" + (f"; {title}" if title else "")
     print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
 
@@ -197,7 +236,10 @@ def _record(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | No
 
 def _check_out(out: Path | None, atlas: str) -> None:
     if out is not None and (out.resolve() == Path(atlas).resolve() or (out / "manifest.json").exists()):
-        raise UserError(f"--out {out}: there is a map in this folder, and a map that stands is not written into; name another folder")
+        raise UserError(
+            f"--out {out}: there is a map in this folder, and a map that stands is not written into; name another "
+            f"folder"
+        )
     if out is not None and out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: not a folder")
 
@@ -212,15 +254,20 @@ def _write(standing: FinishedAtlas, outcome: Outcome, out: Path) -> list[Path]:
         "placed": pd.DataFrame(summaries),
         "predicted": pd.concat([one.predicted.assign(name=one.name, familiarity=one.familiarity) for one in placed]),
         "neighbours": pd.concat([one.neighbours.assign(name=one.name) for one in placed]),
-    }  # fmt: skip
-    if known := [scores.assign(name=one.name) for one, scores in zip(placed, outcome.measured, strict=True) if scores is not None]:
+    }
+    if known := [
+        scores.assign(name=one.name) for one, scores in zip(placed, outcome.measured, strict=True) if scores is not None
+    ]:
         tables["measured"] = pd.concat(known)
     columns = {
         "measured": ["name", *COLUMNS],
         "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "kinds", "familiarity"],
         "neighbours": ["name", "rank", "neighbour", "distance"],
     }
-    files = {f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode() for name, table in tables.items()}
+    files = {
+        f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode()
+        for name, table in tables.items()
+    }
     out.mkdir(parents=True, exist_ok=True)
     for name, content in {**files, **placed_figure(standing.table, placed)}.items():
         (out / name).write_bytes(content)

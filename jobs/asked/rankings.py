@@ -13,19 +13,36 @@ import pandas as pd
 
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, say
+from qre.atlas.finished import FinishedAtlas
 from qre.atlas.overview import MEAN_RULE, Overview
 from qre.atlas.placement import NOT_PREDICTABLE
-from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 
 RANKED = {
-    "rank": "d", "name": "", "near-copies": "", "family": "", "score": ".4f", "low": ".4f", "high": ".4f", "basis": "", "kinds": ".0f",
-    "parameters": ",.0f", "dimension": ".0f",
-}  # fmt: skip
+    "rank": "d",
+    "name": "",
+    "near-copies": "",
+    "family": "",
+    "score": ".4f",
+    "low": ".4f",
+    "high": ".4f",
+    "basis": "",
+    "kinds": ".0f",
+    "parameters": ",.0f",
+    "dimension": ".0f",
+}
 SPEED = {"sentences/s": ",.0f", "device": "", "threads": ".0f"}
 TASKS = {"task": "", "kind": "", "metric": "", "split": "", "measured": "d", "imported": "d", "predicted": "d"}
-LONGEST_NAME, BESIDE, WITH_INTERVAL, VALUE_ONLY = 44, 32, 17, 11  # width on the console of names, of what stands beside them, of a task with and without interval
-SPEED_RULE = "sentences/s: as each encoder ran in the sweep; compare only those of one device and number of threads. What else the machine did then is not known"
+LONGEST_NAME, BESIDE, WITH_INTERVAL, VALUE_ONLY = (
+    44,
+    32,
+    17,
+    11,
+)  # width on the console of names, of what stands beside them, of a task with and without interval
+SPEED_RULE = (
+    "sentences/s: as each encoder ran in the sweep; compare only those of one device and number of threads. "
+    "What else the machine did then is not known"
+)
 
 
 @dataclass(frozen=True)
@@ -99,23 +116,43 @@ def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
     elif wanted.form == "csv":
         table.to_csv(sys.stdout, index=False)
     else:
-        shown = _with_copies(table.rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"}))
-        print_table(f"{task}, by {'score' if by == 'score' else 'predicted score'}", shown, _filled(RANKED, shown) | (SPEED if wanted.speed else {}))
-        unknown = int(standing.rank(task, by, None, None, wanted.measured_only)["parameters"].isna().sum()) if wanted.max_parameters else 0
+        shown = _with_copies(
+            table.rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"})
+        )
+        print_table(
+            f"{task}, by {'score' if by == 'score' else 'predicted score'}",
+            shown,
+            _filled(RANKED, shown) | (SPEED if wanted.speed else {}),
+        )
+        unknown = (
+            int(standing.rank(task, by, None, None, wanted.measured_only)["parameters"].isna().sum())
+            if wanted.max_parameters
+            else 0
+        )
         _say(_remarks(standing, task, by, len(table), unknown) + _common_remarks(standing, wanted, folded))
 
 
 def _remarks(standing: FinishedAtlas, task: str, by: str, shown: int, unknown: int) -> list[str]:
     """What the table does not say of itself."""
     told = standing.tasks().set_index("task").loc[task]
-    lines = [f"{shown} shown; of the map's {len(standing.names)} encoders {told['measured']} were measured, {told['imported']} have an imported score, "
-             f"{told['predicted']} are predicted only"]  # fmt: skip
+    lines = [
+        f"{shown} shown; of the map's {len(standing.names)} encoders {told['measured']} were measured, "
+        f"{told['imported']} have an imported score, "
+        f"{told['predicted']} are predicted only"
+    ]
     if by == "predicted":
-        lines.append("each prediction was made without the encoder's own score, so that it can be compared with the others")
-        lines.append("kinds: how many kinds of encoders an interval is calibrated over; empty where an encoder has a score: it is predicted from other "
-                     "groups, and its interval is calibrated over groups")  # fmt: skip
+        lines.append(
+            "each prediction was made without the encoder's own score, so that it can be compared with the others"
+        )
+        lines.append(
+            "kinds: how many kinds of encoders an interval is calibrated over; empty where an encoder has a score: it "
+            "is predicted from other "
+            "groups, and its interval is calibrated over groups"
+        )
     if cannot := standing.unpredictable(task):
-        lines.append(f"{cannot} encoders without a score are {NOT_PREDICTABLE}: scores of too few kinds of encoders are known")
+        lines.append(
+            f"{cannot} encoders without a score are {NOT_PREDICTABLE}: scores of too few kinds of encoders are known"
+        )
     if unknown:
         lines.append(f"{unknown} encoders of unknown size are left out")
     return lines
@@ -125,7 +162,9 @@ def _remarks(standing: FinishedAtlas, task: str, by: str, shown: int, unknown: i
 
 
 def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
-    whole = standing.overview(wanted.tasks, wanted.by, None, wanted.max_parameters, wanted.measured_only, folded=not wanted.everyone)
+    whole = standing.overview(
+        wanted.tasks, wanted.by, None, wanted.max_parameters, wanted.measured_only, folded=not wanted.everyone
+    )
     folded = 0 if wanted.everyone else int(whole.table["near_copies"].sum())
     found = whole if wanted.top is None else whole.take(np.arange(min(wanted.top, len(whole.table))))
     tasks = standing.tasks()
@@ -137,21 +176,33 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
     else:
         _print_overview(standing, wanted, found)
         left_out = [task for task in wanted.tasks or tasks["task"] if task not in found.cells]
-        _say([*(standing.why_not_predicted(task) for task in left_out[:3]), *([f"and {len(left_out) - 3} more tasks"] if len(left_out) > 3 else [])]
-             + _common_remarks(standing, wanted, folded))  # fmt: skip
+        _say(
+            [
+                *(standing.why_not_predicted(task) for task in left_out[:3]),
+                *([f"and {len(left_out) - 3} more tasks"] if len(left_out) > 3 else []),
+            ]
+            + _common_remarks(standing, wanted, folded)
+        )
 
 
 def _records(found: Overview) -> list[dict]:
     """Each encoder with its `scores`: by task its value, low, high and basis; of tasks without a value nothing."""
     rows = plain_rows(found.table)
     for number, row in enumerate(rows):
-        row["scores"] = {task: plain(cell.iloc[number].to_dict()) for task, cell in found.cells.items() if np.isfinite(cell["value"].iat[number])}
+        row["scores"] = {
+            task: plain(cell.iloc[number].to_dict())
+            for task, cell in found.cells.items()
+            if np.isfinite(cell["value"].iat[number])
+        }
     return rows
 
 
 def _wide(found: Overview) -> pd.DataFrame:
     """The table with four columns a task: its name, and the name with low, high and basis."""
-    parts = [cell.set_axis([task, *(f"{task} {name}" for name in ("low", "high", "basis"))], axis=1) for task, cell in found.cells.items()]
+    parts = [
+        cell.set_axis([task, *(f"{task} {name}" for name in ("low", "high", "basis"))], axis=1)
+        for task, cell in found.cells.items()
+    ]
     return pd.concat([found.table, *parts], axis=1)
 
 
@@ -160,24 +211,53 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
     room = console.width - min(LONGEST_NAME, max(map(len, found.table["name"]), default=0)) - BESIDE
     intervals = len(tasks) * WITH_INTERVAL <= room
     shown_tasks = tasks if intervals else tasks[: max(1, room // VALUE_ONLY)]
-    shown = _with_copies(found.table).assign(**{task: cells_of(found.cells[task], intervals, wanted.by == "score") for task in shown_tasks})
+    shown = _with_copies(found.table).assign(
+        **{task: cells_of(found.cells[task], intervals, wanted.by == "score") for task in shown_tasks}
+    )
     shown["basis"] = shown["basis"].where((shown["basis"] != "measured") & (wanted.by == "score"), "")
-    columns = _filled({"rank": "d", "name": "", "near-copies": "", **({"mean": ".3f"} if len(tasks) > 1 else {}), **dict.fromkeys(shown_tasks, ""), "basis": ""}, shown)
+    columns = _filled(
+        {
+            "rank": "d",
+            "name": "",
+            "near-copies": "",
+            **({"mean": ".3f"} if len(tasks) > 1 else {}),
+            **dict.fromkeys(shown_tasks, ""),
+            "basis": "",
+        },
+        shown,
+    )
     if wanted.speed:
         speeds = standing.manifest.get("speed") or {}
         for column, key in zip(SPEED, ("sentences_per_second", "device", "threads"), strict=True):
             shown[column] = [speeds.get(name, {}).get(key) for name in shown["name"]]
     by = "score" if wanted.by == "score" else "predicted score"
-    print_table(f"{len(tasks)} tasks, by mean {by}" if len(tasks) > 1 else f"1 task, by {by}", shown, columns | (SPEED if wanted.speed else {}))
+    print_table(
+        f"{len(tasks)} tasks, by mean {by}" if len(tasks) > 1 else f"1 task, by {by}",
+        shown,
+        columns | (SPEED if wanted.speed else {}),
+    )
     lines = [MEAN_RULE] if len(tasks) > 1 else []
-    lines += ["±: half the width of the interval; 95 % of a measured score, of a prediction what the map promises"] if intervals else []
-    lines += ["~: predicted"] if any((cell["basis"] == "predicted").any() for cell in found.cells.values()) and wanted.by == "score" else []
-    lines += [] if intervals else [f"{len(shown_tasks)} of {len(tasks)} tasks fit here, without intervals: --task NAME shows one, --csv all"]
+    lines += (
+        ["±: half the width of the interval; 95 % of a measured score, of a prediction what the map promises"]
+        if intervals
+        else []
+    )
+    lines += (
+        ["~: predicted"]
+        if any((cell["basis"] == "predicted").any() for cell in found.cells.values()) and wanted.by == "score"
+        else []
+    )
+    lines += (
+        []
+        if intervals
+        else [f"{len(shown_tasks)} of {len(tasks)} tasks fit here, without intervals: --task NAME shows one, --csv all"]
+    )
     _say(lines)
 
 
 def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True) -> list[str]:
-    """A task's values as people read them: "0.812 ±0.021", "~0.790 ±0.200" where one is predicted and that is marked, "" where there is none."""
+    """A task's values as people read them: "0.812 ±0.021", "~0.790 ±0.200" where one is predicted and that is marked,
+    "" where there is none."""
     told = []
     for value, low, high, basis in zip(cell["value"], cell["low"], cell["high"], cell["basis"], strict=True):
         half = f" ±{(high - low) / 2:.3f}" if intervals and np.isfinite(high - low) else ""
@@ -190,18 +270,31 @@ def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True) -> list[s
 
 def _with_copies(table: pd.DataFrame) -> pd.DataFrame:
     """With the column near-copies as people read it: "+3", or nothing."""
-    return table.assign(**{"near-copies": [f"+{count}" if count else "" for count in table.get("near_copies", [0] * len(table))]})
+    return table.assign(
+        **{"near-copies": [f"+{count}" if count else "" for count in table.get("near_copies", [0] * len(table))]}
+    )
 
 
 def _filled(columns: dict[str, str], table: pd.DataFrame) -> dict[str, str]:
     """Without the columns that are of use in some tables only and empty in this one."""
-    empty = {name for name in ("near-copies", "basis", "kinds", "parameters") if name in columns and not table[name].replace("", None).notna().any()}
+    empty = {
+        name
+        for name in ("near-copies", "basis", "kinds", "parameters")
+        if name in columns and not table[name].replace("", None).notna().any()
+    }
     return {name: form for name, form in columns.items() if name not in empty}
 
 
 def _common_remarks(standing: FinishedAtlas, wanted: Wanted, folded: int) -> list[str]:
     copies = "near-copy differs" if folded == 1 else "near-copies differ"
-    lines = [f"{folded} {copies} from a listed encoder by a transform only, and {'is' if folded == 1 else 'are'} not listed; --all shows all"] if folded else []
+    lines = (
+        [
+            f"{folded} {copies} from a listed encoder by a transform only, and {'is' if folded == 1 else 'are'} not "
+            f"listed; --all shows all"
+        ]
+        if folded
+        else []
+    )
     return [*lines, *([SPEED_RULE] if wanted.speed and standing.manifest.get("speed") else [])]
 
 

@@ -1,4 +1,5 @@
-"""What the `qre` command does: here it is put together, cli.py is where it begins and ends, and each file is one command.
+"""What the `qre` command does: here it is put together, cli.py is where it begins and ends, and each file is one
+command.
 
 Nothing large is imported here or above a command's first line: `qre --help` answers at once.
 """
@@ -12,16 +13,34 @@ from typing import Annotated
 import typer
 
 from jobs import ending
-from jobs.terminal import console
-from jobs.commands import compare, doctor, encoders, evaluate, illustrate, neighbours, new, place, plan, rank, report, status, submit, sweep, usage
+from jobs.commands import (
+    compare,
+    doctor,
+    encoders,
+    evaluate,
+    illustrate,
+    neighbours,
+    new,
+    place,
+    plan,
+    rank,
+    report,
+    status,
+    submit,
+    sweep,
+    usage,
+)
 from jobs.commands import map as map_command
 from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
+from jobs.terminal import console
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
 app = typer.Typer(
-    help="A map of sentence encoders: which are alike, and which is best at your task.", no_args_is_help=True, pretty_exceptions_enable=False,
+    help="A map of sentence encoders: which are alike, and which is best at your task.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 for title, commands in (
     ("Begin", (new.new, doctor.doctor)),
     ("Make a map", (plan.plan, sweep.sweep, status.status, report.report, submit.submit, evaluate.evaluate)),
@@ -44,7 +63,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -22,26 +22,74 @@ def given_path(value):
 
 
 ConfigFile = Annotated[Path, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="CONFIG")]
-AtlasPlace = Annotated[str, typer.Option("--atlas", metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file: then the map in its store")]
+AtlasPlace = Annotated[
+    str,
+    typer.Option(
+        "--atlas",
+        metavar="DIR",
+        callback=given_path,
+        help="folder of a finished map, or a sweep's YAML file: then the map in its store",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of a table")]
-AllowSmaller = Annotated[bool, typer.Option("--allow-smaller", help="replace a finished map even if some of its encoders are not available here now")]
-TakeOver = Annotated[bool, typer.Option("--take-over", help="this config owns the map of this name from now on, even if another config made it")]
-Anyway = Annotated[bool, typer.Option("--anyway", help="begin even if another run seems to work on this sweep: use it if that one is dead or hangs")]
+AllowSmaller = Annotated[
+    bool,
+    typer.Option(
+        "--allow-smaller", help="replace a finished map even if some of its encoders are not available here now"
+    ),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="this config owns the map of this name from now on, even if another config made it"
+    ),
+]
+Anyway = Annotated[
+    bool,
+    typer.Option(
+        "--anyway", help="begin even if another run seems to work on this sweep: use it if that one is dead or hangs"
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="try encoders again that failed by their own fault")]
 Neighbours = Annotated[int, typer.Option("-k", min=1, help="how many neighbours")]
-OptionalConfig = Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")]
+OptionalConfig = Annotated[
+    Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes, only results and errors")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also what Ray and the libraries log, and the traceback of an error")]
-Sentences = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help=".txt, .csv, .tsv, .jsonl or .parquet; default: the documents of a retrieval task, else built-in ones")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="also what Ray and the libraries log, and the traceback of an error")
+]
+Sentences = Annotated[
+    Path | None,
+    typer.Option(
+        callback=given_path,
+        metavar="FILE",
+        help=".txt, .csv, .tsv, .jsonl or .parquet; default: the documents of a retrieval task, else built-in ones",
+    ),
+]
 Column = Annotated[str | None, typer.Option(help="the column of the sentences; default: found by its name and content")]
 Limit = Annotated[int | None, typer.Option(min=2, help="how many sentences at most; default: 2,000")]
-Tasks = Annotated[list[str] | None, typer.Option(
-    "--task", metavar="KIND=FILE",
-    help="retrieval=FOLDER (queries, documents and relevant in it, or BEIR's layout), sts=FILE, pairs=FILE, classification=TRAIN,TEST, clustering=FILE, or builtin; may be repeated",
-)]
-Queries = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")]
-Documents = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")]
-Relevant = Annotated[Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: query, document and, if you have it, relevance")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="KIND=FILE",
+        help="retrieval=FOLDER (queries, documents and relevant in it, or BEIR's layout), sts=FILE, pairs=FILE, "
+        "classification=TRAIN,TEST, clustering=FILE, or builtin; may be repeated",
+    ),
+]
+Queries = Annotated[
+    Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")
+]
+Documents = Annotated[
+    Path | None, typer.Option(callback=given_path, metavar="FILE", help="of a retrieval task: id and text")
+]
+Relevant = Annotated[
+    Path | None,
+    typer.Option(
+        callback=given_path, metavar="FILE", help="of a retrieval task: query, document and, if you have it, relevance"
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="overwrite the config if it exists")]
 
 
@@ -62,8 +110,14 @@ def with_volume(command: Callable) -> Callable:
         return command(**options)
 
     hints = get_type_hints(command, include_extras=True)
-    own = [one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY) for one in inspect.signature(command).parameters.values()]
-    both = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint) for name, hint in (("quiet", Quiet), ("verbose", Verbose))]
+    own = [
+        one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in inspect.signature(command).parameters.values()
+    ]
+    both = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
+        for name, hint in (("quiet", Quiet), ("verbose", Verbose))
+    ]
     heard.__signature__ = inspect.Signature([*own, *both])
     heard.__annotations__ = {one.name: one.annotation for one in (*own, *both)}
     return heard

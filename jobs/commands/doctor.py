@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-
-
 from jobs.commands.arguments import AsJson, OptionalConfig
 
 
 def doctor(config: OptionalConfig = None, as_json: AsJson = False) -> None:
-    """Check whether this machine has everything that a sweep needs, and say how to fix what is missing. Exit code 1 if a problem is found.
+    """Check whether this machine has everything that a sweep needs, and say how to fix what is missing. Exit code 1 if
+    a problem is found.
 
     With CONFIG, its store and its cluster are checked too.
 

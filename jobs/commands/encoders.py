@@ -20,9 +20,17 @@ def search(
     tag: Annotated[list[str] | None, typer.Option(help="tags that all must have; may be given again")] = None,
     min_parameters: Annotated[int | None, typer.Option(min=1, help="leave out smaller encoders")] = None,
     max_parameters: Annotated[int | None, typer.Option(min=1, help="leave out larger encoders")] = None,
-    sort: Annotated[str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")] = "downloads",
+    sort: Annotated[
+        str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")
+    ] = "downloads",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many at most")] = 30,
-    out: Annotated[Path | None, typer.Option(callback=given_path, help="write the encoders that are available, pinned to their commits, as a list for a config")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            callback=given_path,
+            help="write the encoders that are available, pinned to their commits, as a list for a config",
+        ),
+    ] = None,
 ) -> None:
     """Search the hub for sentence encoders, and say of each whether it is available.
 
@@ -37,15 +45,28 @@ def search(
 
     tags = tuple(tag or ["sentence-transformers"])
     try:
-        query = HubQuery(filter=tags, author=author, search=words, parameters=(min_parameters, max_parameters), sort=sort, limit=limit)
+        query = HubQuery(
+            filter=tags,
+            author=author,
+            search=words,
+            parameters=(min_parameters, max_parameters),
+            sort=sort,
+            limit=limit,
+        )
     except ValidationError as error:
-        raise UserError(as_options(error, HubQuery).replace("--parameters", "--min-parameters and --max-parameters")) from None
+        raise UserError(
+            as_options(error, HubQuery).replace("--parameters", "--min-parameters and --max-parameters")
+        ) from None
     found(query, out)
 
 
 @app.command("list")
 @with_volume
-def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue; without it, the catalogues", metavar="[NAME]")] = None) -> None:
+def list_catalogue(
+    name: Annotated[
+        str | None, typer.Argument(help="a catalogue; without it, the catalogues", metavar="[NAME]")
+    ] = None,
+) -> None:
     """List the built-in catalogues, or the encoders of one.
 
     Example: qre encoders list demo
@@ -58,7 +79,12 @@ def list_catalogue(name: Annotated[str | None, typer.Argument(help="a catalogue;
 @app.command()
 @with_volume
 def show(
-    encoder: Annotated[str, typer.Argument(callback=given_path, help="a folder, a name of a catalogue, or owner/name on the hub", metavar="ENCODER")]
+    encoder: Annotated[
+        str,
+        typer.Argument(
+            callback=given_path, help="a folder, a name of a catalogue, or owner/name on the hub", metavar="ENCODER"
+        ),
+    ],
 ) -> None:
     """Show all that is known of one encoder, as JSON.
 

@@ -11,7 +11,9 @@ from jobs.commands.arguments import given_path
 
 
 def illustrate(
-    out: Annotated[Path, typer.Option(callback=given_path, help="folder for the two figures")] = Path("results/illustration"),
+    out: Annotated[Path, typer.Option(callback=given_path, help="folder for the two figures")] = Path(
+        "results/illustration"
+    ),
     n: Annotated[int, typer.Option(min=16, max=4096, help="sentences, which is also the dimension")] = 256,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="of the random vectors")] = 0,
 ) -> None:

@@ -15,9 +15,14 @@ def new(
     sentences: Sentences = None,
     column: Column = None,
     limit: Limit = None,
-    encoders: Annotated[list[str] | None, typer.Option(
-        metavar="NAME,...", help="demo (built in), popular (well-known ones of the hub), owner/name of the hub, a folder, a list; may be repeated; default: demo",
-    )] = None,
+    encoders: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="demo (built in), popular (well-known ones of the hub), owner/name of the hub, a folder, a list; may "
+            "be repeated; default: demo",
+        ),
+    ] = None,
     task: Tasks = None,
     queries: Queries = None,
     documents: Documents = None,
@@ -31,4 +36,8 @@ def new(
     from jobs.start.new_config import Wanted
     from jobs.start.new_config import new as written
 
-    written(file, Wanted(sentences, column, limit, tuple(encoders or ()), tuple(task or ()), queries, documents, relevant), force)
+    written(
+        file,
+        Wanted(sentences, column, limit, tuple(encoders or ()), tuple(task or ()), queries, documents, relevant),
+        force,
+    )

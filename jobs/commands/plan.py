@@ -12,15 +12,23 @@ from jobs.commands.arguments import AsJson, OptionalConfig
 def plan(
     config: OptionalConfig = None,
     as_json: AsJson = False,
-    simulate: Annotated[bool, typer.Option("--simulate", help="how long it would take on 1 to 64 GPUs, with the sweep's own scheduler")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="how long it would take on 1 to 64 GPUs, with the sweep's own scheduler")
+    ] = False,
     gpu: Annotated[str, typer.Option(help="GPU type of the simulation")] = "A100-80G",
     losses: Annotated[float, typer.Option(min=0, max=60, help="spot losses of a GPU an hour, in the simulation")] = 0.5,
-    price: Annotated[list[str] | None, typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices")] = None,
-    gpus: Annotated[bool, typer.Option("--gpus", help="show GPU types and GPU hours, also where the config asks for no GPU")] = False,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE=PRICE,...", help="of a GPU hour, e.g. L4=0.80,H100=3.50; before cluster.prices"),
+    ] = None,
+    gpus: Annotated[
+        bool, typer.Option("--gpus", help="show GPU types and GPU hours, also where the config asks for no GPU")
+    ] = False,
 ) -> None:
     """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
 
-    With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG the simulation is of 1,101 encoders of usual sizes.
+    With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG the simulation is of 1,101 encoders of
+    usual sizes.
     Exit code 0: a sweep can begin; 1: an encoder is not available; 2: the config is wrong, or a sweep would be refused.
 
     Example: qre plan jobs/demo.yaml

@@ -11,9 +11,14 @@ from jobs.commands.arguments import ConfigFile, given_path
 
 
 def report(
-    config: ConfigFile, out: Annotated[Path | None, typer.Option(callback=given_path, help="folder for a copy of the atlas; default: the config's export")] = None
+    config: ConfigFile,
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=given_path, help="folder for a copy of the atlas; default: the config's export"),
+    ] = None,
 ) -> None:
-    """As status; and where the map is finished, copy it here and show its figures. Exit code 0: all is done; 1: something is left or failed; 2: the config is wrong.
+    """As status; and where the map is finished, copy it here and show its figures. Exit code 0: all is done; 1:
+    something is left or failed; 2: the config is wrong.
 
     Example: qre report jobs/demo.yaml --out results/copy
     """

@@ -11,9 +11,19 @@ from jobs.commands.arguments import AllowSmaller, Anyway, RetryFailed, TakeOver,
 
 
 def submit(
-    config: Annotated[Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file, in the working directory", metavar="CONFIG")] = None,
-    address: Annotated[str, typer.Option(help="of the cluster's dashboard", envvar="RAY_API_SERVER_ADDRESS")] = "http://127.0.0.1:8265",
-    working_dir: Annotated[Path, typer.Option(callback=given_path, help="uploaded, without what .gitignore names; the config's paths start here")] = Path("."),
+    config: Annotated[
+        Path | None,
+        typer.Argument(callback=given_path, help="the sweep's YAML file, in the working directory", metavar="CONFIG"),
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="of the cluster's dashboard", envvar="RAY_API_SERVER_ADDRESS")
+    ] = "http://127.0.0.1:8265",
+    working_dir: Annotated[
+        Path,
+        typer.Option(
+            callback=given_path, help="uploaded, without what .gitignore names; the config's paths start here"
+        ),
+    ] = Path("."),
     wait: Annotated[bool, typer.Option(help="follow the log, and end with the sweep's exit code")] = True,
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
@@ -21,7 +31,10 @@ def submit(
     anyway: Anyway = False,
     follow: Annotated[str | None, typer.Option(metavar="JOB", help="follow a job that was submitted before")] = None,
     stop: Annotated[str | None, typer.Option(metavar="JOB", help="stop a job, and wait until it has stopped")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster"),
+    ] = False,
 ) -> None:
     """Run a sweep as a job of a Ray cluster. Ctrl-C leaves it running; submitted again, it goes on where it stopped.
 
@@ -38,7 +51,12 @@ def submit(
             raise UserError("--dry-run goes with a CONFIG")
         code = submission.run_dry(config, working_dir)
     elif config is not None:
-        asked = (("--retry-failed", retry_failed), ("--allow-smaller", allow_smaller), ("--take-over", take_over), ("--anyway", anyway))
+        asked = (
+            ("--retry-failed", retry_failed),
+            ("--allow-smaller", allow_smaller),
+            ("--take-over", take_over),
+            ("--anyway", anyway),
+        )
         options = [*(option for option, given in asked if given), "--owner", place_of(config)]
         code = submission.run(config, address, working_dir, wait, options)
     else:

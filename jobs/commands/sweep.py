@@ -13,18 +13,26 @@ def sweep(
     config: ConfigFile,
     retry_failed: RetryFailed = False,
     allow_smaller: AllowSmaller = False,
-    no_export: Annotated[bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")] = False,
+    no_export: Annotated[
+        bool, typer.Option("--no-export", help="leave the atlas in the store; qre report copies it")
+    ] = False,
     take_over: TakeOver = False,
     anyway: Anyway = False,
-    place: Annotated[str | None, typer.Option("--owner", hidden=True, help="where the config is that this one is a copy of: see jobs/records/ownership.py")] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--owner", hidden=True, help="where the config is that this one is a copy of: see jobs/records/ownership.py"
+        ),
+    ] = None,
 ) -> None:
-    """Embed the sentences by every encoder, score them, and draw the map. Stopped or killed, the same command goes on where it was.
+    """Embed the sentences by every encoder, score them, and draw the map. Stopped or killed, the same command goes on
+    where it was.
 
     Example: qre sweep jobs/demo.yaml
     """
     from jobs.config import load_config
-    from jobs.sweeping.telling import on_end
     from jobs.sweeping.one_sweep import Asked, sweep_to_the_end
+    from jobs.sweeping.telling import on_end
 
     settings = load_config(config)
     with on_end(settings.on_end, settings.name) as end:

@@ -1,4 +1,5 @@
-"""What is wrong with a command line, in one line of our words: the option, what was given, and what is allowed. typer's own words are never shown."""
+"""What is wrong with a command line, in one line of our words: the option, what was given, and what is allowed. typer's
+own words are never shown."""
 
 from __future__ import annotations
 
@@ -21,12 +22,20 @@ def in_our_words(error: Exception) -> str:
     if kind == "BadParameter" and getattr(error, "param", None) is not None:
         return _wrong_value(error)
     if kind == "NoSuchOption":
-        return f"{_command(error)}no option {_shown(error.option_name)}" + (_near(error.option_name, _options(error)) or _see(error, "lists them"))
+        return f"{_command(error)}no option {_shown(error.option_name)}" + (
+            _near(error.option_name, _options(error)) or _see(error, "lists them")
+        )
     message = str(getattr(error, "message", error)).rstrip(".")
     if kind == "BadOptionUsage":
-        return f"{_shown(error.option_name)} takes no value" if "not take a value" in message else f"{_shown(error.option_name)}: a value is missing"
+        return (
+            f"{_shown(error.option_name)} takes no value"
+            if "not take a value" in message
+            else f"{_shown(error.option_name)}: a value is missing"
+        )
     if found := re.match(r"No such command '(.*?)'(\. Did you mean|$)", message, re.DOTALL):
-        return f"{_command(error)}no command {_shown(found[1])}" + (_near(found[1], getattr(error.ctx.command, "commands", ())) or _see(error, "lists them"))
+        return f"{_command(error)}no command {_shown(found[1])}" + (
+            _near(found[1], getattr(error.ctx.command, "commands", ())) or _see(error, "lists them")
+        )
     if message.startswith("Missing command"):
         return f"{_command(error)}name a command{_see(error, 'lists them')}"
     if found := re.search(r"unexpected extra arguments?(?:\(s\))? \((.*)\)$", message, re.DOTALL):
@@ -46,9 +55,27 @@ def _allowed(param: object, message: str) -> str:
     """What an option takes, or what typer says of it where that is not known."""
     if choices := _choices(param):
         return f"give {', '.join(choices[:-1])} or {choices[-1]}"
-    low, high = (getattr(param, end, None) if hasattr(param, end) else getattr(getattr(param, "type", None), end, None) for end in ("min", "max"))
-    bounds = f"{low:,} to {high:,}" if None not in (low, high) else f"{low:,} or more" if low is not None else f"{high:,} or less" if high is not None else ""
-    words = next((words for pattern, words in ((r"integer|\bint\b", "a whole number"), (r"number|float", "a number")) if re.search(pattern, message)), "")
+    low, high = (
+        getattr(param, end, None) if hasattr(param, end) else getattr(getattr(param, "type", None), end, None)
+        for end in ("min", "max")
+    )
+    bounds = (
+        f"{low:,} to {high:,}"
+        if None not in (low, high)
+        else f"{low:,} or more"
+        if low is not None
+        else f"{high:,} or less"
+        if high is not None
+        else ""
+    )
+    words = next(
+        (
+            words
+            for pattern, words in ((r"integer|\bint\b", "a whole number"), (r"number|float", "a number"))
+            if re.search(pattern, message)
+        ),
+        "",
+    )
     if bounds and not (words and re.search("valid|parse|fraction", message)):
         return f"give {bounds}"
     return f"give {words}" + (f", {bounds}" if bounds else "") if words else message.rstrip(".")
@@ -64,20 +91,34 @@ def _given(error: typer.BadParameter) -> object:
 
 
 def _choices(param: object) -> list[str]:
-    choices = getattr(getattr(param, "type_descriptor", None), "choices", None) or getattr(getattr(param, "type", None), "choices", None) or ()
+    choices = (
+        getattr(getattr(param, "type_descriptor", None), "choices", None)
+        or getattr(getattr(param, "type", None), "choices", None)
+        or ()
+    )
     return [str(one) for one in choices]
 
 
 def _name(param: object) -> str:
     """An option as it is written, an argument by its name in the help."""
     options = [one for one in getattr(param, "opts", ()) if one.startswith("-")]
-    return max(options, key=len) if options else str(getattr(param, "metavar", None) or param.name.upper()).strip("[]{}").removesuffix("...")
+    return (
+        max(options, key=len)
+        if options
+        else str(getattr(param, "metavar", None) or param.name.upper()).strip("[]{}").removesuffix("...")
+    )
 
 
 def _options(error: Exception) -> list[str]:
     """Of the command that was given."""
     command = error.ctx.command if error.ctx is not None else None
-    return [one for param in getattr(command, "params", ()) if not getattr(param, "hidden", False) for one in getattr(param, "opts", ()) if one.startswith("-")]
+    return [
+        one
+        for param in getattr(command, "params", ())
+        if not getattr(param, "hidden", False)
+        for one in getattr(param, "opts", ())
+        if one.startswith("-")
+    ]
 
 
 def _near(word: str, known: Iterable[str]) -> str:
@@ -86,7 +127,7 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 
 def _command(error: Exception) -> str:
-    """"rank: ", the words of the command after qre; "" for qre itself."""
+    """ "rank: ", the words of the command after qre; "" for qre itself."""
     path = error.ctx.command_path.split()[1:] if getattr(error, "ctx", None) is not None else []
     return f"{' '.join(path)}: " if path else ""
 

@@ -2,10 +2,30 @@
 
 from jobs.config.slots import ClusterSettings
 from jobs.config.sweep_config import (
-    BuiltinSentences, CatalogueEntry, Entry, FileSentences, FolderEntry, HubEntry, ListEntry, MtebScores, SweepConfig, load_config, load_list,
-)  # fmt: skip
+    BuiltinSentences,
+    CatalogueEntry,
+    Entry,
+    FileSentences,
+    FolderEntry,
+    HubEntry,
+    ListEntry,
+    MtebScores,
+    SweepConfig,
+    load_config,
+    load_list,
+)
 
 __all__ = [
-    "BuiltinSentences", "CatalogueEntry", "ClusterSettings", "Entry", "FileSentences", "FolderEntry", "HubEntry", "ListEntry", "MtebScores", "SweepConfig",
-    "load_config", "load_list",
-]  # fmt: skip
+    "BuiltinSentences",
+    "CatalogueEntry",
+    "ClusterSettings",
+    "Entry",
+    "FileSentences",
+    "FolderEntry",
+    "HubEntry",
+    "ListEntry",
+    "MtebScores",
+    "SweepConfig",
+    "load_config",
+    "load_list",
+]

@@ -8,7 +8,10 @@ from datetime import date, datetime
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-FORMS = 'a moment with its zone (2026-11-27T08:00+01:00, or with Z), or a duration from when the run begins its work ("12h", "1d12h", "90m")'
+FORMS = (
+    "a moment with its zone (2026-11-27T08:00+01:00, or with Z), or a duration from when the run begins its work "
+    '("12h", "1d12h", "90m")'
+)
 
 
 def checked_deadline(value: object) -> str:
@@ -33,7 +36,11 @@ def checked_deadline(value: object) -> str:
 def duration(text: str) -> float | None:
     """Seconds of a duration; None for a moment."""
     words = text.lower().replace(" ", "")
-    return sum(float(amount) * UNITS[unit] for amount, unit in re.findall(r"([\d.]+)([smhd])", words)) if DURATION.fullmatch(words) else None
+    return (
+        sum(float(amount) * UNITS[unit] for amount, unit in re.findall(r"([\d.]+)([smhd])", words))
+        if DURATION.fullmatch(words)
+        else None
+    )
 
 
 def seconds_left(deadline: str) -> float:

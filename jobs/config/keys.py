@@ -1,4 +1,5 @@
-"""A place in a config: the keys and positions that lead to it as a person writes them, and what its records expect there."""
+"""A place in a config: the keys and positions that lead to it as a person writes them, and what its records expect
+there."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ class Place:
             field = self.annotation.model_fields.get(str(part))
             self.annotation = field.annotation if field else None
         elif origin is tuple and isinstance(part, int):
-            self.annotation = inner[0] if len(inner) == 2 and inner[1] is Ellipsis else inner[part] if part < len(inner) else None
+            self.annotation = (
+                inner[0] if len(inner) == 2 and inner[1] is Ellipsis else inner[part] if part < len(inner) else None
+            )
         elif origin is dict:
             self.annotation = inner[1]
         else:
@@ -72,7 +75,10 @@ def plain_type(annotation: object, discriminator: str | None) -> tuple[object, s
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *told = get_args(annotation)
-            discriminator = next((one.discriminator for one in told if isinstance(getattr(one, "discriminator", None), str)), discriminator)
+            discriminator = next(
+                (one.discriminator for one in told if isinstance(getattr(one, "discriminator", None), str)),
+                discriminator,
+            )
         elif get_origin(annotation) in (Union, UnionType):
             options = members(annotation)
             if len(options) > 1:
@@ -83,7 +89,11 @@ def plain_type(annotation: object, discriminator: str | None) -> tuple[object, s
 
 
 def members(annotation: object) -> list[object]:
-    return [one for one in get_args(annotation) if one is not type(None)] if get_origin(annotation) in (Union, UnionType) else []
+    return (
+        [one for one in get_args(annotation) if one is not type(None)]
+        if get_origin(annotation) in (Union, UnionType)
+        else []
+    )
 
 
 def tags(member: object, discriminator: str) -> list[str]:
@@ -91,7 +101,11 @@ def tags(member: object, discriminator: str) -> list[str]:
     member, _ = plain_type(member, None)
     if isinstance(member, type) and issubclass(member, BaseModel):
         field = member.model_fields.get(discriminator)
-        return [str(one) for one in get_args(field.annotation)] if field is not None and get_origin(field.annotation) is Literal else []
+        return (
+            [str(one) for one in get_args(field.annotation)]
+            if field is not None and get_origin(field.annotation) is Literal
+            else []
+        )
     return [tag for one in members(member) for tag in tags(one, discriminator)]
 
 

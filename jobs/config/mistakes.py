@@ -1,6 +1,8 @@
-"""What is wrong with a config, in our words: one line for each mistake, with the file, the line, the key, what is wrong there and what is expected.
+"""What is wrong with a config, in our words: one line for each mistake, with the file, the line, the key, what is wrong
+there and what is expected.
 
-The checks are pydantic's. Its own words, which speak of its types, are never shown: each type of error has ours here, with a default for the rest.
+The checks are pydantic's. Its own words, which speak of its types, are never shown: each type of error has ours here,
+with a default for the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ SECRET = {"on_end"}  # keys below which a value is not shown: an address there m
 ADDRESS = re.compile(r"(https?://[^/\s'\"]*)[^\s'\"]*")
 
 PATTERNS = {  # of the records of a config -> what they ask for
-    r"^[a-z0-9][a-z0-9._-]{0,63}$": "use a-z, 0-9, '.', '_' and '-', at most 64 characters, the first one a letter or digit",
+    r"^[a-z0-9][a-z0-9._-]{0,63}$": "use a-z, 0-9, '.', '_' and '-', at most 64 characters, the first one a letter or "
+    "digit",
     r"^([a-z]{3}|all)$": "give three-letter codes of languages, e.g. deu, or all",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "give the name of an environment variable",
     r"^[^\x00-\x1f\x7f]{1,200}$": "use 1 to 200 characters without line breaks or control characters",
@@ -30,28 +33,51 @@ PATTERNS = {  # of the records of a config -> what they ask for
 MAPPING, LIST, TEXT, WHOLE = "give a mapping, key: value", "give a list, [...]", "give text", "give a whole number"
 WORDS = {  # by type of error; with values of its context
     "missing": "missing",
-    "int_type": WHOLE, "int_parsing": WHOLE, "int_from_float": WHOLE, "int_parsing_size": "give a smaller whole number",
-    "float_type": "give a number", "float_parsing": "give a number", "finite_number": "give a finite number",
-    "bool_type": "give true or false", "bool_parsing": "give true or false",
-    "string_type": TEXT, "string_sub_type": TEXT, "string_unicode": "give text in UTF-8", "string_not_ascii": "use ASCII characters",
-    "string_too_long": "give at most {max_length} characters", "string_too_short": "give at least {min_length} characters",
-    "too_long": "give at most {max_length} entries", "too_short": "give at least {min_length} entries",
-    "greater_than": "give a number above {gt}", "greater_than_equal": "give a number of at least {ge}",
-    "less_than": "give a number below {lt}", "less_than_equal": "give a number of at most {le}", "multiple_of": "give a multiple of {multiple_of}",
-    "none_required": "leave it empty", "invalid_key": "a key is text: put quotes around it", "recursion_loop": "it holds itself: an alias (*) inside its own anchor (&)",
-    "frozen_field": "cannot be given", "frozen_instance": "cannot be given",
-}  # fmt: skip
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_from_float": WHOLE,
+    "int_parsing_size": "give a smaller whole number",
+    "float_type": "give a number",
+    "float_parsing": "give a number",
+    "finite_number": "give a finite number",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+    "string_type": TEXT,
+    "string_sub_type": TEXT,
+    "string_unicode": "give text in UTF-8",
+    "string_not_ascii": "use ASCII characters",
+    "string_too_long": "give at most {max_length} characters",
+    "string_too_short": "give at least {min_length} characters",
+    "too_long": "give at most {max_length} entries",
+    "too_short": "give at least {min_length} entries",
+    "greater_than": "give a number above {gt}",
+    "greater_than_equal": "give a number of at least {ge}",
+    "less_than": "give a number below {lt}",
+    "less_than_equal": "give a number of at most {le}",
+    "multiple_of": "give a multiple of {multiple_of}",
+    "none_required": "leave it empty",
+    "invalid_key": "a key is text: put quotes around it",
+    "recursion_loop": "it holds itself: an alias (*) inside its own anchor (&)",
+    "frozen_field": "cannot be given",
+    "frozen_instance": "cannot be given",
+}
 FAMILIES = (  # of further types, by how their names begin
     (("tuple", "list", "set", "frozen_set", "iter", "unhashable"), LIST),
     (("dict", "mapping", "model", "dataclass", "get_attribute", "no_such_attribute", "typed"), MAPPING),
     (("date", "time", "timezone"), "give a date and time with its zone, e.g. 2026-11-27T08:00+01:00"),
-    (("url",), "give an address, e.g. https://host/path"), (("bytes", "string", "uuid"), TEXT), (("decimal", "complex", "float"), "give a number"),
-    (("int",), WHOLE), (("bool",), "give true or false"), (("json",), "give JSON"),
-)  # fmt: skip
+    (("url",), "give an address, e.g. https://host/path"),
+    (("bytes", "string", "uuid"), TEXT),
+    (("decimal", "complex", "float"), "give a number"),
+    (("int",), WHOLE),
+    (("bool",), "give true or false"),
+    (("json",), "give JSON"),
+)
 EXPECTED = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}  # members of a union
 
 
-def explained(source: Written | str, error: ValidationError, model: type[BaseModel], below: Sequence[str | int] = ()) -> str:
+def explained(
+    source: Written | str, error: ValidationError, model: type[BaseModel], below: Sequence[str | int] = ()
+) -> str:
     """A line for each mistake.
 
     Args:
@@ -62,10 +88,14 @@ def explained(source: Written | str, error: ValidationError, model: type[BaseMod
     lines = []
     for place, what in _mistakes(error, model):
         own = place.path[len(below) :] if place.path[: len(below)] == list(below) else place.path
-        if isinstance(source, Written) and source.rows and what.startswith("unknown key"):  # a column of a table: told once, of its header
+        if (
+            isinstance(source, Written) and source.rows and what.startswith("unknown key")
+        ):  # a column of a table: told once, of its header
             lines.append(f"{source.path}:1: column {own[-1]!r}: {what}")
             continue
-        lines.append(": ".join(filter(None, (source.at(own) if isinstance(source, Written) else source, str(place), what))))
+        lines.append(
+            ": ".join(filter(None, (source.at(own) if isinstance(source, Written) else source, str(place), what)))
+        )
     return "\n".join(dict.fromkeys(lines))
 
 
@@ -96,7 +126,11 @@ def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[
             continue  # what is wrong with its entries is told
         if kind == "missing" and _misspelt(place, unknown.get(holder, ()), missing[holder]):
             continue
-        if kind == "extra_forbidden" and len(unknown[holder]) == len(missing.get(holder, ())) == 1 and not did_you_mean(place.path[-1], _keys(place)):
+        if (
+            kind == "extra_forbidden"
+            and len(unknown[holder]) == len(missing.get(holder, ())) == 1
+            and not did_you_mean(place.path[-1], _keys(place))
+        ):
             yield place, f"unknown key; did you mean {missing[holder][0].path[-1]!r}, which is missing?"
         else:
             yield place, _what(place, problems)
@@ -132,16 +166,26 @@ def _what(place: Place, problems: list[dict]) -> str:
         return _unknown_key(place)
     if kind in ("value_error", "assertion_error"):
         told = str(context.get("error", "")) or "cannot be used"
-        return told if isinstance(value, (dict, list, tuple)) or _scalar(value) in told else f"{told}{_given(place, value)}"
+        return (
+            told
+            if isinstance(value, (dict, list, tuple)) or _scalar(value) in told
+            else f"{told}{_given(place, value)}"
+        )
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _which_record(place, value, context)
     if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-        return f"give {_or(choices)}{_given(place, value)}{did_you_mean(value, choices) if isinstance(value, str) else ''}"
+        return (
+            f"give {_or(choices)}{_given(place, value)}{did_you_mean(value, choices) if isinstance(value, str) else ''}"
+        )
     if kind == "missing" and place.path and isinstance(place.path[-1], int):
         return "missing: the list is too short"
     if value is None and kind != "missing":
-        needed = place.model is not None and (field := place.model.model_fields.get(str(place.path[-1]))) is not None and field.is_required()
+        needed = (
+            place.model is not None
+            and (field := place.model.model_fields.get(str(place.path[-1]))) is not None
+            and field.is_required()
+        )
         return f"nothing is given: {_words(place, kind, context)}" + ("" if needed else ", or leave the key out")
     words = _words(place, kind, context)
     if kind == "missing" or words.startswith("is empty"):
@@ -153,7 +197,11 @@ def _as_it_is_written(place: Place, words: str, value: object) -> str:
     """How a value is written that lacks only its brackets, its keys or its quotes; "" where that is not known."""
     if words == LIST and isinstance(value, str):
         args = get_args(place.annotation)
-        return f"; write [{_scalar(value)}]" if args[1:] == (Ellipsis,) and args[0] is str else _as_entry(place, value, "[{}]")
+        return (
+            f"; write [{_scalar(value)}]"
+            if args[1:] == (Ellipsis,) and args[0] is str
+            else _as_entry(place, value, "[{}]")
+        )
     if words == MAPPING and isinstance(value, str):
         return _as_entry(place, value)
     return "; put quotes around it" if words == TEXT and isinstance(value, (bool, int, float, date)) else ""
@@ -169,7 +217,11 @@ def _words(place: Place, kind: str, context: dict) -> str:
         expected = EXPECTED.get(getattr(place.annotation, "__name__", ""))
         known = f"give {expected}" if expected else "this does not belong here"
     try:
-        return known.format(**{name: _number(value) for name, value in context.items()}).replace(" 1 entries", " 1 entry").replace(" 1 characters", " 1 character")
+        return (
+            known.format(**{name: _number(value) for name, value in context.items()})
+            .replace(" 1 entries", " 1 entry")
+            .replace(" 1 characters", " 1 character")
+        )
     except (KeyError, IndexError):
         return "this does not belong here"
 
@@ -186,9 +238,12 @@ def _unknown_key(place: Place) -> str:
 
 
 def _which_record(place: Place, value: object, context: dict) -> str:
-    """Of entries that are told apart by a key, which is the last of the place: that it is absent, or names none of them."""
+    """Of entries that are told apart by a key, which is the last of the place: that it is absent, or names none of
+    them."""
     key = str(context.get("discriminator", "")).strip("'")
-    choices = re.findall(r"'([^']*)'", str(context.get("expected_tags", ""))) or [tag for one in members(place.annotation) for tag in tags(one, key)]
+    choices = re.findall(r"'([^']*)'", str(context.get("expected_tags", ""))) or [
+        tag for one in members(place.annotation) for tag in tags(one, key)
+    ]
     if place.path[-1:] != [key]:
         return f"unknown key; did you mean {key!r}?"
     if "tag" in context:
@@ -198,12 +253,22 @@ def _which_record(place: Place, value: object, context: dict) -> str:
 
 def _of_union(problems: list[dict], place: Place, value: object) -> str:
     """Of a value that several types may have: the branch that was meant, or what it may be."""
-    meant = [one for one in problems if one["type"] not in ("string_type", "int_type", "float_type", "bool_type", "is_instance_of", "none_required")]
+    meant = [
+        one
+        for one in problems
+        if one["type"] not in ("string_type", "int_type", "float_type", "bool_type", "is_instance_of", "none_required")
+    ]
     if len(meant) == 1:
         problem = meant[0]
         return f"{_words(place, problem['type'], problem.get('ctx') or {})}{_given(place, value)}"
-    expected = {"int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number", "string_type": "text", "float_type": "a number",
-                "bool_type": "true or false"}  # fmt: skip
+    expected = {
+        "int_type": "a whole number",
+        "int_parsing": "a whole number",
+        "int_from_float": "a whole number",
+        "string_type": "text",
+        "float_type": "a number",
+        "bool_type": "true or false",
+    }
     told = list(dict.fromkeys(expected[one["type"]] for one in problems if one["type"] in expected))
     return f"give {_or(told, quoted=False) if told else 'another value'}{_given(place, value)}"
 

@@ -1,4 +1,5 @@
-"""What a GPU hour costs, by GPU type: as people write the types, as Ray labels the nodes, and as torch names the devices."""
+"""What a GPU hour costs, by GPU type: as people write the types, as Ray labels the nodes, and as torch names the
+devices."""
 
 from __future__ import annotations
 
@@ -12,18 +13,54 @@ from qre.errors import UserError
 
 ESTIMATED = tuple(gpu.name for gpu in GPUS)
 KNOWN = (
-    *ESTIMATED, "A100", "A10", "A16", "A30", "A40", "B200", "B300", "GB200", "GB300", "GH200", "H20", "K80", "L40", "L40S", "P4", "P100", "V100",
-    "RTX-PRO-6000", "RTX-A6000", "RTX-3090", "RTX-4090", "RTX-5090", "MI100", "MI210", "MI250", "MI250X", "MI300A", "MI300X", "MI308X", "MI325X",
-    "MI350X", "MI355X", "GAUDI", "MAX-1100", "MAX-1550",
-)  # fmt: skip
+    *ESTIMATED,
+    "A100",
+    "A10",
+    "A16",
+    "A30",
+    "A40",
+    "B200",
+    "B300",
+    "GB200",
+    "GB300",
+    "GH200",
+    "H20",
+    "K80",
+    "L40",
+    "L40S",
+    "P4",
+    "P100",
+    "V100",
+    "RTX-PRO-6000",
+    "RTX-A6000",
+    "RTX-3090",
+    "RTX-4090",
+    "RTX-5090",
+    "MI100",
+    "MI210",
+    "MI250",
+    "MI250X",
+    "MI300A",
+    "MI300X",
+    "MI308X",
+    "MI325X",
+    "MI350X",
+    "MI355X",
+    "GAUDI",
+    "MAX-1100",
+    "MAX-1550",
+)
 OTHER = "other"  # of all types that have no price of their own, and of GPUs whose type nothing tells
 SIZES = ("A100-40G", "A100-80G")  # Ray's label of both is A100; torch tells them apart
-AROUND = re.compile(r"nvidia|tesla|geforce|amd|instinct|intel|gpu|oam|hf|sxm\d*|pcie|nvl|hbm\d*e?|\d+(g|gb|gib)")  # words beside a type that change none
+AROUND = re.compile(
+    r"nvidia|tesla|geforce|amd|instinct|intel|gpu|oam|hf|sxm\d*|pcie|nvl|hbm\d*e?|\d+(g|gb|gib)"
+)  # words beside a type that change none
 
 
 def gpu_type(name: str, strict: bool = False) -> str | None:
-    """The GPU type that a name means: "L4" for "NVIDIA L4" and "nvidia-l4", "A100-80G" for "NVIDIA A100-SXM4-80GB". None for none that is known, and
-    for a slice of a GPU (MIG). `strict` refuses words that do not belong to a GPU's name."""
+    """The GPU type that a name means: "L4" for "NVIDIA L4" and "nvidia-l4", "A100-80G" for "NVIDIA A100-SXM4-80GB".
+    None for none that is known, and for a slice of a GPU (MIG). `strict` refuses words that do not belong to a GPU's
+    name."""
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
     if "mig" in words:
         return None
@@ -50,7 +87,10 @@ def checked_prices(prices: Mapping[str, float]) -> dict[str, float]:
         kind = OTHER if name == OTHER else gpu_type(name, strict=True)
         if kind is None:
             near = difflib.get_close_matches(name.upper(), KNOWN, n=3, cutoff=0.4)
-            raise UserError(f"no GPU type {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(KNOWN)}"))
+            raise UserError(
+                f"no GPU type {name!r}; "
+                + (f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(KNOWN)}")
+            )
         if kind in found:
             raise UserError(f"{name}: {kind} has two prices")
         if isinstance(price, bool) or not math.isfinite(price) or price < 0:
@@ -73,7 +113,9 @@ def read_prices(options: Iterable[str]) -> dict[str, float]:
         except ValueError:
             value = None
         if not name or not equals or value is None:
-            raise UserError(f"--price: {pair!r} is not a price of a GPU hour; write --price L4=0.80,H100=3.50, with a point")
+            raise UserError(
+                f"--price: {pair!r} is not a price of a GPU hour; write --price L4=0.80,H100=3.50, with a point"
+            )
         if name in given:
             raise UserError(f"--price: {name} has two prices")
         given[name] = value
@@ -84,8 +126,8 @@ def read_prices(options: Iterable[str]) -> dict[str, float]:
 
 
 def price_of(kind: str | None, prices: Mapping[str, float]) -> float | None:
-    """The price of an hour on a GPU of this type; None where it has none. A price of A100 is of both sizes; where only the sizes have prices and the
-    size is not told, the dearer counts."""
+    """The price of an hour on a GPU of this type; None where it has none. A price of A100 is of both sizes; where only
+    the sizes have prices and the size is not told, the dearer counts."""
     if kind in prices:
         return prices[kind]
     if kind in SIZES and "A100" in prices:

@@ -60,20 +60,24 @@ class ClusterSettings(BaseModel):
     """What the sweep asks of Ray.
 
     Attributes:
-        address: of a running cluster, or None to start a local one (inside a submitted job: the cluster it was submitted to).
+        address: of a running cluster, or None to start a local one (inside a submitted job: the cluster it was
+            submitted to).
         cpus: CPUs of a local cluster; None for all that this process is granted (affinity mask, cgroup), at least 1.
         cpus_per_encoder, gpus_per_encoder: held by one embed actor, where one slot does for all.
-        slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it, and those of the same bound after it are its
-            fall-backs, in order (spot, then on-demand). Classical encoders never hold a GPU.
-        width_per_slot: most encoders at once in each slot, its fall-backs counted with it; None for as many as the cluster holds. With autoscaling it is
-            what the cluster grows to, slot by slot.
+        slots: for encoders of several sizes, smallest slot first: each encoder takes the first that holds it, and those
+            of the same bound after it are its fall-backs, in order (spot, then on-demand). Classical encoders never
+            hold a GPU.
+        width_per_slot: most encoders at once in each slot, its fall-backs counted with it; None for as many as the
+            cluster holds. With autoscaling it is what the cluster grows to, slot by slot.
         fallback_minutes: after so long without a node of its slot an encoder asks for the next one of the same bound.
-        attempts: tries of a unit whose machine failed it before it got any further; an encoder's own fault is never tried again.
-        stall_minutes: of every stage: a process that is silent for so long is ended and its work tried again; what waits for a node for so long, while nothing
-            else moves, is put aside until the next sweep.
+        attempts: tries of a unit whose machine failed it before it got any further; an encoder's own fault is never
+            tried again.
+        stall_minutes: of every stage: a process that is silent for so long is ended and its work tried again; what
+            waits for a node for so long, while nothing else moves, is put aside until the next sweep.
         shard_units, shard_megabytes: most encoders, and most bytes of embeddings, in one feature shard.
         reduce_cpus: held by the task that makes the atlas.
-        cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None: no bound.
+        cache_gigabytes: most that snapshots of the hub may take on a node; what was used longest ago goes first. None:
+            no bound.
         grace_seconds: how long encoders in flight may go on after a stop was asked for.
         shared_store: the store's folder is on a file system that all nodes share. A bucket always is.
         prices: of a GPU hour, by GPU type.
@@ -122,7 +126,11 @@ class ClusterSettings(BaseModel):
     def _count_or_share(cls, value: object) -> int | str:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
-        if isinstance(value, str) and (share := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())) and float(share[1]) <= 100:
+        if (
+            isinstance(value, str)
+            and (share := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip()))
+            and float(share[1]) <= 100
+        ):
             return f"{share[1]}%"
         raise ValueError('give a count from 0 on, or a share of the encoders as "5%"')
 
@@ -133,7 +141,9 @@ class ClusterSettings(BaseModel):
         if not self.prices:
             raise ValueError("budget is money: it needs prices, e.g. prices: {L4: 0.80}")
         if not self.uses_gpus:
-            raise ValueError("budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus")
+            raise ValueError(
+                "budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus"
+            )
         asked = [slot.labels[ACCELERATOR] for slot in self.slots if slot.gpus and ACCELERATOR in slot.labels]
         for label in asked:
             if not label.startswith(("!", "in(")) and price_of(gpu_type(label), self.prices) is None:
@@ -153,7 +163,9 @@ class ClusterSettings(BaseModel):
             raise ValueError("give slots, or cpus_per_encoder and gpus_per_encoder, not both")
         bounds = [slot.up_to_gigabytes or float("inf") for slot in self.slots]
         if bounds != sorted(bounds):
-            raise ValueError("slots are listed from the smallest up_to_gigabytes to the largest; the one without a bound is last")
+            raise ValueError(
+                "slots are listed from the smallest up_to_gigabytes to the largest; the one without a bound is last"
+            )
         return self
 
     def slots_for(self, gigabytes: float) -> tuple[Slot, ...]:
@@ -164,7 +176,8 @@ class ClusterSettings(BaseModel):
 
     @property
     def patience_seconds(self) -> float:
-        """That an encoder waits for a node before it asks for its next slot: less than ends the sweep's patience with the last one."""
+        """That an encoder waits for a node before it asks for its next slot: less than ends the sweep's patience with
+        the last one."""
         return 60 * min(self.fallback_minutes, self.stall_minutes / 2)
 
     @property

@@ -12,7 +12,6 @@ from jobs.config.mistakes import explained
 from jobs.config.on_end import OnEnd
 from jobs.config.reading import read_written
 from jobs.config.slots import ClusterSettings
-from qre.prediction.data import PredictionSettings
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
@@ -22,6 +21,7 @@ from qre.errors import UserError
 from qre.features import FeatureMethod
 from qre.near_names import did_you_mean
 from qre.paths import PathText, below
+from qre.prediction.data import PredictionSettings
 from qre.tasks.task_spec import BuiltinTasks, TaskFile
 
 
@@ -52,34 +52,53 @@ class CatalogueEntry(_Record):
 
     source: Literal["catalogue"]
     name: str
-    include: tuple[str, ...] = Field(("*",), min_length=1, description="shell patterns on encoder names, e.g. lsa/*; each matches at least one")
+    include: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="shell patterns on encoder names, e.g. lsa/*; each matches at least one"
+    )
 
     @field_validator("name")
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in CATALOGUES:
-            raise ValueError(f"no catalogue {value!r}; there are {', '.join(CATALOGUES)}{did_you_mean(value, CATALOGUES)}")
+            raise ValueError(
+                f"no catalogue {value!r}; there are {', '.join(CATALOGUES)}{did_you_mean(value, CATALOGUES)}"
+            )
         return value
 
 
 class _ModelEntry(_Record):
     """A transformer, as a person writes it; what is left out is the encoder's own."""
 
-    name: str | None = Field(None, description="default: the folder's name, or the id with what differs from its own pipeline")
+    name: str | None = Field(
+        None, description="default: the folder's name, or the id with what differs from its own pipeline"
+    )
     family: str | None = None
     layer: int | None = Field(None, ge=0)
     pooling: Literal[POOLINGS] | None = None
     prompt: str | None = Field(None, description="put before every sentence; default: the encoder's own default prompt")
     prompt_name: str | None = Field(None, description="one of the encoder's own prompts")
-    prompts: dict[str, str] = Field({}, description="name -> text, as its card gives them where its files do not: e.g. query and document, for retrieval")
+    prompts: dict[str, str] = Field(
+        {},
+        description="name -> text, as its card gives them where its files do not: e.g. query and document, for "
+        "retrieval",
+    )
     max_tokens: int | None = Field(None, ge=2)
-    pad_token: str | None = Field(None, min_length=1, max_length=100, description="where its tokenizer has none: a token of its vocabulary to pad with")
+    pad_token: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="where its tokenizer has none: a token of its vocabulary to pad with",
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    truncate_dim: int | None = Field(None, ge=1, description="the first K dimensions; the same as the transform truncate:K")
+    truncate_dim: int | None = Field(
+        None, ge=1, description="the first K dimensions; the same as the transform truncate:K"
+    )
     normalize: bool = Field(False, description="unit length at the end; the same as the transform normalize")
     transforms: tuple[str, ...] = ()
     token_budget: int | None = Field(None, ge=16, description="of this encoder; default: encode.token_budget")
-    native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own; no code of it runs")
+    native: bool = Field(
+        False, description="transformers' own class, where the encoder also names code of its own; no code of it runs"
+    )
 
     @field_validator("name", "family")
     @classmethod
@@ -100,7 +119,8 @@ class _ModelEntry(_Record):
         return self
 
     def spec_values(self, name: str, family: str, prompts: dict[str, str], default_prompt: str) -> dict:
-        """The fields of a ModelSpec, given what the encoder's own files say. Where the entry states its `prompts`, its `prompt` is the encoder's default.
+        """The fields of a ModelSpec, given what the encoder's own files say. Where the entry states its `prompts`, its
+        `prompt` is the encoder's default.
 
         Raises:
             UserError: no prompt of that name.
@@ -109,19 +129,40 @@ class _ModelEntry(_Record):
         if self.prompts and self.prompt is not None:
             default_prompt = self.prompt
         if self.prompt_name is not None and self.prompt_name not in prompts:
-            raise UserError(f"prompt_name: no prompt {self.prompt_name!r}; this encoder has {', '.join(sorted(prompts)) or 'none'}")
+            raise UserError(
+                f"prompt_name: no prompt {self.prompt_name!r}; this encoder has {', '.join(sorted(prompts)) or 'none'}"
+            )
         prompt = default_prompt if self.prompt is None else self.prompt
-        transforms = ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ()) + self.transforms + (("normalize",) if self.normalize else ())
-        own = [f"L{self.layer}" if self.layer is not None else "", self.pooling or "", f"prompt:{self.prompt_name}" if self.prompt_name else ""]
-        own += [f"{self.max_tokens} tokens" if self.max_tokens else "", f"pad:{self.pad_token}" if self.pad_token else ""]
+        transforms = (
+            ((f"truncate:{self.truncate_dim}",) if self.truncate_dim else ())
+            + self.transforms
+            + (("normalize",) if self.normalize else ())
+        )
+        own = [
+            f"L{self.layer}" if self.layer is not None else "",
+            self.pooling or "",
+            f"prompt:{self.prompt_name}" if self.prompt_name else "",
+        ]
+        own += [
+            f"{self.max_tokens} tokens" if self.max_tokens else "",
+            f"pad:{self.pad_token}" if self.pad_token else "",
+        ]
         own += ["" if self.dtype == "float32" else self.dtype, "native" if self.native else "", *transforms]
         return {
-            "name": self.name or "/".join([name, *filter(None, own)]), "family": self.family or family,
-            "layer": self.layer, "pooling": self.pooling, "max_tokens": self.max_tokens, "dtype": self.dtype, "token_budget": self.token_budget,
-            "pad_token": self.pad_token, "native": self.native,
-            "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt, "transforms": transforms,
-            "prompts": tuple(sorted(prompts.items())), "default_prompt": default_prompt,
-        }  # fmt: skip
+            "name": self.name or "/".join([name, *filter(None, own)]),
+            "family": self.family or family,
+            "layer": self.layer,
+            "pooling": self.pooling,
+            "max_tokens": self.max_tokens,
+            "dtype": self.dtype,
+            "token_budget": self.token_budget,
+            "pad_token": self.pad_token,
+            "native": self.native,
+            "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt,
+            "transforms": transforms,
+            "prompts": tuple(sorted(prompts.items())),
+            "default_prompt": default_prompt,
+        }
 
 
 class FolderEntry(_ModelEntry):
@@ -137,16 +178,23 @@ class HubEntry(_ModelEntry):
     source: Literal["hub"]
     id: str | None = None
     query: HubQuery | None = None
-    revision: str | None = Field(None, max_length=200, description="branch, tag or commit; it is pinned to a commit before anything is keyed")
+    revision: str | None = Field(
+        None, max_length=200, description="branch, tag or commit; it is pinned to a commit before anything is keyed"
+    )
     trust_remote_code: bool = False
-    code_revision: dict[str, str] = Field({}, description="owner/name -> commit of second repositories whose code it runs, beside trust_remote_code")
+    code_revision: dict[str, str] = Field(
+        {}, description="owner/name -> commit of second repositories whose code it runs, beside trust_remote_code"
+    )
 
     @field_validator("code_revision")
     @classmethod
     def _commits(cls, value: dict[str, str]) -> dict[str, str]:
         for repository, commit in value.items():
             if not REPOSITORY.fullmatch(repository) or not COMMIT.fullmatch(commit):
-                raise ValueError(f"{repository}: {commit}: give owner/name and a 40-digit commit, so that it is the code you have read")
+                raise ValueError(
+                    f"{repository}: {commit}: give owner/name and a 40-digit commit, so that it is the code you have "
+                    f"read"
+                )
         return dict(sorted(value.items()))
 
     @model_validator(mode="after")
@@ -156,7 +204,10 @@ class HubEntry(_ModelEntry):
         if self.query is not None and (self.name or self.revision or self.trust_remote_code):
             raise ValueError("name, revision and trust_remote_code are of one encoder: they go with id")
         if self.trust_remote_code and not COMMIT.fullmatch(self.revision or ""):
-            raise ValueError("trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the code you have read")
+            raise ValueError(
+                "trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the code you "
+                "have read"
+            )
         if self.native and self.trust_remote_code:
             raise ValueError("native takes transformers' own class, trust_remote_code the encoder's: give one of them")
         if self.code_revision and not self.trust_remote_code:
@@ -184,15 +235,27 @@ class ListEntry(_Record):
 
 
 class MtebScores(_Record):
-    """Scores that others measured, from MTEB's public results; `qre evaluate --mteb` measures what lacks, by MTEB's own package."""
+    """Scores that others measured, from MTEB's public results; `qre evaluate --mteb` measures what lacks, by MTEB's own
+    package."""
 
     source: Literal["mteb"]
-    results: tuple[PathText, ...] = Field((), description="folders in MTEB's layout (a clone of its results, a cache, one model), or tables of models × tasks (.csv, .parquet)")
-    tasks: tuple[str, ...] | None = Field(None, min_length=1, description="names of MTEB tasks; default: those of the benchmark, else all that the results hold")
+    results: tuple[PathText, ...] = Field(
+        (),
+        description="folders in MTEB's layout (a clone of its results, a cache, one model), or tables of models × "
+        "tasks (.csv, .parquet)",
+    )
+    tasks: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="names of MTEB tasks; default: those of the benchmark, else all that the results hold",
+    )
     benchmark: str | None = Field(None, description='a benchmark of the mteb package, e.g. "MTEB(eng, v2)"')
     revisions: Literal["exact", "any"] = Field("any", description="exact: only results of the encoder's own commit")
     languages: tuple[Annotated[str, Field(pattern=r"^([a-z]{3}|all)$")], ...] = Field(
-        ("eng",), min_length=1, description="three-letter codes: of a task with several languages the mean over the subsets in these counts; [all] for every one"
+        ("eng",),
+        min_length=1,
+        description="three-letter codes: of a task with several languages the mean over the subsets in these counts; "
+        "[all] for every one",
     )
 
     @model_validator(mode="after")
@@ -200,7 +263,9 @@ class MtebScores(_Record):
         if "all" in self.languages and len(self.languages) > 1:
             raise ValueError("languages: all stands alone")
         if self.benchmark is not None and "languages" in self.model_fields_set:
-            raise ValueError("a benchmark says itself which languages count: give languages with tasks, or with neither")
+            raise ValueError(
+                "a benchmark says itself which languages count: give languages with tasks, or with neither"
+            )
         if self.tasks is not None and self.benchmark is not None:
             raise ValueError("give tasks or a benchmark, not both")
         if not self.results and self.tasks is None and self.benchmark is None:
@@ -212,16 +277,18 @@ class Prediction(PredictionSettings):
     """How scores are predicted from features, and how well that goes.
 
     Attributes:
-        group_by: encoders that no split may part: "base", those of one base model, else of one vectoriser or one layer and pooling; "parent", of one
-            layer and pooling, or vectoriser, only; "family".
+        group_by: encoders that no split may part: "base", those of one base model, else of one vectoriser or one layer
+            and pooling; "parent", of one layer and pooling, or vectoriser, only; "family".
         also: feature methods beside the sweep's own that our predictor may choose from.
-        sensitivity: feature methods that are compared, for a curve over ε; none by default, since each is a feature matrix more.
+        sensitivity: feature methods that are compared, for a curve over ε; none by default, since each is a feature
+            matrix more.
     """
 
     group_by: Literal["base", "parent", "family"] = "base"
     also: tuple[FeatureMethod, ...] = (
-        FeatureMethod(perturbation="mix", epsilon=0.1), FeatureMethod(perturbation="mix", epsilon=0.1, center=True),
-    )  # fmt: skip
+        FeatureMethod(perturbation="mix", epsilon=0.1),
+        FeatureMethod(perturbation="mix", epsilon=0.1, center=True),
+    )
     sensitivity: tuple[FeatureMethod, ...] = ()
 
 
@@ -236,13 +303,18 @@ class SweepConfig(_Record):
     store: PathText = Field(min_length=1, description="folder of the store, or its bucket")
     export: PathText | None = Field(None, min_length=1, description="folder that the finished atlas is copied to")
     inputs: PathText | None = Field(
-        None, min_length=1, description="folder, or s3://bucket/prefix or gs://bucket/prefix, that sentences, lists, tasks and MTEB's results are looked up in; else the config's folder"
+        None,
+        min_length=1,
+        description="folder, or s3://bucket/prefix or gs://bucket/prefix, that sentences, lists, tasks and MTEB's "
+        "results are looked up in; else the config's folder",
     )
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
     encoders: tuple[Entry, ...] = Field(min_length=1)
     encode: EncodeSettings = EncodeSettings()
     features: FeatureMethod = FeatureMethod()
-    tasks: tuple[TaskEntry, ...] = Field((), description="what encoders are scored on; from the scores follow the predictions")
+    tasks: tuple[TaskEntry, ...] = Field(
+        (), description="what encoders are scored on; from the scores follow the predictions"
+    )
     prediction: Prediction = Prediction()
     atlas: AtlasSettings = AtlasSettings()
     cluster: ClusterSettings = ClusterSettings()
@@ -252,7 +324,8 @@ class SweepConfig(_Record):
 
     @property
     def folder(self) -> str:
-        """Where relative paths start: the folder of the config's file, "" (the working directory) for one that was made otherwise."""
+        """Where relative paths start: the folder of the config's file, "" (the working directory) for one that was made
+        otherwise."""
         return self._folder
 
     @property
@@ -261,18 +334,28 @@ class SweepConfig(_Record):
         return self._moved
 
     def placed(self, folder: str) -> SweepConfig:
-        """The config as it is in a file of this folder. Sentences, encoders and tasks stay as written: they tell what the config is, wherever it lies."""
-        here = {key: below(folder, path) for key in ("store", "export", "inputs") if (path := getattr(self, key)) is not None}
+        """The config as it is in a file of this folder. Sentences, encoders and tasks stay as written: they tell what
+        the config is, wherever it lies."""
+        here = {
+            key: below(folder, path)
+            for key in ("store", "export", "inputs")
+            if (path := getattr(self, key)) is not None
+        }
         config = self.model_copy(update=here)
-        config._folder, config._moved = folder, frozenset(key for key, path in here.items() if path != getattr(self, key))
+        config._folder, config._moved = (
+            folder,
+            frozenset(key for key, path in here.items() if path != getattr(self, key)),
+        )
         return config
 
 
 def load_config(path: str | Path) -> SweepConfig:
-    """The config in a YAML file. Its relative paths start at its own folder: store, export and inputs are made absolute here, the others by whoever reads them.
+    """The config in a YAML file. Its relative paths start at its own folder: store, export and inputs are made absolute
+    here, the others by whoever reads them.
 
     Raises:
-        UserError: no such file, not YAML, an unknown key (with the nearest known one), or a wrong value; each with its line.
+        UserError: no such file, not YAML, an unknown key (with the nearest known one), or a wrong value; each with its
+            line.
     """
     written = read_written(path)
     if not isinstance(written.value, dict):
@@ -292,7 +375,10 @@ def load_list(path: str | Path) -> tuple[Entry, ...]:
     """
     written = read_written(path)
     if not isinstance(written.value, list):
-        raise UserError(f"{written.path}: a list of encoders is a sequence of entries, each after a dash: - {{source: hub, id: owner/name}}")
+        raise UserError(
+            f"{written.path}: a list of encoders is a sequence of entries, each after a dash: - {{source: hub, id: "
+            f"owner/name}}"
+        )
     if not written.value:
         raise UserError(f"{written.path}: holds no encoder")
     try:

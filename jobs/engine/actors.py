@@ -7,10 +7,10 @@ import time
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.config.slots import ClusterSettings, Slot
 from jobs.engine.bench import Bench
 from jobs.engine.nodes import fitting, not_on
 from jobs.engine.schedule import Attempt
-from jobs.config.slots import ClusterSettings, Slot
 from jobs.workers.embed import Embedder
 
 LOOK_SECONDS = 2.0  # between looks at the nodes
@@ -20,7 +20,8 @@ BACKPRESSURE = 16  # events of one actor that the driver has not yet taken; then
 class Actors:
     """Makes, hands out and kills embed actors, or actors of another kind that is made and run as they are.
 
-    None is held for later: where nothing is queued for its slot an actor ends with its pass, so that the cluster's demand falls to
+    None is held for later: where nothing is queued for its slot an actor ends with its pass, so that the cluster's
+        demand falls to
     zero while the last passes still run.
     """
 
@@ -31,7 +32,8 @@ class Actors:
         self._fitting: dict[str, tuple[float, int]] = {}
 
     def width(self, *slots: Slot) -> int:
-        """Most attempts at once of a slot and its fall-backs: what the config says, for encoders without a GPU what the cluster holds."""
+        """Most attempts at once of a slot and its fall-backs: what the config says, for encoders without a GPU what the
+        cluster holds."""
         if self._settings.width_per_slot is not None and (slots[0].gpus or not self._settings.uses_gpus):
             return self._settings.width_per_slot
         return max(1, sum(map(self._fits, slots)))
@@ -39,7 +41,10 @@ class Actors:
     def _fits(self, slot: Slot) -> int:
         when, count = self._fitting.get(slot.name, (0.0, 0))
         if time.monotonic() - when > LOOK_SECONDS:  # the loop asks at every event
-            self._fitting[slot.name] = when, count = time.monotonic(), fitting(slot, without=self._bench.kept_from(slot))
+            self._fitting[slot.name] = when, count = (
+                time.monotonic(),
+                fitting(slot, without=self._bench.kept_from(slot)),
+            )
         return count
 
     def start(self, attempt: Attempt, *arguments) -> tuple[object, ray.ObjectRefGenerator]:

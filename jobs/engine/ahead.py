@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 
 def seconds_left(loop: Loop) -> float:
-    """Expected seconds of what is left: the passes side by side, in the slots that they ask for first, then features and the atlas."""
+    """Expected seconds of what is left: the passes side by side, in the slots that they ask for first, then features
+    and the atlas."""
     passes = {id(call.attempt): call for call in loop.live.values() if isinstance(call, Pass)}
     left: dict[str, list[float]] = {}
-    last: dict[str, float] = {}  # the longest that is queued: it may come last, and then others are done beside it no more
+    last: dict[
+        str, float
+    ] = {}  # the longest that is queued: it may come last, and then others are done beside it no more
     widths: dict[str, int] = {}
     ahead = [(work, work.slots or (work.slot,), loop.expected[work.key], True) for work in loop.schedule.waiting]
     units = len(loop.shards.waiting) + sum(len(call.units) for call in loop.live.values() if isinstance(call, Shard))
@@ -31,4 +34,8 @@ def seconds_left(loop: Loop) -> float:
         last[name] = max(last.get(name, 0.0), seconds if queued else 0.0)
         units += len(work.units)
     rounds = [max(last[name] + (sum(each) - last[name]) / widths[name], max(each)) for name, each in left.items()]
-    return sum(rounds) + loop.times.features(units) / loop.actors.width(loop.config.cluster.cpu_slot) + sum(loop.times.atlas().values())
+    return (
+        sum(rounds)
+        + loop.times.features(units) / loop.actors.width(loop.config.cluster.cpu_slot)
+        + sum(loop.times.atlas().values())
+    )

@@ -1,12 +1,13 @@
-"""Nodes that fail what others can do: they get no more work, so that a node that fails fast, and is always free for the next, does not eat the queue."""
+"""Nodes that fail what others can do: they get no more work, so that a node that fails fast, and is always free for the
+next, does not eat the queue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from jobs.config.slots import Slot
 from jobs.engine.nodes import autoscaling, holding, node_name
 from jobs.engine.schedule import Attempt
-from jobs.config.slots import Slot
 
 IN_A_ROW = 3  # passes that a node fails with no success between: then it is suspected
 
@@ -14,8 +15,9 @@ IN_A_ROW = 3  # passes that a node fails with no success between: then it is sus
 class Bench:
     """Which nodes are kept from work.
 
-    A node that failed so many passes in a row is *suspected*, and gets none while another node that holds the slot is not. If then another node does what it
-    could not, it is *benched* for the rest of the sweep. Where all nodes are suspected it is not the nodes, and all are tried again.
+    A node that failed so many passes in a row is *suspected*, and gets none while another node that holds the slot is
+    not. If then another node does what it could not, it is *benched* for the rest of the sweep. Where all nodes are
+    suspected it is not the nodes, and all are tried again.
 
     Attributes:
         benched: reason by node.
@@ -43,7 +45,10 @@ class Bench:
         for bad in [bad for bad in self.suspected - self.benched.keys() if node in holding(self._slots[bad])]:
             reasons = list(dict.fromkeys(self._rows.pop(bad).values()))
             self.benched[bad] = "; ".join(reasons[:2])
-            self._say(f"{node_name(bad)} gets no more work in this sweep: {IN_A_ROW} encoders in a row failed there that others may do: {self.benched[bad]}")
+            self._say(
+                f"{node_name(bad)} gets no more work in this sweep: {IN_A_ROW} encoders in a row failed there that "
+                f"others may do: {self.benched[bad]}"
+            )
 
     @property
     def suspected(self) -> set[str]:
@@ -55,7 +60,8 @@ class Bench:
         return not holding(attempt.work.slot) - attempt.avoid - {attempt.node}
 
     def kept_from(self, slot: Slot, avoided: Collection[str] = ()) -> frozenset[str]:
-        """The nodes that an attempt with this slot is kept from: those on the bench, and those where it failed before, if another node holds the slot.
+        """The nodes that an attempt with this slot is kept from: those on the bench, and those where it failed before,
+        if another node holds the slot.
 
         Only for a node on the bench an autoscaler may bring another.
         """

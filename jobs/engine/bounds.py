@@ -1,4 +1,5 @@
-"""The bounds of a sweep in money and in time: no pass is begun that would pass them, and at them the sweep ends cleanly."""
+"""The bounds of a sweep in money and in time: no pass is begun that would pass them, and at them the sweep ends
+cleanly."""
 
 from __future__ import annotations
 
@@ -8,19 +9,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from jobs.config.deadline import seconds_left
+from jobs.config.prices import SIZES, gpu_type, price_of
+from jobs.config.slots import ACCELERATOR, Slot
 from jobs.engine.connect import AtLimit, SweepError
-from jobs.engine.schedule import Attempt
-from jobs.engine.smaller import check_not_smaller
 from jobs.engine.meter import Meter
 from jobs.engine.outcome import BUDGET, DEADLINE
+from jobs.engine.schedule import Attempt
+from jobs.engine.smaller import check_not_smaller
 from jobs.planning.costs import expected_cost
-from jobs.config.deadline import seconds_left
 from jobs.planning.estimates import Words
-from jobs.planning.units import PassWork
 from jobs.planning.plan import Plan
-from jobs.config.prices import SIZES, gpu_type, price_of
 from jobs.planning.resolve import FEWEST
-from jobs.config.slots import ACCELERATOR, Slot
+from jobs.planning.units import PassWork
 from qre.encoders.cost import START_SECONDS
 from qre.encoders.spec import ModelSpec
 from qre.store import Failure, Store
@@ -61,7 +62,8 @@ class Limits:
         self._expected: dict[str, float] = {}
         if config.cluster.budget is not None and meter.unreadable:
             raise SweepError(
-                f"{meter.unreadable[0]} in the store cannot be read, or is of a newer version, so what was spent is not known and cluster.budget "
+                f"{meter.unreadable[0]} in the store cannot be read, or is of a newer version, so what was spent is "
+                f"not known and cluster.budget "
                 "cannot be kept; remove that file to go on without counting it"
             )
 
@@ -78,7 +80,8 @@ class Limits:
         return self._expected.get(work.key, 0.0)
 
     def room(self, in_flight: Collection[Attempt]) -> float:
-        """What passes that are begun now may cost together: the budget without what is spent, and what those in flight are still expected to cost."""
+        """What passes that are begun now may cost together: the budget without what is spent, and what those in flight
+        are still expected to cost."""
         if self._settings.budget is None:
             return math.inf
         ahead = sum(max(self.cost(attempt.work) - self.meter.cost(attempt), 0.0) for attempt in in_flight)
@@ -93,14 +96,17 @@ class Limits:
         return self.meter.spent.cost(self._settings.prices) or 0.0
 
     def look(self, loop: Loop) -> None:
-        """Record what is spent; at a limit begin no more, give those in flight the grace period, and put aside what is left."""
+        """Record what is spent; at a limit begin no more, give those in flight the grace period, and put aside what is
+        left."""
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         self.meter.record()
         if self._reached is None and (reached := self._limit(loop)) is not None:
             self._reached = reached
-            loop.reporter.say(f"{self._words}: no more encoders are begun; those in flight have {self._settings.grace_seconds:g} s")
+            loop.reporter.say(
+                f"{self._words}: no more encoders are begun; those in flight have {self._settings.grace_seconds:g} s"
+            )
         if self._reached is not None:
             self._end(loop)
 
@@ -114,12 +120,18 @@ class Limits:
         if self._settings.budget is None:
             return None
         if unpriced := self.meter.spent.unpriced(self._settings.prices):
-            return _Reached(BUDGET, f", which cannot be kept: GPUs of {', '.join(unpriced)} have no price", "give one in cluster.prices, or one of `other`,")
+            return _Reached(
+                BUDGET,
+                f", which cannot be kept: GPUs of {', '.join(unpriced)} have no price",
+                "give one in cluster.prices, or one of `other`,",
+            )
         if self._spent >= self._settings.budget - ENOUGH:
             return _Reached(BUDGET, "", "raise cluster.budget")
         waiting = loop.schedule.waiting
         if not flying and waiting and (least := min(map(self.cost, waiting))) > self.room(()):
-            return _Reached(BUDGET, f", and the cheapest pass left is expected to cost {least:.2f}", "raise cluster.budget")
+            return _Reached(
+                BUDGET, f", and the cheapest pass left is expected to cost {least:.2f}", "raise cluster.budget"
+            )
         return None
 
     @property
@@ -130,7 +142,8 @@ class Limits:
         return f"stopped at the {'budget' if kind == BUDGET else 'deadline'}{spent}{self._reached.more}"
 
     def _end(self, loop: Loop) -> None:
-        """What waits for a node ends at once, what has begun after the grace period; when nothing is in flight, all that is left is put aside."""
+        """What waits for a node ends at once, what has begun after the grace period; when nothing is in flight, all
+        that is left is put aside."""
         over = time.monotonic() - self._reached.when >= self._settings.grace_seconds
         for call in [one for one in loop.passes_in_flight if over or one.attempt.started is None]:
             loop.put_back(call)
@@ -153,7 +166,9 @@ class Limits:
             SweepError: that one would lack some for another reason.
         """
         if self.stopped and len(plan.on_map) < FEWEST:
-            raise AtLimit(f"{self.stopped}; {len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}")
+            raise AtLimit(
+                f"{self.stopped}; {len(plan.on_map)} encoders have features, and a map needs at least {FEWEST}"
+            )
         if allow_smaller:
             return
         try:
@@ -163,7 +178,8 @@ class Limits:
 
 
 def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> float:
-    """The expected cost of a pass, on the dearest GPU that one of its slots may get; where a GPU is shared, as if it had it alone, since sharing slows it as much."""
+    """The expected cost of a pass, on the dearest GPU that one of its slots may get; where a GPU is shared, as if it
+    had it alone, since sharing slows it as much."""
     unit, slots = work.members[0], work.slots or (work.slot,)
     if not slots[0].gpus or not isinstance(unit.spec, ModelSpec):
         return 0.0

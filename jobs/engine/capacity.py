@@ -15,8 +15,8 @@ from ray.core.generated.autoscaler_pb2 import AutoscalingState, GetClusterStatus
 from ray.exceptions import RayError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 
-from jobs.engine.nodes import asked, first_autoscalers_report, fitting, types_up, workers
 from jobs.config.slots import Slot
+from jobs.engine.nodes import asked, first_autoscalers_report, fitting, types_up, workers
 
 ANSWER_SECONDS = 5
 LOG_BYTES = 200_000  # of the autoscaler's log that are looked at
@@ -42,8 +42,8 @@ class Capacity:
     """What is known of nodes that are not there, at one look.
 
     Attributes:
-        infeasible: requests of which no available node type can fulfill a single one; none from the first autoscaler, which says so in its log alone. A type
-            whose max_workers are up is not available.
+        infeasible: requests of which no available node type can fulfill a single one; none from the first autoscaler,
+            which says so in its log alone. A type whose max_workers are up is not available.
         starting: by node type, nodes that are asked for or being set up.
         refused: by node type, how many nodes the cloud did not give, and its last word on it.
         up: by node type, nodes that are up.
@@ -63,11 +63,17 @@ class Capacity:
         if self.infeasible_for(slot, memory):
             return f"no available node type can fulfill it{self._labels(slot)}"
         refused = [self._refused(name, *told) for name, told in sorted(self.refused.items())]
-        starting = [f"{count} of {name} starting" for name, count in sorted(self.starting.items()) if name not in self.refused]
-        return "; ".join([*refused, *starting]) or f"no node is large enough for it, and none is starting{self._labels(slot)}"
+        starting = [
+            f"{count} of {name} starting" for name, count in sorted(self.starting.items()) if name not in self.refused
+        ]
+        return (
+            "; ".join([*refused, *starting])
+            or f"no node is large enough for it, and none is starting{self._labels(slot)}"
+        )
 
     def never(self, slot: Slot, memory: float = 0.0) -> bool:
-        """Whether no node can come for a request: no type can fulfill it, and that is not because of nodes that are up already or starting."""
+        """Whether no node can come for a request: no type can fulfill it, and that is not because of nodes that are up
+        already or starting."""
         return not self.workers and not self.starting and self.infeasible_for(slot, memory)
 
     def infeasible_for(self, slot: Slot, memory: float = 0.0) -> bool:
@@ -80,7 +86,11 @@ class Capacity:
 
     @staticmethod
     def _labels(slot: Slot) -> str:
-        return f" (with label {', '.join(f'{key}={value}' for key, value in sorted(slot.labels.items()))})" if slot.labels else ""
+        return (
+            f" (with label {', '.join(f'{key}={value}' for key, value in sorted(slot.labels.items()))})"
+            if slot.labels
+            else ""
+        )
 
 
 def look() -> Capacity:
@@ -106,14 +116,23 @@ def _second() -> Capacity | None:
         starting[one.ray_node_type_name] += 1
     refused: dict[str, tuple[int, str]] = {}
     for one in sorted(state.failed_instance_requests, key=lambda one: one.failed_ts):
-        refused[one.ray_node_type_name] = (refused.get(one.ray_node_type_name, (0, ""))[0] + one.count, _in_short(one.reason))
+        refused[one.ray_node_type_name] = (
+            refused.get(one.ray_node_type_name, (0, ""))[0] + one.count,
+            _in_short(one.reason),
+        )
     if refused:  # Ray 2.60 loses the reason on its way here
-        refused = {name: (count, why or logged.get(name, "")) for logged in [_logged()] for name, (count, why) in refused.items()}
+        refused = {
+            name: (count, why or logged.get(name, ""))
+            for logged in [_logged()]
+            for name, (count, why) in refused.items()
+        }
     wanted: Counter[tuple] = Counter()
     for one in reply.cluster_resource_state.pending_resource_requests:
         wanted[_shape(one.request)] += one.count
     unfulfilled = Counter(map(_shape, state.infeasible_resource_requests))
-    infeasible = tuple(Demand(dict(shape[0]), shape[1]) for shape, count in unfulfilled.items() if count >= wanted[shape])
+    infeasible = tuple(
+        Demand(dict(shape[0]), shape[1]) for shape, count in unfulfilled.items() if count >= wanted[shape]
+    )
     return Capacity(infeasible, dict(starting), refused, types_up(), workers())
 
 
@@ -124,7 +143,8 @@ def _shape(request: ResourceRequest) -> tuple:
 
 
 def _logged() -> dict[str, str]:
-    """By node type, the last word of the cloud in the autoscaler's log, where that is on this machine: a submitted sweep runs on the head."""
+    """By node type, the last word of the cloud in the autoscaler's log, where that is on this machine: a submitted
+    sweep runs on the head."""
     try:
         with open(Path(ray._private.worker._global_node.get_logs_dir_path()) / "monitor.log", "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES))

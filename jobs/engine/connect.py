@@ -17,11 +17,10 @@ import ray
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
-from jobs import ending
-from jobs.terminal.console import verbose
+from jobs import IN_A_JOB, ending
 from jobs.config import ClusterSettings
 from jobs.planning.granted import granted_cpus
-from jobs import IN_A_JOB
+from jobs.terminal.console import verbose
 from qre.errors import PlaceError, UserError, place_error
 
 CONNECT_SECONDS = 10.0
@@ -54,7 +53,8 @@ class AtLimit(SweepError):
 
 @contextlib.contextmanager
 def cluster(settings: ClusterSettings) -> Iterator[None]:
-    """A connection to the cluster of the config; in a submitted job to the one it runs on; else a local Ray on 127.0.0.1 that ends with the block.
+    """A connection to the cluster of the config; in a submitted job to the one it runs on; else a local Ray on
+    127.0.0.1 that ends with the block.
 
     Raises:
         UserError: the address does not answer.
@@ -65,13 +65,19 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
     if address is None:
         if (settings.cpus or 0) > granted_cpus():
             print(
-                f"note: cluster.cpus is {settings.cpus}, but this process is granted {granted_cpus()} (affinity mask, cgroup): encoders share them", file=sys.stderr
-            )  # fmt: skip
+                f"note: cluster.cpus is {settings.cpus}, but this process is granted {granted_cpus()} (affinity mask, "
+                f"cgroup): encoders share them",
+                file=sys.stderr,
+            )
         _start(num_cpus=settings.cpus or granted_cpus(), **quiet)
     else:
         _check_answers(address)
-        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(logging.ERROR)  # it warns that the token, which is wanted, is used
-        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # ray.init does so by itself for "local" and "auto" only
+        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(
+            logging.ERROR
+        )  # it warns that the token, which is wanted, is used
+        maybe_enable_token_auth_if_token_available(
+            warn_if_disabled=False
+        )  # ray.init does so by itself for "local" and "auto" only
         try:
             with _rays_handler_kept_away():
                 ray.init(address=address, **quiet)
@@ -87,7 +93,8 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _rays_handler_kept_away() -> Iterator[None]:
-    """ray.init puts a handler of its own in the place of ours, which would end the process in the middle of a write, with another exit code."""
+    """ray.init puts a handler of its own in the place of ours, which would end the process in the middle of a write,
+    with another exit code."""
     theirs = ray._private.utils.set_sigterm_handler
     ray._private.utils.set_sigterm_handler = lambda handler: None
     try:
@@ -133,16 +140,21 @@ def _mend(error: Exception) -> str:
         return f"{fault}, or set RAY_TMPDIR to a folder of your own"
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         return f"{place} cannot be written: set RAY_TMPDIR to a folder of your own"
-    return f"close other programs, or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
+    return (
+        f"close other programs, or wait, and run the same command again; Ray's logs are in {place}/session_latest/logs"
+    )
 
 
 def _unusable(address: str, error: Exception) -> UserError:
     """Why no connection to a cluster that listens comes about, in one line."""
     versions = re.findall(r"(Ray|Python): (\S+)", str(error)) if "Version mismatch" in str(error) else []
     if len(versions) == 4:
-        theirs, ours = (" on ".join(f"{name} {version}" for name, version in pair) for pair in (versions[:2], versions[2:]))
+        theirs, ours = (
+            " on ".join(f"{name} {version}" for name, version in pair) for pair in (versions[:2], versions[2:])
+        )
         return UserError(
-            f"cluster.address: the cluster at {address} runs {theirs}, and this process {ours}; they must be the same: use an image or an environment with "
+            f"cluster.address: the cluster at {address} runs {theirs}, and this process {ours}; they must be the "
+            f"same: use an image or an environment with "
             "these versions, or let the cluster's own run it: qre submit"
         )
     return UserError(f"cluster.address: no Ray cluster answers at {address}: {' '.join(str(error).split())}")
@@ -160,7 +172,8 @@ def _check_answers(address: str) -> None:
 
 
 class Stop:
-    """A wish to stop, from Ctrl-C, SIGTERM or SIGHUP. The first is granted within the grace period; a second ends at once."""
+    """A wish to stop, from Ctrl-C, SIGTERM or SIGHUP. The first is granted within the grace period; a second ends at
+    once."""
 
     def __init__(self, grace_seconds: float):
         self._grace, self._asked = grace_seconds, None

@@ -1,4 +1,5 @@
-"""Failures that are believed when they have come twice, on two nodes where there are two: most are an encoder's own, some are of one node's installation."""
+"""Failures that are believed when they have come twice, on two nodes where there are two: most are an encoder's own,
+some are of one node's installation."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from jobs.workers.events import ScoreResult, UnitResult
 
 
 class Doubts:
-    """What is in doubt, for all passes of a round; a success on another node refutes it, and counts against the first."""
+    """What is in doubt, for all passes of a round; a success on another node refutes it, and counts against the
+    first."""
 
     def __init__(self, bench: Bench):
         self._bench = bench
@@ -31,4 +33,6 @@ class Doubts:
         first = call.attempt.doubts.get(piece)
         if not several_nodes():
             return ""
-        return " and ".join(dict.fromkeys(node_name(node) for node in ([first.node] if first else []) + [call.attempt.node]))
+        return " and ".join(
+            dict.fromkeys(node_name(node) for node in ([first.node] if first else []) + [call.attempt.node])
+        )

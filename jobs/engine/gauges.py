@@ -13,8 +13,9 @@ SECONDS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
 class Metrics:
     """The counters of one sweep. Made after ray.init.
 
-    qre_units_done, qre_units_failed (tag kind: permanent, transient), qre_units_in_flight, qre_attempts_lost (passes that the machine failed),
-    qre_scores_done, qre_sentences_embedded, qre_embedding_bytes, qre_phase_seconds (tag phase: load, encode, write, featurize, score, reduce). All have the tag sweep.
+    qre_units_done, qre_units_failed (tag kind: permanent, transient), qre_units_in_flight, qre_attempts_lost (passes
+    that the machine failed), qre_scores_done, qre_sentences_embedded, qre_embedding_bytes, qre_phase_seconds (tag
+    phase: load, encode, write, featurize, score, reduce). All have the tag sweep.
     """
 
     def __init__(self, sweep: str):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from jobs.engine.connect import SweepError
 from jobs.engine.gauges import Metrics
-from jobs.engine.progress import Reporter
 from jobs.engine.outcome import LIMITS, failed_keys
-from jobs.planning.units import PassWork, score_key
+from jobs.engine.progress import Reporter
 from jobs.planning.plan import Plan
+from jobs.planning.units import PassWork, score_key
 from jobs.workers.events import ScoreResult, UnitResult
 from jobs.workers.faults import places_fault
 from qre.store import Failure, Store
 
-IN_A_ROW = 6  # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not the encoders
+# encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not
+# the encoders
+IN_A_ROW = 6
 
 
 class Ledger:
@@ -20,7 +22,8 @@ class Ledger:
 
     Attributes:
         failed_encoders: keys of units that failed, also on one of their tasks; and of encoders that are not available.
-        given_up: units and scores that the machine failed too often, by key; added to here, and tried again by the next sweep.
+        given_up: units and scores that the machine failed too often, by key; added to here, and tried again by the next
+            sweep.
     """
 
     def __init__(self, store: Store, plan: Plan, reporter: Reporter, metrics: Metrics, given_up: dict[str, Failure]):
@@ -40,7 +43,9 @@ class Ledger:
             self._reporter.say_once(f"{self._names[result.key]}: {result.message}; the others go on")
             self.withhold({result.key: self._names[result.key]}, result, attempts, node, recorded=False)
         elif result.status == "absent" and result.message:
-            self._reporter.say(f"{self._names[result.key]}{f' on {node}' if node else ''}: {result.message}; it is made again")
+            self._reporter.say(
+                f"{self._names[result.key]}{f' on {node}' if node else ''}: {result.message}; it is made again"
+            )
         elif result.status == "done":
             self._in_a_row = 0
             self._clear(result.key)
@@ -65,7 +70,8 @@ class Ledger:
         return {**{unit.key: unit.spec.name for unit in work.units}, **scores}
 
     def give_up(self, pieces: dict[str, str], error: BaseException, attempts: int, node: str = "") -> None:
-        """The machine has failed these too often: key -> what people read. Of a fault of the place nothing is recorded against them.
+        """The machine has failed these too often: key -> what people read. Of a fault of the place nothing is recorded
+        against them.
 
         Raises:
             SweepError: it has failed so many in a row that it is not the encoders.
@@ -73,9 +79,14 @@ class Ledger:
         self.withhold(pieces, UnitResult.failed("", error), attempts, node, recorded=not places_fault(error))
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW:
-            raise SweepError(f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the last{f', on {node}' if node else ''}: {in_short(error)}")
+            raise SweepError(
+                f"{IN_A_ROW} encoders in a row were failed by the cluster or the store, none by itself; the "
+                f"last{f', on {node}' if node else ''}: {in_short(error)}"
+            )
 
-    def withhold(self, pieces: dict[str, str], why: UnitResult, attempts: int, node: str = "", recorded: bool = True) -> None:
+    def withhold(
+        self, pieces: dict[str, str], why: UnitResult, attempts: int, node: str = "", recorded: bool = True
+    ) -> None:
         """These are not tried again in this sweep."""
         for key, name in pieces.items():
             self.given_up[key] = self._record(key, name, why, "transient", attempts, node, recorded)
@@ -88,11 +99,22 @@ class Ledger:
     def _scored_name(self, task: str, unit: str) -> str:
         return f"{self._names[unit]} on {self._tasks[task].name}"
 
-    def _record(self, key: str, name: str, why: UnitResult | ScoreResult, kind: str, attempts: int, node: str, recorded: bool = True) -> Failure:
+    def _record(
+        self,
+        key: str,
+        name: str,
+        why: UnitResult | ScoreResult,
+        kind: str,
+        attempts: int,
+        node: str,
+        recorded: bool = True,
+    ) -> Failure:
         if why.exception not in LIMITS:
             self.failed_encoders.add(self._unit_of.get(key, key))
         self._metrics.failed.inc(tags={"kind": kind})
-        failure = Failure(key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts, node=node)
+        failure = Failure(
+            key=key, encoder=name, kind=kind, exception=why.exception, message=why.message, attempts=attempts, node=node
+        )
         if recorded:
             self._reporter.say(f"failed: {name}{f' on {node}' if node else ''}: {why.exception}: {why.message}")
             self._recorded.add(key)

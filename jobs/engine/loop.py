@@ -1,4 +1,5 @@
-"""The bounded loop of one round: passes on actors, feature shards in tasks, faults told apart, until nothing is left."""
+"""The bounded loop of one round: passes on actors, feature shards in tasks, faults told apart, until nothing is
+left."""
 
 from __future__ import annotations
 
@@ -11,18 +12,18 @@ from jobs.config import SweepConfig
 from jobs.engine.actors import Actors
 from jobs.engine.ahead import seconds_left
 from jobs.engine.bench import Bench
-from jobs.engine.doubts import Doubts
-from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.bounds import Limits
 from jobs.engine.connect import Interrupted, Stop, SweepError
+from jobs.engine.doubts import Doubts
 from jobs.engine.gauges import Metrics
+from jobs.engine.ledger import Ledger, in_short
 from jobs.engine.nodes import autoscaling, node_name, node_of_actor, on_node, several_nodes
+from jobs.engine.outcome import encoder_count
 from jobs.engine.progress import Counts, Reporter
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
-from jobs.engine.outcome import encoder_count
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.work import Times
 from jobs.workers.beats import Ended
@@ -32,7 +33,8 @@ from jobs.workers.faults import place_in_words, places_fault
 from qre.errors import StoreRefused, place_error
 from qre.store import Failure, NewerSchema, Store
 
-QUIET_SECONDS = 10.0  # in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
+# in the tail: then embeddings that are held on nodes are featurized, since an autoscaler takes no node that holds one
+QUIET_SECONDS = 10.0
 
 
 class Loop:
@@ -43,17 +45,43 @@ class Loop:
     """
 
     def __init__(
-        self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, given_up: dict[str, Failure], bench: Bench,
-        limits: Limits, times: Times,
-    ):  # fmt: skip
-        self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = config, store, plan, reporter, stop, metrics
+        self,
+        config: SweepConfig,
+        store: Store,
+        plan: Plan,
+        reporter: Reporter,
+        stop: Stop,
+        metrics: Metrics,
+        given_up: dict[str, Failure],
+        bench: Bench,
+        limits: Limits,
+        times: Times,
+    ):
+        self.config, self.store, self.plan, self.reporter, self.stop, self.metrics = (
+            config,
+            store,
+            plan,
+            reporter,
+            stop,
+            metrics,
+        )
         self.units = {unit.key: unit for unit in plan.units}
         self.bench = bench
         self.actors = Actors(store.location, config.cluster, self.bench)
         self.schedule = Schedule(self.actors.width, config.cluster.attempts, config.cluster.patience_seconds)
         self.schedule.add(plan.passes)
-        self.tasks = {task: ray.put(plan.tasks[task]) for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)}
-        self.shards = Shards(config, store.location, feature_folders(config, plan.sentences.fingerprint), plan.to_featurize, plan.lacking, bench)
+        self.tasks = {
+            task: ray.put(plan.tasks[task])
+            for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)
+        }
+        self.shards = Shards(
+            config,
+            store.location,
+            feature_folders(config, plan.sentences.fingerprint),
+            plan.to_featurize,
+            plan.lacking,
+            bench,
+        )
         self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
         self.live: dict = {}  # generator or reference -> Pass or Shard
         self.times = times
@@ -76,7 +104,10 @@ class Loop:
         """
         self.reporter.begin("encoders")
         if self.config.cluster.width_per_slot is None and autoscaling():
-            self.reporter.say("cluster.width_per_slot is not set, so the sweep keeps to the nodes that are up: with an autoscaler, give the number of encoders at once")
+            self.reporter.say(
+                "cluster.width_per_slot is not set, so the sweep keeps to the nodes that are up: with an autoscaler, "
+                "give the number of encoders at once"
+            )
         try:
             while self.schedule.queued or self.live or self.shards.waiting:
                 self._start_passes()
@@ -93,17 +124,27 @@ class Loop:
 
     def _start_passes(self) -> None:
         if not self.stop.asked and not self.limits.reached:
-            for attempt in self.schedule.next(time.monotonic(), self.limits.cost, self.limits.room(self.schedule.in_flight)):
+            for attempt in self.schedule.next(
+                time.monotonic(), self.limits.cost, self.limits.room(self.schedule.in_flight)
+            ):
                 upcoming = attempt.upcoming.members[0].spec if attempt.upcoming else None
                 tasks = {scoring.task: self.tasks[scoring.task] for scoring in attempt.work.scorings}
-                arguments = (self.plan.sentences.fingerprint, self.config.encode, upcoming, self.config.cluster.cache_bytes, tasks, self.here)
+                arguments = (
+                    self.plan.sentences.fingerprint,
+                    self.config.encode,
+                    upcoming,
+                    self.config.cluster.cache_bytes,
+                    tasks,
+                    self.here,
+                )
                 actor, events = self.actors.start(attempt, *arguments)
                 self.live[events] = Pass(attempt, actor)
         if not self.schedule.queued or any(attempt.started is None for attempt in self.schedule.in_flight):
             self.actors.release_idle()  # their CPUs are wanted by the feature tasks, or by what waits for a node
 
     def _start_shards(self) -> None:
-        """A task when a shard's worth is there, or when no more will come; in the tail also when none has come for a while."""
+        """A task when a shard's worth is there, or when no more will come; in the tail also when none has come for a
+        while."""
         tail = not self.schedule.queued and (not self.schedule.in_flight or self.shards.quiet > QUIET_SECONDS)
         while not self.stop.overdue and (shard := self.shards.cut(last=tail)):
             self.live[self.shards.start(shard)] = shard
@@ -163,7 +204,10 @@ class Loop:
             self.reporter.ended(call.attempt, "in doubt")
             self.limits.meter.ended(call.attempt)
             self.actors.kill(call.actor)
-            self.reporter.say(f"{left.name}: {next(iter(call.doubts.values())).why}{on_node(call.attempt.node)}; once more, to be sure")
+            self.reporter.say(
+                f"{left.name}: {next(iter(call.doubts.values())).why}{on_node(call.attempt.node)}; once more, to be "
+                f"sure"
+            )
             call.attempt.work = left
             self.schedule.confirm(call.attempt, left, {**call.attempt.doubts, **call.doubts})
             return
@@ -185,7 +229,10 @@ class Loop:
             self.limits.meter.loaded(attempt, event)
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
             if attempt.work.slot.gpus and event.device == "cpu":
-                self.reporter.say_once(f"{node_name(attempt.node)} says that it has a GPU, but torch sees none there: it encodes on the CPU")
+                self.reporter.say_once(
+                    f"{node_name(attempt.node)} says that it has a GPU, but torch sees none there: it encodes on the "
+                    f"CPU"
+                )
         else:
             attempt.chunks, attempt.of = event.made, event.of
             if event.sentences:
@@ -231,7 +278,9 @@ class Loop:
             self.reporter.say(f"{shard.call.what}: {at}{in_short(cause)}; trying again")
             self.live[self.shards.start(again)] = again
         else:
-            self.ledger.give_up({unit.key: unit.spec.name for unit in shard.units}, cause, shard.number, at.removesuffix(": "))
+            self.ledger.give_up(
+                {unit.key: unit.spec.name for unit in shard.units}, cause, shard.number, at.removesuffix(": ")
+            )
 
     def _fault(self, call: Pass, error: Exception) -> None:
         """An attempt that did not end by itself: tried again with what it has left, or given up."""
@@ -252,7 +301,12 @@ class Loop:
             return
         self.metrics.lost.inc()
         if attempt.node:
-            self.bench.failed(attempt.node, attempt.work.key, place_in_words(cause) if places_fault(cause) else in_short(cause), attempt.work.slot)
+            self.bench.failed(
+                attempt.node,
+                attempt.work.key,
+                place_in_words(cause) if places_fault(cause) else in_short(cause),
+                attempt.work.slot,
+            )
         if not left.pieces:
             self.schedule.done(attempt)
             return
@@ -270,7 +324,8 @@ class Loop:
             self.ledger.give_up(self.ledger.pieces(left), cause, attempt.number, node)
 
     def _watch(self) -> None:
-        """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which nothing moves."""
+        """What does not go on by itself: actors without a sign of life, slots that no node holds, a sweep in which
+        nothing moves."""
         now = time.monotonic()
         if now - self.looked < LOOK_SECONDS:
             return
@@ -289,7 +344,9 @@ class Loop:
             self.heard = now
         self.watch.explain([*(call.attempt for call in self.waiting.calls), *unplaced.values()])
         if self.watch.stalled(self.heard, now):
-            self.waiting.put_aside(self.watch.stall([*self.schedule.in_flight, *shards], now), self.config.cluster.stall_minutes, self.made)
+            self.waiting.put_aside(
+                self.watch.stall([*self.schedule.in_flight, *shards], now), self.config.cluster.stall_minutes, self.made
+            )
             self.heard = now
 
     def _end_silent(self, now: float) -> None:
@@ -339,24 +396,40 @@ class Loop:
         if not self.reporter.due():
             return
         if bench.failures:
-            self.reporter.nodes(*({node_name(node): told for node, told in told_of.items()} for told_of in (bench.benched, bench.failures)))
+            self.reporter.nodes(
+                *(
+                    {node_name(node): told for node, told in told_of.items()}
+                    for told_of in (bench.benched, bench.failures)
+                )
+            )
         self.reporter.update(seconds_left(self), self.counts, [*flying, *self._features_told()])
 
     @property
     def counts(self) -> Counts:
-        return Counts(len(self.embedded), encoder_count(self.plan), len(self.scored), len(self.units) * len(self.plan.tasks), len(self.ledger.failed_encoders))
+        return Counts(
+            len(self.embedded),
+            encoder_count(self.plan),
+            len(self.scored),
+            len(self.units) * len(self.plan.tasks),
+            len(self.ledger.failed_encoders),
+        )
 
     def _features_told(self) -> list[str]:
-        """The feature tasks in one line: how many run; of one that waits, for what. On one machine it waits for a CPU, which says nothing while something runs."""
+        """The feature tasks in one line: how many run; of one that waits, for what. On one machine it waits for a CPU,
+        which says nothing while something runs."""
         calls = [call.call for call in self.live.values() if isinstance(call, Shard)]
         running = sum(call.begun is not None for call in calls)
         idle = several_nodes() or not (running or self.schedule.in_flight)
         waits = next((str(call) for call in calls if call.begun is None), None) if idle else None
-        return [*([f"features: {running} task{'s' if running > 1 else ''} running"] if running else []), *([waits] if waits else [])]
+        return [
+            *([f"features: {running} task{'s' if running > 1 else ''} running"] if running else []),
+            *([waits] if waits else []),
+        ]
 
 
 def _cause(error: Exception) -> Exception:
-    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's. An artefact of a newer version ends the sweep."""
+    """What a worker has raised, a fault of its place as such; the error itself where that was Ray's. An artefact of a
+    newer version ends the sweep."""
     if isinstance(error, RayTaskError) and isinstance(error.cause, NewerSchema):
         raise error.cause
     return place_error(error.cause) or error.cause if isinstance(error, RayTaskError) else error

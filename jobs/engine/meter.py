@@ -1,4 +1,5 @@
-"""What a sweep spends while it runs: the GPU time that its passes hold, recorded so that a run that is killed is counted too."""
+"""What a sweep spends while it runs: the GPU time that its passes hold, recorded so that a run that is killed is
+counted too."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from jobs.config import SweepConfig
+from jobs.config.prices import gpu_type, price_of
 from jobs.engine.nodes import accelerator
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt
-from jobs.config.prices import gpu_type, price_of
 from jobs.records.spending import UNKNOWN, Spent, summed
 from jobs.workers.events import Loaded, Started
 from qre.store import Store
@@ -34,8 +35,9 @@ class _Held:
 
 
 class Meter:
-    """GPU seconds of the passes of one run, by GPU type, from the start of an actor's process to its end: loading, encoding and scoring, in
-    attempts that were lost too. What no pass holds (idle nodes, nodes without a GPU, the head) is not counted.
+    """GPU seconds of the passes of one run, by GPU type, from the start of an actor's process to its end: loading,
+    encoding and scoring, in attempts that were lost too. What no pass holds (idle nodes, nodes without a GPU, the head)
+    is not counted.
     """
 
     def __init__(self, config: SweepConfig, store: Store, reporter: Reporter):
@@ -50,7 +52,8 @@ class Meter:
         self._look()
 
     def started(self, attempt: Attempt, event: Started) -> None:
-        """An actor has answered. It holds its GPUs since its process was started, and no longer than it was asked for."""
+        """An actor has answered. It holds its GPUs since its process was started, and no longer than it was asked
+        for."""
         slot = attempt.work.slot
         if slot.gpus:
             label = accelerator(event.node)
@@ -79,7 +82,11 @@ class Meter:
     def cost(self, attempt: Attempt) -> float:
         """Of an attempt in flight until now."""
         held = self._held.get(attempt)
-        return 0.0 if held is None else held.seconds(time.monotonic()) / 3600 * (price_of(held.kind, self._config.cluster.prices) or 0.0)
+        return (
+            0.0
+            if held is None
+            else held.seconds(time.monotonic()) / 3600 * (price_of(held.kind, self._config.cluster.prices) or 0.0)
+        )
 
     @property
     def spent(self) -> Spent:
@@ -116,9 +123,12 @@ class Meter:
             seconds[held.kind] += held.seconds(now)
             reserved[held.kind] += held.gpus * RECORD_SECONDS
         return {
-            "began": self._began.isoformat(timespec="seconds"), "when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "ended": ended,
-            "gpu_seconds": {kind: round(amount, 3) for kind, amount in seconds.items()}, "reserved": dict(reserved),
-        }  # fmt: skip
+            "began": self._began.isoformat(timespec="seconds"),
+            "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "ended": ended,
+            "gpu_seconds": {kind: round(amount, 3) for kind, amount in seconds.items()},
+            "reserved": dict(reserved),
+        }
 
     def _look(self) -> None:
         done = frozenset(run for run, record in self._others.items() if record["ended"])
@@ -132,5 +142,9 @@ class Meter:
     def _tell_unpriced(self, kind: str) -> None:
         prices = self._config.cluster.prices
         if prices and price_of(kind, prices) is None:
-            mend = "label its nodes with ray.io/accelerator-type, or give a price of `other`" if kind == UNKNOWN else "give it in cluster.prices"
+            mend = (
+                "label its nodes with ray.io/accelerator-type, or give a price of `other`"
+                if kind == UNKNOWN
+                else "give it in cluster.prices"
+            )
             self._reporter.say_once(f"a GPU of {kind} has no price: it is counted in hours, not in money; {mend}")

@@ -20,7 +20,8 @@ _NAMES: dict[str, str] = {}  # of nodes, also of those that are gone since
 
 
 def fitting(slot: Slot, memory: float = 0.0, without: Collection[str] = ()) -> int:
-    """How many of a slot, with memory (bytes) beside it, the nodes that are up hold at once, where nothing else runs; leaving out some by their id."""
+    """How many of a slot, with memory (bytes) beside it, the nodes that are up hold at once, where nothing else runs;
+    leaving out some by their id."""
     return sum(_held(node, slot, memory) for node in ray.nodes() if node["Alive"] and node["NodeID"] not in without)
 
 
@@ -30,16 +31,22 @@ def holding(slot: Slot, memory: float = 0.0) -> set[str]:
 
 
 def not_on(nodes: Collection[str], labels: Mapping[str, str] = MappingProxyType({})) -> dict:
-    """Options of a task or an actor that is kept from these nodes, by their ids, beside the labels that it asks for; none where there are no such nodes."""
+    """Options of a task or an actor that is kept from these nodes, by their ids, beside the labels that it asks for;
+    none where there are no such nodes."""
     return {"label_selector": {**labels, NODE_ID: f"!in({','.join(sorted(nodes))})"}} if nodes else {}
 
 
 def node_name(node: str) -> str:
     """A node as people find it: the beginning of its id in Ray, and its host."""
     if node not in _NAMES:
-        _NAMES.update({
-            one["NodeID"]: f"node {one['NodeID'][:8]} ({one.get('NodeManagerHostname') or one['NodeManagerAddress']})" for one in ray.nodes()
-        })  # fmt: skip
+        _NAMES.update(
+            {
+                one[
+                    "NodeID"
+                ]: f"node {one['NodeID'][:8]} ({one.get('NodeManagerHostname') or one['NodeManagerAddress']})"
+                for one in ray.nodes()
+            }
+        )
     return _NAMES.get(node, f"node {node[:8]}")
 
 
@@ -94,16 +101,18 @@ def largest(resource: str, slot: Slot | None = None) -> float:
 
 
 def accelerator(node: str) -> str:
-    """The GPU type of a node (Ray's id) by its label: Ray's own, or one that it was started with; "" where it has none."""
+    """The GPU type of a node (Ray's id) by its label: Ray's own, or one that it was started with; "" where it has
+    none."""
     return next((str(one.get("Labels", {}).get(ACCELERATOR) or "") for one in ray.nodes() if one["NodeID"] == node), "")
 
 
 def autoscaling() -> bool:
     """Whether nodes can come that are not up: an autoscaler with node types of its own stands behind the cluster.
 
-    The first autoscaler reports its types; where there is none, Ray's monitor reports every node as a type of its own, named by the node. The second
-    (`ray up` and KubeRay have it) reports none, but every node, the head too, is labelled with its type. KubeRay does so without an autoscaler as well:
-    then what no node holds is told later, by the limit on stalls.
+    The first autoscaler reports its types; where there is none, Ray's monitor reports every node as a type of its own,
+    named by the node. The second (`ray up` and KubeRay have it) reports none, but every node, the head too, is labelled
+    with its type. KubeRay does so without an autoscaler as well: then what no node holds is told later, by the limit on
+    stalls.
     """
     if any(node.get("Labels", {}).get(NODE_TYPE) for node in ray.nodes() if node["Alive"]):
         return True

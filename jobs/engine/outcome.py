@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from jobs.config import SweepConfig
-from jobs.planning.units import score_key
-from jobs.planning.plan import Plan
 from jobs.config.slots import ClusterSettings
+from jobs.planning.plan import Plan
+from jobs.planning.units import score_key
 from jobs.records.spending import read_spent
 from qre.errors import UserError
 from qre.store import Failure, Store
@@ -47,7 +47,8 @@ def failed_keys(plan: Plan, also: Iterable[str] = ()) -> set[str]:
 
 
 def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
-    """Keys of what is left to do, where the machine has failed all of it, on record; None where something is left that nobody has tried."""
+    """Keys of what is left to do, where the machine has failed all of it, on record; None where something is left that
+    nobody has tried."""
     left = {unit.key for unit in plan.to_featurize} | {unit.key for work in plan.passes for unit in work.units}
     left |= {score_key(one.task, unit.key) for work in plan.passes for one in work.scorings for unit in one.units}
     return left if not left or left <= store.failures.keys() else None
@@ -68,17 +69,21 @@ def check_max_failed(settings: ClusterSettings, plan: Plan) -> None:
     """UserError where cluster.max_failed is more than there are encoders, as far as all of them are known."""
     most, count = most_failed(settings, plan), encoder_count(plan)
     if most > count and not plan.incomplete:
-        raise UserError(f"cluster.max_failed: {most} is more than the {count} encoders that there are; a share is written as 5%")
+        raise UserError(
+            f"cluster.max_failed: {most} is more than the {count} encoders that there are; a share is written as 5%"
+        )
 
 
 def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -> str | None:
-    """In words, where some encoders failed, and no more than cluster.max_failed: the sweep has done what it can. "" where none failed.
+    """In words, where some encoders failed, and no more than cluster.max_failed: the sweep has done what it can. ""
+    where none failed.
 
     Args:
         also: as of failed_encoders.
 
     Returns:
-        None where too many failed, some were left at a limit, or the hub could not be asked for some: how many those are is not known.
+        None where too many failed, some were left at a limit, or the hub could not be asked for some: how many those
+        are is not known.
     """
     also = set(also)
     if not plan.failures and not also:
@@ -89,12 +94,20 @@ def tolerated(settings: ClusterSettings, plan: Plan, also: Iterable[str] = ()) -
     failed = failed_encoders(plan, also)
     if failed > most_failed(settings, plan):
         return None
-    return f"{failed} of {encoder_count(plan)} encoders failed, no more than cluster.max_failed ({settings.max_failed}) allows: exit code 0"
+    return (
+        f"{failed} of {encoder_count(plan)} encoders failed, no more than cluster.max_failed "
+        f"({settings.max_failed}) allows: exit code 0"
+    )
 
 
 def facts(config: SweepConfig, store: Store, plan: Plan, target: str | None) -> dict:
-    """What on_end is told of a sweep: counts of encoders, the first failures, GPU hours, money, and where things are."""
-    count, failed, waiting = encoder_count(plan), failed_encoders(plan), {unit.key for work in plan.passes for unit in work.members}
+    """What on_end is told of a sweep: counts of encoders, the first failures, GPU hours, money, and where things
+    are."""
+    count, failed, waiting = (
+        encoder_count(plan),
+        failed_encoders(plan),
+        {unit.key for work in plan.passes for unit in work.members},
+    )
     done = sum(unit.key in plan.featured and unit.key not in waiting and not plan.failed(unit) for unit in plan.units)
     left = {failure.key for failure in left_at_limit(plan.failures.values())}
     failures = [failure for failure in plan.failures.values() if failure.key not in left]
@@ -103,7 +116,11 @@ def facts(config: SweepConfig, store: Store, plan: Plan, target: str | None) -> 
     exported = str(Path(target).absolute()) if target and (Path(target) / "manifest.json").is_file() else None
     return {
         "encoders": {"done": done, "failed": failed, "waiting": max(count - done - failed, 0)},
-        "failures": [{"name": one.encoder, "reason": f"{one.exception}: {one.message}"[:500]} for one in failures[:MOST_TOLD]],
-        "gpu_hours": spent["gpu_hours"], "cost": spent["cost"], "store": store.location,
+        "failures": [
+            {"name": one.encoder, "reason": f"{one.exception}: {one.message}"[:500]} for one in failures[:MOST_TOLD]
+        ],
+        "gpu_hours": spent["gpu_hours"],
+        "cost": spent["cost"],
+        "store": store.location,
         "map": exported or f"{store.location}/atlases/{config.name}" if there else None,
-    }  # fmt: skip
+    }

@@ -1,4 +1,5 @@
-"""Progress of a sweep: a bar on a terminal, plain lines in a log, and a record in the store that `qre status` reads from elsewhere."""
+"""Progress of a sweep: a bar on a terminal, plain lines in a log, and a record in the store that `qre status` reads
+from elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ LOOK_SECONDS = 0.5  # between looks at how far it is
 
 @dataclass(frozen=True)
 class Counts:
-    """What is done of all that the config names: encoders that are embedded, scores that are made; and encoders that failed."""
+    """What is done of all that the config names: encoders that are embedded, scores that are made; and encoders that
+    failed."""
 
     encoders: int
     of: int
@@ -65,11 +67,18 @@ class Reporter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.__exit__(kind, error, trace)
         stopped = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        state = {**self._told, **self._nodes, "state": "ended" if kind is None else getattr(error, "outcome", stopped), "in_flight": []}
+        state = {
+            **self._told,
+            **self._nodes,
+            "state": "ended" if kind is None else getattr(error, "outcome", stopped),
+            "in_flight": [],
+        }
         self._record({**state, "seconds_left": None, "why": "" if error is None else str(error).strip()[:300]})
         if self._timeline:
             when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-            self._store.folder.advise(f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say)
+            self._store.folder.advise(
+                f"runs/{self._sweep}/{when}.json", canonical_json(self._timeline).encode(), self.say
+            )
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -81,7 +90,8 @@ class Reporter:
             self.say(text)
 
     def nodes(self, benched: Mapping[str, str], failures: Mapping[str, int]) -> None:
-        """Which nodes get no more work, and why; how many passes each node has failed. Names of nodes as people find them."""
+        """Which nodes get no more work, and why; how many passes each node has failed. Names of nodes as people find
+        them."""
         told = [f"{count} pass{'es' if count > 1 else ''} failed on {node}" for node, count in failures.items()]
         self._nodes = {"no more work for": [f"{node}: {why}" for node, why in benched.items()], "nodes": told}
 
@@ -98,13 +108,29 @@ class Reporter:
             self._record(self._told)
 
     def started(self, attempt: Attempt, event: Started) -> None:
-        """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends: runs/<sweep>/<when>.json."""
+        """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends:
+        runs/<sweep>/<when>.json."""
         seconds = attempt.started - self._started
-        self._timeline.append(stating("runs", {
-            "pass": attempt.work.key, "encoder": attempt.work.name, "units": len(attempt.work.units), "expected": attempt.work.seconds,
-            "attempt": attempt.number, "slot": attempt.work.slot.name, "node": event.node, "gpus": list(event.gpus), "pid": event.pid,
-            "waited": round(attempt.started - attempt.asked, 3), "started": round(seconds, 3), "ended": None, "outcome": None,
-        }))  # fmt: skip
+        self._timeline.append(
+            stating(
+                "runs",
+                {
+                    "pass": attempt.work.key,
+                    "encoder": attempt.work.name,
+                    "units": len(attempt.work.units),
+                    "expected": attempt.work.seconds,
+                    "attempt": attempt.number,
+                    "slot": attempt.work.slot.name,
+                    "node": event.node,
+                    "gpus": list(event.gpus),
+                    "pid": event.pid,
+                    "waited": round(attempt.started - attempt.asked, 3),
+                    "started": round(seconds, 3),
+                    "ended": None,
+                    "outcome": None,
+                },
+            )
+        )
 
     def ended(self, attempt: Attempt, outcome: str) -> None:
         """A pass has ended: "done", or the exception that ended it."""
@@ -131,17 +157,31 @@ class Reporter:
         more = f" and {len(flying) - SHOWN} more" if len(flying) > SHOWN else ""
         self._bar.update(doing or str(counts), share, in_words(seconds), "; ".join(flying[:SHOWN]) + more)
         self._told = {
-            "state": "running", "phase": doing or "encoders", "encoders": counts.encoders, "of": counts.of, "scores": counts.scores, "of_scores": counts.of_scores,
-            "failed": counts.failed, "share": round(share, 3), "in_flight": flying, **self._nodes, "seconds_left": round(seconds),
-        }  # fmt: skip
+            "state": "running",
+            "phase": doing or "encoders",
+            "encoders": counts.encoders,
+            "of": counts.of,
+            "scores": counts.scores,
+            "of_scores": counts.of_scores,
+            "failed": counts.failed,
+            "share": round(share, 3),
+            "in_flight": flying,
+            **self._nodes,
+            "seconds_left": round(seconds),
+        }
         if now - self._recorded >= RECORD_SECONDS:
             self._record(self._told)
 
     def _record(self, state: dict) -> None:
         self._recorded = time.monotonic()
         told = {
-            **state, "since": self._since, "seconds": round(self._recorded - self._started, 1), "when": _now(), "host": socket.gethostname(), "pid": os.getpid(),
-        }  # fmt: skip
+            **state,
+            "since": self._since,
+            "seconds": round(self._recorded - self._started, 1),
+            "when": _now(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
         self._store.progress.write(self._sweep, told, self.say)
 
 

@@ -12,8 +12,8 @@ import ray
 from ray.exceptions import RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from jobs.engine.nodes import several_nodes
 from jobs.config.slots import Slot
+from jobs.engine.nodes import several_nodes
 from jobs.workers.beats import Beat, Begun
 
 WONDER_SECONDS = 120.0  # without a sign of life: a large encoder loads, or encodes a chunk, for as long
@@ -62,19 +62,28 @@ class Call:
         return event
 
     def end(self) -> None:
-        """End it, also where its process hangs or is stopped and so answers no one: another one on its node kills it."""
+        """End it, also where its process hangs or is stopped and so answers no one: another one on its node kills
+        it."""
         try:
             ray.cancel(self.events, force=True)
         except (RayError, ValueError):
             pass
         if self.begun is not None:
-            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(self.begun.node, soft=False)).remote(self.begun.pid)
+            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(self.begun.node, soft=False)).remote(
+                self.begun.pid
+            )
 
     def __str__(self) -> str:
         now = time.monotonic()
         if self.begun is None:
-            return f"{self.what}: waits for a node with {asked_in_words(self.asks, self.memory)}{f': {self.why}' if self.why else ''}"
-        return f"{self.what}: {f'on node {self.begun.node[:8]}' if several_nodes() else 'running'}{no_news(now - self.sign)}"
+            return (
+                f"{self.what}: waits for a node with "
+                f"{asked_in_words(self.asks, self.memory)}{f': {self.why}' if self.why else ''}"
+            )
+        return (
+            f"{self.what}: "
+            f"{f'on node {self.begun.node[:8]}' if several_nodes() else 'running'}{no_news(now - self.sign)}"
+        )
 
 
 def no_news(seconds: float) -> str:

@@ -8,19 +8,19 @@ import ray
 from ray.exceptions import RayError, RayTaskError, TaskUnschedulableError
 
 from jobs.config import SweepConfig
+from jobs.config.slots import Slot
 from jobs.engine.bench import Bench
 from jobs.engine.capacity import look
 from jobs.engine.connect import Interrupted, Stop, SweepError
 from jobs.engine.gauges import Metrics
 from jobs.engine.nodes import autoscaling, fitting, holding, largest, node_name, not_on, on_node, several_nodes
+from jobs.engine.outcome import encoder_count, failed_encoders
 from jobs.engine.progress import Counts, Reporter
 from jobs.engine.ray_tasks import Call
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Silent
-from jobs.engine.outcome import encoder_count, failed_encoders
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.resolve import FEWEST
 from jobs.planning.work import Times
-from jobs.config.slots import Slot
 from jobs.workers.beats import Begun, Ended
 from jobs.workers.faults import machines_fault
 from jobs.workers.reduce import Unread, reduce, reduction
@@ -35,7 +35,14 @@ class Reducer:
     """Makes the atlas of a plan: asks for a node, follows the task, and asks again where its machine fails it."""
 
     def __init__(self, config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, bench: Bench):
-        self._config, self._store, self._plan, self._reporter, self._stop, self._bench = config, store, plan, reporter, stop, bench
+        self._config, self._store, self._plan, self._reporter, self._stop, self._bench = (
+            config,
+            store,
+            plan,
+            reporter,
+            stop,
+            bench,
+        )
         self._avoid: set[str] = set()  # nodes that have failed it
         self._asks, self._limit = Slot(cpus=config.cluster.reduce_cpus), config.cluster.stall_minutes * 60
         copies = ROW_COPIES + 2 * len(feature_folders(config, plan.sentences.fingerprint))
@@ -43,7 +50,9 @@ class Reducer:
         self._expected = Times(plan, config).atlas()
         self._stage, self._share, self._entered = "", 0.0, time.monotonic()
         scores = len(plan.units) * len(plan.tasks)
-        self._counts = Counts(len(plan.embedded | plan.featured), encoder_count(plan), len(plan.scored), scores, failed_encoders(plan))
+        self._counts = Counts(
+            len(plan.embedded | plan.featured), encoder_count(plan), len(plan.scored), scores, failed_encoders(plan)
+        )
         self._begun: Begun | None = None  # the node and process of the last try
         self._looked = 0.0
         self._infeasible = 0  # looks in a row at which no type could hold it
@@ -62,7 +71,9 @@ class Reducer:
                 self._follow(call)
                 return
             except RayTaskError as error:
-                if isinstance(error.cause, (UserError, Unread)):  # a newer version, or another config that the atlas belongs to; what cannot be read
+                if isinstance(
+                    error.cause, (UserError, Unread)
+                ):  # a newer version, or another config that the atlas belongs to; what cannot be read
                     raise error.cause from None
                 why = f"{type(error.cause).__name__}: {error.cause}"
                 if not machines_fault(error.cause) and not self._may_be_its_nodes():
@@ -77,22 +88,34 @@ class Reducer:
                 why = f"{node_name(self._begun.node)}: {why}" if several_nodes() else why
             if number < self._config.cluster.attempts:
                 self._reporter.say(f"atlas: {why}; trying again ({number + 1} of {self._config.cluster.attempts})")
-        raise SweepError(f"the atlas was failed by its machine {self._config.cluster.attempts} times (cluster.attempts); the last: {why}")
+        raise SweepError(
+            f"the atlas was failed by its machine {self._config.cluster.attempts} times (cluster.attempts); the last: "
+            f"{why}"
+        )
 
     def _may_be_its_nodes(self) -> bool:
-        """Whether an error that may be of the data is to come on a second node before it is believed, and there is one."""
+        """Whether an error that may be of the data is to come on a second node before it is believed, and there is
+        one."""
         return not self._avoid and self._begun is not None and bool(holding(self._asks) - {self._begun.node})
 
     def _memory(self) -> float:
-        """Bytes to ask for beside the CPUs: what it needs, or the most that a node has that is up and holds its CPUs."""
+        """Bytes to ask for beside the CPUs: what it needs, or the most that a node has that is up and holds its
+        CPUs."""
         most = largest("memory", self._asks)
         return min(self._needs, most) if most or not autoscaling() else self._needs
 
     def _start(self, memory: float) -> Call:
         self._begun = None
         kept_from = not_on(self._bench.kept_from(self._asks, self._avoid))
-        options = {"num_cpus": self._asks.cpus, "num_returns": "streaming", **kept_from, **({"memory": int(memory)} if memory else {})}
-        events = reduce.options(**options).remote(self._store.location, reduction(self._config, self._plan), self._asks.cpus)
+        options = {
+            "num_cpus": self._asks.cpus,
+            "num_returns": "streaming",
+            **kept_from,
+            **({"memory": int(memory)} if memory else {}),
+        }
+        events = reduce.options(**options).remote(
+            self._store.location, reduction(self._config, self._plan), self._asks.cpus
+        )
         return Call(events, "atlas", self._asks, int(memory))
 
     def _follow(self, call: Call) -> None:
@@ -116,7 +139,12 @@ class Reducer:
                 elif time.monotonic() - call.sign > self._limit:
                     raise Silent(self._limit, str(call))
                 if self._reporter.due():
-                    self._reporter.update(self._seconds_left(), self._counts, [str(call)] if call.begun is None and several_nodes() else [], f"map: {self._stage or 'begins'}")
+                    self._reporter.update(
+                        self._seconds_left(),
+                        self._counts,
+                        [str(call)] if call.begun is None and several_nodes() else [],
+                        f"map: {self._stage or 'begins'}",
+                    )
         except BaseException:
             call.end()
             raise
@@ -128,13 +156,16 @@ class Reducer:
         self._share = done / total if total > 1 else 0.0
 
     def _seconds_left(self) -> float:
-        """Expected seconds of the stages to come, and of what is left of this one; of one that does not tell how far it is, by the clock."""
+        """Expected seconds of the stages to come, and of what is left of this one; of one that does not tell how far it
+        is, by the clock."""
         names = list(self._expected)
         if self._stage not in names:
             return sum(self._expected.values())
         here = self._expected[self._stage]
         gone = min((time.monotonic() - self._entered) / here, 0.9) if here else 1.0
-        return here * (1 - (self._share or gone)) + sum(self._expected[name] for name in names[names.index(self._stage) + 1 :])
+        return here * (1 - (self._share or gone)) + sum(
+            self._expected[name] for name in names[names.index(self._stage) + 1 :]
+        )
 
     def _waiting(self, call: Call) -> Call:
         """A look at a task that has no node yet; returns it, or one that asks for less in its place.
@@ -148,8 +179,17 @@ class Reducer:
         self._looked, seen = now, look()
         fits = fitting(call.asks, call.memory)
         call.why = seen.why(call.asks, call.memory)
-        if call.memory and not fits and (seen.infeasible_for(call.asks, call.memory) or (not seen.starting and now - call.asked > PATIENCE_SECONDS)):
-            self._reporter.say(f"atlas: {call.why} with {call.memory / 2**30:.1f} GiB of memory; it asks for the CPUs alone")
+        if (
+            call.memory
+            and not fits
+            and (
+                seen.infeasible_for(call.asks, call.memory)
+                or (not seen.starting and now - call.asked > PATIENCE_SECONDS)
+            )
+        ):
+            self._reporter.say(
+                f"atlas: {call.why} with {call.memory / 2**30:.1f} GiB of memory; it asks for the CPUs alone"
+            )
             call.end()
             return self._start(0)
         self._infeasible = self._infeasible + 1 if not fits and seen.never(call.asks, call.memory) else 0
@@ -159,13 +199,25 @@ class Reducer:
 
     def _refusal(self, why: str) -> str:
         return (
-            f"no node for the atlas, which asks for {self._asks.name} (cluster.reduce_cpus): {why}; the largest node that is up has "
-            f"{largest('CPU'):g} CPUs. All features are kept: set cluster.reduce_cpus to what a node holds, and run the same command again"
+            f"no node for the atlas, which asks for {self._asks.name} (cluster.reduce_cpus): {why}; the largest node "
+            f"that is up has "
+            f"{largest('CPU'):g} CPUs. All features are kept: set cluster.reduce_cpus to what a node holds, and run "
+            f"the same command again"
         )
 
 
-def make_atlas(config: SweepConfig, store: Store, plan: Plan, reporter: Reporter, stop: Stop, metrics: Metrics, bench: Bench, given_up: dict[str, Failure]) -> None:
-    """See Reducer.run. Rows and scores that are there and cannot be read are added to `given_up`: the next round makes the atlas without.
+def make_atlas(
+    config: SweepConfig,
+    store: Store,
+    plan: Plan,
+    reporter: Reporter,
+    stop: Stop,
+    metrics: Metrics,
+    bench: Bench,
+    given_up: dict[str, Failure],
+) -> None:
+    """See Reducer.run. Rows and scores that are there and cannot be read are added to `given_up`: the next round makes
+    the atlas without.
 
     Raises:
         SweepError: also where too few encoders have features.

@@ -13,7 +13,8 @@ LARGEST = 20.0  # the machine is at most so much slower, or faster, than expecte
 class Remaining:
     """Blends the expected time of the work that is left with how fast this run has gone so far.
 
-    The time left that is told begins with the estimate, counts down with the clock, and moves only where more is known: it neither flickers nor creeps up.
+    The time left that is told begins with the estimate, counts down with the clock, and moves only where more is known:
+    it neither flickers nor creeps up.
     """
 
     def __init__(self, earlier: float = 0.0):
@@ -25,7 +26,8 @@ class Remaining:
         self.share = 0.0
 
     def update(self, now: float, left: float) -> float:
-        """The seconds left, given the expected seconds of all that is left now; also sets `share`, which never falls."""
+        """The seconds left, given the expected seconds of all that is left now; also sets `share`, which never
+        falls."""
         if self._told is None:
             self._began, self._before, self._most = now, left, left
         self._done += max(self._before - left, 0.0)

@@ -1,6 +1,7 @@
 """The sweep: plan, embed, featurize, reduce, and look again until nothing is left.
 
-Every round plans afresh from the store. What was cut off, or was found corrupt on reading, is absent then and is made again; what is there is not.
+Every round plans afresh from the store. What was cut off, or was found corrupt on reading, is absent then and is made
+again; what is there is not.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 from ray.exceptions import RayError
 
 from jobs.config import SweepConfig
-from jobs.engine.reducing import make_atlas
 from jobs.engine.bench import Bench
 from jobs.engine.bounds import Limits
 from jobs.engine.connect import Stop, SweepError, cluster
-from jobs.engine.loop import Loop
 from jobs.engine.gauges import Metrics
-from jobs.engine.progress import Reporter
+from jobs.engine.loop import Loop
 from jobs.engine.meter import Meter
+from jobs.engine.progress import Reporter
+from jobs.engine.reducing import make_atlas
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import FEWEST, Resolved
@@ -27,22 +28,28 @@ from qre.store import Failure, Store
 ROUNDS = 4  # of planning and doing; more are needed only while artefacts keep going bad
 
 
-def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter, allow_smaller: bool = False) -> Plan:
+def sweep(
+    config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, reporter: Reporter, allow_smaller: bool = False
+) -> Plan:
     """Do all that a plan leaves to do; returns the last plan, in which nothing is left but failures.
 
     Args:
-        allow_smaller: replace a finished atlas also by one that lacks encoders because something could not be asked or done here now.
+        allow_smaller: replace a finished atlas also by one that lacks encoders because something could not be asked or
+            done here now.
 
     Raises:
         UserError: no cluster answers, or its nodes are too small for the features or the atlas.
         Interrupted: Ctrl-C or SIGTERM; finished units and chunks are kept.
-        SweepError: cluster.budget or cluster.deadline left too few encoders for a map; or too few encoders succeeded for a map, or it would lack some of the finished one's, or artefacts keep going bad.
+        SweepError: cluster.budget or cluster.deadline left too few encoders for a map; or too few encoders succeeded
+            for a map, or it would lack some of the finished one's, or artefacts keep going bad.
     """
     left = sum(unit.key not in plan.failures for unit in plan.units)
     if left < FEWEST:
         raise SweepError(f"{left} encoders are available, and a map needs at least {FEWEST}")
     store.folder.remove_stale()
-    reporter.begin(f"connecting to the Ray cluster at {config.cluster.address}" if config.cluster.address else "starting Ray")
+    reporter.begin(
+        f"connecting to the Ray cluster at {config.cluster.address}" if config.cluster.address else "starting Ray"
+    )
     with cluster(config.cluster):
         stop, metrics = Stop(config.cluster.grace_seconds), Metrics(config.name)
         meter = Meter(config, store, reporter)
@@ -59,7 +66,18 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
                     return plan
                 store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
                 if plan.passes or plan.to_featurize:
-                    Loop(config, store, plan, reporter, stop, metrics, given_up, bench, limits, Times(plan, config, factor)).run()
+                    Loop(
+                        config,
+                        store,
+                        plan,
+                        reporter,
+                        stop,
+                        metrics,
+                        given_up,
+                        bench,
+                        limits,
+                        Times(plan, config, factor),
+                    ).run()
                     meter.record(force=True)
                     plan = make_plan(config, store, resolved, given_up=given_up)
                 if not plan.passes:
@@ -74,17 +92,23 @@ def sweep(config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, rep
             meter.close()
             stop.restore()
     if not plan.done:
-        raise SweepError(f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ in the store")
+        raise SweepError(
+            f"after {ROUNDS} rounds {len(plan.passes)} passes are still to do; look at the failures and quarantine/ "
+            f"in the store"
+        )
     return plan
 
 
 def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
-    """Chunks of passes that are whole: a sweep that was killed may have come no more to remove them, and its actors live on for seconds and write one late."""
+    """Chunks of passes that are whole: a sweep that was killed may have come no more to remove them, and its actors
+    live on for seconds and write one late."""
     kept = store.chunks.counts().keys()
     if not kept:
         return
     failed = {unit.key: plan.failed(unit) for unit in plan.units}
     passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
-    whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}  # of what failed they spare work where it is tried again
+    whole = set(passes.values()) - {
+        passes[key] for key in failed if failed[key]
+    }  # of what failed they spare work where it is tried again
     for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
         store.chunks.remove_left(key)

@@ -1,4 +1,5 @@
-"""Which pass goes next. No Ray and no clock in here: the sweep and its simulation (`qre plan --simulate`) run on this same code."""
+"""Which pass goes next. No Ray and no clock in here: the sweep and its simulation (`qre plan --simulate`) run on this
+same code."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from jobs.planning.units import PassWork
 from jobs.config.slots import Slot
+from jobs.planning.units import PassWork
 
 PAUSE_SECONDS = 1.0  # before another try; doubled with each
 LONGEST_PAUSE = 120.0
@@ -19,7 +20,8 @@ class Attempt:
     """One try of a pass.
 
     Attributes:
-        number: 1 for the first. A try that got further than the one before it does not count: a long pass on spot nodes ends at last.
+        number: 1 for the first. A try that got further than the one before it does not count: a long pass on spot nodes
+            ends at last.
         node: where its actor is to be, if it can be had: its snapshot was fetched there. Then, where it is.
         upcoming: the pass whose snapshot its node fetches meanwhile.
         asked: when its actor was asked for.
@@ -67,12 +69,13 @@ class Attempt:
 class Schedule:
     """Passes waiting and in flight: the longest expected first, at most `width(*slots)` of each slot at once.
 
-    Longest first is the LPT rule (Graham 1969): on m equal machines the makespan is at most 4/3 - 1/(3m) of the best. A slot has a width of its own, so
-    that encoders that wait for a rare GPU hold up no others. Passes without a GPU go when none with one is queued: they must not take
-    the CPUs that a GPU needs beside it.
+    Longest first is the LPT rule (Graham 1969): on m equal machines the makespan is at most 4/3 - 1/(3m) of the best. A
+    slot has a width of its own, so that encoders that wait for a rare GPU hold up no others. Passes without a GPU go
+    when none with one is queued: they must not take the CPUs that a GPU needs beside it.
 
-    A pass may have several slots (spot, then on-demand). It asks for the first; after `patience` seconds without a node it asks for the next one, and so do
-    those after it, until the first has a place again: a pass starts or ends there. Once in so many seconds one of them looks.
+    A pass may have several slots (spot, then on-demand). It asks for the first; after `patience` seconds without a node
+    it asks for the next one, and so do those after it, until the first has a place again: a pass starts or ends there.
+    Once in so many seconds one of them looks.
 
     Attributes:
         width: most attempts at once, given their slots in order; those of one first slot are counted together.
@@ -87,7 +90,9 @@ class Schedule:
     in_flight: list[Attempt] = field(default_factory=list)
     _queues: dict[str, list[Attempt]] = field(default_factory=dict)  # by the name of the first slot, longest first
     _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    _dry: dict[str, float] = field(default_factory=dict)  # slots that gave no node, by name -> until when none is asked of them
+    _dry: dict[str, float] = field(
+        default_factory=dict
+    )  # slots that gave no node, by name -> until when none is asked of them
     _gone: set[str] = field(default_factory=set)  # slots that nothing can hold
     _pausing: list[tuple[float, Attempt]] = field(default_factory=list)  # (until, attempt)
     _promised: dict[str, str] = field(default_factory=dict)  # pass -> the node that fetches its snapshot
@@ -107,8 +112,11 @@ class Schedule:
         """When the next pause after a fault is over; None where none is."""
         return min((until for until, _ in self._pausing), default=None)
 
-    def next(self, now: float, cost: Callable[[PassWork], float] = lambda work: 0.0, room: float = math.inf) -> list[Attempt]:
-        """The attempts to start now, which cost no more than `room` together; they are in flight from here on. What costs more holds up nothing else."""
+    def next(
+        self, now: float, cost: Callable[[PassWork], float] = lambda work: 0.0, room: float = math.inf
+    ) -> list[Attempt]:
+        """The attempts to start now, which cost no more than `room` together; they are in flight from here on. What
+        costs more holds up nothing else."""
 
         def allowed(queue: list[Attempt]) -> list[Attempt]:
             return queue if room == math.inf else [one for one in queue if cost(one.work) <= room]
@@ -119,11 +127,15 @@ class Schedule:
         started = []
         for name in sorted(self._queues, key=lambda name: not self._slots[name][0].gpus):
             slots = self._slots[name]
-            if not slots[0].gpus and any(allowed(queue) for other, queue in self._queues.items() if self._slots[other][0].gpus):
+            if not slots[0].gpus and any(
+                allowed(queue) for other, queue in self._queues.items() if self._slots[other][0].gpus
+            ):
                 break
             flying = [attempt for attempt in self.in_flight if attempt.slots[0].name == name]
             free = width = self.width(*slots)
-            free -= len(flying) - min(width, sum(attempt.held_up for attempt in flying))  # their node is another's for now: meanwhile others may go
+            free -= len(flying) - min(
+                width, sum(attempt.held_up for attempt in flying)
+            )  # their node is another's for now: meanwhile others may go
             while free > 0 and (queue := allowed(self._queues[name])):
                 started.append(self._take(self._queues[name], queue, now))
                 room -= cost(started[-1].work)
@@ -140,7 +152,8 @@ class Schedule:
             self._dry.pop(attempt.work.slot.name, None)
 
     def again(self, attempt: Attempt, now: float) -> Attempt | None:
-        """The machine has failed the attempt: the next try, which waits for its pause; None where there have been enough."""
+        """The machine has failed the attempt: the next try, which waits for its pause; None where there have been
+        enough."""
         self.in_flight.remove(attempt)
         number = 1 if attempt.moved else attempt.number + 1
         if number > self.attempts:
@@ -150,7 +163,8 @@ class Schedule:
         return retry
 
     def confirm(self, attempt: Attempt, work: PassWork, doubts: Mapping) -> None:
-        """The attempt has ended, and what is left of its pass failed by what may be of its node: it is tried once more, elsewhere where that is possible."""
+        """The attempt has ended, and what is left of its pass failed by what may be of its node: it is tried once more,
+        elsewhere where that is possible."""
         self.done(attempt)
         self._queue(Attempt(work, attempt.number, avoid=attempt.avoid | self._node(attempt), doubts=doubts))
 
@@ -166,11 +180,15 @@ class Schedule:
         return Attempt(attempt.work, attempt.number, avoid=attempt.avoid, doubts=attempt.doubts)
 
     def overdue(self, now: float) -> list[Attempt]:
-        """Attempts that have waited too long for a node of their slot, or whose slot nothing can hold, and that have another one."""
+        """Attempts that have waited too long for a node of their slot, or whose slot nothing can hold, and that have
+        another one."""
         return [
-            attempt for attempt in self.in_flight if attempt.started is None and attempt.work.slot != self._usable(attempt)[-1]
+            attempt
+            for attempt in self.in_flight
+            if attempt.started is None
+            and attempt.work.slot != self._usable(attempt)[-1]
             and (now - attempt.asked > self.patience or attempt.work.slot.name in self._gone)
-        ]  # fmt: skip
+        ]
 
     def fall_back(self, attempt: Attempt, now: float) -> None:
         """The attempt gives its place up and is queued for the next of its slots."""
@@ -182,7 +200,9 @@ class Schedule:
         """Nothing can hold this slot: take the waiting passes that have no other one off the queue."""
         self._gone.add(name)
         lost = [attempt for queue in self._queues.values() for attempt in queue if self.lost(attempt)]
-        self._queues = {first: [attempt for attempt in queue if attempt not in lost] for first, queue in self._queues.items()}
+        self._queues = {
+            first: [attempt for attempt in queue if attempt not in lost] for first, queue in self._queues.items()
+        }
         return [attempt.work for attempt in lost]
 
     def withdraw_all(self) -> list[PassWork]:
@@ -195,12 +215,20 @@ class Schedule:
     @property
     def waiting(self) -> list[PassWork]:
         """Passes that are queued, or pause after a fault."""
-        return [attempt.work for attempt in (*(one for queue in self._queues.values() for one in queue), *(one for _, one in self._pausing))]
+        return [
+            attempt.work
+            for attempt in (
+                *(one for queue in self._queues.values() for one in queue),
+                *(one for _, one in self._pausing),
+            )
+        ]
 
     @property
     def waiting_slots(self) -> list[Slot]:
         """Slots that queued passes may ask for."""
-        return list({slot.name: slot for queue in self._queues.values() for attempt in queue for slot in attempt.slots}.values())
+        return list(
+            {slot.name: slot for queue in self._queues.values() for attempt in queue for slot in attempt.slots}.values()
+        )
 
     def lost(self, attempt: Attempt) -> bool:
         """Whether nothing can hold any of its slots."""
@@ -225,7 +253,8 @@ class Schedule:
         insort(self._queues.setdefault(first, []), attempt, key=lambda one: one._rank)
 
     def _take(self, queue: list[Attempt], allowed: list[Attempt], now: float) -> Attempt:
-        """The longest of those that are allowed; or of those that are next in line anyway, one whose snapshot lies on a node that has become free."""
+        """The longest of those that are allowed; or of those that are next in line anyway, one whose snapshot lies on a
+        node that has become free."""
         window = allowed[: 1 + len(self.in_flight)]
         fetched = [one for one in window if self._promised.get(one.work.key) in self._freed]
         attempt = fetched[0] if fetched else allowed[0]
@@ -240,9 +269,12 @@ class Schedule:
         return attempt
 
     def _promise(self, attempt: Attempt) -> None:
-        """The snapshot that the attempt's node is to fetch meanwhile: of the next pass in line that no other node fetches."""
+        """The snapshot that the attempt's node is to fetch meanwhile: of the next pass in line that no other node
+        fetches."""
         queue = self._queues[attempt.slots[0].name][: 2 * len(self.in_flight)]
-        attempt.upcoming = next((one.work for one in queue if one.work.fetched and one.work.key not in self._promised), None)
+        attempt.upcoming = next(
+            (one.work for one in queue if one.work.fetched and one.work.key not in self._promised), None
+        )
         if attempt.upcoming is not None:
             self._promised[attempt.upcoming.key] = ""  # which node, is known when the attempt has started
 

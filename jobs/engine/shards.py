@@ -16,7 +16,9 @@ from jobs.planning.units import Unit
 from jobs.workers.featurize import ToFeaturize, featurize
 from qre.features import FeatureMethod
 
-HELD_SHARE = 0.3  # of the cluster's object memory, for embeddings that wait for their feature task; more is read from the store
+HELD_SHARE = (
+    0.3  # of the cluster's object memory, for embeddings that wait for their feature task; more is read from the store
+)
 
 
 @dataclass
@@ -47,9 +49,14 @@ class Shards:
     """
 
     def __init__(
-        self, config: SweepConfig, store: str, folders: Mapping[str, FeatureMethod | None], units: Iterable[Unit], lacking: Mapping[str, tuple[str, ...]],
+        self,
+        config: SweepConfig,
+        store: str,
+        folders: Mapping[str, FeatureMethod | None],
+        units: Iterable[Unit],
+        lacking: Mapping[str, tuple[str, ...]],
         bench: Bench,
-    ):  # fmt: skip
+    ):
         """`units` are embedded already; `lacking` are the folders of shards that such a unit is not in, by its key."""
         self._config, self._store, self._folders, self._lacking, self._bench = config, store, folders, lacking, bench
         self.waiting: list[tuple[Unit, ray.ObjectRef | None, int]] = [(unit, None, 0) for unit in units]
@@ -88,14 +95,19 @@ class Shards:
         """Its feature task; what that tells."""
         slot = self._config.cluster.cpu_slot
         units = [ToFeaturize(unit.key, unit.spec.name, self._lacking.get(unit.key)) for unit in shard.units]
-        options = {"num_cpus": slot.cpus, "num_returns": "streaming", **not_on(self._bench.kept_from(slot, shard.avoid))}
+        options = {
+            "num_cpus": slot.cpus,
+            "num_returns": "streaming",
+            **not_on(self._bench.kept_from(slot, shard.avoid)),
+        }
         events = featurize.options(**options).remote(self._store, units, shard.references, self._folders, slot.cpus)
         count = f"{len(units)} encoder{'s' if len(units) > 1 else ''}"
         shard.call = Call(events, f"features of {count}", slot)
         return events
 
     def ended(self, shard: Shard) -> Shard:
-        """Let go of what a shard's task held; returns the shard for another try, elsewhere if that is possible, which reads the store."""
+        """Let go of what a shard's task held; returns the shard for another try, elsewhere if that is possible, which
+        reads the store."""
         self._held -= shard.bytes
         here = {shard.call.begun.node} if shard.call.begun is not None else set()
         return Shard(shard.units, number=shard.number + 1, avoid=shard.avoid | here)

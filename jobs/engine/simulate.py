@@ -9,20 +9,40 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jobs.config import SweepConfig
+from jobs.config.slots import Slot
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.planning.costs import expected_cost, is_transformer
 from jobs.planning.estimates import Words
-from jobs.planning.units import PassWork
 from jobs.planning.plan import Plan
-from jobs.config.slots import Slot
+from jobs.planning.units import PassWork
 from qre.encoders.cost import BYTES, GPUS, START_SECONDS, estimate
 from qre.encoders.spec import FolderSpec
 
-# parameters of the 895 encoders that mteb's registry (2.26) gives a count for: quantiles at 0, 5, ..., 100 %; the largest, of 58 B, is cut to 30 B
+# parameters of the 895 encoders that mteb's registry (2.26) gives a count for: quantiles at 0, 5, ..., 100 %; the
+# largest, of 58 B, is cut to 30 B
 PARAMETERS = (
-    1.0e5, 2.27e7, 3.88e7, 9.5e7, 1.11e8, 1.35e8, 1.51e8, 2.27e8, 3.07e8, 3.35e8, 3.95e8, 5.6e8, 5.96e8, 9.12e8, 1.28e9, 2.21e9, 3.77e9, 4.7e9, 7.11e9,
-    8.01e9, 3.0e10,
-)  # fmt: skip
+    1.0e5,
+    2.27e7,
+    3.88e7,
+    9.5e7,
+    1.11e8,
+    1.35e8,
+    1.51e8,
+    2.27e8,
+    3.07e8,
+    3.35e8,
+    3.95e8,
+    5.6e8,
+    5.96e8,
+    9.12e8,
+    1.28e9,
+    2.21e9,
+    3.77e9,
+    4.7e9,
+    7.11e9,
+    8.01e9,
+    3.0e10,
+)
 STAND_IN_WORDS, STAND_IN_SENTENCES = 180_000, 10_000
 HALF_ABOVE = 1e9  # parameters: from here on the stand-in's encoders run in bfloat16, as their authors give them
 FETCH_BYTES = 200e6  # a second, from the hub to a node
@@ -56,25 +76,36 @@ class Run:
 
 
 def stand_in(count: int, gpu: str, seed: int = 0) -> list[PassWork]:
-    """Passes of `count` encoders of realistic sizes on 10,000 sentences, with the seconds that each takes on a GPU of this type."""
-    sizes = np.exp(np.interp(np.random.default_rng(seed).random(count), np.linspace(0, 1, len(PARAMETERS)), np.log(PARAMETERS)))
+    """Passes of `count` encoders of realistic sizes on 10,000 sentences, with the seconds that each takes on a GPU of
+    this type."""
+    sizes = np.exp(
+        np.interp(np.random.default_rng(seed).random(count), np.linspace(0, 1, len(PARAMETERS)), np.log(PARAMETERS))
+    )
     works = []
     for number, size in enumerate(sizes):
         dtype = "bfloat16" if size > HALF_ABOVE else "float32"
         cost = estimate(int(size), 0, None, dtype, STAND_IN_WORDS, STAND_IN_SENTENCES, 16_384)
         if gpu in cost.seconds:
-            works.append(PassWork(f"{number:05d}", (), cost.seconds[gpu] + size * BYTES[dtype] / FETCH_BYTES, SLOT, fetched=True))
+            works.append(
+                PassWork(f"{number:05d}", (), cost.seconds[gpu] + size * BYTES[dtype] / FETCH_BYTES, SLOT, fetched=True)
+            )
     return works
 
 
 def stand_in_costs(count: int) -> dict:
     """The passes of stand_in on every GPU type: how many fit, and their GPU hours; as `expected_costs` gives them."""
     works = {gpu.name: stand_in(count, gpu.name) for gpu in GPUS}
-    return {"passes": count, "gpus": {name: {"fits": len(own), "hours": sum(work.seconds for work in own) / 3600} for name, own in works.items()}}
+    return {
+        "passes": count,
+        "gpus": {
+            name: {"fits": len(own), "hours": sum(work.seconds for work in own) / 3600} for name, own in works.items()
+        },
+    }
 
 
 def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
-    """The transformers that a plan still has to run and that fit a GPU of this type, with the seconds that each takes on it."""
+    """The transformers that a plan still has to run and that fit a GPU of this type, with the seconds that each takes
+    on it."""
     words, works = Words(plan), []
     for work in plan.passes:
         unit = work.members[0]
@@ -108,7 +139,8 @@ class _Machine:
         return gpu
 
     def advance(self, waking: float | None) -> tuple[Attempt | None, bool]:
-        """Go to the next event, or to `waking` where that is sooner; returns the attempt that has ended, if one has, and whether it was lost."""
+        """Go to the next event, or to `waking` where that is sooner; returns the attempt that has ended, if one has,
+        and whether it was lost."""
         if waking is not None and (not self._events or waking < self._events[0][0]):
             self.now = waking
             return None, False
@@ -137,7 +169,14 @@ class _Machine:
         heapq.heappush(self._events, (self.now + after, self._count, attempt, gpu, lost))
 
 
-def simulate(works: Sequence[PassWork], gpus: int, losses_per_hour: float = 0.0, spread: float = 0.0, attempts: int = 3, seed: int = 0) -> Run:
+def simulate(
+    works: Sequence[PassWork],
+    gpus: int,
+    losses_per_hour: float = 0.0,
+    spread: float = 0.0,
+    attempts: int = 3,
+    seed: int = 0,
+) -> Run:
     """Run passes on `gpus` equal GPUs.
 
     Args:
@@ -147,7 +186,10 @@ def simulate(works: Sequence[PassWork], gpus: int, losses_per_hour: float = 0.0,
         attempts: as cluster.attempts.
     """
     rng = np.random.default_rng(seed)
-    true = {work.key: work.seconds * factor for work, factor in zip(works, rng.lognormal(0, spread, len(works)), strict=True)}
+    true = {
+        work.key: work.seconds * factor
+        for work, factor in zip(works, rng.lognormal(0, spread, len(works)), strict=True)
+    }
     machine = _Machine(gpus, losses_per_hour, true, rng)
     schedule = Schedule(lambda slot: machine.up, attempts)
     schedule.add(works)
@@ -164,14 +206,23 @@ def simulate(works: Sequence[PassWork], gpus: int, losses_per_hour: float = 0.0,
 
 
 def on_paper(works: Sequence[PassWork], losses_per_hour: float) -> list[dict]:
-    """A row for each fleet: seconds at best, as expected, with times that are not known well, and with spot losses too."""
+    """A row for each fleet: seconds at best, as expected, with times that are not known well, and with spot losses
+    too."""
     rows = []
     for gpus in FLEETS:
         exact = simulate(works, gpus)
         unsure = simulate(works, gpus, spread=UNSURE)
         lossy = simulate(works, gpus, losses_per_hour, UNSURE)
-        rows.append({
-            "gpus": gpus, "bound": exact.bound, "makespan": exact.makespan, "above_bound": exact.above_bound, "above_bound_unsure": unsure.above_bound,
-            "makespan_lossy": lossy.makespan, "losses": lossy.losses, "repeated_gpu_hours": lossy.repeated / 3600,
-        })  # fmt: skip
+        rows.append(
+            {
+                "gpus": gpus,
+                "bound": exact.bound,
+                "makespan": exact.makespan,
+                "above_bound": exact.above_bound,
+                "above_bound_unsure": unsure.above_bound,
+                "makespan_lossy": lossy.makespan,
+                "losses": lossy.losses,
+                "repeated_gpu_hours": lossy.repeated / 3600,
+            }
+        )
     return rows

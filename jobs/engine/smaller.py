@@ -1,4 +1,5 @@
-"""A finished atlas is not replaced by one that lacks some of its encoders only because something could not be asked, or done, here and now."""
+"""A finished atlas is not replaced by one that lacks some of its encoders only because something could not be asked, or
+done, here and now."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ def check_not_smaller(config: SweepConfig, store: Store, plan: Plan) -> None:
         SweepError: naming what it would lack, why, and the way out.
     """
     # the hub says "missing" also of a private encoder where the token is: what was on the map is not missing by itself
-    hindered = {failure.encoder: failure.message for failure in plan.failures.values() if failure.kind == "transient" or failure.exception in WITHHELD}
+    hindered = {
+        failure.encoder: failure.message
+        for failure in plan.failures.values()
+        if failure.kind == "transient" or failure.exception in WITHHELD
+    }
     reasons = [*plan.incomplete, *hindered.values()]
     if not reasons:
         return
@@ -31,7 +36,8 @@ def check_not_smaller(config: SweepConfig, store: Store, plan: Plan) -> None:
         lost &= hindered.keys()
     if lost:
         raise SweepError(
-            f"the finished map is kept, since a new one would be missing {len(lost)} of its encoders ({abridged(sorted(lost))}): {reasons[0]}. "
+            f"the finished map is kept, since a new one would be missing {len(lost)} of its encoders "
+            f"({abridged(sorted(lost))}): {reasons[0]}. "
             "Fix that and run the same command again, or replace the map with --allow-smaller"
         )
 
@@ -41,6 +47,8 @@ def _names(config: SweepConfig, store: Store) -> set[str]:
     if store.atlases.manifest(config.name) is None:
         return set()
     try:
-        return set(pd.read_parquet(io.BytesIO(store.atlases.read(config.name, "map.parquet")), columns=["name"])["name"])
+        return set(
+            pd.read_parquet(io.BytesIO(store.atlases.read(config.name, "map.parquet")), columns=["name"])["name"]
+        )
     except (FileNotFoundError, CorruptArtefact):
         return set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jobs.engine.actors import Actors
-from jobs.engine.ledger import Ledger
 from jobs.engine.connect import SweepError
+from jobs.engine.ledger import Ledger
 from jobs.engine.nodes import autoscaling, fitting, holding
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.planning.units import PassWork
@@ -23,8 +23,9 @@ class Doubt:
 
 @dataclass
 class Pass:
-    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units that failed; `doubts` are what failed
-    in it and is to come again before it is believed; `result` is of the unit whose embedding comes next."""
+    """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units
+    that failed; `doubts` are what failed in it and is to come again before it is believed; `result` is of the unit
+    whose embedding comes next."""
 
     attempt: Attempt
     actor: object
@@ -70,8 +71,8 @@ class Waiting:
                 self._schedule.elsewhere(attempt)
 
     def put_aside(self, stall: SweepError, minutes: float, made: int) -> None:
-        """Leave what waits for a node to the next sweep, so that the others get their map: nothing else moves. First that which no node that is up holds;
-        what waits for busy ones, or for its process to start, may go on then.
+        """Leave what waits for a node to the next sweep, so that the others get their map: nothing else moves. First
+        that which no node that is up holds; what waits for busy ones, or for its process to start, may go on then.
 
         Args:
             made: encoders that have features.
@@ -101,6 +102,8 @@ class Waiting:
             self._ledger.withhold(self._ledger.pieces(work), UnitResult("", "failed", reason, why), 0)
 
     def _end(self, attempt: Attempt) -> None:
-        for events, call in [(events, call) for events, call in self._live.items() if isinstance(call, Pass) and call.attempt is attempt]:
+        for events, call in [
+            (events, call) for events, call in self._live.items() if isinstance(call, Pass) and call.attempt is attempt
+        ]:
             del self._live[events]
             self._actors.kill(call.actor)

@@ -1,16 +1,17 @@
-"""What does not go on by itself: slots that no node can hold, actors without a sign of life, a sweep in which nothing moves."""
+"""What does not go on by itself: slots that no node can hold, actors without a sign of life, a sweep in which nothing
+moves."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
+from jobs.config.slots import ClusterSettings, Slot
 from jobs.engine.capacity import look
 from jobs.engine.connect import SweepError
 from jobs.engine.nodes import autoscaling, fitting, lacking, largest, several_nodes, workers
-from jobs.engine.schedule import Attempt
 from jobs.engine.ray_tasks import Call, no_news
-from jobs.config.slots import ClusterSettings, Slot
+from jobs.engine.schedule import Attempt
 from qre.errors import UserError
 
 POLL_SECONDS = 0.5
@@ -22,11 +23,14 @@ class Silent(Exception):
     """A process that says nothing for too long, with where it is."""
 
     def __init__(self, limit: float, where: str):
-        super().__init__(f"no sign of life for {limit / 60:g} min (cluster.stall_minutes); its process is ended: {where}")
+        super().__init__(
+            f"no sign of life for {limit / 60:g} min (cluster.stall_minutes); its process is ended: {where}"
+        )
 
 
 def check_fits(settings: ClusterSettings) -> None:
-    """Refuse a sweep whose features or atlas no node of this cluster can make, where no autoscaler could bring one: before hours of embedding.
+    """Refuse a sweep whose features or atlas no node of this cluster can make, where no autoscaler could bring one:
+    before hours of embedding.
 
     Raises:
         UserError: naming the setting, and the largest node.
@@ -37,10 +41,14 @@ def check_fits(settings: ClusterSettings) -> None:
     while not workers() and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
     own = "cluster.slots" if settings.slots else "cluster.cpus_per_encoder"
-    for setting, slot, what in (("cluster.reduce_cpus", Slot(cpus=settings.reduce_cpus), "the atlas"), (own, settings.cpu_slot, "features")):
+    for setting, slot, what in (
+        ("cluster.reduce_cpus", Slot(cpus=settings.reduce_cpus), "the atlas"),
+        (own, settings.cpu_slot, "features"),
+    ):
         if not fitting(slot):
             raise UserError(
-                f"{setting}: {what} would wait for a node with {slot.name} forever: the largest node of this cluster has {largest('CPU'):g} CPUs, and "
+                f"{setting}: {what} would wait for a node with {slot.name} forever: the largest node of this cluster "
+                f"has {largest('CPU'):g} CPUs, and "
                 "there is no autoscaler to bring a larger one"
             )
 
@@ -61,7 +69,10 @@ class Watch:
         if not lost:
             return {}
         if not autoscaling():
-            return {name: f"no node of this cluster has {name}, and it has no autoscaler to bring one: {lacking(slot)}" for name, slot in lost.items()}
+            return {
+                name: f"no node of this cluster has {name}, and it has no autoscaler to bring one: {lacking(slot)}"
+                for name, slot in lost.items()
+            }
         seen = look()
         never = {name for name, slot in lost.items() if seen.never(slot)}
         told, self._never = never & self._never, never
@@ -95,7 +106,10 @@ def described(attempt: Attempt, now: float | None = None) -> str:
     if attempt.started is None:
         if not several_nodes() and fitting(attempt.work.slot):
             return f"{attempt.work.name}: starting"
-        return f"{attempt.work.name}: waits for a node with {attempt.work.slot.name}{f': {attempt.why}' if attempt.why else ''}"
+        return (
+            f"{attempt.work.name}: waits for a node with "
+            f"{attempt.work.slot.name}{f': {attempt.why}' if attempt.why else ''}"
+        )
     where = f"on node {attempt.node[:8]}, " if several_nodes() else ""
     doing = f"chunk {attempt.chunks} of {attempt.of}" if attempt.of else "loading"
     return f"{attempt.work.name}: {where}{doing}{no_news(now - attempt.sign)}"

@@ -1,4 +1,5 @@
-"""The actor that runs MTEB tasks: loads one encoder for all its tasks, and puts each result into the store as soon as it is made."""
+"""The actor that runs MTEB tasks: loads one encoder for all its tasks, and puts each result into the store as soon as
+it is made."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from typing import Union
 import numpy as np
 import ray
 
+from jobs.config.slots import Slot
 from jobs.mteb.own_results import ROOT, fetch_meta, place_of, publish
 from jobs.mteb.run import Encoder, run, task_of
-from jobs.config.slots import Slot
 from jobs.workers.embed import StoreNotShared, not_shared
 from jobs.workers.events import Loaded, Started
 from jobs.workers.faults import check_own, machines_fault
@@ -88,9 +89,15 @@ class MtebRunner:
         self._device = {0: "cpu", 1: "auto"}.get(gpus, "spread")
 
     def run(
-        self, work: Evaluation, record: str, settings: EncodeSettings, upcoming: Evaluation | None = None, cache_bytes: int | None = None
-    ) -> Iterator[Event]:  # fmt: skip
-        """Run the tasks, telling how far it is: see run_tasks. Meanwhile the snapshot of the `upcoming` encoder is fetched.
+        self,
+        work: Evaluation,
+        record: str,
+        settings: EncodeSettings,
+        upcoming: Evaluation | None = None,
+        cache_bytes: int | None = None,
+    ) -> Iterator[Event]:
+        """Run the tasks, telling how far it is: see run_tasks. Meanwhile the snapshot of the `upcoming` encoder is
+        fetched.
 
         Args:
             record: of the progress, which the driver has written.
@@ -113,11 +120,17 @@ class MtebRunner:
 
 
 def run_tasks(
-    store: Store, work: Evaluation, tasks: Sequence, settings: EncodeSettings, device: str = "auto", cache_bytes: int | None = None
+    store: Store,
+    work: Evaluation,
+    tasks: Sequence,
+    settings: EncodeSettings,
+    device: str = "auto",
+    cache_bytes: int | None = None,
 ) -> Iterator[Loaded | TaskEnded]:
     """Run task objects of `mteb` for one encoder, and tell of each how it has ended.
 
-    An encoder's own fault, and data that cannot be had, end a task without a result. What the machine is to blame for is raised.
+    An encoder's own fault, and data that cannot be had, end a task without a result. What the machine is to blame for
+    is raised.
     """
     names = [task.metadata.name for task in tasks]
     began = time.monotonic()
@@ -138,7 +151,8 @@ def run_tasks(
 
 
 class _Encode:
-    """The texts of a task to vectors (n, d). MTEB turns whatever is raised into a line of text, so the machine's faults are kept here."""
+    """The texts of a task to vectors (n, d). MTEB turns whatever is raised into a line of text, so the machine's faults
+    are kept here."""
 
     def __init__(self, loaded: Pass):
         self._loaded = loaded
@@ -163,7 +177,11 @@ def _run_one(store: Store, work: Evaluation, task, encode: _Encode, folder: Path
         told = {"default": work.default, "similarity": encode.similarity}
         scores = run(encode, work.encoder.id, work.encoder.revision, [task], folder, dict(work.prompts), **told)
     except UserError:
-        return TaskEnded(name, why=f"{ROOT}/{place_of(work.encoder)} in the store has results with other prompts; remove it, and all of them are made again")
+        return TaskEnded(
+            name,
+            why=f"{ROOT}/{place_of(work.encoder)} in the store has results with other prompts; remove it, and all of "
+            f"them are made again",
+        )
     if encode.fault is not None:
         raise encode.fault
     if not publish(store, work.encoder, folder, name):

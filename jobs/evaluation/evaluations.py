@@ -1,4 +1,5 @@
-"""The bounded loop of `qre evaluate --mteb`: one encoder an actor, the longest first, faults told apart, until no task is left."""
+"""The bounded loop of `qre evaluate --mteb`: one encoder an actor, the longest first, faults told apart, until no task
+is left."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ LINE_SECONDS = 30.0  # between lines while no task ends, and between records in 
 
 @dataclass
 class Ended:
-    """What has become of an encoder's tasks: `scores` of those with a result in the store, `failures` with the reason."""
+    """What has become of an encoder's tasks: `scores` of those with a result in the store, `failures` with the
+    reason."""
 
     encoder: str
     scores: dict[str, float | None] = field(default_factory=dict)
@@ -50,7 +52,9 @@ class Evaluations:
         ended: by Evaluation.key, what is known of each encoder until now.
     """
 
-    def __init__(self, config: SweepConfig, store: Store, works: Sequence[Evaluation], stop: Stop, say: Callable[[str], None]):
+    def __init__(
+        self, config: SweepConfig, store: Store, works: Sequence[Evaluation], stop: Stop, say: Callable[[str], None]
+    ):
         self._config, self._store, self._stop, self._say = config, store, stop, say
         self._works = {work.key: work for work in works}
         self.ended = {work.key: Ended(work.name) for work in works}
@@ -59,7 +63,9 @@ class Evaluations:
         self._schedule = Schedule(self._actors.width, config.cluster.attempts, config.cluster.patience_seconds)
         self._schedule.add(works)
         self._watch = Watch(config.cluster)
-        self._record = f"{config.name}+mteb"  # beside that of the sweep, which may run at the same time; no sweep has such a name
+        self._record = (
+            f"{config.name}+mteb"  # beside that of the sweep, which may run at the same time; no sweep has such a name
+        )
         self._live: dict = {}
         self._total = sum(len(work.tasks) for work in works)
         self._began = self._spoken = time.monotonic()
@@ -120,7 +126,11 @@ class Evaluations:
             if isinstance(event, Started):
                 self._schedule.started(attempt, event.node, now)
             elif isinstance(event, Loaded):
-                self._say(self._line(f"{attempt.work.name}: loaded on {event.device}, {len(self._left(attempt.work))} tasks to run"))
+                self._say(
+                    self._line(
+                        f"{attempt.work.name}: loaded on {event.device}, {len(self._left(attempt.work))} tasks to run"
+                    )
+                )
             else:
                 self._task(attempt, event)
 
@@ -157,7 +167,11 @@ class Evaluations:
         elif (retry := self._schedule.again(attempt, time.monotonic())) is None:
             self._give_up(attempt.work, f"{why} (the machine's fault; tried {attempt.number} times)")
         else:
-            self._say(self._line(f"{attempt.work.name}: {why}; trying again ({retry.number} of {self._config.cluster.attempts})"))
+            self._say(
+                self._line(
+                    f"{attempt.work.name}: {why}; trying again ({retry.number} of {self._config.cluster.attempts})"
+                )
+            )
 
     def _give_up(self, work: Evaluation, why: str) -> None:
         if left := self._left(work):
@@ -171,7 +185,9 @@ class Evaluations:
         if now - self._spoken < LINE_SECONDS:
             return
         self._spoken = now
-        hopeless = self._watch.hopeless([*self._schedule.waiting_slots, *(slot for call in waiting.values() for slot in call.attempt.slots)])
+        hopeless = self._watch.hopeless(
+            [*self._schedule.waiting_slots, *(slot for call in waiting.values() for slot in call.attempt.slots)]
+        )
         for name, why in hopeless.items():
             for work in self._schedule.withdraw(name):
                 self._give_up(work, why)
@@ -184,7 +200,9 @@ class Evaluations:
                     self._schedule.fall_back(call.attempt, now)
                     continue
                 self._schedule.done(call.attempt)
-                self._give_up(call.attempt.work, hopeless.get(call.attempt.work.slot.name, "no node is large enough for it"))
+                self._give_up(
+                    call.attempt.work, hopeless.get(call.attempt.work.slot.name, "no node is large enough for it")
+                )
         self._tell("running")
         self._say(self._line(f"{self._done} of {self._total} tasks; {len(self._live)} encoders at work"))
 
@@ -204,9 +222,18 @@ class Evaluations:
         return sum(len(ended.scores) + len(ended.failures) for ended in self.ended.values())
 
     def _tell(self, state: str) -> None:
-        flying = [f"{call.attempt.work.name}: {len(self._left(call.attempt.work))} tasks left" for call in self._live.values()]
+        flying = [
+            f"{call.attempt.work.name}: {len(self._left(call.attempt.work))} tasks left" for call in self._live.values()
+        ]
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        told = {"state": state, "phase": "MTEB tasks", "done": self._done, "total": self._total, "in_flight": flying, "when": when}
+        told = {
+            "state": state,
+            "phase": "MTEB tasks",
+            "done": self._done,
+            "total": self._total,
+            "in_flight": flying,
+            "when": when,
+        }
         self._store.progress.write(self._record, told)
 
     def _line(self, text: str) -> str:

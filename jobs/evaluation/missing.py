@@ -14,11 +14,11 @@ from rich.table import Table
 from jobs import ending
 from jobs.config import MtebScores, SweepConfig
 from jobs.evaluation.actor import Evaluation
+from jobs.mteb.chosen import INSTALL, by_name, check_names, chosen, installed, kinds
 from jobs.mteb.own_results import known_failures, local_encoders, read_own
 from jobs.mteb.public_scores import PublicScores
-from jobs.mteb.stated import Stated, stated
 from jobs.mteb.run import Encoder, published, task_of
-from jobs.mteb.chosen import INSTALL, by_name, check_names, chosen, installed, kinds
+from jobs.mteb.stated import Stated, stated
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved
@@ -32,8 +32,15 @@ NOBODY = "no encoder here has results of its own: MTEB's tasks are run for whole
 
 
 def evaluate(
-    config: SweepConfig, path: Path, store: Store, resolved: Resolved, mteb: bool, names: Sequence[str], as_json: bool, dry_run: bool
-) -> int:  # fmt: skip
+    config: SweepConfig,
+    path: Path,
+    store: Store,
+    resolved: Resolved,
+    mteb: bool,
+    names: Sequence[str],
+    as_json: bool,
+    dry_run: bool,
+) -> int:
     """Show the scores; with `mteb` run what lacks. Returns the exit code.
 
     Args:
@@ -41,7 +48,8 @@ def evaluate(
         names: MTEB tasks in the place of those that the config names.
 
     Raises:
-        UserError: results cannot be read, a task or benchmark is not known, or the package of MTEB is needed and not installed.
+        UserError: results cannot be read, a task or benchmark is not known, or the package of MTEB is needed and not
+            installed.
     """
     if mteb and not installed():
         raise UserError(f"--mteb: {INSTALL}")
@@ -51,18 +59,34 @@ def evaluate(
     refused = {work.name: work.refusal for work in works if work.refusal}
     works = [work for work in works if not work.refusal]
     rows = coverage(scores, plan, _encoders(resolved), tasks)
-    failed = {key: why for key, why in known_failures(store, _encoders(resolved)).items() if key in {(w.name, t) for w in works for t, _ in w.tasks}}
+    failed = {
+        key: why
+        for key, why in known_failures(store, _encoders(resolved)).items()
+        if key in {(w.name, t) for w in works for t, _ in w.tasks}
+    }
     told = {
-        "tasks": rows, "notes": list(plan.notes), "report": scores.report.to_dict("records"),
-        "to_run": [{"encoder": w.name, "id": w.encoder.id, "revision": w.encoder.revision, "tasks": [name for name, _ in w.tasks]} for w in works],
+        "tasks": rows,
+        "notes": list(plan.notes),
+        "report": scores.report.to_dict("records"),
+        "to_run": [
+            {
+                "encoder": w.name,
+                "id": w.encoder.id,
+                "revision": w.encoder.revision,
+                "tasks": [name for name, _ in w.tasks],
+            }
+            for w in works
+        ],
         "refused": [{"encoder": encoder, "why": why} for encoder, why in refused.items()],
         "failed_before": [{"encoder": encoder, "task": task, "why": why} for (encoder, task), why in failed.items()],
-    }  # fmt: skip
+    }
     if not as_json:
         _print(told, resolved, mteb or bool(names))
     code = 0
     if mteb and not dry_run:
-        code, told["ran"] = _run(config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else say)
+        code, told["ran"] = _run(
+            config, store, works, resolved, (lambda text: print(text, file=sys.stderr)) if as_json else say
+        )
         code = code or int(bool(refused))
     if as_json:
         print(json.dumps(told))
@@ -85,14 +109,19 @@ def _to_run(config: SweepConfig, scores: PublicScores, names: Sequence[str]) -> 
         check_names(names, "--task", scores.tasks)
         found = {name: by_name((name,)).rules.get(name) for name in names}
     else:
-        entries = [(f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)]
+        entries = [
+            (f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)
+        ]
         found = {}
         for place, entry in entries:
             wanted = chosen(entry, place)
             for name in scores.tasks if wanted.names is None else wanted.names:
                 found.setdefault(name, wanted.rules.get(name))
     if not found:
-        raise UserError("no MTEB task is named: add an entry {source: mteb, tasks: [...]} or {source: mteb, benchmark: ...} to tasks:, or give --task NAME")
+        raise UserError(
+            "no MTEB task is named: add an entry {source: mteb, tasks: [...]} or {source: mteb, benchmark: ...} to "
+            "tasks:, or give --task NAME"
+        )
     if installed():
         for name, rule in found.items():
             task_of(name, rule)
@@ -100,9 +129,15 @@ def _to_run(config: SweepConfig, scores: PublicScores, names: Sequence[str]) -> 
 
 
 def lacking(
-    config: SweepConfig, store: Store, resolved: Resolved, plan: Plan, scores: PublicScores, tasks: dict[str, Rule | None]
-) -> list[Evaluation]:  # fmt: skip
-    """What is to run: of each encoder, once for an id and revision, the tasks that it has no score of; those with a `refusal` are not to run."""
+    config: SweepConfig,
+    store: Store,
+    resolved: Resolved,
+    plan: Plan,
+    scores: PublicScores,
+    tasks: dict[str, Rule | None],
+) -> list[Evaluation]:
+    """What is to run: of each encoder, once for an id and revision, the tasks that it has no score of; those with a
+    `refusal` are not to run."""
     encoders = _encoders(resolved)
     have = set(zip(scores.table.name, scores.table.task, strict=True))
     if tasks and encoders:  # --task may name some that the config does not take in
@@ -124,19 +159,29 @@ def lacking(
 
 
 def prompts_of(spec: HubSpec | FolderSpec) -> tuple[dict[str, str], str, str]:
-    """(prompts, default, refusal): what MTEB puts before texts by name, and where none is named; and why the encoder cannot be measured as MTEB does, or "".
+    """(prompts, default, refusal): what MTEB puts before texts by name, and where none is named; and why the encoder
+    cannot be measured as MTEB does, or "".
 
-    The registry's prompts take the place of all the encoder's own. sentence-transformers has the sides "query" and "document", empty where no file states them.
+    The registry's prompts take the place of all the encoder's own. sentence-transformers has the sides "query" and
+    "document", empty where no file states them.
     """
     known = stated(spec.id) if isinstance(spec, HubSpec) and installed() else Stated()
     if known.prompts is None:
         return {"query": "", "document": "", **dict(spec.prompts)}, spec.default_prompt, known.refusal
-    default = next((known.prompts.get(name, "") for name, text in spec.prompts if spec.default_prompt and text == spec.default_prompt), "")
+    default = next(
+        (
+            known.prompts.get(name, "")
+            for name, text in spec.prompts
+            if spec.default_prompt and text == spec.default_prompt
+        ),
+        "",
+    )
     return dict(known.prompts), default, known.refusal
 
 
 def coverage(scores: PublicScores, plan: Plan, encoders: Sequence[Encoder], tasks: Iterable[str] = ()) -> list[dict]:
-    """A row (plain values) for each task: how many encoders have a score, measured by the sweep or imported, and how many have none.
+    """A row (plain values) for each task: how many encoders have a score, measured by the sweep or imported, and how
+    many have none.
 
     Of the sweep's own tasks every encoder of it is to have a score; of MTEB's those that are whole (`encoders`).
     """
@@ -144,13 +189,27 @@ def coverage(scores: PublicScores, plan: Plan, encoders: Sequence[Encoder], task
     for task, key in plan.scored:
         by_task.setdefault(task, set()).add(key)
     rows = [
-        {"task": task.name, "kind": task.kind, "measured": len(by_task.get(key, ())), "imported": 0, "missing": len(plan.units) - len(by_task.get(key, ()))}
+        {
+            "task": task.name,
+            "kind": task.kind,
+            "measured": len(by_task.get(key, ())),
+            "imported": 0,
+            "missing": len(plan.units) - len(by_task.get(key, ())),
+        }
         for key, task in plan.tasks.items()
-    ]  # fmt: skip
+    ]
     counts = scores.table.groupby("task").name.nunique()
     for task in dict.fromkeys([*scores.tasks, *tasks]):
         have = int(counts.get(task, 0))
-        rows.append({"task": task, "kind": kinds().get(task, ""), "measured": 0, "imported": have, "missing": len(encoders) - have})
+        rows.append(
+            {
+                "task": task,
+                "kind": kinds().get(task, ""),
+                "measured": 0,
+                "imported": have,
+                "missing": len(encoders) - have,
+            }
+        )
     return rows
 
 
@@ -177,7 +236,9 @@ def _print(told: dict, resolved: Resolved, ran: bool) -> None:
             console.print(f"  {row['encoder']}: {', '.join(row['tasks'][:5])}{more}", markup=False, highlight=False)
 
 
-def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: Resolved, say: Callable[[str], None]) -> tuple[int, list[dict]]:
+def _run(
+    config: SweepConfig, store: Store, works: list[Evaluation], resolved: Resolved, say: Callable[[str], None]
+) -> tuple[int, list[dict]]:
     """(exit code, what has become of each encoder: plain values)."""
     from ray.exceptions import RayError
 
@@ -185,7 +246,11 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
     from jobs.evaluation.evaluations import Evaluations
 
     if not works:
-        say(NOBODY if not _encoders(resolved) else "nothing to run: every encoder that can be measured here has its results")
+        say(
+            NOBODY
+            if not _encoders(resolved)
+            else "nothing to run: every encoder that can be measured here has its results"
+        )
         return int(bool(resolved.unresolved or resolved.unasked)), []
     ended, code = [], 0
     with cluster(config.cluster):
@@ -207,10 +272,14 @@ def _run(config: SweepConfig, store: Store, works: list[Evaluation], resolved: R
             stop.restore()
     for key, one in loop.ended.items():
         ended.append({"encoder": one.encoder, "key": key, "scores": one.scores, "failures": one.failures})
-    return code or int(bool(resolved.unresolved or resolved.unasked) or any(one.failures for one in loop.ended.values())), ended
+    return code or int(
+        bool(resolved.unresolved or resolved.unasked) or any(one.failures for one in loop.ended.values())
+    ), ended
 
 
-def _print_next(config: SweepConfig, path: Path, works: list[Evaluation], tasks: dict, dry_run: bool, scores: PublicScores) -> None:
+def _print_next(
+    config: SweepConfig, path: Path, works: list[Evaluation], tasks: dict, dry_run: bool, scores: PublicScores
+) -> None:
     if dry_run:
         say("nothing was run (--dry-run)")
     elif works:

@@ -1,4 +1,5 @@
-"""Which MTEB tasks an entry of the config means, by what rules they count, and what kind each is. Without the package of MTEB: by their names alone."""
+"""Which MTEB tasks an entry of the config means, by what rules they count, and what kind each is. Without the package
+of MTEB: by their names alone."""
 
 from __future__ import annotations
 
@@ -13,11 +14,14 @@ from qre.near_names import did_you_mean
 from qre.tasks.mteb import Rule, official_rules, rule_of
 from qre.tasks.mteb.rules import ENGLISH
 
-INSTALL = "it needs the package of MTEB, and so Python 3.11 or newer: pip install -e \".[mteb]\" in this project's checkout"
+INSTALL = (
+    'it needs the package of MTEB, and so Python 3.11 or newer: pip install -e ".[mteb]" in this project\'s checkout'
+)
 
 
 class Chosen(NamedTuple):
-    """`names`: the tasks meant, None for all that the results hold. `rules`: what counts, by task; others get the rule of their file."""
+    """`names`: the tasks meant, None for all that the results hold. `rules`: what counts, by task; others get the rule
+    of their file."""
 
     names: tuple[str, ...] | None
     rules: Mapping[str, Rule]
@@ -46,7 +50,8 @@ def chosen(entry: MtebScores, place: str) -> Chosen:
 
 
 def by_name(names: tuple[str, ...], languages: tuple[str, ...] = ENGLISH) -> Chosen:
-    """Tasks by their names; one that the package does not know, or not in these languages, gets the rule of its files."""
+    """Tasks by their names; one that the package does not know, or not in these languages, gets the rule of its
+    files."""
     names, rules = tuple(dict.fromkeys(names)), official_rules(languages)
     others = {name: rule for name in names if name not in rules and (rule := _own_rule(name)) is not None}
     return Chosen(names, {**rules, **others}, languages)
@@ -59,7 +64,10 @@ def kinds() -> dict[str, str]:
         return {}
     import mteb
 
-    return {task.metadata.name: str(task.metadata.type) for task in mteb.get_tasks(exclude_superseded=False, exclude_private=False)}
+    return {
+        task.metadata.name: str(task.metadata.type)
+        for task in mteb.get_tasks(exclude_superseded=False, exclude_private=False)
+    }
 
 
 @cache
@@ -74,7 +82,8 @@ def languages() -> frozenset[str]:
 
 
 def check_names(names: Iterable[str], place: str, found: Iterable[str] = ()) -> None:
-    """UserError where a task is neither one of the installed package nor one that results were found of. Without the package nobody knows what there is.
+    """UserError where a task is neither one of the installed package nor one that results were found of. Without the
+    package nobody knows what there is.
 
     Args:
         place: where they are named.
@@ -90,7 +99,10 @@ def check_languages(entry: MtebScores, place: str) -> None:
     """UserError where no task of the installed package is in one of the languages."""
     for code in entry.languages:
         if code != "all" and (known := languages()) and code not in known:
-            raise UserError(f"{place}.languages: no MTEB task is in {code!r}{did_you_mean(code, known)}; give three-letter codes of ISO 639-3, e.g. deu")
+            raise UserError(
+                f"{place}.languages: no MTEB task is in {code!r}{did_you_mean(code, known)}; give three-letter codes "
+                f"of ISO 639-3, e.g. deu"
+            )
 
 
 @cache
@@ -102,7 +114,10 @@ def _benchmark(name: str, place: str) -> dict[str, Rule]:
     try:
         tasks = mteb.get_benchmark(name).tasks
     except KeyError:
-        raise UserError(f"{place}: no benchmark {name!r} that the installed mteb knows{did_you_mean(name, [one.name for one in mteb.get_benchmarks()])}") from None
+        raise UserError(
+            f"{place}: no benchmark {name!r} that the installed mteb "
+            f"knows{did_you_mean(name, [one.name for one in mteb.get_benchmarks()])}"
+        ) from None
     rules: dict[str, Rule] = {}
     for task in tasks:
         rules.setdefault(task.metadata.name, rule_of(task))

@@ -1,7 +1,9 @@
-"""MTEB results that were measured here: mteb/<org>__<model>/<revision>/<Task>.json in the store, exactly as MTEB writes them, so that they can be published.
+"""MTEB results that were measured here: mteb/<org>__<model>/<revision>/<Task>.json in the store, exactly as MTEB writes
+them, so that they can be published.
 
-An encoder of a local folder has no id that others know. Its results stand under local/<name of the folder>, and its revision is the first 40 digits of
-the sha256 of its content, since revisions of results have the form of a commit: a folder whose content changes is another encoder.
+An encoder of a local folder has no id that others know. Its results stand under local/<name of the folder>, and its
+revision is the first 40 digits of the sha256 of its content, since revisions of results have the form of a commit: a
+folder whose content changes is another encoder.
 """
 
 from __future__ import annotations
@@ -43,15 +45,26 @@ def place_of(encoder: Encoder) -> str:
     return f"{encoder.id.replace('/', '__')}/{encoder.revision}"
 
 
-def read_own(store: Store, encoders: Collection[Encoder], tasks: Collection[str] | None, rules: Mapping[str, Rule], languages: tuple[str, ...] = ENGLISH) -> Scores:
+def read_own(
+    store: Store,
+    encoders: Collection[Encoder],
+    tasks: Collection[str] | None,
+    rules: Mapping[str, Rule],
+    languages: tuple[str, ...] = ENGLISH,
+) -> Scores:
     """The results in the store of these encoders, in whatever revision; `file` is their name in the store.
 
-    Of a bucket the files that are asked for are fetched first, many at once; so they are of a folder in which others have left something.
+    Of a bucket the files that are asked for are fetched first, many at once; so they are of a folder in which others
+    have left something.
     """
     models = {encoder.id for encoder in encoders}
     wanted = {model.replace("/", "__").casefold() for model in models}
     names = [name for name in store.folder.names(ROOT) if name.split("/")[1].casefold() in wanted]
-    names = [name for name in names if tasks is None or name.endswith(f"/{META}") or name.rsplit("/", 1)[1].removesuffix(".json") in tasks]
+    names = [
+        name
+        for name in names
+        if tasks is None or name.endswith(f"/{META}") or name.rsplit("/", 1)[1].removesuffix(".json") in tasks
+    ]
     if not any(not name.endswith(f"/{META}") for name in names):
         return Scores(pd.DataFrame(columns=TABLE).astype({"score": float}), pd.DataFrame(columns=REPORT))
     strange = any(name.startswith(f"{ROOT}/") for name in (*store.folder.seen.strays, *store.folder.seen.unread))
@@ -83,7 +96,8 @@ def publish(store: Store, encoder: Encoder, folder: Path, task: str) -> bool:
 
 
 def fetch_meta(store: Store, encoder: Encoder, folder: Path) -> None:
-    """Put the encoder's model_meta.json of the store, if there is one, where jobs.mteb.run looks: it refuses to mix results of different prompts."""
+    """Put the encoder's model_meta.json of the store, if there is one, where jobs.mteb.run looks: it refuses to mix
+    results of different prompts."""
     place = place_of(encoder)
     for content in store.folder.read_many([f"{ROOT}/{place}/{META}"]).values():
         Folder(folder / "results").write(f"{place}/{META}", content)
@@ -95,7 +109,9 @@ def record_failures(store: Store, encoder: Encoder, failures: Mapping[str, str])
     with contextlib.suppress(FileNotFoundError, ValueError):
         checked(name, json.loads(store.folder.read(name)))  # NewerSchema: what a newer version wrote stays
     if failures:
-        store.folder.write(name, json.dumps(stating(FAILURES, {"encoder": encoder.name, "tasks": dict(failures)}), indent=1).encode())
+        store.folder.write(
+            name, json.dumps(stating(FAILURES, {"encoder": encoder.name, "tasks": dict(failures)}), indent=1).encode()
+        )
     else:
         store.folder.remove(name)
 
@@ -106,7 +122,9 @@ def known_failures(store: Store, encoders: Iterable[Encoder]) -> dict[tuple[str,
     found: dict[tuple[str, str], str] = {}
     for name, content in store.folder.read_many(names).items():
         try:
-            found |= {(names[name], str(task)): str(why) for task, why in checked(name, json.loads(content))["tasks"].items()}
+            found |= {
+                (names[name], str(task)): str(why) for task, why in checked(name, json.loads(content))["tasks"].items()
+            }
         except (ValueError, KeyError, TypeError, AttributeError, NewerSchema):  # none that we wrote, or that we know
             continue
     return found

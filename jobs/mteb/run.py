@@ -25,12 +25,16 @@ from qre.tasks.mteb import COMMIT, META, REPORT, TABLE, Rule, Scores, best, offi
 
 MATCHES = ("other", "unrecorded", "exact")  # of revisions, from worst to best
 REPORT_OF_JOIN = ("kind", "encoder", "model", "detail")
-SIDES = {"query": ("query",), "document": ("document", "passage", "corpus")}  # where encode_query and encode_document look
+SIDES = {
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+}  # where encode_query and encode_document look
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]{0,120}")  # of a name that becomes a folder
 
 
 class Encoder(NamedTuple):
-    """An encoder as its authors published it: its name in a sweep, its id on the hub ("" where it has none), its commit."""
+    """An encoder as its authors published it: its name in a sweep, its id on the hub ("" where it has none), its
+    commit."""
 
     name: str
     id: str
@@ -45,8 +49,13 @@ class Joined(NamedTuple):
 
 
 def published(specs: Iterable[EncoderSpec]) -> list[Encoder]:
-    """The specs that a public score belongs to: of the hub, with nothing that makes them another encoder (a prompt, dtype, limit, layer, transform)."""
-    return [Encoder(spec.name, spec.id, spec.revision) for spec in specs if isinstance(spec, HubSpec) and not spec.departures]
+    """The specs that a public score belongs to: of the hub, with nothing that makes them another encoder (a prompt,
+    dtype, limit, layer, transform)."""
+    return [
+        Encoder(spec.name, spec.id, spec.revision)
+        for spec in specs
+        if isinstance(spec, HubSpec) and not spec.departures
+    ]
 
 
 def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["exact", "any"] = "any") -> Joined:
@@ -56,15 +65,22 @@ def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["e
 
     Args:
         table: long, of `qre.tasks.mteb`, all revisions.
-        revisions: "exact" takes only results of the encoder's own commit; "any" takes, for tasks without those, results whose revision was not
-            recorded, then those of another one. The column `match` says which: exact, unrecorded, other.
+        revisions: "exact" takes only results of the encoder's own commit; "any" takes, for tasks without those, results
+            whose revision was not recorded, then those of another one. The column `match` says which: exact,
+            unrecorded, other.
     """
     by_id = dict(list(table.groupby(table.model.str.casefold(), sort=False)))
     pieces, report, used = [], [], set()
     for encoder in encoders:
         found = by_id.get(encoder.id.casefold())
         if found is None:
-            report.append(_row("encoder without results", encoder, "its id is not in the results" if encoder.id else "it has no id on the hub"))
+            report.append(
+                _row(
+                    "encoder without results",
+                    encoder,
+                    "its id is not in the results" if encoder.id else "it has no id on the hub",
+                )
+            )
             continue
         used.add(encoder.id.casefold())
         taken, odd = _join_one(found, encoder, revisions)
@@ -79,15 +95,23 @@ def join(table: pd.DataFrame, encoders: Iterable[Encoder], revisions: Literal["e
 
 def _join_one(found: pd.DataFrame, encoder: Encoder, revisions: str) -> tuple[pd.DataFrame, list[tuple]]:
     """(the rows taken, one a task; rows of the report)."""
-    found = found.assign(encoder=encoder.name, match=[_match(revision, encoder.revision) for revision in found.revision])
+    found = found.assign(
+        encoder=encoder.name, match=[_match(revision, encoder.revision) for revision in found.revision]
+    )
     usable = found if revisions == "any" else found[found.match == "exact"]
     taken = best(usable, ("task",), lambda row: (MATCHES.index(row.match), row.model == encoder.id, *rank(row)))
-    report = [_row("other spelling", encoder, f"results of {model}") for model in taken.model.unique() if model != encoder.id]
+    report = [
+        _row("other spelling", encoder, f"results of {model}") for model in taken.model.unique() if model != encoder.id
+    ]
     if taken.empty:
         report.append(_row("encoder without results", encoder, "none of its own commit"))
     for revision, rows in found[found.match != "exact"].groupby("revision"):
         count = int((taken.revision == revision).sum())
-        report.append(_row("revision mismatch", encoder, f"{count} of {len(rows)} scores of revision {revision or '(none)'} taken"))
+        report.append(
+            _row(
+                "revision mismatch", encoder, f"{count} of {len(rows)} scores of revision {revision or '(none)'} taken"
+            )
+        )
     return taken, report
 
 
@@ -101,8 +125,11 @@ def _row(kind: str, encoder: Encoder, detail: str) -> tuple:
     return kind, encoder.name, encoder.id, detail
 
 
-def missing(table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[str], revisions: Literal["exact", "any"] = "any") -> pd.DataFrame:
-    """What lacks: one row (encoder, id, revision, task) for each encoder and task without a score; `revisions` as in `join`."""
+def missing(
+    table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[str], revisions: Literal["exact", "any"] = "any"
+) -> pd.DataFrame:
+    """What lacks: one row (encoder, id, revision, task) for each encoder and task without a score; `revisions` as in
+    `join`."""
     encoders, tasks = list(encoders), list(dict.fromkeys(tasks))
     joined = join(table, encoders, revisions).table
     have = set(zip(joined.encoder, joined.task, strict=True))
@@ -113,13 +140,22 @@ def missing(table: pd.DataFrame, encoders: Iterable[Encoder], tasks: Iterable[st
 class MtebEncoder:
     """A callable as an encoder for `mteb`: its EncoderProtocol.
 
-    The callable is given texts, and what is put before each where that is not left to it. It is looked up in `prompts` as MTEB's own wrapper of sentence-transformers does: by
-    task and side, task, type of the task and side, type, side; then as `encode_query` and `encode_document` do; and where nothing is found it is
-    `default`, None for the callable's own.
+    The callable is given texts, and what is put before each where that is not left to it. It is looked up in `prompts`
+    as MTEB's own wrapper of sentence-transformers does: by task and side, task, type of the task and side, type, side;
+    then as `encode_query` and `encode_document` do; and where nothing is found it is `default`, None for the callable's
+    own.
     """
 
-    def __init__(self, encode: Callable[..., np.ndarray], meta, prompts: Mapping[str, str], default: str | None, similarity: str):
-        self._encode, self.mteb_model_meta, self.prompts, self._default, self._similarity = encode, meta, prompts, default, similarity
+    def __init__(
+        self, encode: Callable[..., np.ndarray], meta, prompts: Mapping[str, str], default: str | None, similarity: str
+    ):
+        self._encode, self.mteb_model_meta, self.prompts, self._default, self._similarity = (
+            encode,
+            meta,
+            prompts,
+            default,
+            similarity,
+        )
         self._known = _known(prompts)
 
     def prompt_of(self, task_metadata, prompt_type) -> str | None:
@@ -132,7 +168,8 @@ class MtebEncoder:
         return next((self.prompts[name] for name in sides if name in self.prompts), self._default)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
-        """(n, d) float32 for n texts; the batches of `inputs` are joined, as the callable makes better ones (by length).
+        """(n, d) float32 for n texts; the batches of `inputs` are joined, as the callable makes better ones (by
+        length).
 
         Raises:
             ShapeError: the callable gave another number of rows, or no matrix.
@@ -145,7 +182,9 @@ class MtebEncoder:
             raise ShapeError(f"{len(texts)} texts gave an array of shape {vectors.shape}", self.mteb_model_meta.name)
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[:10]
         if len(bad):
-            raise NonFiniteError(f"NaN or Inf in texts of {task_metadata.name}", self.mteb_model_meta.name, tuple(bad.tolist()))
+            raise NonFiniteError(
+                f"NaN or Inf in texts of {task_metadata.name}", self.mteb_model_meta.name, tuple(bad.tolist())
+            )
         return vectors
 
     def similarity(self, embeddings1, embeddings2):
@@ -189,24 +228,29 @@ def run(
 ) -> Scores:
     """Run MTEB tasks for one encoder; tasks whose result is in the folder already are not run again.
 
-    Results are written by `mteb`'s own form to folder/results/<name>/<revision>/<task>.json, each whole or not at all, and read back by the very
-    rules of `read_results`. A task that fails (its data cannot be had, the encoder raises) is a row of the report and stops no other.
+    Results are written by `mteb`'s own form to folder/results/<name>/<revision>/<task>.json, each whole or not at all,
+    and read back by the very rules of `read_results`. A task that fails (its data cannot be had, the encoder raises) is
+    a row of the report and stops no other.
 
     Args:
         encode: n texts, and what is put before each where `prompts` or `default` say it, to an (n, d) array.
         name: the id on the hub, or another name of the form [owner/]name.
         revision: its commit, or another name of a revision.
-        tasks: names of MTEB tasks (with the splits and subsets of `official_rules`), or task objects of `mteb`, taken as they are.
+        tasks: names of MTEB tasks (with the splits and subsets of `official_rules`), or task objects of `mteb`, taken
+            as they are.
         prompts, default: by task, type of task or side; see MtebEncoder. They are recorded in model_meta.json.
         similarity: how vectors are compared: cosine, dot, euclidean or manhattan.
         progress: told the task that is begun, how many are done, and of how many.
 
     Raises:
-        UserError: mteb is not installed, a task is unknown, the name or revision cannot be a folder, or the folder holds results of this encoder
-            with other prompts.
+        UserError: mteb is not installed, a task is unknown, the name or revision cannot be a folder, or the folder
+            holds results of this encoder with other prompts.
     """
     if importlib.util.find_spec("mteb") is None:
-        raise UserError("running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install -e \".[mteb]\" in this project's checkout")
+        raise UserError(
+            'running MTEB tasks needs mteb, and so Python 3.11 or newer: pip install -e ".[mteb]" in this project\'s '
+            "checkout"
+        )
     tasks = [task_of(task) if isinstance(task, str) else task for task in tasks]
     told = {prompt: text for prompt, text in (prompts or {}).items() if text}
     encoder = MtebEncoder(encode, _meta(name, revision, told, similarity), prompts or {}, default, similarity)
@@ -232,7 +276,11 @@ def task_of(name: str, rule: Rule | None = None):
 
     rule = rule or official_rules().get(name)
     try:
-        return mteb.get_task(name, eval_splits=list(rule.splits), hf_subsets=list(rule.subsets)) if rule else mteb.get_task(name)
+        return (
+            mteb.get_task(name, eval_splits=list(rule.splits), hf_subsets=list(rule.subsets))
+            if rule
+            else mteb.get_task(name)
+        )
     except KeyError as error:
         raise UserError("MTEB task " + error.args[0].removeprefix("KeyError: ")) from None
 
@@ -244,7 +292,12 @@ def _evaluate(encoder: MtebEncoder, task, place: Folder) -> str:
     try:
         with _without_bars():
             result = mteb.evaluate(
-                encoder, task, cache=None, co2_tracker=False, show_progress_bar=False, encode_kwargs={"batch_size": 1024, "show_progress_bar": False}
+                encoder,
+                task,
+                cache=None,
+                co2_tracker=False,
+                show_progress_bar=False,
+                encode_kwargs={"batch_size": 1024, "show_progress_bar": False},
             )
     except Exception as error:  # of the encoder, the hub or mteb: the other tasks are not touched by it
         return printable(f"{type(error).__name__}: {error}", 500)

@@ -1,4 +1,5 @@
-"""What passes are expected to cost: for their order, and for the slot that holds them. By the model of qre/encoders/cost.py."""
+"""What passes are expected to cost: for their order, and for the slot that holds them. By the model of
+qre/encoders/cost.py."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> bool:
 
 
 def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int) -> float:
-    """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order only."""
+    """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order
+    only."""
     if isinstance(spec, StaticSpec) or is_static(attributes):
         return 5e-5 * texts
     if isinstance(spec, ClassicalSpec):
@@ -27,7 +29,8 @@ def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int)
 
 
 def expected_cost(spec: FolderSpec | HubSpec, attributes: dict, words: int, n: int, config: SweepConfig) -> Estimate:
-    """What a transformer will take for so many words, and for storing n vectors. `attributes` are what is known of it."""
+    """What a transformer will take for so many words, and for storing n vectors. `attributes` are what is known of
+    it."""
     budget = spec.token_budget or config.encode.token_budget
     width = attributes.get("hidden_size") or attributes.get("embedding_dimension")
     return estimate(attributes.get("parameters"), weight_bytes(spec), width, spec.dtype, words, n, budget)

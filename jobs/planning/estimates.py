@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from jobs.config import SweepConfig
-from jobs.planning.costs import expected_cost, is_transformer
-from jobs.planning.units import PassWork
-from jobs.planning.plan import Plan
 from jobs.config.prices import ESTIMATED, OTHER, price_of
+from jobs.planning.costs import expected_cost, is_transformer
+from jobs.planning.plan import Plan
+from jobs.planning.units import PassWork
 from qre.encoders.cost import GPUS
 from qre.encoders.spec import HubSpec, ModelSpec, StaticSpec
 
@@ -31,7 +31,8 @@ def _words(texts: tuple[str, ...]) -> int:
 
 
 def expected_costs(plan: Plan, config: SweepConfig) -> dict:
-    """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are (`static`, `classical`): plain values.
+    """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are
+    (`static`, `classical`): plain values.
 
     Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
     """
@@ -53,7 +54,15 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
             continue
         total["passes"] += 1
         total["parameters"] += cost.parameters
-        each.append({"name": unit.spec.name, "parameters": cost.parameters, "memory": cost.memory, "download": download, "fits": cost.fits})
+        each.append(
+            {
+                "name": unit.spec.name,
+                "parameters": cost.parameters,
+                "memory": cost.memory,
+                "download": download,
+                "fits": cost.fits,
+            }
+        )
         total["download"] += download
         total["stored"] += cost.stored * len(work.units)
         total["memory"] = max(total["memory"], cost.memory)
@@ -64,8 +73,8 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
 
 
 def with_prices(costs: dict, prices: Mapping[str, float]) -> dict:
-    """The same with the price of an hour and the cost on each GPU type (None where it has no price), and the type that is cheapest of those that hold
-    the most of the encoders."""
+    """The same with the price of an hour and the cost on each GPU type (None where it has no price), and the type that
+    is cheapest of those that hold the most of the encoders."""
     gpus = {}
     for name, gpu in costs["gpus"].items():
         price = price_of(name, prices)

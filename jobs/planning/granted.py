@@ -1,4 +1,5 @@
-"""How many CPUs this process is granted: by the machine, by an affinity mask (Slurm, taskset), by the quota of its cgroups (containers)."""
+"""How many CPUs this process is granted: by the machine, by an affinity mask (Slurm, taskset), by the quota of its
+cgroups (containers)."""
 
 from __future__ import annotations
 
@@ -29,11 +30,14 @@ def _quotas(root: Path) -> Iterator[float]:
         elif "cpu" in controllers.split(","):
             for mount in dict.fromkeys((controllers, "cpu,cpuacct", "cpu")):
                 for folder in _upwards(root / "sys/fs/cgroup" / mount, path):
-                    yield from _ratio(_text(folder / "cpu.cfs_quota_us").strip(), _text(folder / "cpu.cfs_period_us").strip())
+                    yield from _ratio(
+                        _text(folder / "cpu.cfs_quota_us").strip(), _text(folder / "cpu.cfs_period_us").strip()
+                    )
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """The folder of a cgroup and those above it. In a container the path may be the host's, and only the mount itself is there."""
+    """The folder of a cgroup and those above it. In a container the path may be the host's, and only the mount itself
+    is there."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for depth in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:depth])

@@ -1,7 +1,9 @@
-"""Which encoders are near-copies of each other, so that no split of a prediction may part them; and which are of one origin.
+"""Which encoders are near-copies of each other, so that no split of a prediction may part them; and which are of one
+origin.
 
-Two labels, one coarser than the other. A *group* are near-copies: one layer and pooling, one vectoriser. A *kind* is a whole model, with all that is
-read off it, or a whole family of vectorisers: what a really new encoder differs from the known in.
+Two labels, one coarser than the other. A *group* are near-copies: one layer and pooling, one vectoriser. A *kind* is a
+whole model, with all that is read off it, or a whole family of vectorisers: what a really new encoder differs from the
+known in.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) 
     Args:
         parent: key of its pass and readout.
         bases: of encoders of the hub, id -> the model that it was made from.
-        by: "base": all that come from one model of the hub, over however many steps; of other encoders as "parent". "parent": those of one pass and
-            readout, and of one vectoriser whatever its dimension. "family".
+        by: "base": all that come from one model of the hub, over however many steps; of other encoders as "parent".
+            "parent": those of one pass and readout, and of one vectoriser whatever its dimension. "family".
     """
     if by == "family":
         return spec.family
@@ -28,7 +30,8 @@ def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) 
 
 
 def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str]:
-    """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a package; a family of vectorisers.
+    """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a
+    package; a family of vectorisers.
 
     A folder does not say what it was made from. Folders of one family, as the config names it, are of one kind.
 
@@ -53,7 +56,8 @@ def _kind(spec: EncoderSpec, bases: Mapping[str, str]) -> str:
 
 
 def _root(model: str, bases: Mapping[str, str]) -> str:
-    """Where the chain of base models begins; cards may name each other in a circle, and then its first name in order is taken."""
+    """Where the chain of base models begins; cards may name each other in a circle, and then its first name in order is
+    taken."""
     seen = [model]
     while (base := bases.get(seen[-1])) is not None:
         if base in seen:

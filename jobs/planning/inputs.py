@@ -1,7 +1,8 @@
-"""The files that a config names, where its `inputs:` says that they lie: a folder, or a prefix of a bucket that they are fetched from.
+"""The files that a config names, where its `inputs:` says that they lie: a folder, or a prefix of a bucket that they
+are fetched from.
 
-What is fetched is read at once and gone again: nothing of it is kept, so that what was replaced in the bucket is never taken for what it was. Keys are
-made of contents, so they do not depend on where a file came from.
+What is fetched is read at once and gone again: nothing of it is kept, so that what was replaced in the bucket is never
+taken for what it was. Keys are made of contents, so they do not depend on where a file came from.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ SHOWN = 8  # names, where one is missing
 
 
 def named(config: SweepConfig) -> list[tuple[str, str]]:
-    """(place in the config, path) of each file that the driver reads, and of folders of MTEB's results; encoders are read on the nodes."""
+    """(place in the config, path) of each file that the driver reads, and of folders of MTEB's results; encoders are
+    read on the nodes."""
     found: list[tuple[str, str]] = []
 
     def note(place: str, path: str) -> str:
@@ -52,11 +54,13 @@ def named(config: SweepConfig) -> list[tuple[str, str]]:
 def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[str], str] | None]]:
     """The config with its paths as they are on this machine, while the files are there.
 
-    With it comes what turns the path of a fetched file, in a message, back into where it came from; None where nothing was fetched. Relative paths are
-    looked up below `inputs:`, without it in the config's folder; absolute ones are this machine's.
+    With it comes what turns the path of a fetched file, in a message, back into where it came from; None where nothing
+    was fetched. Relative paths are looked up below `inputs:`, without it in the config's folder; absolute ones are this
+    machine's.
 
     Raises:
-        UserError: a path that is not below `inputs:`, a file that is not there (with those that are), more than MOST_BYTES, no such folder or bucket.
+        UserError: a path that is not below `inputs:`, a file that is not there (with those that are), more than
+            MOST_BYTES, no such folder or bucket.
         TimeoutError: the bucket does not answer.
     """
     if config.inputs is None:
@@ -84,10 +88,12 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
 
 
 def check_encoder(place: str, path: str, config: SweepConfig) -> None:
-    """UserError where an encoder's folder is to be looked up below `inputs:`: it is read on the nodes, and nothing is fetched to them."""
+    """UserError where an encoder's folder is to be looked up below `inputs:`: it is read on the nodes, and nothing is
+    fetched to them."""
     if config.inputs is not None and not os.path.isabs(os.path.expanduser(path)):
         raise UserError(
-            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give the absolute folder "
+            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give "
+            f"the absolute folder "
             "that it has on all nodes, or put the encoder on the hub"
         )
 
@@ -97,15 +103,33 @@ def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
 
     public = _as_named(resolved.public, shown)
     public = replace(public, notes=tuple(map(shown, public.notes)))
-    return replace(resolved, public=public, notes=list(map(shown, resolved.notes)), incomplete=list(map(shown, resolved.incomplete)))
+    return replace(
+        resolved,
+        public=public,
+        notes=list(map(shown, resolved.notes)),
+        incomplete=list(map(shown, resolved.incomplete)),
+    )
 
 
 def as_written(resolved: Resolved, config: SweepConfig) -> Resolved:
-    """What was resolved, with the results of others told by the paths that the config has: they are files of the map, which goes to other machines."""
-    written = {below(config.folder, path): path for entry in config.tasks if isinstance(entry, MtebScores) for path in entry.results}
+    """What was resolved, with the results of others told by the paths that the config has: they are files of the map,
+    which goes to other machines."""
+    written = {
+        below(config.folder, path): path
+        for entry in config.tasks
+        if isinstance(entry, MtebScores)
+        for path in entry.results
+    }
 
     def shown(text: str) -> str:
-        place = next((place for place in sorted(written, key=len, reverse=True) if text == place or text.startswith(f"{place}{os.sep}")), None)
+        place = next(
+            (
+                place
+                for place in sorted(written, key=len, reverse=True)
+                if text == place or text.startswith(f"{place}{os.sep}")
+            ),
+            None,
+        )
         return text if place is None else written[place] + text[len(place) :]
 
     return replace(resolved, public=_as_named(resolved.public, shown))
@@ -114,7 +138,12 @@ def as_written(resolved: Resolved, config: SweepConfig) -> Resolved:
 def _as_named(public: PublicScores, shown: Callable[[str], str]) -> PublicScores:
     def told(frame: pd.DataFrame) -> pd.DataFrame:
         texts = [column for column in ("file", "results", "detail") if column in frame]
-        return frame.assign(**{column: [shown(value) if isinstance(value, str) else value for value in frame[column]] for column in texts})
+        return frame.assign(
+            **{
+                column: [shown(value) if isinstance(value, str) else value for value in frame[column]]
+                for column in texts
+            }
+        )
 
     return replace(public, table=told(public.table), report=told(public.report))
 
@@ -152,7 +181,8 @@ def _relative(place: str, path: str) -> str:
         return "/".join(parts(path))
     except ValueError:
         raise UserError(
-            f"{place}: {path}: a path below inputs has no .. in it, and its parts are of A-Z a-z 0-9 . _ = + - and begin with a letter or digit; "
+            f"{place}: {path}: a path below inputs has no .. in it, and its parts are of A-Z a-z 0-9 . _ = + - and "
+            f"begin with a letter or digit; "
             "rename the file, or give an absolute path"
         ) from None
 
@@ -171,21 +201,34 @@ def _fetch(address: Address, wanted: dict[str, str], folder: Path) -> None:
     there = files.everything() if wanted else {}
     chosen: dict[str, int] = {}
     for path, place in wanted.items():
-        found = {path: there[path]} if path in there else {name: size for name, size in there.items() if name.startswith(f"{path}/")}
+        found = (
+            {path: there[path]}
+            if path in there
+            else {name: size for name, size in there.items() if name.startswith(f"{path}/")}
+        )
         if not found:
             raise UserError(f"{place}: there is no {path} in {address}: {_listed(sorted(there))}")
         chosen |= found
     if odd := [name for name in chosen if not _is_plain(name)]:
-        print(f"inputs: {_listed(odd, 'left alone are')}, whose names are not of A-Z a-z 0-9 . _ = + -", file=sys.stderr, flush=True)
+        print(
+            f"inputs: {_listed(odd, 'left alone are')}, whose names are not of A-Z a-z 0-9 . _ = + -",
+            file=sys.stderr,
+            flush=True,
+        )
         chosen = {name: size for name, size in chosen.items() if _is_plain(name)}
     total = sum(chosen.values())
     if total > MOST_BYTES or len(chosen) > MOST_FILES:
         raise UserError(
-            f"inputs: the config names {len(chosen)} files of {total / 2**30:.1f} GiB in {address}, and at most {MOST_FILES} files of "
+            f"inputs: the config names {len(chosen)} files of {total / 2**30:.1f} GiB in {address}, and at most "
+            f"{MOST_FILES} files of "
             f"{MOST_BYTES / 2**30:.0f} GiB are fetched; name fewer, or mount them and give an absolute path"
         )
     if total > TOLD_BYTES:
-        print(f"inputs: fetching {len(chosen)} files, {total / 2**20:.0f} MiB, from {address}", file=sys.stderr, flush=True)
+        print(
+            f"inputs: fetching {len(chosen)} files, {total / 2**20:.0f} MiB, from {address}",
+            file=sys.stderr,
+            flush=True,
+        )
     files.map(lambda name: _copy(files, name, folder.joinpath(*parts(name))), chosen, width=16)
     if total > TOLD_BYTES:
         print(f"inputs: {len(chosen)} files fetched", file=sys.stderr, flush=True)
@@ -197,7 +240,9 @@ def _copy(files: Files, name: str, target: Path) -> None:
         with files.open(name) as source, open(target, "xb") as file:
             shutil.copyfileobj(source, file, PIECE)
     except FileNotFoundError as error:
-        raise UserError(f"inputs: {name} was there a moment ago: {error}; run the same command again when the files are in place") from None
+        raise UserError(
+            f"inputs: {name} was there a moment ago: {error}; run the same command again when the files are in place"
+        ) from None
 
 
 def _is_plain(name: str) -> bool:
@@ -211,13 +256,20 @@ def _is_plain(name: str) -> bool:
 def _listed(names: list[str], start: str = "there are") -> str:
     if not names:
         return "nothing is there"
-    return f"{start} " + ", ".join(map(ascii, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return (
+        f"{start} "
+        + ", ".join(map(ascii, names[:SHOWN]))
+        + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    )
 
 
 def _address(location: str) -> Address | None:
     address = _as_inputs(lambda: parse(location))
     if address is not None and not address.prefix:
-        raise UserError(f"inputs: {location}: name a prefix of the bucket, {address.scheme}://{address.bucket}/inputs, and put the files below it")
+        raise UserError(
+            f"inputs: {location}: name a prefix of the bucket, {address.scheme}://{address.bucket}/inputs, and put "
+            f"the files below it"
+        )
     return address
 
 

@@ -1,4 +1,5 @@
-"""What the hub said, kept in the store: what it said of a commit never changes, so a catalogue that is pinned resolves without a request."""
+"""What the hub said, kept in the store: what it said of a commit never changes, so a catalogue that is pinned resolves
+without a request."""
 
 from __future__ import annotations
 
@@ -18,17 +19,22 @@ Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or 
 
 
 class Memory:
-    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub said."""
+    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub
+    said."""
 
     def __init__(self, store: Store):
         self._folder = store.folder
-        self._looked: dict[str, bytes | None] = {}  # what stood there when it was read; it is not read again to be written
+        self._looked: dict[
+            str, bytes | None
+        ] = {}  # what stood there when it was read; it is not read again to be written
 
     def read_all(self, places: Iterable[Place], of_rule: bool = False) -> dict[Place, HubModel]:
-        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left out.
+        """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left
+        out.
 
         Args:
-            of_rule: leave out what was kept when another rule said which files count; else such a record is taken without its list.
+            of_rule: leave out what was kept when another rule said which files count; else such a record is taken
+                without its list.
         """
         places = list(places)
         branches = {place: self._branch(*place) for place in places if not COMMIT.fullmatch(place[1] or "")}
@@ -43,7 +49,8 @@ class Memory:
         """Keep what the hub said of encoders.
 
         Args:
-            whole: whether their lists of files are the hub's; those of a node's cache may lack some, and are not taken for it.
+            whole: whether their lists of files are the hub's; those of a node's cache may lack some, and are not taken
+                for it.
         """
         contents = {}
         for (name, revision), model in models.items():
@@ -76,7 +83,11 @@ class Memory:
             return
         self._looked |= self._folder.read_many(name for name in contents if name not in self._looked)
         there = {name: self._looked.get(name) or b"" for name in contents}
-        new = {name: content for name, content in contents.items() if there[name] != content and not _is_newer(name, there[name])}
+        new = {
+            name: content
+            for name, content in contents.items()
+            if there[name] != content and not _is_newer(name, there[name])
+        }
         self._folder.write_many(new)
         self._looked |= new
 
@@ -98,7 +109,8 @@ def _bytes(record: dict) -> bytes:
 
 
 def _record(content: bytes) -> dict | None:
-    """The record in a file, without its schema; None where it is none. A list stands for the names of a query, as they were once kept."""
+    """The record in a file, without its schema; None where it is none. A list stands for the names of a query, as they
+    were once kept."""
     try:
         values = json.loads(content)
         return {"names": values} if isinstance(values, list) else checked("hub/", values)
@@ -134,7 +146,11 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
             return None
         if not isinstance(values["attributes"], dict) or not isinstance(values["prompts"], dict):
             return None
-        pairs = {name: tuple(map(tuple, values[name] if known or name != "files" else ())) for name in ("files", "python", "bodies") if name in values}
+        pairs = {
+            name: tuple(map(tuple, values[name] if known or name != "files" else ()))
+            for name in ("files", "python", "bodies")
+            if name in values
+        }
         return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values.get("code", ()))})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores
-from jobs.records.ownership import Owner
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
-from jobs.planning.units import PassWork, Scoring, Unit, score_key
 from jobs.planning.prompts import score_file
 from jobs.planning.resolve import Resolved
+from jobs.planning.units import PassWork, Scoring, Unit, score_key
+from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity
 from qre.encoders.passes import parent_key, pass_key, unit_key
 from qre.encoders.spec import HubSpec
@@ -33,7 +33,8 @@ class Plan:
         units: all of the config, in its order.
         embedded, featured: keys of units whose embedding, or feature row, is in the store.
         lacking: of units whose embedding is there, the folders of feature shards that they are not in.
-        scored: (task, unit key) of scores that are in the store -> the name there; tasks by fingerprint, of this config only.
+        scored: (task, unit key) of scores that are in the store -> the name there; tasks by fingerprint, of this config
+            only.
         failures: by unit key or score_key; only those that will not be tried again now.
         passes: to run, longest first.
         atlas_done: the atlas in the store is the one of this config and these features and scores.
@@ -85,9 +86,12 @@ def method_folder(config: SweepConfig, fingerprint: str) -> str:
 
 
 def feature_folders(config: SweepConfig, fingerprint: str) -> dict[str, FeatureMethod | None]:
-    """Folder -> what its shards hold: the sweep's own features; with tasks also what predictions are made of and compared with. None: the spectra."""
+    """Folder -> what its shards hold: the sweep's own features; with tasks also what predictions are made of and
+    compared with. None: the spectra."""
     methods = [config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())]
-    return {_folder(method, fingerprint): method for method in methods} | ({spectra_folder(fingerprint): None} if config.tasks else {})
+    return {_folder(method, fingerprint): method for method in methods} | (
+        {spectra_folder(fingerprint): None} if config.tasks else {}
+    )
 
 
 def spectra_folder(fingerprint: str) -> str:
@@ -100,7 +104,11 @@ def _folder(method: FeatureMethod, fingerprint: str) -> str:
 
 
 def make_plan(
-    config: SweepConfig, store: Store, resolved: Resolved, retry_failed: bool = False, given_up: Mapping[str, Failure] = MappingProxyType({})
+    config: SweepConfig,
+    store: Store,
+    resolved: Resolved,
+    retry_failed: bool = False,
+    given_up: Mapping[str, Failure] = MappingProxyType({}),
 ) -> Plan:
     """What is left to do for a config, given the store.
 
@@ -115,32 +123,63 @@ def make_plan(
     """
     sentences = resolved.sentences
     units = [
-        Unit(unit_key(spec, sentences.fingerprint, config.encode), parent_key(spec), spec, resolved.attributes.get(spec.name, {}))
+        Unit(
+            unit_key(spec, sentences.fingerprint, config.encode),
+            parent_key(spec),
+            spec,
+            resolved.attributes.get(spec.name, {}),
+        )
         for spec in resolved.specs
     ]
     units, same = _distinct(units)
     keys = {unit.key for unit in units}
     embedded = frozenset(store.embeddings.keys() & keys)
     held = {folder: store.features.keys(folder, keys) for folder in feature_folders(config, sentences.fingerprint)}
-    featured = frozenset(keys.intersection(*held.values()) - given_up.keys())  # of those that are given up, the rows are there and cannot be read
+    featured = frozenset(
+        keys.intersection(*held.values()) - given_up.keys()
+    )  # of those that are given up, the rows are there and cannot be read
     kept = store.scores.pairs() if resolved.tasks else set()
-    scored = {(key, unit.key): name for key, task in resolved.tasks.items() for unit in units if (key, name := score_file(task, unit)) in kept and score_key(key, unit.key) not in given_up}
-    unscored = {score_key(task, unit.key): (task, unit) for task in resolved.tasks for unit in units if (task, unit.key) not in scored}
+    scored = {
+        (key, unit.key): name
+        for key, task in resolved.tasks.items()
+        for unit in units
+        if (key, name := score_file(task, unit)) in kept and score_key(key, unit.key) not in given_up
+    }
+    unscored = {
+        score_key(task, unit.key): (task, unit)
+        for task in resolved.tasks
+        for unit in units
+        if (task, unit.key) not in scored
+    }
     failures = {
-        key: failure for key, failure in {**store.failures.read_all((keys - featured) | unscored.keys()), **given_up}.items()
-        if (key in keys - featured or key in unscored) and (key in given_up or (failure.kind == "permanent" and not retry_failed))
-    }  # fmt: skip
+        key: failure
+        for key, failure in {**store.failures.read_all((keys - featured) | unscored.keys()), **given_up}.items()
+        if (key in keys - featured or key in unscored)
+        and (key in given_up or (failure.kind == "permanent" and not retry_failed))
+    }
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
     to_score = [pair for key, pair in unscored.items() if key not in failures and pair[1].key not in failures]
     failures |= {failure.key: failure for failure in (*resolved.unresolved, *resolved.unasked)}
     shown = [unit for unit in units if unit.key in featured]
     manifest = store.atlases.manifest(config.name)
     plan = Plan(
-        sentences=sentences, units=tuple(units), embedded=embedded, featured=featured,
-        lacking={key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured},
-        tasks=resolved.tasks, scored=scored, failures=failures, passes=_passes(todo, to_score, resolved, config),
-        atlas_done=False, notes=tuple(resolved.notes + same), public=resolved.public, incomplete=tuple(dict.fromkeys(resolved.incomplete)), owner=resolved.owner,
-    )  # fmt: skip
+        sentences=sentences,
+        units=tuple(units),
+        embedded=embedded,
+        featured=featured,
+        lacking={
+            key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured
+        },
+        tasks=resolved.tasks,
+        scored=scored,
+        failures=failures,
+        passes=_passes(todo, to_score, resolved, config),
+        atlas_done=False,
+        notes=tuple(resolved.notes + same),
+        public=resolved.public,
+        incomplete=tuple(dict.fromkeys(resolved.incomplete)),
+        owner=resolved.owner,
+    )
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest.get("identity") == identity)
 
@@ -148,26 +187,44 @@ def make_plan(
 def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:
     """The identity of the atlas of what is done."""
     rows = shown_rows(shown, config)
-    prediction = {
-        "settings": config.prediction.model_dump(mode="json"), "public": plan.public.digest,
-        "tasks": {fingerprint: task.name for fingerprint, task in plan.tasks.items()},
-        "scored": content_key(sorted((task, name) for (task, _), name in plan.scored.items())),
-    } if config.tasks else None  # fmt: skip
+    prediction = (
+        {
+            "settings": config.prediction.model_dump(mode="json"),
+            "public": plan.public.digest,
+            "tasks": {fingerprint: task.name for fingerprint, task in plan.tasks.items()},
+            "scored": content_key(sorted((task, name) for (task, _), name in plan.scored.items())),
+        }
+        if config.tasks
+        else None
+    )
     return atlas_identity(rows, config.features, config.atlas, plan.sentences.fingerprint, prediction)
 
 
 def shown_rows(units: Iterable[Unit], config: SweepConfig) -> list[dict]:
     """What the atlas knows of each encoder beside its features: one row (a dict of plain values) a unit."""
     rows, units = [], list(units)
-    bases = {unit.spec.id: unit.attributes["base_model"] for unit in units if isinstance(unit.spec, HubSpec) and unit.attributes.get("base_model")}
+    bases = {
+        unit.spec.id: unit.attributes["base_model"]
+        for unit in units
+        if isinstance(unit.spec, HubSpec) and unit.attributes.get("base_model")
+    }
     for unit, kind in zip(units, kinds_of([unit.spec for unit in units], bases), strict=True):
         spec = unit.spec
         layer, pooling = spec.readout or (None, None)
-        rows.append({
-            "key": unit.key, "name": spec.name, "family": spec.family, "source": spec.source, "parent": unit.parent,
-            "group": group_of(spec, unit.parent, bases, config.prediction.group_by), "kind": kind,
-            "layer": layer, "pooling": pooling, "transforms": ",".join(spec.transforms),
-        })  # fmt: skip
+        rows.append(
+            {
+                "key": unit.key,
+                "name": spec.name,
+                "family": spec.family,
+                "source": spec.source,
+                "parent": unit.parent,
+                "group": group_of(spec, unit.parent, bases, config.prediction.group_by),
+                "kind": kind,
+                "layer": layer,
+                "pooling": pooling,
+                "transforms": ",".join(spec.transforms),
+            }
+        )
     return rows
 
 
@@ -183,7 +240,9 @@ def _distinct(units: list[Unit]) -> tuple[list[Unit], list[str]]:
     return list(first.values()), notes
 
 
-def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resolved, config: SweepConfig) -> tuple[PassWork, ...]:
+def _passes(
+    units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resolved, config: SweepConfig
+) -> tuple[PassWork, ...]:
     sentences = resolved.sentences
     groups: dict[str, tuple[list[Unit], dict[str, list[Unit]]]] = {}
 
@@ -196,8 +255,21 @@ def _passes(units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resol
         group(unit)[1].setdefault(task, []).append(unit)
     passes = []
     for key, (embed, score) in groups.items():
-        work = PassWork(key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items()))
-        first, texts = work.members[0], sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
+        work = PassWork(
+            key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items())
+        )
+        first, texts = (
+            work.members[0],
+            sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0),
+        )
         slots = slots_of(first.spec, first.attributes, config)
-        passes.append(replace(work, seconds=cpu_seconds(first.spec, first.attributes, texts), slot=slots[0], slots=slots, fetched=isinstance(first.spec, HubSpec)))
+        passes.append(
+            replace(
+                work,
+                seconds=cpu_seconds(first.spec, first.attributes, texts),
+                slot=slots[0],
+                slots=slots,
+                fetched=isinstance(first.spec, HubSpec),
+            )
+        )
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))

@@ -1,4 +1,5 @@
-"""Which prompts the texts of a task get from an encoder: those that sentence-transformers and MTEB would take, and under what name the score is kept."""
+"""Which prompts the texts of a task get from an encoder: those that sentence-transformers and MTEB would take, and
+under what name the score is kept."""
 
 from __future__ import annotations
 
@@ -10,16 +11,24 @@ from qre.errors import EncoderError
 from qre.store.folder import content_key
 from qre.tasks.task import Task
 
-TYPES = {"sts": "STS", "pairs": "PairClassification", "classification": "Classification", "clustering": "Clustering", "retrieval": "Retrieval"}  # MTEB's
+TYPES = {
+    "sts": "STS",
+    "pairs": "PairClassification",
+    "classification": "Classification",
+    "clustering": "Clustering",
+    "retrieval": "Retrieval",
+}  # MTEB's
 BARE_NAME = re.compile(r"[\w.-]+")  # what is put before a text ends in a blank, a colon or the like
 
 
 def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
-    """What is put before the texts of a task: before queries and before documents; the same twice where a task does not tell them apart.
+    """What is put before the texts of a task: before queries and before documents; the same twice where a task does not
+    tell them apart.
 
-    What the task itself says goes first. Then, an encoder with a prompt of a person's choice has that everywhere. Else it is what the encoder's
-    files state, as `encode_query`, `encode_document` and MTEB look it up: by the type of the task and the side, the type, the side. Of a query or
-    document without such a prompt nothing is put before it, and before other texts what plain `encode` puts there. Encoders that are no models have none.
+    What the task itself says goes first. Then, an encoder with a prompt of a person's choice has that everywhere. Else
+    it is what the encoder's files state, as `encode_query`, `encode_document` and MTEB look it up: by the type of the
+    task and the side, the type, the side. Of a query or document without such a prompt nothing is put before it, and
+    before other texts what plain `encode` puts there. Encoders that are no models have none.
 
     Raises:
         EncoderError: the task names a prompt that this encoder does not have.
@@ -47,12 +56,16 @@ def _said(said: str, option: str, own: dict[str, str]) -> str:
     if said in own:
         return own[said]
     if BARE_NAME.fullmatch(said):
-        raise EncoderError(f"{option}: no prompt {said!r}; this encoder has {', '.join(sorted(own))}; a text of your own ends in a blank or a colon")
+        raise EncoderError(
+            f"{option}: no prompt {said!r}; this encoder has {', '.join(sorted(own))}; a text of your own ends in a "
+            f"blank or a colon"
+        )
     return said
 
 
 def score_file(task: Task, unit: Unit) -> str:
-    """The name that a score is kept under in the store: the unit's key; where other prompts than the unit's are put before texts, they are in the name."""
+    """The name that a score is kept under in the store: the unit's key; where other prompts than the unit's are put
+    before texts, they are in the name."""
     try:
         prompts = prompts_of(task, unit.spec)
     except EncoderError:  # it gets no score

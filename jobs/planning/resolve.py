@@ -1,6 +1,8 @@
-"""From the entries of a config to encoder specs: sentences and tasks read, revisions pinned, prompts looked up, and why an encoder cannot be had.
+"""From the entries of a config to encoder specs: sentences and tasks read, revisions pinned, prompts looked up, and why
+an encoder cannot be had.
 
-What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a request.
+What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a
+request.
 """
 
 from __future__ import annotations
@@ -14,14 +16,23 @@ from pathlib import Path
 from huggingface_hub import is_offline_mode
 from pydantic import ValidationError
 
-from jobs.config import BuiltinSentences, CatalogueEntry, Entry, FolderEntry, HubEntry, ListEntry, SweepConfig, load_list
+from jobs.config import (
+    BuiltinSentences,
+    CatalogueEntry,
+    Entry,
+    FolderEntry,
+    HubEntry,
+    ListEntry,
+    SweepConfig,
+    load_list,
+)
 from jobs.config.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, public_scores
-from jobs.records.ownership import Owner
-from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
+from jobs.planning.unfit import of_catalogue, too_few_to_centre
+from jobs.records.ownership import Owner
 from qre.encoders.catalogue import chosen
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
@@ -32,8 +43,8 @@ from qre.encoders.shape import is_static
 from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
-from qre.sample_size import sample_notes
 from qre.paths import below
+from qre.sample_size import sample_notes
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -53,8 +64,10 @@ class Resolved:
         tasks: what encoders are scored on, by fingerprint.
         public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
-        unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of theirs.
-        incomplete: why the config names more than was found here: an encoder that was left out or could not be asked for.
+        unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of
+            theirs.
+        incomplete: why the config names more than was found here: an encoder that was left out or could not be asked
+            for.
         notes: what a person should know.
         owner: the config that this is, where it is to be held against the atlas in the store.
     """
@@ -72,8 +85,14 @@ class Resolved:
     owner: Owner | None = None
 
 
-def resolve(config: SweepConfig, store: Store, ask_hub: bool = True, progress: Callable[[int, int], None] = lambda done, total: None) -> Resolved:
-    """Sentences and specs of a config. Reads sentence files and encoder folders, fetching what `inputs:` has in a bucket; asks the hub, runs nothing.
+def resolve(
+    config: SweepConfig,
+    store: Store,
+    ask_hub: bool = True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Resolved:
+    """Sentences and specs of a config. Reads sentence files and encoder folders, fetching what `inputs:` has in a
+    bucket; asks the hub, runs nothing.
 
     Args:
         store: where earlier answers of the hub are kept.
@@ -110,7 +129,9 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
     resolved.notes += too_few_to_centre(config, len(resolved.sentences))
-    resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True))
+    resolved.notes += sample_notes(
+        len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True)
+    )
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes
     return resolved
@@ -162,7 +183,9 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str,
         known = {key: value for key, value in folder_shape(path).items() if value is not None}
         _add(resolved, entry, FolderSpec(path=str(path), revision=revision, **values), known, foreseen)
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
-        resolved.unresolved.append(_failure(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error)))
+        resolved.unresolved.append(
+            _failure(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error))
+        )
     except PlaceError as error:
         resolved.unasked.append(_failure(entry, entry.name or path.name, "PlaceError", str(error), transient=True))
         resolved.incomplete.append(str(error))
@@ -180,14 +203,22 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
             names = list(search(entry.query))
             names += _gone(place, entry, names, memory.read_query(entry.query) or [], resolved)
             if not names:
-                raise UserError(f"{place}.query: the hub has no encoder that it matches; check author, search and filter, and HF_TOKEN where they are private")
+                raise UserError(
+                    f"{place}.query: the hub has no encoder that it matches; check author, search and filter, and "
+                    f"HF_TOKEN where they are private"
+                )
             if len(names) == entry.query.limit and "limit" not in entry.query.model_fields_set:
-                resolved.notes.append(f"{place}.query: the first {len(names)} encoders are taken, by {entry.query.sort}; a limit: of its own takes more")
+                resolved.notes.append(
+                    f"{place}.query: the first {len(names)} encoders are taken, by {entry.query.sort}; a limit: of "
+                    f"its own takes more"
+                )
             _kept(resolved, lambda: memory.write_query(entry.query, names))
         except HubProblem as problem:
             names = memory.read_query(entry.query)
             if names is None:
-                resolved.unasked.append(_failure(entry, f"the encoders of {place}.query", problem.reason, str(problem), transient=True))
+                resolved.unasked.append(
+                    _failure(entry, f"the encoders of {place}.query", problem.reason, str(problem), transient=True)
+                )
                 resolved.incomplete.append(str(problem))
                 return []
             resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
@@ -197,11 +228,13 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
 
 
 def _gone(place: str, entry: HubEntry, names: list[str], before: list[str], resolved: Resolved) -> list[str]:
-    """What a query found before and does not find now, though it has room for more: private encoders without a token, say. They are still wanted."""
+    """What a query found before and does not find now, though it has room for more: private encoders without a token,
+    say. They are still wanted."""
     gone = [name for name in before if name not in set(names)] if len(names) < entry.query.limit else []
     if gone:
         resolved.notes.append(
-            f"{place}.query does not find {abridged(gone)} any more, which it found before; they are still taken (where they are private, check HF_TOKEN)"
+            f"{place}.query does not find {abridged(gone)} any more, which it found before; they are still taken "
+            f"(where they are private, check HF_TOKEN)"
         )
     return gone
 
@@ -225,18 +258,29 @@ class Wanted:
 
 
 def _add_hub(
-    resolved: Resolved, wanted: list[Wanted], memory: Memory, ask_hub: bool, progress: Callable[[int, int], None], foreseen: Foresight
-) -> None:  # fmt: skip
+    resolved: Resolved,
+    wanted: list[Wanted],
+    memory: Memory,
+    ask_hub: bool,
+    progress: Callable[[int, int], None],
+    foreseen: Foresight,
+) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
     places = dict.fromkeys(one.key for one in wanted)
-    known = memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
+    known = memory.read_all(
+        (place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub
+    )
     asked = [place for place in places if place not in known]
     if ask_hub and asked:
         answers = resolve_all(asked, lambda done: progress(done, len(asked)))
         known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
     if wanted and not available():
         resolved.notes.append(MISSING)
-    renamed = {model.repository for one in wanted if isinstance(model := known.get(one.key), HubModel) and model.repository != one.entry.id}
+    renamed = {
+        model.repository
+        for one in wanted
+        if isinstance(model := known.get(one.key), HubModel) and model.repository != one.entry.id
+    }
     left_out: Counter[str] = Counter()
     for one in wanted:
         model = known.get(one.key)
@@ -255,24 +299,47 @@ def _add_hub(
                 failure = _failure(one.entry, name, problem.reason, str(problem), problem.transient)
                 (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
                 resolved.incomplete += [str(problem)] if problem.transient else []
-    resolved.notes += [f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders" for reason, count in left_out.items()]
+    resolved.notes += [
+        f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders"
+        for reason, count in left_out.items()
+    ]
 
 
-def _remembered(answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved) -> dict[Place, HubModel | HubProblem]:
+def _remembered(
+    answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved
+) -> dict[Place, HubModel | HubProblem]:
     """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
     models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
     if is_offline_mode() and models:
-        resolved.notes.append(f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, as they are there")
+        resolved.notes.append(
+            f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, "
+            f"as they are there"
+        )
         known = memory.read_all(models)
-        told = {place: model for place, model in models.items() if place not in known or known[place].revision != model.revision}
+        told = {
+            place: model
+            for place, model in models.items()
+            if place not in known or known[place].revision != model.revision
+        }
         _kept(resolved, lambda: memory.write_all(told, whole=False))
     else:
         _kept(resolved, lambda: memory.write_all(models))
-    problems = {place: answer for place, answer in answers.items() if isinstance(answer, HubProblem) and answer.reason in WITHHELD}
+    problems = {
+        place: answer
+        for place, answer in answers.items()
+        if isinstance(answer, HubProblem) and answer.reason in WITHHELD
+    }
     last = memory.read_all(problems)
     for reason in dict.fromkeys(problems[place].reason for place in last):
-        held = [f"{printable(place[0])} {model.revision[:8]}" for place, model in last.items() if problems[place].reason == reason]
-        resolved.notes.append(f"{reason}: {REMEDY[reason]}. Meanwhile the last known commit is used of {len(held)} of the hub's encoders: {abridged(held)}")
+        held = [
+            f"{printable(place[0])} {model.revision[:8]}"
+            for place, model in last.items()
+            if problems[place].reason == reason
+        ]
+        resolved.notes.append(
+            f"{reason}: {REMEDY[reason]}. Meanwhile the last known commit is used of {len(held)} of the hub's "
+            f"encoders: {abridged(held)}"
+        )
     return {**answers, **last}
 
 
@@ -300,10 +367,14 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     """
     entry, name = one.entry, model.repository
     told = {key: value for key, value in model.attributes.items() if value is not None}
-    own = registry_attributes(entry.id) | registry_attributes(name) | told  # the hub's own word goes first: it is of this very commit
+    own = (
+        registry_attributes(entry.id) | registry_attributes(name) | told
+    )  # the hub's own word goes first: it is of this very commit
     family = own.get("base_model") or own.get("model_type") or name.split("/")[0]
     if entry.id != name:
-        resolved.notes.append(f"{printable(entry.id)} is {printable(name)} on the hub now, and is taken under that name")
+        resolved.notes.append(
+            f"{printable(entry.id)} is {printable(name)} on the hub now, and is taken under that name"
+        )
     try:
         spec = entry.spec_of(model, printable(str(family), 100))
     except UserError as error:
@@ -311,7 +382,9 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     except ValidationError as error:
         raise UserError(explained(one.place, error, HubSpec)) from None
     else:
-        if renamed and any(other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs):
+        if renamed and any(
+            other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs
+        ):
             resolved.notes.append(f"{printable(entry.id)!r} is the same encoder as {spec.name!r}; it is left out")
             return
         _add(resolved, entry, spec, own, foreseen)
@@ -319,9 +392,13 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
 
 def _failure(entry: Entry, name: str, reason: str, message: str, transient: bool = False, remedy: str = "") -> Failure:
     return Failure(
-        key=content_key(entry.model_dump(mode="json")), encoder=printable(name, 200), kind="transient" if transient else "permanent",
-        exception=reason, message=message, remedy=remedy or REMEDY.get(reason, message),
-    )  # fmt: skip
+        key=content_key(entry.model_dump(mode="json")),
+        encoder=printable(name, 200),
+        kind="transient" if transient else "permanent",
+        exception=reason,
+        message=message,
+        remedy=remedy or REMEDY.get(reason, message),
+    )
 
 
 def record_unresolved(store: Store, resolved: Resolved) -> None:
@@ -340,11 +417,16 @@ def _check_names(resolved: Resolved) -> None:
     seen: set[str] = set()
     twice = next((name for name in names if name in seen or seen.add(name)), None)
     if twice is not None:
-        raise UserError(f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another")
+        raise UserError(
+            f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another"
+        )
     absent = [*resolved.unresolved, *resolved.unasked]
     if len(names) + len(absent) < FEWEST:
         why = [f"not available: {one.encoder} ({one.message or one.exception})" for one in absent]
-        raise UserError(f"encoders: {len(names) + len(absent)} in all, and a map needs at least {FEWEST}" + "".join(f"; {part}" for part in (*why, *resolved.notes)))
+        raise UserError(
+            f"encoders: {len(names) + len(absent)} in all, and a map needs at least {FEWEST}"
+            + "".join(f"; {part}" for part in (*why, *resolved.notes))
+        )
 
 
 def _sentences(config: SweepConfig) -> SentenceSet:

@@ -8,15 +8,16 @@ from jobs.config import BuiltinSentences, MtebScores, SweepConfig
 from qre.errors import UserError
 from qre.sentences.builtin import generate, similarity
 from qre.tasks.builtin_tasks import builtin_tasks
+from qre.tasks.task import Task
 from qre.tasks.task_files import read_task
 from qre.tasks.task_spec import BuiltinTasks
-from qre.tasks.task import Task
 
 BUILTIN_SENTENCES, BUILTIN_SEED = 1500, 1  # of the built-in tasks; not the seed of the sentence set: see builtin_tasks
 
 
 def load_tasks(config: SweepConfig) -> tuple[dict[str, Task], list[str]]:
-    """The tasks that the sweep itself scores, by fingerprint, in the order of the config; and notes on those that are left out.
+    """The tasks that the sweep itself scores, by fingerprint, in the order of the config; and notes on those that are
+    left out.
 
     Raises:
         UserError: a file is missing or not in order, or two tasks have one name; it names the entry.
@@ -25,7 +26,10 @@ def load_tasks(config: SweepConfig) -> tuple[dict[str, Task], list[str]]:
     notes, places = [], {}
     for place, task in _tasks(config):
         if task.name in places:
-            raise UserError(f"{place}: a task is named {task.name!r} already ({places[task.name]}); names are what people read, so give it another")
+            raise UserError(
+                f"{place}: a task is named {task.name!r} already ({places[task.name]}); names are what people read, "
+                f"so give it another"
+            )
         places[task.name] = place
         notes += task.notes
         if task.fingerprint in tasks:
@@ -52,6 +56,8 @@ def _builtin(config: SweepConfig) -> tuple[Task, ...]:
     taken = config.sentences.seed if isinstance(config.sentences, BuiltinSentences) else 0
     sentences = generate(BUILTIN_SENTENCES, BUILTIN_SEED if taken != BUILTIN_SEED else BUILTIN_SEED + 1)
     return builtin_tasks(
-        [one.text for one in sentences], [one.topic for one in sentences], [one.group for one in sentences],
+        [one.text for one in sentences],
+        [one.topic for one in sentences],
+        [one.group for one in sentences],
         lambda i, j: similarity(sentences[i], sentences[j]),
-    )  # fmt: skip
+    )

@@ -18,11 +18,17 @@ def too_few_to_centre(config: SweepConfig, n: int) -> list[str]:
     methods = (config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ()))
     if n >= FEWEST_CENTRED or not any(method.center for method in methods):
         return []
-    return [f"every encoder will fail: of {n} sentences centred features cannot be made (features, prediction.also); take at least {FEWEST_CENTRED}"]
+    return [
+        f"every encoder will fail: of {n} sentences centred features cannot be made (features, prediction.also); take "
+        f"at least {FEWEST_CENTRED}"
+    ]
 
 
-def of_catalogue(name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n: int) -> tuple[dict[EncoderSpec, int | None], list[str]]:
-    """The encoders of a catalogue that n sentences are enough for, each with the dimension of its vectors; and a note where others are left out."""
+def of_catalogue(
+    name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n: int
+) -> tuple[dict[EncoderSpec, int | None], list[str]]:
+    """The encoders of a catalogue that n sentences are enough for, each with the dimension of its vectors; and a note
+    where others are left out."""
     made: dict[EncoderSpec, int | None] = {}
     left_out: dict[str, int] = {}
     notes = []
@@ -37,6 +43,8 @@ def of_catalogue(name: str, specs: Sequence[EncoderSpec], foreseen: Foresight, n
         return made, notes
     names = ", ".join(list(left_out)[:SHOWN]) + (f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "")
     return made, [
-        *notes, f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left out: {names}; "
+        *notes,
+        f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left "
+        f"out: {names}; "
         f"for all of them take at least {max(left_out.values())} sentences",
-    ]  # fmt: skip
+    ]

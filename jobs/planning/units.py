@@ -18,7 +18,9 @@ class Unit:
     key: str
     parent: str
     spec: EncoderSpec
-    attributes: dict = field(default_factory=dict, compare=False)  # what is known before it is loaded; changes no number
+    attributes: dict = field(
+        default_factory=dict, compare=False
+    )  # what is known before it is loaded; changes no number
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,13 @@ class PassWork:
     @cached_property
     def members(self) -> tuple[Unit, ...]:
         """Every unit that has to do with it, once."""
-        return tuple({unit.key: unit for units in (self.units, *(scoring.units for scoring in self.scorings)) for unit in units}.values())
+        return tuple(
+            {
+                unit.key: unit
+                for units in (self.units, *(scoring.units for scoring in self.scorings))
+                for unit in units
+            }.values()
+        )
 
     @property
     def pieces(self) -> int:
@@ -67,12 +75,20 @@ class PassWork:
         return f"{self.members[0].spec.name}{more}"
 
     def left(self, told: Collection, failed: Collection[str]) -> PassWork:
-        """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed there are no scores."""
+        """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed
+        there are no scores."""
         scorings = (
-            Scoring(one.task, tuple(unit for unit in one.units if unit.key not in failed and (one.task, unit.key) not in told))
+            Scoring(
+                one.task,
+                tuple(unit for unit in one.units if unit.key not in failed and (one.task, unit.key) not in told),
+            )
             for one in self.scorings
-        )  # fmt: skip
-        return replace(self, units=tuple(unit for unit in self.units if unit.key not in told), scorings=tuple(one for one in scorings if one.units))
+        )
+        return replace(
+            self,
+            units=tuple(unit for unit in self.units if unit.key not in told),
+            scorings=tuple(one for one in scorings if one.units),
+        )
 
 
 def score_key(task: str, unit: str) -> str:

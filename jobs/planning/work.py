@@ -1,8 +1,10 @@
-"""What a sweep is expected to take: seconds of each piece of its work, on one CPU core or on the GPU that the piece holds. A stated model, not a measurement.
+"""What a sweep is expected to take: seconds of each piece of its work, on one CPU core or on the GPU that the piece
+holds. A stated model, not a measurement.
 
 Measured on one core of a server CPU with AVX-512, one thread, texts of 13 words:
 
-- A transformer: the operations of qre/encoders/cost.py at CORE_FLOPS. The core reached 160 GFLOP/s, counted so; laptops reach about half.
+- A transformer: the operations of qre/encoders/cost.py at CORE_FLOPS. The core reached 160 GFLOP/s, counted so; laptops
+  reach about half.
 - Static and classical encoders: seconds a text, below. LSA and word vectors are fitted first, on the sentence set.
 - A score: seconds a text of the task, once the texts are encoded.
 - Features: a Gram matrix (2 n d² operations), its eigenvectors (20 d³), and one product a method, at DOUBLE_FLOPS.
@@ -18,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jobs.config import SweepConfig
-from jobs.planning.granted import granted_cpus
-from jobs.planning.costs import expected_cost
-from jobs.planning.estimates import Words
-from jobs.planning.units import PassWork, Scoring, Unit
-from jobs.planning.plan import Plan, feature_folders
 from jobs.config.prices import gpu_type
 from jobs.config.slots import ACCELERATOR, Slot
+from jobs.planning.costs import expected_cost
+from jobs.planning.estimates import Words
+from jobs.planning.granted import granted_cpus
+from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
@@ -37,7 +39,13 @@ LOAD_SECONDS = 4.0  # of an encoder with weights
 STATIC_SECONDS = 4e-5  # a text
 CLASSICAL_SECONDS = {"hashed": 5e-5, "projection": 2e-4, "sif": 1e-4, "lsa": 5e-5}  # a text
 FIT_SECONDS = {"lsa": 3e-4, "sif": 1e-4}  # a sentence of the set that it is fitted on
-SCORE_SECONDS = {"sts": 4e-5, "pairs": 3e-5, "classification": 1.3e-4, "clustering": 1.7e-4, "retrieval": 2e-5}  # a text
+SCORE_SECONDS = {
+    "sts": 4e-5,
+    "pairs": 3e-5,
+    "classification": 1.3e-4,
+    "clustering": 1.7e-4,
+    "retrieval": 2e-5,
+}  # a text
 USUAL_DIMENSION = 512
 ATLAS = (5.0, 0.02)  # seconds: a start, and an encoder
 PREDICTIONS = (5.0, 0.08)
@@ -73,7 +81,8 @@ class Times:
     """Expected seconds of the pieces of a plan."""
 
     def __init__(self, plan: Plan, config: SweepConfig, factor: float | None = None):
-        """`factor`: how much slower than the model transformers were here, where that is measured: see `measured_factor`."""
+        """`factor`: how much slower than the model transformers were here, where that is measured: see
+        `measured_factor`."""
         self._plan, self._config, self._factor = plan, config, factor or 1.0
         self._rates: dict[tuple[str, str], float] = {}
         self._words = Words(plan)
@@ -94,7 +103,11 @@ class Times:
 
     def _scoring(self, one: Scoring, each: Callable[[int, int], float]) -> tuple[float, float, int]:
         task = self._plan.tasks[one.task]
-        return each(len(task.texts), self._words.tasks[one.task]), SCORE_SECONDS.get(task.kind, 1e-4) * len(task.texts), len(one.units)
+        return (
+            each(len(task.texts), self._words.tasks[one.task]),
+            SCORE_SECONDS.get(task.kind, 1e-4) * len(task.texts),
+            len(one.units),
+        )
 
     def _encoding(self, spec: EncoderSpec, attributes: dict, key: str, slot: Slot) -> Callable[[int, int], float]:
         """Seconds for so many texts of so many words, in the slot of the pass."""
@@ -132,10 +145,12 @@ class Times:
 
 
 def measured_factor(plan: Plan, config: SweepConfig, store: Store) -> float | None:
-    """How much slower than the model the transformers of this store were when they last embedded these sentences on a CPU: the median; None where nothing
-    is measured. Less than half a second says nothing of a speed.
+    """How much slower than the model the transformers of this store were when they last embedded these sentences on a
+    CPU: the median; None where nothing is measured. Less than half a second says nothing of a speed.
     """
-    passes = {key: work for key, work in _whole_passes(plan, config).items() if isinstance(work.units[0].spec, ModelSpec)}
+    passes = {
+        key: work for key, work in _whole_passes(plan, config).items() if isinstance(work.units[0].spec, ModelSpec)
+    }
     times, n, ratios = Times(plan, config), len(plan.sentences), []
     for key, speed in store.speeds.read(passes).items():
         work, seconds, sentences = passes[key], speed.get("seconds", 0), speed.get("sentences", 0)
@@ -168,5 +183,6 @@ def _whole_passes(plan: Plan, config: SweepConfig) -> dict[str, PassWork]:
     for unit in plan.units:
         units.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, config.encode), []).append(unit)
     return {
-        key: PassWork(key, tuple(own), 0.0, Slot(), scorings=tuple(Scoring(task, tuple(own)) for task in plan.tasks)) for key, own in units.items()
-    }  # fmt: skip
+        key: PassWork(key, tuple(own), 0.0, Slot(), scorings=tuple(Scoring(task, tuple(own)) for task in plan.tasks))
+        for key, own in units.items()
+    }

@@ -32,15 +32,22 @@ def check_export(folder: Path, store: Store, atlas: str, key: str = "export") ->
     if store.is_local and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(store.location)):
         raise UserError(f"{key}: {folder} is inside the store {store.location}; name a folder outside of it")
     if "://" in str(folder) or ":/" in str(folder)[:5]:
-        raise UserError(f"{key}: {folder} is not a folder; the map in the store is copied to a folder of this machine, by qre report --out too")
+        raise UserError(
+            f"{key}: {folder} is not a folder; the map in the store is copied to a folder of this machine, by qre "
+            f"report --out too"
+        )
     try:
         _check_kept(folder, atlas, key)
         _probe(folder)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"{key}: {error.filename or folder} is a file, so {folder} cannot be a folder; name another") from None
+        raise UserError(
+            f"{key}: {error.filename or folder} is a file, so {folder} cannot be a folder; name another"
+        ) from None
     except OSError as error:
         if (fault := place_error(error)) is None:
-            raise UserError(f"{key}: {folder} cannot be written: {error.strerror or error}; name another folder") from None
+            raise UserError(
+                f"{key}: {folder} cannot be written: {error.strerror or error}; name another folder"
+            ) from None
         raise PlaceError(f"{key}: {folder} cannot be written: {fault}") from error
 
 
@@ -56,13 +63,20 @@ def _check_kept(folder: Path, atlas: str, key: str) -> None:
         found = checked(f"atlases/{MANIFEST}", json.loads(content))
         name, _ = found["name"], found["identity"]
     except NewerSchema:
-        raise UserError(f"{key}: the map in {folder} was written by a newer version of this program: update, or name another folder") from None
+        raise UserError(
+            f"{key}: the map in {folder} was written by a newer version of this program: update, or name another folder"
+        ) from None
     except (ValueError, KeyError, TypeError):
         if not content.strip() or not _is_foreign(content):  # cut off: it is made again
             return
-        raise UserError(f"{key}: the {MANIFEST} in {folder} is not of a map, and is not overwritten; name another folder") from None
+        raise UserError(
+            f"{key}: the {MANIFEST} in {folder} is not of a map, and is not overwritten; name another folder"
+        ) from None
     if name != atlas:
-        raise UserError(f"{key}: {folder} holds the map {name!r}, and this one is {atlas!r}; name another folder, or remove that one")
+        raise UserError(
+            f"{key}: {folder} holds the map {name!r}, and this one is {atlas!r}; name another folder, or remove that "
+            f"one"
+        )
 
 
 def _is_foreign(content: bytes) -> bool:

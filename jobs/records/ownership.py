@@ -1,4 +1,5 @@
-"""Whose an atlas is: in a store that many share, its name belongs to the config that made it, and another config of that name is refused."""
+"""Whose an atlas is: in a store that many share, its name belongs to the config that made it, and another config of
+that name is refused."""
 
 from __future__ import annotations
 
@@ -9,18 +10,27 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.config import SweepConfig
 from jobs import IN_A_JOB
+from jobs.config import SweepConfig
 from qre.errors import PlaceError, UserError
 from qre.store import Store
 from qre.store.folder import content_key
 
-MAP_KEYS = {"sentences", "encoders", "encode", "features", "tasks", "prediction", "atlas"}  # of a config: those that make the map
+MAP_KEYS = {
+    "sentences",
+    "encoders",
+    "encode",
+    "features",
+    "tasks",
+    "prediction",
+    "atlas",
+}  # of a config: those that make the map
 
 
 @dataclass(frozen=True)
 class Owner:
-    """What tells one config from another: one that is edited stays itself by its place, one that is copied or moved by its content.
+    """What tells one config from another: one that is edited stays itself by its place, one that is copied or moved by
+    its content.
 
     Attributes:
         file: name of the config's file, for people.
@@ -38,7 +48,8 @@ class Owner:
 
 
 def place_of(config: Path) -> str:
-    """Of a config's file, sha256 (32 digits). In a submitted job its working directory is a copy, so it is the path from there that counts.
+    """Of a config's file, sha256 (32 digits). In a submitted job its working directory is a copy, so it is the path
+    from there that counts.
 
     Links are not followed: a mounted ConfigMap is a link to another folder each time.
     """
@@ -49,7 +60,9 @@ def place_of(config: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
 
 
-def owner_of(settings: SweepConfig, config: Path, fingerprint: str, units: Iterable[str], place: str | None = None) -> Owner:
+def owner_of(
+    settings: SweepConfig, config: Path, fingerprint: str, units: Iterable[str], place: str | None = None
+) -> Owner:
     """The owner that a config is.
 
     Args:
@@ -58,7 +71,11 @@ def owner_of(settings: SweepConfig, config: Path, fingerprint: str, units: Itera
         place: of the file that a submitted one is a copy of.
     """
     content = settings.model_dump(mode="json", include=MAP_KEYS)
-    return Owner(config.name, place or place_of(config), content_key({"config": content, "sentences": fingerprint, "units": sorted(units)}))
+    return Owner(
+        config.name,
+        place or place_of(config),
+        content_key({"config": content, "sentences": fingerprint, "units": sorted(units)}),
+    )
 
 
 def another(store: Store, atlas: str, owner: Owner) -> str:
@@ -75,7 +92,8 @@ def check_owner(store: Store, atlas: str, owner: Owner | None) -> None:
     """
     if owner is not None and (other := another(store, atlas, owner)):
         raise UserError(
-            f"name: the atlas and the progress {atlas!r} in {store.location} belong to another config, {other}; give {owner.file} a name: of its own, "
+            f"name: the atlas and the progress {atlas!r} in {store.location} belong to another config, {other}; give "
+            f"{owner.file} a name: of its own, "
             "or, where it is that very config, renamed or moved, or is to replace it, say --take-over once"
         )
 
@@ -93,7 +111,8 @@ def claim(store: Store, atlas: str, owner: Owner, take_over: bool = False) -> No
 
 
 def claim_finished(store: Store, atlas: str, owner: Owner) -> None:
-    """Of a finished atlas that belongs to nobody yet, write down whose it is; where the store cannot be written, nothing is lost."""
+    """Of a finished atlas that belongs to nobody yet, write down whose it is; where the store cannot be written,
+    nothing is lost."""
     with contextlib.suppress(OSError, PlaceError):
         if store.owners.read(atlas) is None:
             store.owners.write(atlas, asdict(owner))

@@ -1,7 +1,8 @@
-"""One sweep at a time: who is at work on a sweep is in its store with a heartbeat, so that a second run beside it is refused, and a resume is not.
+"""One sweep at a time: who is at work on a sweep is in its store with a heartbeat, so that a second run beside it is
+refused, and a resume is not.
 
-On the same machine the process itself is looked at: what was killed is gone at once. Of another machine, whose clock may differ, the heartbeat is watched:
-one that does not change for DEAD_SECONDS is of a run that has died.
+On the same machine the process itself is looked at: what was killed is gone at once. Of another machine, whose clock
+may differ, the heartbeat is watched: one that does not change for DEAD_SECONDS is of a run that has died.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ TRIES = 3
 
 
 def machine() -> str:
-    """This machine since it was started, and what its process ids count in: one of a container says nothing of those outside."""
+    """This machine since it was started, and what its process ids count in: one of a container says nothing of those
+    outside."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
@@ -37,7 +39,8 @@ def machine() -> str:
 
 
 def started(pid: int) -> str | None:
-    """When a process of this machine began, in the kernel's count, so that a number that is used again is told apart; None where it has ended."""
+    """When a process of this machine began, in the kernel's count, so that a number that is used again is told apart;
+    None where it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZXx" else fields[19]
@@ -55,8 +58,11 @@ def started(pid: int) -> str | None:
     return "?"
 
 
-def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)) -> dict | None:
-    """Return where no other run is at work on a sweep; watches the heartbeat of a run on another machine, for DEAD_SECONDS at most.
+def check_alone(
+    store: Store, sweep: str, tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)
+) -> dict | None:
+    """Return where no other run is at work on a sweep; watches the heartbeat of a run on another machine, for
+    DEAD_SECONDS at most.
 
     Returns:
         the record of a run that has died, if there is one; `at_work` takes it, so that it is not watched again.
@@ -70,7 +76,9 @@ def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda t
     if record.get("machine") != machine():
         if _age(record) > OLD_SECONDS:
             return record
-        tell(f"{_named(record)} was at work on this sweep; looking for at most {DEAD_SECONDS:.0f} s whether it still is")
+        tell(
+            f"{_named(record)} was at work on this sweep; looking for at most {DEAD_SECONDS:.0f} s whether it still is"
+        )
         end = time.monotonic() + DEAD_SECONDS
         while record is not None and record == first:
             if time.monotonic() >= end:
@@ -80,16 +88,25 @@ def check_alone(store: Store, sweep: str, tell: Callable[[str], None] = lambda t
         if record is None:
             return None
     raise UserError(
-        f"another run is at work on the sweep {sweep!r} in {store.location}: {_named(record)}, since {_word(record, 'began')}; qre status shows how far it is. "
+        f"another run is at work on the sweep {sweep!r} in {store.location}: {_named(record)}, since "
+        f"{_word(record, 'began')}; qre status shows how far it is. "
         "Wait for it or stop it; if it is dead or hangs, say --anyway"
     )
 
 
 @contextlib.contextmanager
 def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = None) -> Iterator[None]:
-    """Around the work of a sweep: it is refused beside another run (as check_alone), and tells its heartbeat. `dead`: what check_alone has found to be dead."""
+    """Around the work of a sweep: it is refused beside another run (as check_alone), and tells its heartbeat. `dead`:
+    what check_alone has found to be dead."""
     token, ended = uuid.uuid4().hex, threading.Event()
-    own = {"token": token, "host": socket.gethostname(), "pid": os.getpid(), "started": started(os.getpid()), "machine": machine(), "began": _now()}
+    own = {
+        "token": token,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": started(os.getpid()),
+        "machine": machine(),
+        "began": _now(),
+    }
     _begin(store, sweep, own, anyway, dead)
 
     def beat() -> None:
@@ -98,7 +115,8 @@ def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = 
             beats += 1
             with contextlib.suppress(Exception):  # a heartbeat that is missed is no reason to stop
                 if (store.running.read(sweep) or own).get("token") != token:
-                    continue  # another run was begun with --anyway, or at this moment, and will see that it is not alone
+                    # another run was begun with --anyway, or at this moment, and will see that it is not alone
+                    continue
                 store.running.write(sweep, {**own, "beat": _now(), "beats": beats})
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
@@ -114,7 +132,8 @@ def at_work(store: Store, sweep: str, anyway: bool = False, dead: dict | None = 
 
 
 def _begin(store: Store, sweep: str, own: dict, anyway: bool, dead: dict | None) -> None:
-    """Write the record of a run, of which one only may begin. Of those that begin at the same moment in a bucket, the last to write goes on.
+    """Write the record of a run, of which one only may begin. Of those that begin at the same moment in a bucket, the
+    last to write goes on.
 
     Raises:
         UserError: as check_alone.
@@ -135,12 +154,20 @@ def _begin(store: Store, sweep: str, own: dict, anyway: bool, dead: dict | None)
         time.sleep(SETTLE_SECONDS)  # who has looked before our record was there has written its own by now, or is slow
         found = store.running.read(sweep)
         if found is not None and found.get("token") != own["token"]:
-            raise UserError(f"another run began the sweep {sweep!r} at the same moment: {_named(found)}; qre status shows how far it is")
+            raise UserError(
+                f"another run began the sweep {sweep!r} at the same moment: {_named(found)}; qre status shows how far "
+                f"it is"
+            )
         if not slow:
             return
-        store.running.clear(sweep)  # ours may stand in the place of another's, which has gone on: its next heartbeat shows it
+        store.running.clear(
+            sweep
+        )  # ours may stand in the place of another's, which has gone on: its next heartbeat shows it
         time.sleep(2 * BEAT_SECONDS)
-    raise UserError(f"store: {store.location} answers too slowly to tell whether another run is at work on the sweep {sweep!r}; try again later, or say --anyway")
+    raise UserError(
+        f"store: {store.location} answers too slowly to tell whether another run is at work on the sweep {sweep!r}; "
+        f"try again later, or say --anyway"
+    )
 
 
 def _dead_here(record: dict) -> bool:

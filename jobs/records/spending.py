@@ -43,20 +43,30 @@ class Spent:
         """For machines."""
         cost = self.cost(settings.prices)
         return {
-            "gpu_hours": round(self.hours, 5), "by_type": {kind: round(seconds / 3600, 5) for kind, seconds in sorted(self.gpu_seconds.items())},
-            "cost": None if cost is None else round(cost, 4), "budget": settings.budget, "prices": dict(settings.prices),
+            "gpu_hours": round(self.hours, 5),
+            "by_type": {kind: round(seconds / 3600, 5) for kind, seconds in sorted(self.gpu_seconds.items())},
+            "cost": None if cost is None else round(cost, 4),
+            "budget": settings.budget,
+            "prices": dict(settings.prices),
             "without_price": self.unpriced(settings.prices) if settings.prices else [],
-        }  # fmt: skip
+        }
 
     def words(self, settings: ClusterSettings) -> list[str]:
         """Lines for people; none where no GPU was held and there is no budget."""
-        lines = [f"{name} cannot be read, or is of a newer version: what that run spent is not counted" for name in self.unreadable]
+        lines = [
+            f"{name} cannot be read, or is of a newer version: what that run spent is not counted"
+            for name in self.unreadable
+        ]
         if not self.gpu_seconds and settings.budget is None:
             return lines
         kinds = ", ".join(f"{kind} {seconds / 3600:.2f}" for kind, seconds in sorted(self.gpu_seconds.items()))
         line, cost = f"spent: {self.hours:.2f} GPU hours" + (f" ({kinds})" if kinds else ""), self.cost(settings.prices)
         if cost is not None:
-            line += f", {cost:.2f}" + (f" of {settings.budget:.2f}" if settings.budget is not None else "") + " by cluster.prices"
+            line += (
+                f", {cost:.2f}"
+                + (f" of {settings.budget:.2f}" if settings.budget is not None else "")
+                + " by cluster.prices"
+            )
             if without := self.unpriced(settings.prices):
                 line += f"; without a price, and in hours only: {', '.join(without)}"
         return [line, *lines]

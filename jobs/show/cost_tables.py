@@ -8,7 +8,8 @@ from jobs.terminal.console import console
 
 
 def print_costs(costs: dict, gpus: bool = True) -> None:
-    """Bytes and memory of the transformers that are still to run, by the model of qre/encoders/cost.py; `gpus`: and their time on each GPU type."""
+    """Bytes and memory of the transformers that are still to run, by the model of qre/encoders/cost.py; `gpus`: and
+    their time on each GPU type."""
     if not costs["passes"]:
         return
     what = f"{costs['passes']} transformer{'s' if costs['passes'] > 1 else ''} to run"
@@ -20,12 +21,15 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
         fits = f", fits on {', '.join(row['fits']) or 'no GPU type'}" if gpus else ""
         console.print(
             f"{row['name']}: {row['parameters'] / 1e6:,.0f} M parameters, {row['memory'] / 2**30:.1f} GiB{fits}",
-            markup=False, highlight=False,
-        )  # fmt: skip
+            markup=False,
+            highlight=False,
+        )
     console.print(
-        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, {costs['stored'] / 1e9:.2f} GB of embeddings "
-        f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one", highlight=False,
-    )  # fmt: skip
+        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, "
+        f"{costs['stored'] / 1e9:.2f} GB of embeddings "
+        f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one",
+        highlight=False,
+    )
 
 
 def print_gpus(costs: dict, title: str) -> None:
@@ -35,7 +39,11 @@ def print_gpus(costs: dict, title: str) -> None:
     for heading in ("GPU type", "fits", "GPU hours", *(("price an hour", "cost", "") if priced else ())):
         table.add_column(heading, justify="left" if heading in ("GPU type", "") else "right")
     for name, gpu in costs["gpus"].items():
-        told = ("", "", "") if gpu["cost"] is None else (f"{gpu['price']:.2f}", money_in_words(gpu["cost"]), "← cheapest" * (name == costs["cheapest"]))
+        told = (
+            ("", "", "")
+            if gpu["cost"] is None
+            else (f"{gpu['price']:.2f}", money_in_words(gpu["cost"]), "← cheapest" * (name == costs["cheapest"]))
+        )
         table.add_row(name, f"{gpu['fits']} of {costs['passes']}", _small(gpu["hours"]), *(told if priced else ()))
     console.print(table)
     for name in costs["without_estimate"]:
@@ -47,18 +55,35 @@ def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what
     priced = any(row.get("cost") is not None for row in rows)
     cheapest = min((row for row in rows if row.get("cost") is not None), key=lambda row: row["cost"], default=None)
     table = Table(title=f"{count} {what} on {gpu}s, on paper", title_justify="left")
-    headings = ("GPUs", "at best", "sweep", "above", "times ±30 %: above", f"and {losses:g} losses a GPU hour", "GPUs lost", "repeated")
+    headings = (
+        "GPUs",
+        "at best",
+        "sweep",
+        "above",
+        "times ±30 %: above",
+        f"and {losses:g} losses a GPU hour",
+        "GPUs lost",
+        "repeated",
+    )
     for heading in (*headings, *(("cost",) if priced else ())):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
-            str(row["gpus"]), f"{row['bound'] / 60:.1f} min", f"{row['makespan'] / 60:.1f} min", _percent(row["above_bound"]),
-            _percent(row["above_bound_unsure"]), f"{row['makespan_lossy'] / 60:.1f} min", str(row["losses"]), f"{_small(row['repeated_gpu_hours'])} h",
+            str(row["gpus"]),
+            f"{row['bound'] / 60:.1f} min",
+            f"{row['makespan'] / 60:.1f} min",
+            _percent(row["above_bound"]),
+            _percent(row["above_bound_unsure"]),
+            f"{row['makespan_lossy'] / 60:.1f} min",
+            str(row["losses"]),
+            f"{_small(row['repeated_gpu_hours'])} h",
             *((money_in_words(row["cost"]) + (" ← cheapest" if row is cheapest else ""),) if priced else ()),
-        )  # fmt: skip
+        )
     console.print(table)
     console.print(
-        "at best: the longest pass, or all work shared evenly, whichever is more; times by the model of qre/encoders/cost.py", highlight=False
+        "at best: the longest pass, or all work shared evenly, whichever is more; times by the model of "
+        "qre/encoders/cost.py",
+        highlight=False,
     )
 
 
@@ -77,12 +102,21 @@ def _percent(share: float) -> str:
 
 
 def print_time(seconds: float, at_once: int, slow: bool | None) -> None:
-    """The time on this machine's CPUs; `slow`: whether it is by speeds measured here, None where no transformer is left."""
+    """The time on this machine's CPUs; `slow`: whether it is by speeds measured here, None where no transformer is
+    left."""
     if seconds >= 5400:
         told = f"{seconds / 3600:.1f} h"
     elif seconds >= 90:
         told = f"{seconds / 60:.0f} min"
     else:
         told = f"{max(round(seconds / 10) * 10, 10)} s"
-    by = "" if slow is None else ", by speeds measured in this store" if slow else ", by speeds measured on a server's CPU: a laptop may take twice as long"
-    console.print(f"about {told} in all on CPUs, {at_once} encoder{'s' if at_once > 1 else ''} at once{by}", highlight=False)
+    by = (
+        ""
+        if slow is None
+        else ", by speeds measured in this store"
+        if slow
+        else ", by speeds measured on a server's CPU: a laptop may take twice as long"
+    )
+    console.print(
+        f"about {told} in all on CPUs, {at_once} encoder{'s' if at_once > 1 else ''} at once{by}", highlight=False
+    )

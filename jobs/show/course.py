@@ -29,29 +29,40 @@ def course(record: dict, done: str, config: str, now: datetime | None = None) ->
     at = f"({_local(when)})" if when else ""
     if state in ("running", "starting"):
         if _gone(record, when, now):
-            return [f"died: no sign of life since {_local(when) if when else 'its start'}; {done}; {again}", *_nodes(record)]
+            return [
+                f"died: no sign of life since {_local(when) if when else 'its start'}; {done}; {again}",
+                *_nodes(record),
+            ]
         left = record.get("seconds_left")
         words = [f"running since {_local(since) if (since := _moment(record.get('since'))) else 'some time'}", done]
         words += [in_words(left)] if isinstance(left, (int, float)) else [str(record.get("phase") or state)]
         flying = record.get("in_flight") or []
         return [", ".join(words), *(f"  now: {one}" for one in flying[:3]), *_nodes(record)]
     if state == "ended":
-        return [" ".join(part for part in ("finished", at, f"after {clock(record['seconds'])}" if after else "") if part)]
+        return [
+            " ".join(part for part in ("finished", at, f"after {clock(record['seconds'])}" if after else "") if part)
+        ]
     if state == "stopped":
         by = next((BY.get(name, name) for name in (one.name for one in signal.Signals) if name in why.split()), "")
         how = f"stopped by {by}" if by else f"stopped: {why}" if why else "stopped"
     else:
         how = f"ended by an error: {why}" if why else "ended by an error"
-    return [f"{how} at {done}" + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part) + f"; {again}", *_nodes(record)]
+    return [
+        f"{how} at {done}" + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part) + f"; {again}",
+        *_nodes(record),
+    ]
 
 
 def _nodes(record: dict) -> list[str]:
     """Nodes that got no more work, and that failed passes."""
-    return [f"no more work for {one}" for one in record.get("no more work for") or []] + [str(one) for one in record.get("nodes") or []]
+    return [f"no more work for {one}" for one in record.get("no more work for") or []] + [
+        str(one) for one in record.get("nodes") or []
+    ]
 
 
 def _gone(record: dict, when: datetime | None, now: datetime) -> bool:
-    """Whether the process of a record that says it runs is there no more: seen on its own machine at once, elsewhere by its silence."""
+    """Whether the process of a record that says it runs is there no more: seen on its own machine at once, elsewhere by
+    its silence."""
     if when is None or (now - when).total_seconds() > DEAD_SECONDS:
         return True
     pid = record.get("pid")

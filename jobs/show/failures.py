@@ -23,12 +23,17 @@ def print_failures(plan: Plan) -> None:
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
     for failure, names in _alike(plan.failures.values()):
-        table.add_row(escape(names), escape(_why(failure, alone=names == failure.encoder)), escape(failure.remedy or _what_to_do(failure)))
+        table.add_row(
+            escape(names),
+            escape(_why(failure, alone=names == failure.encoder)),
+            escape(failure.remedy or _what_to_do(failure)),
+        )
     console.print(table)
 
 
 def _what_to_do(failure: Failure) -> str:
-    """Where the record names no remedy: to be tried again as it is; to be changed in the config; or to be fixed in its files."""
+    """Where the record names no remedy: to be tried again as it is; to be changed in the config; or to be fixed in its
+    files."""
     if failure.kind == "transient":
         return "run the same command again"
     if failure.exception in OF_CONFIG:
@@ -39,7 +44,8 @@ def _what_to_do(failure: Failure) -> str:
 
 
 def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
-    """Each failure with its encoder's name; those that one fault of the machine or of the hub has made once, with the names of all."""
+    """Each failure with its encoder's name; those that one fault of the machine or of the hub has made once, with the
+    names of all."""
     groups: dict[tuple, list[Failure]] = {}
     for failure in failures:
         one = (failure.exception, failure.remedy or failure.message) if failure.kind == "transient" else failure.key

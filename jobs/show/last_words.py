@@ -11,19 +11,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.config import SweepConfig
-from jobs.records.exports import finished_manifest
 from jobs.engine.outcome import failed_encoders
 from jobs.planning.plan import Plan
+from jobs.records.exports import finished_manifest
 from jobs.terminal.console import console, note, quiet, say
 from jobs.terminal.spelled import qre_command, quoted
-from qre.counted import counted
 from qre.atlas.overview import Overview, parents_of
+from qre.counted import counted
 from qre.store import Store
 
 LINES, FEWEST, MOST, MOST_TASKS = 20, 2, 10, 8  # of the table: about so many; of a task; tasks that are shown
 
 
-def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None, config: str | Path | None = None) -> None:
+def print_summary(
+    settings: SweepConfig, store: Store, plan: Plan, folder: str | Path | None, config: str | Path | None = None
+) -> None:
     """The closing words. FileNotFoundError where there is no finished map.
 
     Args:
@@ -33,9 +35,14 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
     from qre.atlas.finished import FinishedAtlas  # slow to import
 
     manifest = finished_manifest(settings.name, store)
-    atlas = FinishedAtlas(lambda file: store.atlases.read(settings.name, file), f"{store.location}/atlases/{settings.name}")
+    atlas = FinishedAtlas(
+        lambda file: store.atlases.read(settings.name, file), f"{store.location}/atlases/{settings.name}"
+    )
     headline, failed = manifest["headline"], failed_encoders(plan)
-    say(f"map of {counted(headline['encoders'], 'encoder')} on {headline['sentences']:,} sentences" + (f"; {failed} failed, see above" if failed else ""))
+    say(
+        f"map of {counted(headline['encoders'], 'encoder')} on {headline['sentences']:,} sentences"
+        + (f"; {failed} failed, see above" if failed else "")
+    )
     place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
     say(f"picture: {place}/map.png")
     say(f"report:  {place}/report.md" + _prediction(headline))
@@ -44,7 +51,9 @@ def print_summary(settings: SweepConfig, store: Store, plan: Plan, folder: str |
     for line in map_notes(settings, store, plan):
         note(line)
     if not quiet():
-        _print_next(quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place))
+        _print_next(
+            quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place)
+        )
 
 
 def _print_next(atlas: str) -> None:
@@ -53,7 +62,7 @@ def _print_next(atlas: str) -> None:
         f"{qre} rank --atlas {atlas}": "all encoders on all tasks",
         f"{qre} place MODEL --atlas {atlas}": "where a model stands: a hub id, a folder, or vectors",
         f"{qre} new mine.yaml --sentences FILE": "a config for your own sentences",
-    }  # fmt: skip
+    }
     say("next:")
     for command, what in commands.items():
         say(f"  {command.ljust(max(map(len, commands)))}   {what}")
@@ -63,7 +72,6 @@ def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...
     """What the finished map of a plan tells its readers that the plan's own notes do not."""
     manifest = store.atlases.manifest(settings.name) if plan.atlas_done else None
     return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
-
 
 
 def _print_best(found: Overview, parents: dict[str, str]) -> None:
@@ -77,14 +85,28 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
         means = found.folded(parents).table
         none = pd.Series(float("nan"), index=means.index)
         blocks.insert(0, (f"mean over {len(tasks)} tasks", means.assign(value=means["mean"], low=none, high=none)))
-    table = Table(title="best encoders (near-copies on one line; intervals: 95 % of a measured score)", title_justify="left")
-    for heading, side in (("task", "left"), ("encoder", "left"), ("score", "right"), ("interval", "left"), ("", "left")):
+    table = Table(
+        title="best encoders (near-copies on one line; intervals: 95 % of a measured score)", title_justify="left"
+    )
+    for heading, side in (
+        ("task", "left"),
+        ("encoder", "left"),
+        ("score", "right"),
+        ("interval", "left"),
+        ("", "left"),
+    ):
         table.add_column(heading, justify=side, overflow="fold")
     count = max(FEWEST, min(MOST, LINES // len(blocks)))
     for name, best in blocks:
         for number, line in enumerate(best.head(count).itertuples()):
             score = f"{line.value:.3f}" if pd.notna(line.value) else ""
-            cells = (name if number == 0 else "", with_copies(line.name, line.near_copies), score, interval(line.low, line.high), line.basis)
+            cells = (
+                name if number == 0 else "",
+                with_copies(line.name, line.near_copies),
+                score,
+                interval(line.low, line.high),
+                line.basis,
+            )
             table.add_row(*map(escape, cells))
         table.add_section()
     console.print(table)
@@ -98,6 +120,7 @@ def _prediction(headline: dict) -> str:
         return ""
     new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
     return (
-        f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of known kinds{new}; "
+        f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of "
+        f"known kinds{new}; "
         f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')})"
     )

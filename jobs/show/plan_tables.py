@@ -45,12 +45,19 @@ def print_families(plan: Plan) -> None:
     scored = f", {counted(len(plan.tasks), 'task')}" if plan.tasks else ""
     absent = encoder_count(plan) - len(plan.units)
     without = f" ({absent} not available)" if absent else ""
-    table = Table(title=f"{counted(encoder_count(plan), 'encoder')}{without} on {len(plan.sentences)} sentences ({plan.sentences.name}){scored}", title_justify="left")
+    table = Table(
+        title=f"{counted(encoder_count(plan), 'encoder')}{without} on {len(plan.sentences)} sentences "
+        f"({plan.sentences.name}){scored}",
+        title_justify="left",
+    )
     family = {unit.key: unit.spec.family for unit in plan.units}
     groups = {
-        "encoders": [unit.key for unit in plan.units], "embedded": plan.embedded, "features": plan.featured,
-        **({"scores": [key for _, key in plan.scored]} if plan.tasks else {}), "failed": [key for key in plan.failures if key in family],
-    }  # fmt: skip
+        "encoders": [unit.key for unit in plan.units],
+        "embedded": plan.embedded,
+        "features": plan.featured,
+        **({"scores": [key for _, key in plan.scored]} if plan.tasks else {}),
+        "failed": [key for key in plan.failures if key in family],
+    }
     for heading in ("family", *groups):
         table.add_column(heading, justify="left" if heading == "family" else "right")
     numbers = [Counter(family[key] for key in keys) for keys in groups.values()]

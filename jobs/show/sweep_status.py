@@ -9,15 +9,15 @@ from pathlib import Path
 from rich.markup import escape
 
 from jobs.config import SweepConfig
-from jobs.records.ownership import another, owner_of
+from jobs.config.slots import ClusterSettings
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import resolve
+from jobs.records.ownership import another, owner_of
+from jobs.records.spending import Spent, read_spent
 from jobs.show.course import course
-from jobs.terminal.console import console, say
 from jobs.show.failures import print_failures, print_warnings
 from jobs.show.plan_tables import counts, done_in_words, print_families, print_notes
-from jobs.config.slots import ClusterSettings
-from jobs.records.spending import Spent, read_spent
+from jobs.terminal.console import console, say
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
 from qre.store import Store
@@ -35,7 +35,8 @@ class Standing:
         spent: GPU time of all runs.
         config: its file, for commands that are named.
         other: file of another config, which the atlas and the progress of this name belong to.
-        warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first is named.
+        warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first
+            is named.
     """
 
     plan: Plan
@@ -61,26 +62,60 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
     """
     plan = make_plan(settings, store, resolve(settings, store, ask_hub=False))
     kept = store.chunks.counts()
-    chunks = {work.members[0].spec.name: kept[work.key] + sum(kept[texts_key(work.key, one.task)] for one in work.scorings) for work in plan.passes}
+    chunks = {
+        work.members[0].spec.name: kept[work.key] + sum(kept[texts_key(work.key, one.task)] for one in work.scorings)
+        for work in plan.passes
+    }
     here = not store.is_local or Path(store.location).is_dir()
     of_pass: dict[str, str] = {}
     for unit in plan.units:
         of_pass.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, settings.encode), unit.spec.name)
-    warned = {of_pass[key]: said for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])}
+    warned = {
+        of_pass[key]: said
+        for key, said in sorted(store.notices.read(of_pass).items(), key=lambda pair: of_pass[pair[0]])
+    }
     progress, spent = store.progress.read(settings.name), read_spent(store, settings.name)
     other = ""
     if config is not None:
-        other = another(store, settings.name, owner_of(settings, config, plan.sentences.fingerprint, (unit.key for unit in plan.units)))
-    whose = [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"] if other else []
+        other = another(
+            store,
+            settings.name,
+            owner_of(settings, config, plan.sentences.fingerprint, (unit.key for unit in plan.units)),
+        )
+    whose = (
+        [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"]
+        if other
+        else []
+    )
     plan = replace(plan, notes=(*plan.notes, *whose, *store.notes()))
     kept_chunks = {name: count for name, count in chunks.items() if count}
-    return Standing(plan, here, kept_chunks, progress, settings.cluster, spent, warned, other, "CONFIG" if config is None else str(config))
+    return Standing(
+        plan,
+        here,
+        kept_chunks,
+        progress,
+        settings.cluster,
+        spent,
+        warned,
+        other,
+        "CONFIG" if config is None else str(config),
+    )
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
     if as_json:
         progress, spent = None if seen.other else seen.progress, seen.spent.told(seen.settings)
-        print(json.dumps({**counts(seen.plan), "chunks": seen.chunks, "progress": progress, "warnings": seen.warned, "spent": spent}))
+        print(
+            json.dumps(
+                {
+                    **counts(seen.plan),
+                    "chunks": seen.chunks,
+                    "progress": progress,
+                    "warnings": seen.warned,
+                    "spent": spent,
+                }
+            )
+        )
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
@@ -94,7 +129,13 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
     print_failures(seen.plan)
     print_warnings(seen.warned)
     print_spent(seen.spent, seen.settings)
-    console.print("the map is up to date" if seen.plan.atlas_done else f"the map is not made yet, or not of these encoders: qre sweep {seen.config}", markup=False, highlight=False)
+    console.print(
+        "the map is up to date"
+        if seen.plan.atlas_done
+        else f"the map is not made yet, or not of these encoders: qre sweep {seen.config}",
+        markup=False,
+        highlight=False,
+    )
 
 
 def print_spent(spent: Spent, settings: ClusterSettings) -> None:

@@ -8,10 +8,10 @@ import typer
 
 from jobs.asked.nearest import neighbours
 from jobs.config import load_config
-from jobs.sweeping.telling import on_end
-from jobs.terminal.console import note, say
 from jobs.start.new_config import Wanted, draft, text_of, write
 from jobs.sweeping.one_sweep import Asked, sweep_to_the_end
+from jobs.sweeping.telling import on_end
+from jobs.terminal.console import note, say
 from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 from qre.paths import ADDRESS
@@ -32,7 +32,10 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
     made = draft(wanted)
     text = text_of(made, config, store="store", export=out.name)
     if config.exists() and config.read_text(encoding="utf-8") != text and not force:
-        raise UserError(f"{config} is there with other content; go on with it by qre sweep {config}, name another --out, or give --force to overwrite it")
+        raise UserError(
+            f"{config} is there with other content; go on with it by qre sweep {config}, name another --out, or give "
+            f"--force to overwrite it"
+        )
     write(config, text)
     for one in made.notes:
         note(one)
@@ -55,7 +58,10 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
 def _check_out(out: Path) -> None:
     """UserError where no folder can be made there, with a config beside it."""
     if ADDRESS.match(str(out)):
-        raise UserError(f"--out {out}: the map goes into a folder of this machine; for a bucket, write a config with qre new and set store: in it")
+        raise UserError(
+            f"--out {out}: the map goes into a folder of this machine; for a bucket, write a config with qre new and "
+            f"set store: in it"
+        )
     if out.name in ("", ".."):
         raise UserError(f"--out {str(out)!r}: name a folder of its own for the map, e.g. --out results/mine")
     if found := next((one for one in (out, *out.parents) if one.exists() and not one.is_dir()), None):

@@ -18,8 +18,8 @@ from typing import Literal
 import typer
 
 from jobs.config import HubEntry, ListEntry, SweepConfig
-from jobs.terminal.console import console, progress, say
 from jobs.config.slots import ClusterSettings
+from jobs.terminal.console import console, progress, say
 from qre.errors import PlaceError, UserError, place_error
 
 GIB = 2**30
@@ -49,7 +49,8 @@ def doctor(settings: SweepConfig | None, as_json: bool) -> None:
     """Look at everything, show it, and end with 1 where there is a problem.
 
     Args:
-        settings: of a sweep, whose store and cluster are looked at; None: of no one, a local Ray and the working directory.
+        settings: of a sweep, whose store and cluster are looked at; None: of no one, a local Ray and the working
+            directory.
     """
     findings = []
     for look in _looks(settings):
@@ -79,7 +80,11 @@ def _looks(settings: SweepConfig | None) -> Iterator[Callable[[], Iterator[Findi
 
 
 def _print(found: Finding) -> None:
-    sign = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "problem": "[bold red]problem[/bold red]"}[found.state]
+    sign = {
+        "ok": "[green]ok[/green]     ",
+        "note": "[yellow]note[/yellow]   ",
+        "problem": "[bold red]problem[/bold red]",
+    }[found.state]
     console.print(f"{sign} ", end="", highlight=False)
     say(f"{found.what}: {found.detail}" + (f"; {found.fix}" if found.fix else ""))
 
@@ -87,7 +92,13 @@ def _print(found: Finding) -> None:
 def _python() -> Iterator[Finding]:
     here = f"{platform.python_version()} ({sys.executable})"
     fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
-    yield Finding("Python", "ok", here) if fits else Finding("Python", "problem", here, "make the environment with Python 3.10 to 3.13: make PYTHON=python3.12 demo")
+    yield (
+        Finding("Python", "ok", here)
+        if fits
+        else Finding(
+            "Python", "problem", here, "make the environment with Python 3.10 to 3.13: make PYTHON=python3.12 demo"
+        )
+    )
 
 
 def _packages() -> Iterator[Finding]:
@@ -98,7 +109,12 @@ def _packages() -> Iterator[Finding]:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Finding("packages", "problem", f"missing: {', '.join(missing)}", "run make demo in the checkout, or pip install -e .")
+        yield Finding(
+            "packages",
+            "problem",
+            f"missing: {', '.join(missing)}",
+            "run make demo in the checkout, or pip install -e .",
+        )
     else:
         yield Finding("packages", "ok", ", ".join(found))
 
@@ -108,7 +124,11 @@ def _machine() -> Iterator[Finding]:
 
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     told = f"{granted_cpus()} CPUs for this process, {memory / GIB:.0f} GiB of memory"
-    yield Finding("machine", "ok", told) if memory >= LEAST_MEMORY else Finding("machine", "note", told, "large encoders need more memory: see qre plan")
+    yield (
+        Finding("machine", "ok", told)
+        if memory >= LEAST_MEMORY
+        else Finding("machine", "note", told, "large encoders need more memory: see qre plan")
+    )
 
 
 def _gpu(settings: SweepConfig | None) -> Iterator[Finding]:
@@ -117,9 +137,19 @@ def _gpu(settings: SweepConfig | None) -> Iterator[Finding]:
     if not torch.cuda.is_available():
         built = torch.version.cuda or torch.version.hip
         if built and (Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia").exists()):
-            yield Finding("GPU", "problem", f"there is one, but torch (for CUDA {built}) cannot use it", "install a driver that goes with it, or another torch")
+            yield Finding(
+                "GPU",
+                "problem",
+                f"there is one, but torch (for CUDA {built}) cannot use it",
+                "install a driver that goes with it, or another torch",
+            )
         elif settings is not None and settings.cluster.uses_gpus and not settings.cluster.address:
-            yield Finding("GPU", "problem", "the config asks for GPUs, and torch sees none here", "set gpus_per_encoder: 0, or name a cluster with cluster.address")
+            yield Finding(
+                "GPU",
+                "problem",
+                "the config asks for GPUs, and torch sees none here",
+                "set gpus_per_encoder: 0, or name a cluster with cluster.address",
+            )
         else:
             yield Finding("GPU", "note", "none that torch sees: encoders run on the CPU")
         return
@@ -127,15 +157,31 @@ def _gpu(settings: SweepConfig | None) -> Iterator[Finding]:
         try:
             one = torch.ones(64, 64, device=f"cuda:{number}")
             good = float((one @ one).sum()) == 64.0**3
-            told = f"{torch.cuda.get_device_name(number)}, {torch.cuda.get_device_properties(number).total_memory / GIB:.0f} GiB, torch {torch.__version__}"
-            yield Finding(f"GPU {number}", "ok", told) if good else Finding(f"GPU {number}", "problem", f"{told}: a product of ones came out wrong", "have it tested")
+            told = (
+                f"{torch.cuda.get_device_name(number)}, "
+                f"{torch.cuda.get_device_properties(number).total_memory / GIB:.0f} GiB, torch {torch.__version__}"
+            )
+            yield (
+                Finding(f"GPU {number}", "ok", told)
+                if good
+                else Finding(f"GPU {number}", "problem", f"{told}: a product of ones came out wrong", "have it tested")
+            )
         except RuntimeError as error:
-            yield Finding(f"GPU {number}", "problem", str(error).splitlines()[0][:200], "nvidia-smi shows its state; reset it, or leave it out by CUDA_VISIBLE_DEVICES")
+            yield Finding(
+                f"GPU {number}",
+                "problem",
+                str(error).splitlines()[0][:200],
+                "nvidia-smi shows its state; reset it, or leave it out by CUDA_VISIBLE_DEVICES",
+            )
 
 
 def _limits() -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    yield Finding("open files", "ok", f"{files:,}") if files >= FEWEST_FILES else Finding("open files", "problem", f"{files:,} at most", "ulimit -n 4096")
+    yield (
+        Finding("open files", "ok", f"{files:,}")
+        if files >= FEWEST_FILES
+        else Finding("open files", "problem", f"{files:,} at most", "ulimit -n 4096")
+    )
     if sys.platform != "linux":
         return
     if not Path("/dev/shm").is_dir():
@@ -143,7 +189,12 @@ def _limits() -> Iterator[Finding]:
         return
     room = shutil.disk_usage("/dev/shm")
     state = "ok" if room.free >= LEAST_SHARED else "problem"
-    yield Finding("shared memory", state, f"{room.free / GIB:.1f} GiB free in /dev/shm", "" if state == "ok" else "make it larger (Docker: --shm-size=1g)")
+    yield Finding(
+        "shared memory",
+        state,
+        f"{room.free / GIB:.1f} GiB free in /dev/shm",
+        "" if state == "ok" else "make it larger (Docker: --shm-size=1g)",
+    )
 
 
 def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
@@ -158,11 +209,21 @@ def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
         return
     if why := unreached():
         needed = settings is None or any(isinstance(entry, (HubEntry, ListEntry)) for entry in settings.encoders)
-        yield Finding("hub", "problem" if needed else "note", why, "check the network or the proxy; HF_HUB_OFFLINE=1 takes what the cache has, folders and catalogues need no hub")
+        yield Finding(
+            "hub",
+            "problem" if needed else "note",
+            why,
+            "check the network or the proxy; HF_HUB_OFFLINE=1 takes what the cache has, folders and catalogues need "
+            "no hub",
+        )
         return
     yield Finding("hub", "ok", f"{host} answers")
     if get_token() is None:
-        yield Finding("token", "note", "none: public encoders only, with a lower limit of requests; `hf auth login` or HF_TOKEN sets one")
+        yield Finding(
+            "token",
+            "note",
+            "none: public encoders only, with a lower limit of requests; `hf auth login` or HF_TOKEN sets one",
+        )
     elif token_is_refused():
         yield Finding("token", "problem", "the hub refuses it", "log in again with `hf auth login`, or renew HF_TOKEN")
     else:
@@ -206,7 +267,11 @@ def _folder(what: str, folder: Path, fix: str) -> Finding:
     except OSError as error:
         return Finding(what, "problem", f"{folder}: {error.strerror or error}", fix)
     told = f"{folder}, {room / GIB:.0f} GiB free"
-    return Finding(what, "ok", told) if room >= LEAST_DISK else Finding(what, "note", told, "encoders of the hub take 0.1 to several GiB each")
+    return (
+        Finding(what, "ok", told)
+        if room >= LEAST_DISK
+        else Finding(what, "note", told, "encoders of the hub take 0.1 to several GiB each")
+    )
 
 
 def _ray(settings: SweepConfig | None) -> Iterator[Finding]:
@@ -221,7 +286,10 @@ def _ray(settings: SweepConfig | None) -> Iterator[Finding]:
         with cluster(wanted):
             total = ray.cluster_resources()
             nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-        told = f"{f'answers at {wanted.address}' if wanted.address else 'starts and ends'}: {nodes} node{'' if nodes == 1 else 's'}, {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs"
+        told = (
+            f"{f'answers at {wanted.address}' if wanted.address else 'starts and ends'}: {nodes} "
+            f"node{'' if nodes == 1 else 's'}, {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs"
+        )
         yield Finding("Ray", "ok", f"{version('ray')} {told}")
     except (UserError, PlaceError) as error:
         yield Finding("Ray", "problem", str(error))

@@ -51,31 +51,47 @@ def chosen_encoders(asked: Sequence[str], always_demo: bool = False) -> ChosenEn
     """The entries of what a person names; with the demo's encoders where they are too few for a map.
 
     Args:
-        asked: names of catalogues, "popular", ids of the hub (owner/name or owner/name@revision), folders, lists (.yaml, .csv); commas may separate them.
+        asked: names of catalogues, "popular", ids of the hub (owner/name or owner/name@revision), folders, lists
+            (.yaml, .csv); commas may separate them.
 
     Raises:
         UserError: it is none of these.
     """
     if asked and not any(one.strip(" ,") for one in asked):
-        raise UserError("--encoders: no encoder is named; give demo, popular, owner/name of the hub, a folder or a list")
-    words = [word for one in asked for word in ([one] if Path(one).expanduser().exists() else one.split(","))] or ["demo"]
+        raise UserError(
+            "--encoders: no encoder is named; give demo, popular, owner/name of the hub, a folder or a list"
+        )
+    words = [word for one in asked for word in ([one] if Path(one).expanduser().exists() else one.split(","))] or [
+        "demo"
+    ]
     entries: list[dict] = []
     for word in dict.fromkeys(word.strip() for word in words if word.strip()):
         for entry in _entries(word):
             if not any(_same(entry, other) for other in entries):
                 entries.append(entry)
     if any(entry.get("source") == "catalogue" and entry["name"] == "demo" for entry in entries):
-        entries = [entry for entry in entries if entry["source"] != "catalogue" or entry["name"] == "demo"]  # it holds the others
+        entries = [
+            entry for entry in entries if entry["source"] != "catalogue" or entry["name"] == "demo"
+        ]  # it holds the others
     own = [_name_of(entry, entries) for entry in entries if entry["source"] in ("folder", "hub")]
     several = [entry for entry in entries if entry["source"] in ("catalogue", "list")]
     notes, comments = [], {}
     if not entries or (not several and len(own) < FEWEST):
-        comments[len(entries)] = f"a map of so few encoders says little (at least {FEWEST} are useful), so the demo's encoders are added"
-        notes.append(f"{counted(len(own), 'encoder')} {'is' if len(own) == 1 else 'are'} too few for a map, so the demo's encoders are added")
+        comments[len(entries)] = (
+            f"a map of so few encoders says little (at least {FEWEST} are useful), so the demo's encoders are added"
+        )
+        notes.append(
+            f"{counted(len(own), 'encoder')} {'is' if len(own) == 1 else 'are'} too few for a map, so the demo's "
+            f"encoders are added"
+        )
         entries = [*entries, {"source": "catalogue", "name": "demo"}]
     hub = sum(entry["source"] == "hub" for entry in entries)
     parts = [counted(len(own), "encoder") + (" of the hub" if hub == len(own) else "")] * bool(own)
-    parts += [f"the {entry['name']} encoders" if entry["source"] == "catalogue" else f"those of {entry['path']}" for entry in entries if entry["source"] in ("catalogue", "list")]
+    parts += [
+        f"the {entry['name']} encoders" if entry["source"] == "catalogue" else f"those of {entry['path']}"
+        for entry in entries
+        if entry["source"] in ("catalogue", "list")
+    ]
     return ChosenEncoders(entries, own, " and ".join(parts), comments, notes, hub)
 
 
@@ -87,7 +103,10 @@ def _entries(word: str) -> list[dict]:
         return [{"source": "catalogue", "name": word}]
     if path.is_dir():
         if not any((path / file).is_file() for file in ("modules.json", "config.json")):
-            raise UserError(f"{word}: no encoder in this folder: neither modules.json nor config.json; name the folder that sentence-transformers saved")
+            raise UserError(
+                f"{word}: no encoder in this folder: neither modules.json nor config.json; name the folder that "
+                f"sentence-transformers saved"
+            )
         return [{"source": "folder", "path": str(path)}]
     if path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".csv"):
         load_list(path)
@@ -95,7 +114,11 @@ def _entries(word: str) -> list[dict]:
     repository, _, revision = word.partition("@")
     if "/" in repository and not word.startswith((".", "/", "~")) and REPOSITORY.fullmatch(repository):
         known = next((entry for entry in popular() if entry["id"] == repository and not revision), None)
-        return [dict(known) if known else {"source": "hub", "id": repository, **({"revision": revision} if revision else {})}]
+        return [
+            dict(known)
+            if known
+            else {"source": "hub", "id": repository, **({"revision": revision} if revision else {})}
+        ]
     there = f"{', '.join(CATALOGUES)}, popular"
     raise UserError(f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}")
 
@@ -112,10 +135,28 @@ def _name_of(entry: dict, entries: list[dict]) -> str:
     """The name that a sweep gives an encoder; where two would have the same, a longer one is put into the entry."""
     if entry["source"] == "folder":
         path = Path(entry["path"]).resolve()
-        name, alike = path.name, [other for other in entries if other["source"] == "folder" and Path(other["path"]).resolve().name == path.name]
-        longer = f"{path.parent.name}/{path.name}" if len({Path(other["path"]).resolve().parent.name for other in alike}) == len(alike) else str(path)
+        name, alike = (
+            path.name,
+            [
+                other
+                for other in entries
+                if other["source"] == "folder" and Path(other["path"]).resolve().name == path.name
+            ],
+        )
+        longer = (
+            f"{path.parent.name}/{path.name}"
+            if len({Path(other["path"]).resolve().parent.name for other in alike}) == len(alike)
+            else str(path)
+        )
     else:
-        name, alike = entry["id"], [other for other in entries if other["source"] == "hub" and other["id"].casefold() == entry["id"].casefold()]
+        name, alike = (
+            entry["id"],
+            [
+                other
+                for other in entries
+                if other["source"] == "hub" and other["id"].casefold() == entry["id"].casefold()
+            ],
+        )
         longer = f"{entry['id']}@{entry['revision']}" if "revision" in entry else name
     if len(alike) > 1 and longer != name:
         entry["name"] = longer[:200]

@@ -11,7 +11,21 @@ from qre.errors import UserError
 from qre.tables import ENDINGS, PACKED_ENDINGS, AllColumns, ending, read_rows
 
 ROWS = 500  # of a file that are looked at
-TEXT = ("text", "sentence", "sentences", "texts", "content", "body", "passage", "document", "query", "question", "utterance", "abstract", "description")
+TEXT = (
+    "text",
+    "sentence",
+    "sentences",
+    "texts",
+    "content",
+    "body",
+    "passage",
+    "document",
+    "query",
+    "question",
+    "utterance",
+    "abstract",
+    "description",
+)
 ID = ("id", "_id")
 
 Rule = Callable[[list], bool]
@@ -41,7 +55,8 @@ class Head:
         return found
 
     def named(self, names: Sequence[str], without: Sequence[str] = ()) -> str | None:
-        """The column with the first of these names that is there, in any case, and with a blank or hyphen for an underscore."""
+        """The column with the first of these names that is there, in any case, and with a blank or hyphen for an
+        underscore."""
         known = {plain(name): name for name in reversed(self.columns) if name not in without}
         return next((known[plain(name)] for name in names if plain(name) in known), None)
 
@@ -53,7 +68,9 @@ class Head:
     def texts(self) -> list[str]:
         """The columns of text, the likeliest first: by a usual name, then by the mean length of the texts."""
         usual = {name: rank for rank, name in enumerate(TEXT)}
-        found = [name for name, values in self.columns.items() if is_long_text(values)] or [name for name, values in self.columns.items() if is_text(values)]
+        found = [name for name, values in self.columns.items() if is_long_text(values)] or [
+            name for name, values in self.columns.items() if is_text(values)
+        ]
         return sorted(found, key=lambda name: (usual.get(plain(name), len(usual)), -mean_length(self.columns[name])))
 
     def listed(self) -> str:
@@ -73,8 +90,12 @@ def head_of(path: Path) -> Head:
     if not rows:
         raise UserError(f"{path}: no rows")
     if not any(rows):
-        raise UserError(f"{path}: the header gives each of its names more than once; give the columns names of their own")
-    return Head(path, {name: [row.get(name) for row in rows] for name in dict.fromkeys(itertools.chain.from_iterable(rows))})
+        raise UserError(
+            f"{path}: the header gives each of its names more than once; give the columns names of their own"
+        )
+    return Head(
+        path, {name: [row.get(name) for row in rows] for name in dict.fromkeys(itertools.chain.from_iterable(rows))}
+    )
 
 
 def plain(name: str) -> str:
@@ -85,7 +106,9 @@ def plain(name: str) -> str:
 def is_text(values: list) -> bool:
     """Text, and no numbers."""
     given = _given(values)
-    return bool(given) and all(isinstance(one, str) for one in given) and not is_number(values) and mean_length(given) > 0
+    return (
+        bool(given) and all(isinstance(one, str) for one in given) and not is_number(values) and mean_length(given) > 0
+    )
 
 
 def is_long_text(values: list) -> bool:

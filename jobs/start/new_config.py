@@ -11,11 +11,11 @@ from pathlib import Path
 import yaml
 
 from jobs.config import load_config
+from jobs.start.encoders import ChosenEncoders, chosen_encoders
+from jobs.start.own_tasks import ChosenTask, chosen_tasks
+from jobs.start.sentences import Chosen, built_in, from_documents, from_file
 from jobs.terminal.console import note, say
 from jobs.terminal.spelled import qre_command, quoted
-from jobs.start.encoders import ChosenEncoders, chosen_encoders
-from jobs.start.sentences import Chosen, built_in, from_documents, from_file
-from jobs.start.own_tasks import ChosenTask, chosen_tasks
 from qre.errors import PlaceError, UserError, place_error
 
 
@@ -24,7 +24,8 @@ class Wanted:
     """What a person asks a config for.
 
     Attributes:
-        sentences, column, limit: file of the sentences, its column, the most that are taken; None: the documents of a retrieval task, or built-in ones.
+        sentences, column, limit: file of the sentences, its column, the most that are taken; None: the documents of a
+            retrieval task, or built-in ones.
         encoders: as `chosen_encoders` takes them.
         tasks: as `chosen_tasks` takes them, with `queries`, `documents`, `relevant` of a retrieval task.
     """
@@ -75,7 +76,7 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
         f"{qre} plan {name}": "what it would do, download and take; runs nothing",
         f"{qre} sweep {name}": "do it; stopped or killed, the same command goes on",
         f"{qre} rank --atlas {atlas}": "then: which encoder is best",
-    }  # fmt: skip
+    }
     say("next:")
     for command, why in commands.items():
         say(f"  {command.ljust(max(map(len, commands)))}   {why}")
@@ -151,9 +152,16 @@ def _placed(entry: dict, file: Path) -> dict:
         whole = Path(path).expanduser().resolve()
         return whole.relative_to(home).as_posix() if whole.is_relative_to(home) and whole != home else str(whole)
 
-    return {key: placed(value) if key in ("path", "train", "test", "corpus", "queries", "qrels") else value for key, value in entry.items()}
+    return {
+        key: placed(value) if key in ("path", "train", "test", "corpus", "queries", "qrels") else value
+        for key, value in entry.items()
+    }
 
 
 def _flow(value: object) -> str:
     """A value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True).removesuffix("...\n").strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True)
+        .removesuffix("...\n")
+        .strip()
+    )

@@ -1,4 +1,5 @@
-"""The tasks of a new config: files are found, their columns too, and each task is read once, as the sweep will read it."""
+"""The tasks of a new config: files are found, their columns too, and each task is read once, as the sweep will read
+it."""
 
 from __future__ import annotations
 
@@ -16,16 +17,34 @@ from qre.tasks.task_spec import BUILTIN_NAMES, TaskFile
 
 KINDS = ("retrieval", "sts", "pairs", "classification", "clustering")
 FORM = {
-    "retrieval": "--task retrieval=FOLDER (with queries, documents and relevant in it, or in BEIR's layout), or --queries FILE --documents FILE --relevant FILE",
-    "sts": "--task sts=FILE (two texts and a score a row)", "pairs": "--task pairs=FILE (two texts and a label, 0 or 1, a row)",
-    "classification": "--task classification=TRAIN,TEST (a text and a label a row), or a folder that holds both", "clustering": "--task clustering=FILE (a text and a label a row)",
-}  # fmt: skip
+    "retrieval": "--task retrieval=FOLDER (with queries, documents and relevant in it, or in BEIR's layout), or "
+    "--queries FILE --documents FILE --relevant FILE",
+    "sts": "--task sts=FILE (two texts and a score a row)",
+    "pairs": "--task pairs=FILE (two texts and a label, 0 or 1, a row)",
+    "classification": "--task classification=TRAIN,TEST (a text and a label a row), or a folder that holds both",
+    "clustering": "--task clustering=FILE (a text and a label a row)",
+}
 FILES = {
-    "documents": ("documents", "corpus", "docs", "passages", "collection"), "queries": ("queries", "query", "questions", "topics"),
-    "relevant": ("relevant", "qrels", "relevance", "judgements", "judgments", "qrels/test", "qrels/dev", "qrels/train"), "train": ("train", "training"), "test": ("test",),
-}  # fmt: skip
+    "documents": ("documents", "corpus", "docs", "passages", "collection"),
+    "queries": ("queries", "query", "questions", "topics"),
+    "relevant": ("relevant", "qrels", "relevance", "judgements", "judgments", "qrels/test", "qrels/dev", "qrels/train"),
+    "train": ("train", "training"),
+    "test": ("test",),
+}
 FIRST = ("sentence1", "sentence_1", "text1", "text_1", "sent1", "question1", "s1", "a", "first", "left", "premise")
-SECOND = ("sentence2", "sentence_2", "text2", "text_2", "sent2", "question2", "s2", "b", "second", "right", "hypothesis")
+SECOND = (
+    "sentence2",
+    "sentence_2",
+    "text2",
+    "text_2",
+    "sent2",
+    "question2",
+    "s2",
+    "b",
+    "second",
+    "right",
+    "hypothesis",
+)
 SCORE = ("score", "gold", "similarity", "similarity_score", "relatedness_score", "rating", "label")
 PAIR_LABEL = ("label", "is_duplicate", "duplicate", "same", "match", "score")
 LABEL = ("label", "labels", "class", "category", "intent", "topic", "target", "sentiment", "label_text")
@@ -36,7 +55,8 @@ RELEVANCE = ("relevance", "score", "rel", "relevant", "label", "grade", "gain", 
 
 @dataclass(frozen=True)
 class ChosenTask:
-    """A task of a config: its entry, what it is for people, and what they should know. Of a retrieval task `documents` are (file, column of their texts)."""
+    """A task of a config: its entry, what it is for people, and what they should know. Of a retrieval task `documents`
+    are (file, column of their texts)."""
 
     entry: dict
     told: str
@@ -44,14 +64,19 @@ class ChosenTask:
     documents: tuple[Path, str] | None = None
 
 
-def chosen_tasks(asked: Sequence[str], queries: Path | None, documents: Path | None, relevant: Path | None) -> list[ChosenTask]:
-    """The tasks that are asked for, each KIND=PLACE, "builtin", or a name of the built-in ones; the built-in ones where none is.
+def chosen_tasks(
+    asked: Sequence[str], queries: Path | None, documents: Path | None, relevant: Path | None
+) -> list[ChosenTask]:
+    """The tasks that are asked for, each KIND=PLACE, "builtin", or a name of the built-in ones; the built-in ones where
+    none is.
 
     Raises:
         UserError: no such kind; files are missing or not in order; two tasks of one name.
     """
     three = (queries, documents, relevant)
-    asked = list(asked) + ["retrieval"] * (any(three) and not any(one.partition("=")[0] == "retrieval" for one in asked))
+    asked = list(asked) + ["retrieval"] * (
+        any(three) and not any(one.partition("=")[0] == "retrieval" for one in asked)
+    )
     found = [_task(one, three) for one in asked] or [_task("builtin", three)]
     names: set[str] = set()
     for task in found:
@@ -68,7 +93,10 @@ def _task(asked: str, three: tuple[Path | None, ...]) -> ChosenTask:
         names = [name for name in BUILTIN_NAMES if not place or name in (place, f"builtin/{place}")]
         if not names:
             raise UserError(f"--task {asked}: no built-in task of this name; there are {', '.join(BUILTIN_NAMES)}")
-        return ChosenTask({"source": "builtin"} | ({"include": names} if place else {}), f"{len(names)} built-in task{'s' if len(names) > 1 else ''}")
+        return ChosenTask(
+            {"source": "builtin"} | ({"include": names} if place else {}),
+            f"{len(names)} built-in task{'s' if len(names) > 1 else ''}",
+        )
     if kind in BUILTIN_NAMES:
         return _task(f"builtin={kind}", three)
     if kind not in KINDS:
@@ -81,7 +109,9 @@ def _task(asked: str, three: tuple[Path | None, ...]) -> ChosenTask:
         raise UserError(f"--task {kind}: give its file: {FORM[kind]}")
     if kind == "retrieval":
         folder = _folder(place, kind)
-        return _retrieval(*(_in_folder(folder, what) for what in ("queries", "documents", "relevant")), folder.resolve())
+        return _retrieval(
+            *(_in_folder(folder, what) for what in ("queries", "documents", "relevant")), folder.resolve()
+        )
     if kind == "classification":
         return _classification(place)
     return _of_one_file(kind, Path(place).expanduser())
@@ -90,19 +120,30 @@ def _task(asked: str, three: tuple[Path | None, ...]) -> ChosenTask:
 def _folder(place: str, kind: str) -> Path:
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        raise UserError(f"--task {kind}={place}: {'a file, not a folder' if folder.exists() else 'no such folder'}: {FORM[kind]}")
+        raise UserError(
+            f"--task {kind}={place}: {'a file, not a folder' if folder.exists() else 'no such folder'}: {FORM[kind]}"
+        )
     return folder
 
 
 def _in_folder(folder: Path, what: str) -> Path:
     """The file of this part of a task; UserError where there is none, or several."""
     for name in FILES[what]:
-        found = [path for path in _candidates(folder / name) if path.name.casefold() == Path(name).name + "".join(path.suffixes).casefold()]
+        found = [
+            path
+            for path in _candidates(folder / name)
+            if path.name.casefold() == Path(name).name + "".join(path.suffixes).casefold()
+        ]
         if len(found) > 1:
-            raise UserError(f"{folder}: {' and '.join(path.name for path in found)}: which holds the {what}? Remove one, or name the files one by one")
+            raise UserError(
+                f"{folder}: {' and '.join(path.name for path in found)}: which holds the {what}? Remove one, or name "
+                f"the files one by one"
+            )
         if found:
             return found[0]
-    raise UserError(f"{folder}: no file of {what}: it is called {' or '.join(FILES[what][:2])}, and ends in {', '.join(_endings())}")
+    raise UserError(
+        f"{folder}: no file of {what}: it is called {' or '.join(FILES[what][:2])}, and ends in {', '.join(_endings())}"
+    )
 
 
 def _candidates(stem: Path) -> Iterator[Path]:
@@ -115,7 +156,9 @@ def _endings() -> list[str]:
     return [one for one in ENDINGS if one not in (".txt", ".json")]
 
 
-def _checked(entry: dict, task: str, notes: Sequence[str] = (), documents: tuple[Path, str] | None = None) -> ChosenTask:
+def _checked(
+    entry: dict, task: str, notes: Sequence[str] = (), documents: tuple[Path, str] | None = None
+) -> ChosenTask:
     """The task of an entry, read; where it reads only with `on_problem: drop`, with that."""
     spec = TypeAdapter(TaskFile).validate_python
     try:
@@ -149,21 +192,45 @@ def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> Ch
         text = head.named(("text",)) or next(iter(head.texts()), None)
         if text is None:
             raise UserError(f"{head.path}: no column holds text; it has {head.listed()}")
-        told[what] = {"id": head.find("id (a column of distinct ids is needed)", id_names, is_id, (text,)), "text": text}
+        told[what] = {
+            "id": head.find("id (a column of distinct ids is needed)", id_names, is_id, (text,)),
+            "text": text,
+        }
     judged, keys = heads["relevant"], {what: _ids(heads[what], told[what]["id"]) for what in told}
     query = judged.find("query", QUERY, lambda values: _among(values, keys["queries"]))
     document = judged.find("document", DOCUMENT, lambda values: _among(values, keys["documents"]), (query,))
     relevance = judged.named(RELEVANCE, (query, document)) or judged.only(is_number, (query, document))
-    notes = [] if relevance else [f"{relevant}: no column of relevance, so each document that it lists counts as relevant (1)"]
-    entry = {"source": "file", "kind": "retrieval", "name": _named(home), "corpus": str(documents), "queries": str(queries), "qrels": str(relevant)}
-    usual, beir = {"id": "id", "text": "text"}, {"id": "_id", "query": "query-id", "document": "corpus-id", "relevance": "score"}
+    notes = (
+        []
+        if relevance
+        else [f"{relevant}: no column of relevance, so each document that it lists counts as relevant (1)"]
+    )
+    entry = {
+        "source": "file",
+        "kind": "retrieval",
+        "name": _named(home),
+        "corpus": str(documents),
+        "queries": str(queries),
+        "qrels": str(relevant),
+    }
+    usual, beir = (
+        {"id": "id", "text": "text"},
+        {"id": "_id", "query": "query-id", "document": "corpus-id", "relevance": "score"},
+    )
     for key, found, names in (
-        ("corpus_columns", told["documents"], usual), ("query_columns", told["queries"], usual),
-        ("qrels_columns", {"query": query, "document": document, "relevance": relevance}, {one: one for one in ("query", "document", "relevance")}),
-    ):  # fmt: skip
+        ("corpus_columns", told["documents"], usual),
+        ("query_columns", told["queries"], usual),
+        (
+            "qrels_columns",
+            {"query": query, "document": document, "relevance": relevance},
+            {one: one for one in ("query", "document", "relevance")},
+        ),
+    ):
         if columns := _columns(names, found, beir):
             entry[key] = columns
-    return _checked(entry, f"retrieval: {documents.name} for {queries.name}", notes, (documents, told["documents"]["text"]))
+    return _checked(
+        entry, f"retrieval: {documents.name} for {queries.name}", notes, (documents, told["documents"]["text"])
+    )
 
 
 def _ids(head: Head, column: str) -> set[str]:
@@ -181,17 +248,25 @@ def _of_one_file(kind: str, path: Path) -> ChosenTask:
         return _checked(_entry(kind, path, _text_and_label(head)), f"clustering of {path.name}")
     first = head.named(FIRST) or next(iter(_pair(head)), None)
     if first is None:
-        raise UserError(f"{path}: two columns of text are needed; it has {head.listed()}; name them sentence1 and sentence2")
+        raise UserError(
+            f"{path}: two columns of text are needed; it has {head.listed()}; name them sentence1 and sentence2"
+        )
     second = head.named(SECOND, (first,)) or next((name for name in _pair(head) if name != first), None)
     if second is None:
-        raise UserError(f"{path}: a second column of text is needed; it has {head.listed()}; name them sentence1 and sentence2")
+        raise UserError(
+            f"{path}: a second column of text is needed; it has {head.listed()}; name them sentence1 and sentence2"
+        )
     gold = "score" if kind == "sts" else "label"
     value = head.find(gold, SCORE if kind == "sts" else PAIR_LABEL, is_number, (first, second))
-    return _checked(_entry(kind, path, {"sentence1": first, "sentence2": second, gold: value}), f"{kind} of {path.name}")
+    return _checked(
+        _entry(kind, path, {"sentence1": first, "sentence2": second, gold: value}), f"{kind} of {path.name}"
+    )
 
 
 def _pair(head: Head) -> list[str]:
-    return [name for name, values in head.columns.items() if is_long_text(values)] or [name for name, values in head.columns.items() if is_text(values)]
+    return [name for name, values in head.columns.items() if is_long_text(values)] or [
+        name for name, values in head.columns.items() if is_text(values)
+    ]
 
 
 def _text_and_label(head: Head) -> dict[str, str]:
@@ -214,7 +289,10 @@ def _classification(place: str) -> ChosenTask:
     parts = [Path(one).expanduser() for one in place.split(",")]
     if len(parts) == 1:
         if not parts[0].is_dir():
-            raise UserError(f"--task classification={place}: a file to learn from and one to test on are needed: {FORM['classification']}")
+            raise UserError(
+                f"--task classification={place}: a file to learn from and one to test on are needed: "
+                f"{FORM['classification']}"
+            )
         name = _named(parts[0].resolve())
         parts = [_in_folder(parts[0], what) for what in ("train", "test")]
     else:
@@ -224,4 +302,6 @@ def _classification(place: str) -> ChosenTask:
     columns = _text_and_label(head_of(parts[0]))
     told = _columns({name: name for name in columns}, columns, {})
     entry = {"source": "file", "kind": "classification", "name": name, "train": str(parts[0]), "test": str(parts[1])}
-    return _checked(entry | ({"columns": told} if told else {}), f"classification of {parts[1].name}, from {parts[0].name}")
+    return _checked(
+        entry | ({"columns": told} if told else {}), f"classification of {parts[1].name}, from {parts[0].name}"
+    )

@@ -1,4 +1,5 @@
-"""`qre encoders`: what there is to map. Searches the hub, lists the built-in catalogues, shows one encoder; writes lists that are pinned."""
+"""`qre encoders`: what there is to map. Searches the hub, lists the built-in catalogues, shows one encoder; writes
+lists that are pinned."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from rich.table import Table
 
 from jobs.terminal.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue
+from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
-from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
 from qre.near_names import did_you_mean
@@ -26,12 +27,16 @@ def search(query: HubQuery, out: Path | None) -> None:
     except HubProblem as problem:
         raise UserError(str(problem)) from None
     if not found:
-        raise UserError("the hub has no encoder that all of these match; check --author and --tag, or search with fewer words")
+        raise UserError(
+            "the hub has no encoder that all of these match; check --author and --tag, or search with fewer words"
+        )
     if all(isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found):
         raise UserError(str(HubProblem("the hub", "unreachable", found[0].detail)))
     table = Table()
     for heading in ("encoder", "commit", "parameters", "MB", "downloads", "licence", "problem"):
-        table.add_column(heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold")
+        table.add_column(
+            heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold"
+        )
     for answer in found:
         table.add_row(*_row(answer))
     console.print(table)
@@ -70,8 +75,15 @@ def show(encoder: str) -> None:
             model = resolve(encoder)
         except HubProblem as problem:
             raise UserError(str(problem)) from None
-        told = {"id": model.repository, "revision": model.revision, "bytes": model.bytes, "code": [str(named) for named in model.code],
-                "prompts": model.prompts, "default_prompt": model.default_prompt, **model.attributes}  # fmt: skip
+        told = {
+            "id": model.repository,
+            "revision": model.revision,
+            "bytes": model.bytes,
+            "code": [str(named) for named in model.code],
+            "prompts": model.prompts,
+            "default_prompt": model.default_prompt,
+            **model.attributes,
+        }
     print(json.dumps(told, indent=1))
 
 
@@ -80,7 +92,13 @@ def _folder(path: Path) -> dict:
 
     revision, (prompts, default) = folder_revision(path), folder_prompts(path)
     spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision)
-    return {"path": str(path), "revision": revision, "prompts": prompts, "default_prompt": default, **model_attributes(load(spec, str(path), "cpu")[0])}
+    return {
+        "path": str(path),
+        "revision": revision,
+        "prompts": prompts,
+        "default_prompt": default,
+        **model_attributes(load(spec, str(path), "cpu")[0]),
+    }
 
 
 def _row(answer: HubModel | HubProblem) -> list[str]:
@@ -90,9 +108,14 @@ def _row(answer: HubModel | HubProblem) -> list[str]:
     known = answer.attributes
     count, downloads = known["parameters"], known["downloads"]
     return [
-        name, answer.revision[:8], f"{count:,}" if count is not None else "", f"{answer.bytes / 1e6:.0f}",
-        f"{downloads:,}" if downloads is not None else "", escape(known["licence"] or ""), _problem(answer),
-    ]  # fmt: skip
+        name,
+        answer.revision[:8],
+        f"{count:,}" if count is not None else "",
+        f"{answer.bytes / 1e6:.0f}",
+        f"{downloads:,}" if downloads is not None else "",
+        escape(known["licence"] or ""),
+        _problem(answer),
+    ]
 
 
 def _problem(model: HubModel) -> str:

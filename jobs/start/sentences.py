@@ -36,12 +36,20 @@ class Chosen:
 def built_in(limit: int | None) -> Chosen:
     count = limit or USUAL
     if count > MAXIMUM:
-        raise UserError(f"--limit {count:,}: there are {MAXIMUM:,} built-in sentences; give at most so many, or a file of your own: --sentences FILE")
-    return Chosen({"source": "builtin", "limit": count}, f"{count:,} built-in sentences", ["built-in sentences; your own: qre new --sentences FILE"])
+        raise UserError(
+            f"--limit {count:,}: there are {MAXIMUM:,} built-in sentences; give at most so many, or a file of your "
+            f"own: --sentences FILE"
+        )
+    return Chosen(
+        {"source": "builtin", "limit": count},
+        f"{count:,} built-in sentences",
+        ["built-in sentences; your own: qre new --sentences FILE"],
+    )
 
 
 def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
-    """The sentences of a file, read once to the end of what is taken, so that the plan finds nothing that was not told here.
+    """The sentences of a file, read once to the end of what is taken, so that the plan finds nothing that was not told
+    here.
 
     Raises:
         UserError: it cannot be read, has no column of text, or fewer than 2 sentences.
@@ -74,7 +82,9 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
     if len(read) < FEW:
         notes.append(f"{len(read)} sentences are few: neighbours and scores on the map will be shaky; {USEFUL}")
     of = f" (column {column!a})" if column is not None else ""
-    return Chosen(entry, f"{'all' if all_of_it else 'the first'} {len(read):,} sentences of {path}{of}", comments, notes)
+    return Chosen(
+        entry, f"{'all' if all_of_it else 'the first'} {len(read):,} sentences of {path}{of}", comments, notes
+    )
 
 
 def _column(path: Path, notes: list[str]) -> tuple[str, list[str]]:
@@ -84,10 +94,17 @@ def _column(path: Path, notes: list[str]) -> tuple[str, list[str]]:
     if not found:
         raise UserError(f"{path}: no column holds text; it has {head.listed()}")
     if len(found) > 1:
-        means = ", ".join(f"{name!a} ({mean_length(head.columns[name]):.0f} characters on average)" for name in found[:5])
+        means = ", ".join(
+            f"{name!a} ({mean_length(head.columns[name]):.0f} characters on average)" for name in found[:5]
+        )
         notes.append(f"{path} has several columns of text, and {found[0]!a} is taken: {means}; --column names another")
-    if " " in found[0].strip() and (len(head.columns) == 1 or len(found[0]) > LONG_NAME or found[0].rstrip().endswith((".", "!", "?"))):
-        notes.append(f"{path}: the first line, {found[0][:60]!a}, is taken for the name of the column; if it is a sentence, put a header line above it")
+    if " " in found[0].strip() and (
+        len(head.columns) == 1 or len(found[0]) > LONG_NAME or found[0].rstrip().endswith((".", "!", "?"))
+    ):
+        notes.append(
+            f"{path}: the first line, {found[0][:60]!a}, is taken for the name of the column; if it is a sentence, "
+            f"put a header line above it"
+        )
     return found[0], found[1:]
 
 

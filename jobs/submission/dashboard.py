@@ -1,4 +1,5 @@
-"""The dashboard of a Ray cluster, as seen from outside: whether it answers, and whether the cluster has one node or many."""
+"""The dashboard of a Ray cluster, as seen from outside: whether it answers, and whether the cluster has one node or
+many."""
 
 from __future__ import annotations
 
@@ -51,7 +52,10 @@ def connect(address: str) -> JobSubmissionClient:
         raise UserError(f"--address: no Ray dashboard at {address}: {error}{_proxy(address)}") from None
     theirs, ours = client._server_ray_version, ray.__version__
     if theirs.split(".")[:2] != ours.split(".")[:2]:
-        raise UserError(f"--address: the cluster at {address} runs Ray {theirs}, and this is for Ray {ours}; use an image with that version")
+        raise UserError(
+            f"--address: the cluster at {address} runs Ray {theirs}, and this is for Ray {ours}; use an image with "
+            f"that version"
+        )
     return client
 
 
@@ -70,7 +74,10 @@ def _proxy(address: str) -> str:
     if proxy is None or proxy_bypass(place.hostname or ""):
         return ""
     known = urlsplit(proxy if "://" in proxy else f"http://{proxy}")  # without the password that may be in it
-    return f"; asked through the proxy {known.hostname}:{known.port} of the environment: set NO_PROXY={place.hostname} where the cluster is reached without it"
+    return (
+        f"; asked through the proxy {known.hostname}:{known.port} of the environment: set "
+        f"NO_PROXY={place.hostname} where the cluster is reached without it"
+    )
 
 
 def _checked(address: str) -> str:
@@ -89,7 +96,11 @@ def _checked(address: str) -> str:
 
 def several_nodes(client: JobSubmissionClient) -> str:
     """Why the cluster has several nodes, or may get them; "" for one node that stays the only one."""
-    alive = _asked(client, "/api/v0/nodes?filter_keys=state&filter_predicates=%3D&filter_values=ALIVE").get("result", {}).get("num_filtered", 0)
+    alive = (
+        _asked(client, "/api/v0/nodes?filter_keys=state&filter_predicates=%3D&filter_values=ALIVE")
+        .get("result", {})
+        .get("num_filtered", 0)
+    )
     if alive > 1:
         return f"the cluster has {alive} nodes"
     nodes = [node["raylet"] for node in _asked(client, "/nodes?view=summary").get("summary", [])]
@@ -99,7 +110,9 @@ def several_nodes(client: JobSubmissionClient) -> str:
     while True:
         status = str(_asked(client, "/api/cluster_status?format=1").get("clusterStatus"))
         types = re.findall(r"^ \d+ (\S+)$", status.partition("\nResources\n")[0], re.MULTILINE)
-        if types and all(re.fullmatch("node_[0-9a-f]+", one) for one in types):  # a node that no autoscaler has started is a type of its own
+        if types and all(
+            re.fullmatch("node_[0-9a-f]+", one) for one in types
+        ):  # a node that no autoscaler has started is a type of its own
             return "" if len(types) == 1 else f"the cluster has {len(types)} nodes"
         if types:
             return "the cluster has an autoscaler"

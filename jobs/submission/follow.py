@@ -37,7 +37,8 @@ def follow(client: JobSubmissionClient, job: str) -> JobDetails:
 
 
 class _Follower:
-    """Attributes: shown: characters of the log; heard: the last answer; refused: since when nobody listens; told: that there is no answer."""
+    """Attributes: shown: characters of the log; heard: the last answer; refused: since when nobody listens; told: that
+    there is no answer."""
 
     def __init__(self, client: JobSubmissionClient, job: str):
         self._client, self._job = client, job
@@ -84,7 +85,9 @@ class _Follower:
         from ray.exceptions import AuthenticationError
 
         try:
-            answer = await asyncio.to_thread(self._client._do_request, "GET", f"/api/jobs/{self._job}", timeout=ANSWER_SECONDS)
+            answer = await asyncio.to_thread(
+                self._client._do_request, "GET", f"/api/jobs/{self._job}", timeout=ANSWER_SECONDS
+            )
             if answer.status_code == 404:
                 raise LostJob(f"the cluster does not know the job any more: {answer.text[:100]}")
             if answer.status_code != 200:
@@ -105,16 +108,22 @@ class _Follower:
         now = time.monotonic()
         self._refused = (self._refused or now) if "refused" in str(error) else None
         if self._refused is not None and now - self._refused > GONE_SECONDS:
-            raise LostJob(f"nobody answers at {self._client.get_address()} any more: the cluster's head has gone, or the way to it")
+            raise LostJob(
+                f"nobody answers at {self._client.get_address()} any more: the cluster's head has gone, or the way to "
+                f"it"
+            )
         if now - self._heard > LOST_SECONDS:
             raise LostJob(f"no answer of the cluster for {LOST_SECONDS:.0f} s: {str(error)[:200]}")
         if now - self._heard > SILENT_SECONDS and not self._told:
             self._told = True
             print(
-                f"no answer of the cluster for {now - self._heard:.0f} s; trying for {LOST_SECONDS:.0f} s (Ctrl-C leaves the job alone; "
-                f"later: qre submit --follow {self._job} --address {self._client.get_address()}; or, where the head has gone, qre submit CONFIG goes on)",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+                f"no answer of the cluster for {now - self._heard:.0f} s; trying for {LOST_SECONDS:.0f} s (Ctrl-C "
+                f"leaves the job alone; "
+                f"later: qre submit --follow {self._job} --address {self._client.get_address()}; or, where the head "
+                f"has gone, qre submit CONFIG goes on)",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 async def _next(log: AsyncIterator[str]) -> str | None:

@@ -1,7 +1,8 @@
 """A sweep as a job of a Ray cluster: submitted, followed, stopped.
 
-The job is `qre sweep` on the cluster's head, in a copy of the working directory, with the Python of the cluster's image. Nothing of the submitter's
-environment goes along, because all who see the dashboard can read what a job is given: tokens of the hub and of buckets are the nodes' own.
+The job is `qre sweep` on the cluster's head, in a copy of the working directory, with the Python of the cluster's
+image. Nothing of the submitter's environment goes along, because all who see the dashboard can read what a job is
+given: tokens of the hub and of buckets are the nodes' own.
 """
 
 from __future__ import annotations
@@ -33,21 +34,31 @@ if TYPE_CHECKING:
 
 MARGIN_SECONDS = 20  # beyond the sweep's own grace period, before Ray kills a stopped job
 
+
 def check_config(settings: SweepConfig) -> None:
     """What can be wrong with submitting a config on any cluster.
 
     Raises:
         UserError: naming the key and the fix.
     """
-    if Store(settings.store).is_local and ("store" in settings.moved or not os.path.isabs(settings.store)):  # refuses credentials in an address as well
+    if Store(settings.store).is_local and (
+        "store" in settings.moved or not os.path.isabs(settings.store)
+    ):  # refuses credentials in an address as well
         raise UserError(
-            f"store: {settings.store} is written as a relative folder, and the job would lose it with its copy of the working directory; "
+            f"store: {settings.store} is written as a relative folder, and the job would lose it with its copy of the "
+            f"working directory; "
             "name a bucket (s3:// or gs://), or an absolute folder that all nodes share"
         )
     if settings.on_end is not None and settings.on_end.url is not None:
-        raise UserError("on_end.url: the config is uploaded, and the address may hold a token: give url_env, a variable of the head's environment")
+        raise UserError(
+            "on_end.url: the config is uploaded, and the address may hold a token: give url_env, a variable of the "
+            "head's environment"
+        )
     if settings.cluster.address not in (None, "auto"):
-        raise UserError(f"cluster.address: {settings.cluster.address}: a submitted sweep runs on the cluster that it is submitted to; leave it out")
+        raise UserError(
+            f"cluster.address: {settings.cluster.address}: a submitted sweep runs on the cluster that it is submitted "
+            f"to; leave it out"
+        )
 
 
 def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
@@ -69,9 +80,10 @@ def check_store(settings: SweepConfig, client: JobSubmissionClient) -> None:
 def running(settings: SweepConfig, client: JobSubmissionClient) -> list[str]:
     """Submission ids of jobs of the same sweep that have not ended."""
     return [
-        job.submission_id for job in client.list_jobs()
+        job.submission_id
+        for job in client.list_jobs()
         if (job.metadata or {}).get("name") == settings.name and not job.status.is_terminal()
-    ]  # fmt: skip
+    ]
 
 
 def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, options: Sequence[str]) -> str:
@@ -85,16 +97,20 @@ def submit(settings: SweepConfig, upload: Upload, client: JobSubmissionClient, o
     """
     job = f"{settings.name}-{datetime.now(timezone.utc):%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
     command = ["python", "-m", "jobs.cli", "sweep", upload.config, "--no-export", *options]
-    wait = math.ceil(settings.cluster.grace_seconds + (settings.on_end.seconds if settings.on_end else 0)) + MARGIN_SECONDS
+    wait = (
+        math.ceil(settings.cluster.grace_seconds + (settings.on_end.seconds if settings.on_end else 0)) + MARGIN_SECONDS
+    )
     return client.submit_job(
         entrypoint=f"exec {shlex.join(command)}",  # no shell between Ray's SIGTERM and the sweep
         submission_id=job,
         entrypoint_num_cpus=0,  # a head runs drivers and may have no CPU for anything else
         runtime_env={
-            "working_dir": upload.folder, "excludes": list(upload.excludes), "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(wait)},
+            "working_dir": upload.folder,
+            "excludes": list(upload.excludes),
+            "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(wait)},
         },
         metadata={"name": settings.name, "store": settings.store, "stop_seconds": str(wait)},
-    )  # fmt: skip
+    )
 
 
 def going_on(job: JobDetails, client: JobSubmissionClient) -> str:
@@ -126,7 +142,8 @@ def find(client: JobSubmissionClient, job: str) -> JobDetails:
 
 
 def exit_code(info: JobDetails) -> int:
-    """The exit code of a job's sweep, as if it had run here: its own, 128 + signal when stopped or killed, 1 where Ray could not run it."""
+    """The exit code of a job's sweep, as if it had run here: its own, 128 + signal when stopped or killed, 1 where Ray
+    could not run it."""
     if info.status == "STOPPED":
         return 128 + signal.SIGTERM
     if info.status == "SUCCEEDED":
@@ -172,7 +189,10 @@ def run(config: Path, address: str, working_dir: Path, wait: bool, options: Sequ
     _tell(upload)
     try:
         if (others := running(settings, client)) and "--anyway" not in options:
-            raise UserError(f"job {others[0]} of this sweep has not ended\n{how_to(others[0], client)}\nif it is dead or hangs, say --anyway")
+            raise UserError(
+                f"job {others[0]} of this sweep has not ended\n{how_to(others[0], client)}\nif it is dead or hangs, "
+                f"say --anyway"
+            )
         job = submit(settings, upload, client, options)
     except (RuntimeError, OSError) as error:
         print(f"qre: the cluster did not take the job: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
@@ -218,7 +238,9 @@ def run_stop(address: str, job: str) -> int:
     except (LostJob, OSError, RuntimeError) as error:
         print(f"qre: {error}", file=sys.stderr)
         return 1
-    kept = "; what is done is kept, and submitted again the sweep goes on from there" if info.status == "STOPPED" else ""
+    kept = (
+        "; what is done is kept, and submitted again the sweep goes on from there" if info.status == "STOPPED" else ""
+    )
     print(f"job {job}: {info.status.lower()}{kept}")
     return 0
 
@@ -232,7 +254,11 @@ def _to_the_end(client: JobSubmissionClient, job: str, told: str) -> int:
         ending.tell(f"\nthe job goes on\n{how_to(job, client)}")
         return 128 + (ending.asked() or signal.SIGINT)
     except LostJob as error:
-        print(f"qre: {error}\n{how_to(job, client)}\n{again}  (where the job is lost; what is done is in the store, and kept)", file=sys.stderr)
+        print(
+            f"qre: {error}\n{how_to(job, client)}\n{again}  (where the job is lost; what is done is in the store, and "
+            f"kept)",
+            file=sys.stderr,
+        )
         return 1
     if info.status == "FAILED" and info.driver_exit_code is None:  # Ray could not run it: the log has nothing of it
         print(f"qre: {info.message}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What a submitted sweep takes along: its working directory, and whether all that the config names is in it.
 
-A job runs on another machine, in a copy of the working directory: it sees nothing else of the submitter's, and what it writes into the copy is lost.
+A job runs on another machine, in a copy of the working directory: it sees nothing else of the submitter's, and what it
+writes into the copy is lost.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from jobs.submission.secrets import secret
 from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
 from jobs.planning.inputs import named
+from jobs.submission.secrets import secret
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
 from qre.errors import UserError
@@ -24,9 +25,23 @@ from qre.paths import below, shortened
 from qre.store.address import parse
 from qre.tasks.task_spec import BuiltinTasks
 
-LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
+LEFT_OUT = (
+    "/results/",
+    "/store/",
+    ".env",
+    "*.egg-info/",
+)  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
 OURS = ("jobs", "qre")
-ANYONES = {"test", "tests", "docs", "doc", "examples", "scripts", "benchmarks", "tools"}  # folders that packages leave beside themselves by mistake
+ANYONES = {
+    "test",
+    "tests",
+    "docs",
+    "doc",
+    "examples",
+    "scripts",
+    "benchmarks",
+    "tools",
+}  # folders that packages leave beside themselves by mistake
 BYTES_PER_FILE = 300  # of the archive, for the name and its entry
 
 
@@ -74,14 +89,23 @@ def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
     notes = []
     for place, name, elsewhere in _named(settings, folder):
         if elsewhere and os.path.isabs(os.path.expanduser(name)):
-            notes.append(f"{place}: {name} is not uploaded; it must be there on every node, and where qre status and qre report are run")
+            notes.append(
+                f"{place}: {name} is not uploaded; it must be there on every node, and where qre status and qre "
+                f"report are run"
+            )
         else:
             _check_there(place, name, folder, sizes, secrets)
     if secrets:
         named = "; ".join(f"{name} ({why})" for name, why in sorted(secrets.items())[:5])
-        notes.append(f"not uploaded, since it may be a secret: {named}" + (f"; and {len(secrets) - 5} more, see --dry-run" if len(secrets) > 5 else ""))
+        notes.append(
+            f"not uploaded, since it may be a secret: {named}"
+            + (f"; and {len(secrets) - 5} more, see --dry-run" if len(secrets) > 5 else "")
+        )
     if outside := sorted(name for name in sizes if not (folder / name).resolve().is_relative_to(folder.resolve())):
-        notes.append(f"uploaded through links that lead out of the working directory: {', '.join(outside[:5])}{' and more' if outside[5:] else ''}")
+        notes.append(
+            f"uploaded through links that lead out of the working directory: "
+            f"{', '.join(outside[:5])}{' and more' if outside[5:] else ''}"
+        )
     return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes), sizes, secrets, warnings)
 
 
@@ -93,19 +117,30 @@ def left_behind(upload: Upload) -> Iterator[tuple[str, str]]:
     root = Path(upload.folder)
     rules = {
         "Ray takes none": _get_excludes(root, get_runtime_env_default_excludes()),
-        "results, stores and builds": _get_excludes(root, [*LEFT_OUT, *upload.excludes[: len(upload.excludes) - len(upload.secrets)]]),
-    }  # fmt: skip
+        "results, stores and builds": _get_excludes(
+            root, [*LEFT_OUT, *upload.excludes[: len(upload.excludes) - len(upload.secrets)]]
+        ),
+    }
     parents = {parent.as_posix() for name in upload.sizes for parent in Path(name).parents}
     for folder, folders, files in os.walk(root):
         here = Path(folder).relative_to(root)
-        gone = [name for name in folders if (here / name).as_posix() not in parents and not (Path(folder) / name).is_symlink()]
+        gone = [
+            name
+            for name in folders
+            if (here / name).as_posix() not in parents and not (Path(folder) / name).is_symlink()
+        ]
         for name in sorted([*gone, *files]):
             path = here / name
             if (text := path.as_posix()) in upload.sizes:
                 continue
             inside = Path(folder) / name / "x" if name in gone else Path(folder) / name
-            secrets = upload.secrets.get(text) or next((why for one, why in upload.secrets.items() if name in gone and one.startswith(f"{text}/")), None)
-            rule = next((rule for rule, holds in rules.items() if holds(inside) or holds(Path(folder) / name)), ".gitignore or .rayignore")
+            secrets = upload.secrets.get(text) or next(
+                (why for one, why in upload.secrets.items() if name in gone and one.startswith(f"{text}/")), None
+            )
+            rule = next(
+                (rule for rule, holds in rules.items() if holds(inside) or holds(Path(folder) / name)),
+                ".gitignore or .rayignore",
+            )
             yield text + ("/" if name in gone else ""), f"may be a secret: {secrets}" if secrets else rule
         folders[:] = sorted(set(folders) - set(gone))
 
@@ -124,13 +159,18 @@ def _secrets(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
             if why := secret(folder / name, name, needed(name)):
                 found[name] = why
         except OSError as error:
-            raise UserError(f"--working-dir: {name} cannot be read: {error.strerror}; name it in a .rayignore if the job does not need it") from None
+            raise UserError(
+                f"--working-dir: {name} cannot be read: {error.strerror}; name it in a .rayignore if the job does not "
+                f"need it"
+            ) from None
     return found
 
 
 def _exactly(name: str) -> str:
     """A pattern of .gitignore for one file."""
-    return "/" + re.sub(r"([\\*?\[\]!#])", r"\\\1", name).replace(" ", "[ ]")  # an escaped space at the end would be taken off
+    return "/" + re.sub(r"([\\*?\[\]!#])", r"\\\1", name).replace(
+        " ", "[ ]"
+    )  # an escaped space at the end would be taken off
 
 
 def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
@@ -142,19 +182,32 @@ def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:
         UserError: it would be imported instead of the project, or of a package.
     """
     tops = {name.partition("/")[0] for name in sizes if "/" in name}
-    modules = {name.partition(".")[0]: name for name in sizes if "/" not in name and name.endswith((".py", ".pyc", ".so", ".pyd"))}
-    packages = {top: f"{top}/" for top in tops if top in OURS or any(f"{top}/__init__{end}" in sizes for end in (".py", ".pyc", ".so"))}
+    modules = {
+        name.partition(".")[0]: name
+        for name in sizes
+        if "/" not in name and name.endswith((".py", ".pyc", ".so", ".pyd"))
+    }
+    packages = {
+        top: f"{top}/"
+        for top in tops
+        if top in OURS or any(f"{top}/__init__{end}" in sizes for end in (".py", ".pyc", ".so"))
+    }
     ours = {f"{one}/__init__.py" for one in OURS} | {"jobs/cli.py", "qre/density.py", "pyproject.toml"} <= sizes.keys()
     inside = folder.resolve()
     places = [place for place in sys.path if place and not Path(place).resolve().is_relative_to(inside)]
-    places += [place for place in sys.path if place and Path(place).name in ("site-packages", "dist-packages") and place not in places]
+    places += [
+        place
+        for place in sys.path
+        if place and Path(place).name in ("site-packages", "dist-packages") and place not in places
+    ]
     warnings = []
     for name, told in sorted({**packages, **modules}.items()):
         if name in ANYONES or (name in OURS and ours):
             continue
         spec = PathFinder.find_spec(name, places)
         said = (
-            f"--working-dir: {told} would be imported instead of {name}, which the job may need, since a job has its working directory first; "
+            f"--working-dir: {told} would be imported instead of {name}, which the job may need, since a job has its "
+            f"working directory first; "
             "rename it, name it in a .rayignore, or name another --working-dir"
         )
         if name in sys.stdlib_module_names:
@@ -175,7 +228,8 @@ def _outputs(settings: SweepConfig, folder: Path) -> list[str]:
 
 
 def _sizes(folder: Path, excludes: tuple[str, ...]) -> dict[str, int]:
-    """Bytes of each file that is uploaded, by its name from the folder. Ray's own walk, so that nobody's rules differ from Ray's."""
+    """Bytes of each file that is uploaded, by its name from the folder. Ray's own walk, so that nobody's rules differ
+    from Ray's."""
     from ray._private.ray_constants import get_runtime_env_default_excludes
     from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
 
@@ -200,17 +254,20 @@ def _check_size(folder: Path, sizes: dict[str, int]) -> None:
     if total >= DASHBOARD_CLIENT_MAX_SIZE:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
         raise UserError(
-            f"--working-dir: {folder} is {total / 2**20:.0f} MiB to upload, and Ray takes {DASHBOARD_CLIENT_MAX_SIZE / 2**20:.0f} MiB; the largest files are "
+            f"--working-dir: {folder} is {total / 2**20:.0f} MiB to upload, and Ray takes "
+            f"{DASHBOARD_CLIENT_MAX_SIZE / 2**20:.0f} MiB; the largest files are "
             + ", ".join(f"{name} ({sizes[name] / 2**20:.0f} MiB)" for name in largest)
-            + "; name what the job does not need in a .rayignore, and put weights on the hub or where every node has them"
+            + "; name what the job does not need in a .rayignore, and put weights on the hub or where every node has "
+            "them"
         )
 
 
 def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
-    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config names, those of its lists included.
+    """(place in the config, path, whether it may lie elsewhere on every node) of each file and folder that a config
+    names, those of its lists included.
 
-    What is written as an absolute path stays so; others are told from the working directory. What lies below `inputs:` is the cluster's business, unless
-    that is a folder of the working directory.
+    What is written as an absolute path stays so; others are told from the working directory. What lies below `inputs:`
+    is the cluster's business, unless that is a folder of the working directory.
     """
 
     def here(path: str, start: str = settings.folder) -> str:
@@ -254,7 +311,11 @@ def _named_in(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, b
             yield place, path, True
         elif not remote and not elsewhere:
             yield place, os.path.join(inside, path), False
-    yield from ((f"encoders[{number}].path", entry.path, True) for number, entry in enumerate(settings.encoders) if isinstance(entry, FolderEntry))
+    yield from (
+        (f"encoders[{number}].path", entry.path, True)
+        for number, entry in enumerate(settings.encoders)
+        if isinstance(entry, FolderEntry)
+    )
 
 
 def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], secrets: dict[str, str]) -> None:
@@ -269,16 +330,21 @@ def _check_there(place: str, name: str, folder: Path, sizes: dict[str, int], sec
         raise UserError(f"{place}: there is no {name} in the working directory {folder}")
     missing = next((file for file in _needed(folder, relative) if file not in sizes), None)
     if missing in secrets:
-        raise UserError(f"{place}: {missing} is not uploaded, since it may be a secret ({secrets[missing]}); rename it, or take the secret out of it")
+        raise UserError(
+            f"{place}: {missing} is not uploaded, since it may be a secret ({secrets[missing]}); rename it, or take "
+            f"the secret out of it"
+        )
     if missing is not None:
         raise UserError(
-            f"{place}: {missing} would not be uploaded: a .gitignore or .rayignore names it, or one of {' '.join(LEFT_OUT)}, "
+            f"{place}: {missing} would not be uploaded: a .gitignore or .rayignore names it, or one of "
+            f"{' '.join(LEFT_OUT)}, "
             "or it is in a folder of results; put it elsewhere in the working directory"
         )
 
 
 def _needed(folder: Path, relative: Path) -> Iterator[str]:
-    """The file itself; of an encoder's folder, what its revision is made of: a copy that lacks one of these is another encoder."""
+    """The file itself; of an encoder's folder, what its revision is made of: a copy that lacks one of these is another
+    encoder."""
     if (folder / relative).is_file():
         yield relative.as_posix()
         return

@@ -11,25 +11,27 @@ from pathlib import Path
 import typer
 
 from jobs.config import SweepConfig, load_config
+from jobs.config.prices import price_of
 from jobs.engine.outcome import check_max_failed, encoder_count
+from jobs.engine.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
-from jobs.config.prices import price_of
 from jobs.planning.work import RAY_SECONDS, Times, measured_factor, side_by_side
-from jobs.engine.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
-from jobs.terminal.console import console
 from jobs.show.cost_tables import print_costs, print_gpus, print_simulation, print_time
 from jobs.show.failures import print_failures
 from jobs.show.last_words import map_notes
 from jobs.show.plan_tables import counts, print_families, print_notes
 from jobs.sweeping.one_sweep import refusals, resolved_aloud
+from jobs.terminal.console import console
 from qre.counted import counted
 from qre.encoders.cost import GPUS
 from qre.errors import UserError
 from qre.store import Store
 
 
-def show_plan(config: Path, prices: dict[str, float], as_json: bool, simulation: tuple[str, float] | None, gpus: bool = False) -> None:
+def show_plan(
+    config: Path, prices: dict[str, float], as_json: bool, simulation: tuple[str, float] | None, gpus: bool = False
+) -> None:
     """What a sweep would do; with a `simulation` (GPU type, losses an hour) how long on how many GPUs instead.
 
     Args:
@@ -58,41 +60,57 @@ def show_plan(config: Path, prices: dict[str, float], as_json: bool, simulation:
     print_costs(costs, gpus)
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
-    console.print(f"{counted(units, 'encoder')} to embed in {passes} pass{'' if passes == 1 else 'es'}, {len(planned.to_featurize)} to featurize", highlight=False)
+    console.print(
+        f"{counted(units, 'encoder')} to embed in {passes} pass{'' if passes == 1 else 'es'}, "
+        f"{len(planned.to_featurize)} to featurize",
+        highlight=False,
+    )
     if planned.tasks:
         left = counts(planned)["to_score"]
-        console.print(f"{len(planned.scored)} scores on {counted(len(planned.tasks), 'task')} are there, {left} to make", highlight=False)
+        console.print(
+            f"{len(planned.scored)} scores on {counted(len(planned.tasks), 'task')} are there, {left} to make",
+            highlight=False,
+        )
     for slot, count in Counter(work.slot.name for work in planned.passes).items():
         console.print(f"  {count} with {slot} each", markup=False, highlight=False)
     console.print("the map is up to date" if planned.atlas_done else "the map is to be drawn", highlight=False)
     seconds, factor = _seconds(planned, settings, store)
     if seconds and not settings.cluster.uses_gpus and not settings.cluster.address:
-        print_time(seconds, min(side_by_side(settings), max(passes, 1)), factor is not None if costs["passes"] else None)
+        print_time(
+            seconds, min(side_by_side(settings), max(passes, 1)), factor is not None if costs["passes"] else None
+        )
     _exit(planned, refused)
 
 
 def _seconds(planned: Plan, settings: SweepConfig, store: Store) -> tuple[float, float | None]:
-    """Expected seconds of all that is left, on the CPUs of this machine; and the factor that was measured, where one was."""
+    """Expected seconds of all that is left, on the CPUs of this machine; and the factor that was measured, where one
+    was."""
     if planned.done:
         return 0.0, None
     factor = measured_factor(planned, settings, store)
     times, at_once = Times(planned, settings, factor), side_by_side(settings)
     each = [times.of(work).total for work in planned.passes]
     units = sum(len(work.units) for work in planned.passes) + len(planned.to_featurize)
-    return RAY_SECONDS + max(sum(each) / at_once, max(each, default=0.0)) + times.features(units) / at_once + sum(times.atlas().values()), factor
+    return RAY_SECONDS + max(sum(each) / at_once, max(each, default=0.0)) + times.features(units) / at_once + sum(
+        times.atlas().values()
+    ), factor
 
 
 def _exit(planned: Plan, refused: list[str], aloud: bool = True) -> None:
     absent = encoder_count(planned) - len(planned.units)
     if absent and aloud:
-        console.print(f"{counted(absent, 'encoder')} not available: see above for what to do; exit code 1", highlight=False)
+        console.print(
+            f"{counted(absent, 'encoder')} not available: see above for what to do; exit code 1", highlight=False
+        )
     for refusal in refused if aloud else ():
         print(f"qre: qre sweep would be refused: {refusal}", file=sys.stderr)
     if refused or absent:
         raise typer.Exit(2 if refused else 1)
 
 
-def show_simulation(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, prices: dict[str, float], as_json: bool) -> None:
+def show_simulation(
+    sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: float, prices: dict[str, float], as_json: bool
+) -> None:
     if gpu not in (names := [one.name for one in GPUS]):
         raise UserError(f"--gpu: no type {gpu!r}; there are {', '.join(names)}")
     works = stand_in(COUNT, gpu) if sweep is None else passes_of(*sweep, gpu)
@@ -104,11 +122,15 @@ def show_simulation(sweep: tuple[Plan, SweepConfig] | None, gpu: str, losses: fl
     else:
         costs = with_prices(stand_in_costs(COUNT) if sweep is None else expected_costs(*sweep), prices)
         each = price_of(gpu, prices)
-        rows = [{**row, "cost": None if each is None else row["gpus"] * row["makespan_lossy"] / 3600 * each} for row in rows]
+        rows = [
+            {**row, "cost": None if each is None else row["gpus"] * row["makespan_lossy"] / 3600 * each} for row in rows
+        ]
     if as_json:
         told = {key: costs[key] for key in ("gpus", "cheapest") if costs}
         print(json.dumps({"gpu": gpu, "passes": len(works), "losses_per_hour": losses, "rows": rows, **told}))
         return
-    print_simulation(rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep")
+    print_simulation(
+        rows, gpu, len(works), losses, "encoders of usual sizes" if sweep is None else "passes of this sweep"
+    )
     if costs:
         print_gpus(costs, "the same work on each GPU type, without losses and idle GPUs")

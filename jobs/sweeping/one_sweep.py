@@ -13,28 +13,21 @@ import typer
 
 from jobs import ending
 from jobs.config import SweepConfig, load_config
-from jobs.records.exports import check_export, export, verify
-from jobs.sweeping.telling import End, unusable
-from jobs.engine.outcome import (
-    check_max_failed,
-    facts,
-    failed_for_now,
-    failed_encoders,
-    left_at_limit,
-    tolerated,
-)
-from jobs.records.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.config.deadline import seconds_left
+from jobs.engine.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import Resolved, record_unresolved, resolve
+from jobs.records.exports import check_export, export, verify
+from jobs.records.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.records.running import at_work, check_alone
-from jobs.terminal.bar import Bar
-from jobs.terminal.console import console, progress
+from jobs.records.spending import read_spent
 from jobs.show.failures import print_failures
 from jobs.show.last_words import print_summary
 from jobs.show.plan_tables import print_notes
 from jobs.show.sweep_status import print_spent, print_standing, standing
-from jobs.records.spending import read_spent
+from jobs.sweeping.telling import End, unusable
+from jobs.terminal.bar import Bar
+from jobs.terminal.console import console, progress
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.store import CorruptArtefact, Store
 
@@ -65,7 +58,9 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     ending.outlast_readers()  # from its first line on: whoever reads may go away
     print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
     _check_limits(settings, planned)
-    resolved.owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place)
+    resolved.owner = owner_of(
+        settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units), asked.place
+    )
     if asked.take_over or not planned.done:
         claim(store, settings.name, resolved.owner, asked.take_over)
     else:
@@ -79,7 +74,9 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     _print_spent(settings, store)
     if asked.no_export:
         console.print(
-            f"qre report {config} copies it{f' to {_as_written(settings)}' if settings.export else ', with --out'}", markup=False, highlight=False
+            f"qre report {config} copies it{f' to {_as_written(settings)}' if settings.export else ', with --out'}",
+            markup=False,
+            highlight=False,
         )
     end.message = _last_words(planned)
     if left := left_at_limit(planned.failures.values()):
@@ -90,7 +87,8 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
 
 
 def _as_written(settings: SweepConfig) -> str:
-    """The export as the config has it: a job's copy of the config lies in another folder, which tells people nothing."""
+    """The export as the config has it: a job's copy of the config lies in another folder, which tells people
+    nothing."""
     return os.path.relpath(settings.export, settings.folder) if "export" in settings.moved else settings.export
 
 
@@ -104,14 +102,20 @@ def _check_limits(settings: SweepConfig, planned: Plan) -> None:
     check_max_failed(settings.cluster, planned)
     deadline = settings.cluster.deadline
     if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
-        raise UserError(f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one")
+        raise UserError(
+            f"cluster.deadline: {deadline} has passed, and {len(planned.passes)} passes are left; give a later one"
+        )
 
 
 def refusals(settings: SweepConfig, store: Store, config: Path, planned: Plan) -> list[str]:
     """Why a sweep would be refused before it begins, as far as looking tells."""
     found = []
     owner = owner_of(settings, config, planned.sentences.fingerprint, (unit.key for unit in planned.units))
-    checks = [lambda: _check_limits(settings, planned), lambda: check_owner(store, settings.name, owner), lambda: _check_budget(settings, store, planned)]
+    checks = [
+        lambda: _check_limits(settings, planned),
+        lambda: check_owner(store, settings.name, owner),
+        lambda: _check_budget(settings, store, planned),
+    ]
     if settings.export:
         checks.append(lambda: check_export(Path(settings.export), store, settings.name))
     if settings.on_end is not None and (why := unusable(settings.on_end)):
@@ -128,10 +132,14 @@ def _check_budget(settings: SweepConfig, store: Store, planned: Plan) -> None:
     """UserError where what earlier runs have spent leaves nothing of cluster.budget."""
     budget, spent = settings.cluster.budget, read_spent(store, settings.name).cost(settings.cluster.prices) or 0.0
     if budget is not None and planned.passes and spent >= budget:
-        raise UserError(f"cluster.budget: {spent:.2f} of {budget:.2f} is spent, and {len(planned.passes)} passes are left; raise it")
+        raise UserError(
+            f"cluster.budget: {spent:.2f} of {budget:.2f} is spent, and {len(planned.passes)} passes are left; raise it"
+        )
 
 
-def exit_where_too_many_failed(settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()) -> None:
+def exit_where_too_many_failed(
+    settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()
+) -> None:
     """Exit code 1 where more encoders failed than cluster.max_failed allows."""
     words = tolerated(settings.cluster, planned, also)
     if words is None:
@@ -153,7 +161,8 @@ def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
 
 
 def report_to_the_end(config: Path, out: Path | None) -> None:
-    """Show how far a sweep is, and where its map is finished, copy it and show its figures; typer.Exit where it is not all done."""
+    """Show how far a sweep is, and where its map is finished, copy it and show its figures; typer.Exit where it is not
+    all done."""
     settings = load_config(config)
     store = Store(settings.store, read_only=True)
     seen = standing(settings, store, config)
@@ -178,7 +187,13 @@ def report_to_the_end(config: Path, out: Path | None) -> None:
 
 
 def _run_to_export(
-    settings: SweepConfig, store: Store, resolved: Resolved, planned: Plan, target: str | None, allow_smaller: bool, again: bool = True
+    settings: SweepConfig,
+    store: Store,
+    resolved: Resolved,
+    planned: Plan,
+    target: str | None,
+    allow_smaller: bool,
+    again: bool = True,
 ) -> Plan:
     """Run what is left, and copy the atlas; once more where a file of it turns out to be corrupt."""
     standing_before = planned.done
@@ -195,7 +210,9 @@ def _run_to_export(
         print(f"qre: {error}", file=sys.stderr)
         if not again:
             raise typer.Exit(1) from None
-        return _run_to_export(settings, store, resolved, make_plan(settings, store, resolved), target, allow_smaller, again=False)
+        return _run_to_export(
+            settings, store, resolved, make_plan(settings, store, resolved), target, allow_smaller, again=False
+        )
     return planned
 
 

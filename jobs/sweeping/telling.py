@@ -54,7 +54,9 @@ def on_end(settings: OnEnd | None, sweep: str) -> Iterator[End]:
     except BaseException as error:
         code = _code(error)
         cause = error.__cause__ if isinstance(error, typer.Exit) else error
-        end.outcome = end.outcome or getattr(cause, "outcome", "done" if code == 0 else "stopped" if code > 128 else "error")
+        end.outcome = end.outcome or getattr(
+            cause, "outcome", "done" if code == 0 else "stopped" if code > 128 else "error"
+        )
         end.message = end.message or (f"exit code {code}" if cause is None else str(cause) or type(cause).__name__)
         _tell(settings, sweep, end, code, time.monotonic() - began)
         raise
@@ -72,7 +74,11 @@ def unusable(settings: OnEnd) -> str:
 
 
 def _url(settings: OnEnd) -> str:
-    return settings.url.get_secret_value() if settings.url is not None else os.environ.get(settings.url_env or "", "").strip()
+    return (
+        settings.url.get_secret_value()
+        if settings.url is not None
+        else os.environ.get(settings.url_env or "", "").strip()
+    )
 
 
 def _code(error: BaseException) -> int:
@@ -114,8 +120,16 @@ def _content(sweep: str, end: End, code: int, seconds: float) -> bytes:
         facts = end.facts()
     except Exception as error:  # the store may be what has failed
         facts = {"note": f"the counts are not known: {type(error).__name__}"}
-    told = {"sweep": sweep, "outcome": end.outcome, "exit_code": code, "message": end.message, "seconds": round(seconds, 1)}
-    return json.dumps({**told, "text": f"{sweep}: {end.outcome}: {end.message}", **facts}).encode()  # Slack and its like show "text"
+    told = {
+        "sweep": sweep,
+        "outcome": end.outcome,
+        "exit_code": code,
+        "message": end.message,
+        "seconds": round(seconds, 1),
+    }
+    return json.dumps(
+        {**told, "text": f"{sweep}: {end.outcome}: {end.message}", **facts}
+    ).encode()  # Slack and its like show "text"
 
 
 class _GivenUp(BaseException):
@@ -140,14 +154,21 @@ def _run(command: tuple[str, ...], content: bytes, seconds: float) -> str:
     finally:
         _end(process)
     code = process.returncode
-    return "" if code == 0 else f"{command[0]} ended with " + (f"exit code {code}" if code > 0 else signal.Signals(-code).name)
+    return (
+        ""
+        if code == 0
+        else f"{command[0]} ended with " + (f"exit code {code}" if code > 0 else signal.Signals(-code).name)
+    )
 
 
 def _end(process: subprocess.Popen) -> None:
     """End a command that still runs, with all that it has started."""
     if process.poll() is not None:
         return
-    for number, patience in ((signal.SIGTERM, KILL_SECONDS), (signal.SIGKILL, None)):  # the second for what it has started
+    for number, patience in (
+        (signal.SIGTERM, KILL_SECONDS),
+        (signal.SIGKILL, None),
+    ):  # the second for what it has started
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -155,14 +176,16 @@ def _end(process: subprocess.Popen) -> None:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """What the address sends on to is not followed: the JSON, and the token in the address, are for that address alone."""
+    """What the address sends on to is not followed: the JSON, and the token in the address, are for that address
+    alone."""
 
     def redirect_request(self, *_):
         return None
 
 
 def _post(url: str, content: bytes, seconds: float) -> str:
-    """POST the JSON, in a thread of its own: a server that answers drop by drop holds up nothing. Returns what went wrong, without the URL."""
+    """POST the JSON, in a thread of its own: a server that answers drop by drop holds up nothing. Returns what went
+    wrong, without the URL."""
     if why := wrong_url(url):
         return why
     host, problem = urlsplit(url).hostname, ["no answer"]
@@ -176,7 +199,9 @@ def _post(url: str, content: bytes, seconds: float) -> str:
 
 def _try(url: str, content: bytes) -> str:
     """Several times, where the network or the server fails; what is refused is not asked again."""
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json", "User-Agent": "encoder-map"}, method="POST")
+    request = urllib.request.Request(
+        url, content, {"Content-Type": "application/json", "User-Agent": "encoder-map"}, method="POST"
+    )
     opener, why = urllib.request.build_opener(_NoRedirects), ""
     for number in range(TRIES):
         if number:
@@ -186,10 +211,15 @@ def _try(url: str, content: bytes) -> str:
             return ""
         except urllib.error.HTTPError as error:
             error.close()
-            why = f"answered {error.code}" + (": where it sends on to is not followed" if 300 <= error.code < 400 else "")
+            why = f"answered {error.code}" + (
+                ": where it sends on to is not followed" if 300 <= error.code < 400 else ""
+            )
             if error.code < 500 and error.code != 429:
                 return why
         except Exception as error:
             reason = getattr(error, "reason", None)
-            why = f"cannot be reached: {getattr(reason, 'strerror', None) or type(reason if isinstance(reason, Exception) else error).__name__}"
+            why = (
+                f"cannot be reached: "
+                f"{getattr(reason, 'strerror', None) or type(reason if isinstance(reason, Exception) else error).__name__}"
+            )
     return why

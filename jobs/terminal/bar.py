@@ -19,7 +19,8 @@ FIRST_MINUTES = 3
 class Bar:
     """Says what is under way, how much of the whole is done, and how long the rest takes. Use as a context manager.
 
-    A terminal gets a bar that is redrawn; anything else gets a line now and then, since a redrawn bar is unreadable in a log.
+    A terminal gets a bar that is redrawn; anything else gets a line now and then, since a redrawn bar is unreadable in
+    a log.
     """
 
     def __init__(self, console: Console):
@@ -31,7 +32,12 @@ class Bar:
 
     def __enter__(self) -> Bar:
         if self._console.is_terminal and not quiet():
-            aside = TextColumn("{task.fields[aside]}", markup=False, style="dim", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+            aside = TextColumn(
+                "{task.fields[aside]}",
+                markup=False,
+                style="dim",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            )
             told = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
             left = TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True))
             columns = (SpinnerColumn(), told, BarColumn(bar_width=16), left, TimeElapsedColumn(), aside)
@@ -49,7 +55,8 @@ class Bar:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def stage(self, label: str, aloud: bool = True) -> None:
-        """Enter a stage; how much of the whole is done is not known yet, or as before. `aloud`: also where a line is all there is."""
+        """Enter a stage; how much of the whole is done is not known yet, or as before. `aloud`: also where a line is
+        all there is."""
         if label == self._stage:
             return
         self._stage, self._spoken = label, float("-inf")
@@ -67,9 +74,18 @@ class Bar:
         """How far it is: a share of the whole, the time left in words, and what is under way."""
         self._stage = label
         if self._bar:
-            self._bar.update(self._task, description=label, total=1.0, completed=share, left=f"{share:4.0%} {left}".rstrip(), aside=aside)
+            self._bar.update(
+                self._task,
+                description=label,
+                total=1.0,
+                completed=share,
+                left=f"{share:4.0%} {left}".rstrip(),
+                aside=aside,
+            )
         elif self.due():
-            self._line(", ".join(part for part in (f"{share:.0%}: {label}", left) if part) + (f"; {aside}" if aside else ""))
+            self._line(
+                ", ".join(part for part in (f"{share:.0%}: {label}", left) if part) + (f"; {aside}" if aside else "")
+            )
 
     def _line(self, text: str) -> None:
         self._spoken = time.monotonic()

@@ -1,4 +1,5 @@
-"""What the command says besides its results, and how much of it: quiet, normal or verbose, as the command line has it."""
+"""What the command says besides its results, and how much of it: quiet, normal or verbose, as the command line has
+it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from rich.console import Console
 
 Volume = Literal["quiet", "normal", "verbose"]
 
-console = Console(width=None if sys.stdout.isatty() else 180)  # a log has no width of its own, and 80 would break every table
+console = Console(
+    width=None if sys.stdout.isatty() else 180
+)  # a log has no width of its own, and 80 would break every table
 _volume: Volume = "normal"
 
 

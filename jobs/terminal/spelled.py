@@ -10,7 +10,8 @@ from pathlib import Path
 
 
 def qre_command() -> str:
-    """How this `qre` is run from here: by its name where that is on PATH, else with its folder, else through this interpreter."""
+    """How this `qre` is run from here: by its name where that is on PATH, else with its folder, else through this
+    interpreter."""
     own = Path(sys.executable).parent / "qre"
     on_path = shutil.which("qre")
     if on_path is not None and (not own.exists() or os.path.realpath(on_path) == os.path.realpath(own)):

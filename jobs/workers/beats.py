@@ -27,7 +27,8 @@ class Begun:
 
 @dataclass(frozen=True)
 class Beat:
-    """Nothing is told for a while. `works`: the process computes; a thread that hangs, on a lock or a dead mount, takes no CPU time."""
+    """Nothing is told for a while. `works`: the process computes; a thread that hangs, on a lock or a dead mount, takes
+    no CPU time."""
 
     works: bool
 
@@ -40,7 +41,8 @@ class Ended:
 
 
 def beating(work: Callable[[Callable[[object], None]], object], threads: int) -> Iterator[object]:
-    """Run work(tell) in a thread of its own; yields Begun, what it tells, a Beat whenever it tells nothing for a while, and Ended.
+    """Run work(tell) in a thread of its own; yields Begun, what it tells, a Beat whenever it tells nothing for a while,
+    and Ended.
 
     Raises:
         whatever the work raises.

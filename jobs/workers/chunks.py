@@ -18,16 +18,17 @@ Result = TypeVar("Result")
 
 
 def texts_key(pass_key: str, task: str, prompt: str | None = None, side: str = "") -> str:
-    """The key of the chunks of a task's texts (or of those of one side) by one pass: sha256 (hex); with the prompt, where it is not the pass's own."""
+    """The key of the chunks of a task's texts (or of those of one side) by one pass: sha256 (hex); with the prompt,
+    where it is not the pass's own."""
     content = {"pass": pass_key, "task": task}
     return content_key(content if prompt is None else {**content, "prompt": prompt, "side": side})
 
 
 def encode_chunks(
     store: Store, key: str, loaded: Pass, wanted: set[str]
-) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:  # fmt: skip
-    """Make the chunks that are not kept already under `key`; returns the matrix (m, d) float32 of each wanted readout in the order of the texts,
-    or the encoder's own fault."""
+) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:
+    """Make the chunks that are not kept already under `key`; returns the matrix (m, d) float32 of each wanted readout
+    in the order of the texts, or the encoder's own fault."""
     matrices: dict[str, np.ndarray] = {}
     total = sum(map(len, loaded.chunks))
     for index, rows in enumerate(loaded.chunks if wanted else []):

@@ -1,4 +1,5 @@
-"""The embed actor: loads one encoder, keeps its chunks, writes the embeddings of all units that are read off it, and scores them on the tasks."""
+"""The embed actor: loads one encoder, keeps its chunks, writes the embeddings of all units that are read off it, and
+scores them on the tasks."""
 
 from __future__ import annotations
 
@@ -34,9 +35,11 @@ from qre.tasks.task import Task
 
 @ray.remote(max_restarts=0, max_task_retries=0)
 class Embedder:
-    """Runs passes one after another. On a GPU the driver takes a fresh actor for each; on CPU one is used again, since imports are slow.
+    """Runs passes one after another. On a GPU the driver takes a fresh actor for each; on CPU one is used again, since
+    imports are slow.
 
-    Ray restarts and retries nothing here: the driver tries again, with a fresh actor, so that one place knows how often.
+    Ray restarts and retries nothing here: the driver tries again, with a fresh actor, so that one place knows how
+        often.
     """
 
     def __init__(self, store: str, threads: int, gpus: int):
@@ -45,24 +48,35 @@ class Embedder:
         self._sentences: SentenceSet | None = None
 
     def run(
-        self, work: PassWork, fingerprint: str, settings: EncodeSettings, upcoming: EncoderSpec | None = None, cache_bytes: int | None = None,
-        tasks: Mapping[str, ray.ObjectRef] | None = None, planned_on: str = "",
+        self,
+        work: PassWork,
+        fingerprint: str,
+        settings: EncodeSettings,
+        upcoming: EncoderSpec | None = None,
+        cache_bytes: int | None = None,
+        tasks: Mapping[str, ray.ObjectRef] | None = None,
+        planned_on: str = "",
     ) -> Iterator[Event | tuple[np.ndarray, dict]]:
-        """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with the encoder's facts, for
-        the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is fetched, so that the GPU need not wait for it.
-        `tasks` are references of tasks by fingerprint, each fetched when its turn comes. `planned_on` is the node where folders were looked at: on any other
-        they may hold something else.
+        """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with
+        the encoder's facts, for the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is
+        fetched, so that the GPU need not wait for it. `tasks` are references of tasks by fingerprint, each fetched when
+        its turn comes. `planned_on` is the node where folders were looked at: on any other they may hold something
+        else.
         """
         set_threads(self._threads)
         context = ray.get_runtime_context()
-        yield Started(context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())), process_seconds())
+        yield Started(
+            context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())), process_seconds()
+        )
         if isinstance(upcoming, HubSpec):
             prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
         try:
             sentences = self._sentence_set(fingerprint)
             if planned_on != context.get_node_id() and isinstance(work.members[0].spec, FolderSpec):
                 check_intact(work.members[0].spec)
-            for event in embed_pass(self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})):
+            for event in embed_pass(
+                self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})
+            ):
                 if isinstance(event, Embedded):
                     yield event.result
                     yield event.embedding, event.facts
@@ -104,7 +118,10 @@ class StoreNotShared(Exception):
 
 
 def not_shared(store: Store) -> str:
-    return f"node {socket.gethostname()} does not see the store {store.location}: give a store that all nodes see (s3://, gs://, or a shared file system)"
+    return (
+        f"node {socket.gethostname()} does not see the store {store.location}: give a store that all nodes see "
+        f"(s3://, gs://, or a shared file system)"
+    )
 
 
 @dataclass(frozen=True)
@@ -120,13 +137,20 @@ Event = Union[Started, Loaded, ChunkMade, UnitResult, ScoreResult]
 
 
 def embed_pass(
-    store: Store, work: PassWork, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1, device: str = "auto",
-    cache_bytes: int | None = None, tasks: Mapping[str, Task] | None = None,
-) -> Iterator[Event | Embedded]:  # fmt: skip
-    """Embed the sentences in chunks, write the embedding of each unit, then score the units on tasks; tells how far it is.
+    store: Store,
+    work: PassWork,
+    sentences: SentenceSet,
+    settings: EncodeSettings,
+    threads: int = 1,
+    device: str = "auto",
+    cache_bytes: int | None = None,
+    tasks: Mapping[str, Task] | None = None,
+) -> Iterator[Event | Embedded]:
+    """Embed the sentences in chunks, write the embedding of each unit, then score the units on tasks; tells how far it
+    is.
 
-    Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units as "failed"; what the
-    machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
+    Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units
+    as "failed"; what the machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
     """
     started = time.monotonic()
     readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
@@ -154,8 +178,15 @@ def embed_pass(
 
 
 def _embed(
-    store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int, scorer: Scorer, started: float
-) -> Iterator[Event | Embedded]:  # fmt: skip
+    store: Store,
+    work: PassWork,
+    loaded: Pass,
+    sentences: SentenceSet,
+    settings: EncodeSettings,
+    threads: int,
+    scorer: Scorer,
+    started: float,
+) -> Iterator[Event | Embedded]:
     """The embeddings of all units; the scorer takes from the matrices what it needs of them."""
     made = encode_chunks(store, work.key, loaded, {readout_name(unit.spec.readout) for unit in work.units})
     matrices, done, seconds = yield from measured(made)
@@ -165,9 +196,13 @@ def _embed(
         yield from (UnitResult.failed(unit.key, matrices) for unit in work.units)
         return
     record = {
-        "sentences": sentences.fingerprint, "encode": settings.model_dump(mode="json"), "threads": threads, **loaded.record,
-        "seconds": round(time.monotonic() - started, 3), "versions": versions(),
-    }  # fmt: skip
+        "sentences": sentences.fingerprint,
+        "encode": settings.model_dump(mode="json"),
+        "threads": threads,
+        **loaded.record,
+        "seconds": round(time.monotonic() - started, 3),
+        "versions": versions(),
+    }
     for unit in work.units:
         written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record, sentences.texts)
         if isinstance(written, UnitResult):
@@ -175,7 +210,10 @@ def _embed(
         yield written
     store.chunks.remove(work.key)
     if done:
-        store.speeds.write(work.key, {"sentences": done, "seconds": round(seconds, 3), "device": loaded.record["device"], "threads": threads})
+        store.speeds.write(
+            work.key,
+            {"sentences": done, "seconds": round(seconds, 3), "device": loaded.record["device"], "threads": threads},
+        )
     scorer.fit(matrices)
 
 
@@ -194,17 +232,23 @@ def _refused(work: PassWork, loaded: Pass) -> dict[str, EncoderError]:
     return {key: EncoderError(reason) for key, reason in why.items() if reason}
 
 
-def _write_unit(store: Store, unit: Unit, matrix: np.ndarray, record: dict, sentences: Sequence[str]) -> UnitResult | Embedded:
+def _write_unit(
+    store: Store, unit: Unit, matrix: np.ndarray, record: dict, sentences: Sequence[str]
+) -> UnitResult | Embedded:
     """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
     began = time.monotonic()
     try:
         check_dimensions(unit.spec, matrix.shape[1])
         check_finite(matrix, unit.spec.name)
-        embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))  # as a reader of the store will have it
+        embedding = np.ascontiguousarray(
+            apply_transforms(matrix, unit.spec.transforms)
+        )  # as a reader of the store will have it
     except Exception as error:
         check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
-    spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})  # the place of a folder on one machine says nothing on another
+    spec = unit.spec.model_dump(
+        mode="json", exclude={"path", "files"}
+    )  # the place of a folder on one machine says nothing on another
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))

@@ -10,7 +10,8 @@ from jobs.workers.faults import doubtful
 
 @dataclass(frozen=True)
 class Started:
-    """The actor has begun on a pass: its node (Ray's id), process, the GPUs it sees, and for how many seconds its process has been there."""
+    """The actor has begun on a pass: its node (Ray's id), process, the GPUs it sees, and for how many seconds its
+    process has been there."""
 
     node: str
     pid: int
@@ -20,7 +21,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The encoder is loaded, its snapshot fetched before if need be, onto a device of this kind (cpu, cuda); `gpu` is torch's name of it."""
+    """The encoder is loaded, its snapshot fetched before if need be, onto a device of this kind (cpu, cuda); `gpu` is
+    torch's name of it."""
 
     seconds: float
     device: str
@@ -48,8 +50,9 @@ class UnitResult:
     """The end of one unit in one step.
 
     Attributes:
-        status: "done"; "failed" by the encoder's own fault; "absent" where what the step needs was not there (or was corrupt, and is in
-            quarantine): the next round makes it again; "withheld" where it is there and cannot be read: not tried again in this sweep.
+        status: "done"; "failed" by the encoder's own fault; "absent" where what the step needs was not there (or was
+            corrupt, and is in quarantine): the next round makes it again; "withheld" where it is there and cannot be
+            read: not tried again in this sweep.
         bytes: of the embedding that was written.
         seconds: it took to put together and write.
         doubtful: it failed by what is believed only when it has come twice: see faults.doubtful.

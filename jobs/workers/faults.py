@@ -9,7 +9,8 @@ from qre.errors import DoubtfulError, EncoderError, PlaceError, machine_error
 
 
 def machines_fault(error: Exception) -> bool:
-    """Whether an exception while an encoder loads, encodes or is scored is the machine's fault, and worth another try elsewhere."""
+    """Whether an exception while an encoder loads, encodes or is scored is the machine's fault, and worth another try
+    elsewhere."""
     if isinstance(error, HubProblem):  # planning was given it: a node that is refused lacks the token, say
         return error.reason in WITHHELD
     return machine_error(error)
@@ -28,15 +29,18 @@ def check_own(error: Exception, spec: EncoderSpec) -> None:
 
 
 def doubtful(error: Exception) -> bool:
-    """Whether an exception that is not the machine's by its looks is believed to be the encoder's only when it has come twice, on two nodes where there are two.
+    """Whether an exception that is not the machine's by its looks is believed to be the encoder's only when it has come
+    twice, on two nodes where there are two.
 
-    What we have read in its files, its config or its numbers is its own at once; what a library has raised may be of the installation.
+    What we have read in its files, its config or its numbers is its own at once; what a library has raised may be of
+    the installation.
     """
     return isinstance(error, DoubtfulError) or not isinstance(error, EncoderError)
 
 
 def places_fault(error: BaseException) -> bool:
-    """Whether a fault of the machine is one of the place (disk, rights, token, network), which says nothing of the encoder that met it."""
+    """Whether a fault of the machine is one of the place (disk, rights, token, network), which says nothing of the
+    encoder that met it."""
     return error.reason in WITHHELD if isinstance(error, HubProblem) else isinstance(error, PlaceError)
 
 

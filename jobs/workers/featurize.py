@@ -18,11 +18,22 @@ from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
 from qre.store import UNREADABLE, CorruptArtefact, Store
 
 FACTS = {
-    "architecture": pa.string(), "model_type": pa.string(), "layers": pa.int64(), "hidden_size": pa.int64(), "vocabulary": pa.int64(),
-    "parameters": pa.int64(), "model_pooling": pa.string(), "model_max_tokens": pa.int64(), "modules": pa.string(), "prompt_names": pa.string(),
-}  # fmt: skip
+    "architecture": pa.string(),
+    "model_type": pa.string(),
+    "layers": pa.int64(),
+    "hidden_size": pa.int64(),
+    "vocabulary": pa.int64(),
+    "parameters": pa.int64(),
+    "model_pooling": pa.string(),
+    "model_max_tokens": pa.int64(),
+    "modules": pa.string(),
+    "prompt_names": pa.string(),
+}
 REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the store is the other way
-RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}  # not the seconds: equal content is to give equal bytes
+RUN_FACTS = {
+    "device": pa.string(),
+    "truncated_share": pa.float64(),
+}  # not the seconds: equal content is to give equal bytes
 
 
 @dataclass(frozen=True)
@@ -35,20 +46,36 @@ class ToFeaturize:
 
 
 @ray.remote(max_retries=0)
-def featurize(store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, FeatureMethod | None], threads: int) -> Iterator[object]:
-    """featurize_batch as a Ray task that yields signs of life. `references` are of embeddings, by key, that an actor has just made; they spare a
-    reading of the store."""
-    yield from beating(lambda tell: featurize_batch(Store(store), units, folders, lambda key: _by_reference(references.pop(key, None))), threads)
+def featurize(
+    store: str,
+    units: Sequence[ToFeaturize],
+    references: dict,
+    folders: Mapping[str, FeatureMethod | None],
+    threads: int,
+) -> Iterator[object]:
+    """featurize_batch as a Ray task that yields signs of life. `references` are of embeddings, by key, that an actor
+    has just made; they spare a reading of the store."""
+    yield from beating(
+        lambda tell: featurize_batch(
+            Store(store), units, folders, lambda key: _by_reference(references.pop(key, None))
+        ),
+        threads,
+    )
 
 
 def featurize_batch(
-    store: Store, units: Sequence[ToFeaturize], folders: Mapping[str, FeatureMethod | None], at_hand: Callable[[str], tuple | None] = lambda key: None
-) -> list[UnitResult]:  # fmt: skip
-    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder. NewerSchema where an embedding is of a newer version.
+    store: Store,
+    units: Sequence[ToFeaturize],
+    folders: Mapping[str, FeatureMethod | None],
+    at_hand: Callable[[str], tuple | None] = lambda key: None,
+) -> list[UnitResult]:
+    """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder. NewerSchema
+    where an embedding is of a newer version.
 
     Args:
         folders: folder -> the method of the features in it; None: leading eigenvalues and Gram sketches.
-        at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else None.
+        at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else
+            None.
     """
     results, batch = [], _Batch(folders)
     for unit in units:
@@ -84,9 +111,12 @@ class _Batch:
 
     def tables(self) -> list[tuple[str, pa.Table]]:
         return [
-            (folder, shard_table(rows, self.folders[folder]) if self.folders[folder] is not None else _spectra_table(rows))
+            (
+                folder,
+                shard_table(rows, self.folders[folder]) if self.folders[folder] is not None else _spectra_table(rows),
+            )
             for folder, rows in self.rows.items()
-        ]  # fmt: skip
+        ]
 
 
 def _spectra(embedding: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -97,9 +127,15 @@ def _spectra(embedding: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _spectra_table(rows: Sequence[tuple[str, tuple[np.ndarray, np.ndarray], dict]]) -> pa.Table:
     """One row an encoder: key, spectrum (float64), sketch (float64): see qre.spectra."""
     columns = zip(*(row for _, row, _ in rows), strict=True)
-    return pa.table({"key": [key for key, _, _ in rows], **{
-        name: pa.array(list(column), pa.list_(pa.float64())) for name, column in zip(("spectrum", "sketch"), columns, strict=True)
-    }})  # fmt: skip
+    return pa.table(
+        {
+            "key": [key for key, _, _ in rows],
+            **{
+                name: pa.array(list(column), pa.list_(pa.float64()))
+                for name, column in zip(("spectrum", "sketch"), columns, strict=True)
+            },
+        }
+    )
 
 
 def _by_reference(reference: ray.ObjectRef | None) -> tuple[np.ndarray, dict] | None:
@@ -124,26 +160,30 @@ def _sentences_of(store: Store, key: str) -> list[str]:
 
 
 def encoder_facts(record: dict) -> dict:
-    """What the record of an embedding tells of the encoder that made it: columns of the map, null where it does not tell."""
+    """What the record of an embedding tells of the encoder that made it: columns of the map, null where it does not
+    tell."""
     own = record.get("attributes") or {}
     columns = {name: own.get(name) for name in FACTS}
     return {**columns, **{name: record.get(name) for name in RUN_FACTS}}
 
 
 def shard_table(rows: Sequence[tuple[str, FeatureRow, dict]], method: FeatureMethod) -> pa.Table:
-    """One row an encoder: key, feature (n float64), the spectral summary, what the encoder told of itself, and the method."""
+    """One row an encoder: key, feature (n float64), the spectral summary, what the encoder told of itself, and the
+    method."""
     count = len(rows)
     facts = {name: pa.array([fact[name] for _, _, fact in rows], kind) for name, kind in {**FACTS, **RUN_FACTS}.items()}
-    return pa.table({
-        "key": [key for key, _, _ in rows],
-        "feature": pa.array([row.feature for _, row, _ in rows], pa.list_(pa.float64())),
-        "qre": [row.qre for _, row, _ in rows],
-        "entropy": [row.entropy for _, row, _ in rows],
-        "effective_rank": [row.effective_rank for _, row, _ in rows],
-        "dimension": [row.dimension for _, row, _ in rows],
-        **facts,
-        "direction": [method.direction] * count,
-        "perturbation": [method.perturbation] * count,
-        "epsilon": [method.epsilon] * count,
-        "unit_rows": [method.normalize] * count,
-    })  # fmt: skip
+    return pa.table(
+        {
+            "key": [key for key, _, _ in rows],
+            "feature": pa.array([row.feature for _, row, _ in rows], pa.list_(pa.float64())),
+            "qre": [row.qre for _, row, _ in rows],
+            "entropy": [row.entropy for _, row, _ in rows],
+            "effective_rank": [row.effective_rank for _, row, _ in rows],
+            "dimension": [row.dimension for _, row, _ in rows],
+            **facts,
+            "direction": [method.direction] * count,
+            "perturbation": [method.perturbation] * count,
+            "epsilon": [method.epsilon] * count,
+            "unit_rows": [method.normalize] * count,
+        }
+    )

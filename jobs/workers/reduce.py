@@ -11,9 +11,9 @@ import ray
 
 from jobs.config import MtebScores, SweepConfig
 from jobs.mteb.public_scores import PublicScores
-from jobs.records.ownership import Owner, check_owner
-from jobs.planning.units import Unit, score_key
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
+from jobs.planning.units import Unit, score_key
+from jobs.records.ownership import Owner, check_owner
 from jobs.records.spending import read_spent
 from jobs.workers.beats import beating
 from jobs.workers.worker import versions
@@ -41,7 +41,8 @@ class Reduction:
 
     Attributes:
         encoders: one row an encoder: key, name, family, parent, group, ...
-        attributes: what else is known of each, in the same order; they change with time (downloads) and are not part of the identity.
+        attributes: what else is known of each, in the same order; they change with time (downloads) and are not part of
+            the identity.
         passes: key of the pass of each.
         tasks: fingerprint -> name.
         scored: (task, unit key, name in the store) of scores that are there.
@@ -67,30 +68,41 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
     shown, fingerprint = plan.on_map, plan.sentences.fingerprint
     keys = [unit.key for unit in shown]
     return Reduction(
-        config.model_copy(update={"on_end": None}), fingerprint, plan.identity, shown_rows(shown, config), [_told(unit) for unit in shown],
+        config.model_copy(update={"on_end": None}),
+        fingerprint,
+        plan.identity,
+        shown_rows(shown, config),
+        [_told(unit) for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
         {task: told.name for task, told in plan.tasks.items()},
-        [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored], plan.public,
-        [failure.model_dump(mode="json") for failure in plan.failures.values()], plan.owner,
-    )  # fmt: skip
+        [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored],
+        plan.public,
+        [failure.model_dump(mode="json") for failure in plan.failures.values()],
+        plan.owner,
+    )
 
 
 def _told(unit: Unit) -> dict:
-    """What is known of an encoder beside its features; the map has the dimension of what is on it, not that of the whole pipeline."""
+    """What is known of an encoder beside its features; the map has the dimension of what is on it, not that of the
+    whole pipeline."""
     return {name: value for name, value in unit.attributes.items() if name != "embedding_dimension"}
 
 
 @ray.remote(max_retries=0)
 def reduce(location: str, wanted: Reduction, threads: int) -> Iterator[object]:
-    """write_atlas as a Ray task that yields signs of life, and how far it is: (what is being made, how much of it is done, of how much)."""
+    """write_atlas as a Ray task that yields signs of life, and how far it is: (what is being made, how much of it is
+    done, of how much)."""
     yield from beating(lambda tell: write_atlas(Store(location), wanted, threads, lambda *event: tell(event)), threads)
 
 
-def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Progress = lambda stage, done, total: None) -> bool:
+def write_atlas(
+    store: Store, wanted: Reduction, threads: int = 1, progress: Progress = lambda stage, done, total: None
+) -> bool:
     """Build the atlas and write it; the manifest comes last. `progress` as of `reduce`.
 
     Returns:
-        False where a row, a score or the sentences turned out absent or corrupt, so that the sweep makes it again; True when the atlas stands.
+        False where a row, a score or the sentences turned out absent or corrupt, so that the sweep makes it again; True
+        when the atlas stands.
 
     Raises:
         Unread: rows or scores are there and cannot be read.
@@ -110,9 +122,16 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
     progress("layout and figures", 0, 1)
     notices = store.notices.read(wanted.passes)
     warned = [notices.get(key) for key in wanted.passes]
-    attributes = [known | ({"warnings": " | ".join(said)} if said else {}) for known, said in zip(wanted.attributes, warned, strict=True)]
+    attributes = [
+        known | ({"warnings": " | ".join(said)} if said else {})
+        for known, said in zip(wanted.attributes, warned, strict=True)
+    ]
     atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes, scores)
-    part = scored_part(atlas.table, scores, about, config.prediction, progress, atlas.headline, atlas.notes) if about is not None else ScoredPart({})
+    part = (
+        scored_part(atlas.table, scores, about, config.prediction, progress, atlas.headline, atlas.notes)
+        if about is not None
+        else ScoredPart({})
+    )
     methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
     manifest = {
         "name": config.name,
@@ -122,7 +141,9 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
         "encode": config.encode.model_dump(mode="json"),
         "features": config.features.model_dump(mode="json"),
         "atlas": config.atlas.model_dump(mode="json"),
-        "prediction": {"settings": config.prediction.model_dump(mode="json"), "methods": methods} if part.predicts else None,
+        "prediction": {"settings": config.prediction.model_dump(mode="json"), "methods": methods}
+        if part.predicts
+        else None,
         "headline": {**atlas.headline, **part.headline},
         "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
         "speed": _speeds(store, wanted),
@@ -139,7 +160,8 @@ def write_atlas(store: Store, wanted: Reduction, threads: int = 1, progress: Pro
 
 
 def _unread(store: Store, wanted: Reduction, error: Exception) -> Exception:
-    """What to tell of rows and scores that cannot be read: they cost their own encoders. The error itself where it is neither."""
+    """What to tell of rows and scores that cannot be read: they cost their own encoders. The error itself where it is
+    neither."""
     names = {row["key"]: row["name"] for row in wanted.encoders}
     rows: dict[str, str] = {}
     for folder in feature_folders(wanted.config, wanted.fingerprint):
@@ -147,24 +169,39 @@ def _unread(store: Store, wanted: Reduction, error: Exception) -> Exception:
     whys = {key: (names[key], why) for key, why in rows.items() if key in names}
     unread = store.scores.unread((task, name) for task, _, name in wanted.scored)
     whys |= {
-        score_key(task, key): (f"{names[key]} on {wanted.tasks[task]}", unread[task, name]) for task, key, name in wanted.scored if (task, name) in unread
-    }  # fmt: skip
+        score_key(task, key): (f"{names[key]} on {wanted.tasks[task]}", unread[task, name])
+        for task, key, name in wanted.scored
+        if (task, name) in unread
+    }
     if not whys:
         return error
-    return Unread([
-        Failure(key=key, encoder=name, kind="transient", exception="UnreadableArtefact", message=why) for key, (name, why) in whys.items()
-    ])  # fmt: skip
+    return Unread(
+        [
+            Failure(key=key, encoder=name, kind="transient", exception="UnreadableArtefact", message=why)
+            for key, (name, why) in whys.items()
+        ]
+    )
 
 
 def _scores(store: Store, wanted: Reduction) -> pd.DataFrame:
-    """All scores, columns SCORES: by task in the order of the config, then by encoder in the order of the map; those of others after them."""
+    """All scores, columns SCORES: by task in the order of the config, then by encoder in the order of the map; those of
+    others after them."""
     names = {row["key"]: row["name"] for row in wanted.encoders}
     records = store.scores.read((task, name) for task, _, name in wanted.scored)
-    rows = [{**records[task, name], "name": names[key], "task": wanted.tasks[task], "source": "measured"} for task, key, name in wanted.scored]
+    rows = [
+        {**records[task, name], "name": names[key], "task": wanted.tasks[task], "source": "measured"}
+        for task, key, name in wanted.scored
+    ]
     own = pd.DataFrame(rows, columns=list(SCORES))
     table = wanted.public.table
     public = table.loc[table["name"].isin(set(names.values())) & ~table["task"].isin(set(own["task"])), list(SCORES)]
-    return pd.concat([own, public], ignore_index=True) if len(public) and len(own) else public.reset_index(drop=True) if len(public) else own
+    return (
+        pd.concat([own, public], ignore_index=True)
+        if len(public) and len(own)
+        else public.reset_index(drop=True)
+        if len(public)
+        else own
+    )
 
 
 def _descriptions(store: Store, wanted: Reduction, keys: list[str]) -> Descriptions:
@@ -172,12 +209,16 @@ def _descriptions(store: Store, wanted: Reduction, keys: list[str]) -> Descripti
     prediction = wanted.config.prediction
     folder_of = {method: folder for folder, method in feature_folders(wanted.config, wanted.fingerprint).items()}
     own = tuple(dict.fromkeys((wanted.config.features, *prediction.also)))
-    matrices = {method: _matrix(store, folder_of[method], keys) for method in dict.fromkeys((*own, *prediction.sensitivity))}
+    matrices = {
+        method: _matrix(store, folder_of[method], keys) for method in dict.fromkeys((*own, *prediction.sensitivity))
+    }
     spectra = store.features.read(spectra_folder(wanted.fingerprint), keys)
     return Descriptions(
-        {method: matrices[method] for method in own}, {method: matrices[method] for method in dict.fromkeys(prediction.sensitivity)},
-        feature_matrix(spectra, "spectrum"), feature_matrix(spectra, "sketch"),
-    )  # fmt: skip
+        {method: matrices[method] for method in own},
+        {method: matrices[method] for method in dict.fromkeys(prediction.sensitivity)},
+        feature_matrix(spectra, "spectrum"),
+        feature_matrix(spectra, "sketch"),
+    )
 
 
 def _matrix(store: Store, folder: str, keys: list[str]):
@@ -186,13 +227,25 @@ def _matrix(store: Store, folder: str, keys: list[str]):
 
 def _warned_note(warned: list[list[str] | None]) -> list[str]:
     count = sum(bool(said) for said in warned)
-    return [f"libraries warned while {count} of the encoders {'was' if count == 1 else 'were'} loaded: column warnings of the map"] if count else []
+    return (
+        [
+            f"libraries warned while {count} of the encoders {'was' if count == 1 else 'were'} loaded: column "
+            f"warnings of the map"
+        ]
+        if count
+        else []
+    )
 
 
 def _speeds(store: Store, wanted: Reduction) -> dict[str, dict]:
     """How fast each encoder was when it embedded the sentences; it changes with each run, so it is of the manifest."""
     known = store.speeds.read(dict.fromkeys(wanted.passes))
     return {
-        row["name"]: {"sentences_per_second": round(speed["sentences"] / speed["seconds"], 1), "device": speed["device"], "threads": speed["threads"]}
-        for row, key in zip(wanted.encoders, wanted.passes, strict=True) if (speed := known.get(key)) and speed["seconds"] > 0
-    }  # fmt: skip
+        row["name"]: {
+            "sentences_per_second": round(speed["sentences"] / speed["seconds"], 1),
+            "device": speed["device"],
+            "threads": speed["threads"],
+        }
+        for row, key in zip(wanted.encoders, wanted.passes, strict=True)
+        if (speed := known.get(key)) and speed["seconds"] > 0
+    }

@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from jobs.planning.units import PassWork, Scoring, Unit
 from jobs.planning.prompts import prompts_of, score_file
+from jobs.planning.units import PassWork, Scoring, Unit
 from jobs.workers.chunks import encode_chunks, texts_key
 from jobs.workers.events import ChunkMade, ScoreResult
 from jobs.workers.faults import check_own
@@ -25,14 +25,30 @@ from qre.tasks.task import Task
 
 
 class Scorer:
-    """Scores the units of one pass. Their transforms are fitted on the sentence set, as for the map: the encoder that is scored is the one on it.
+    """Scores the units of one pass. Their transforms are fitted on the sentence set, as for the map: the encoder that
+    is scored is the one on it.
 
-    The vectors of a task's texts are encoded in chunks that are kept until all its units have their score. They are scored in threads: while the next
-    task is encoded where a GPU does that, before it on a CPU.
+    The vectors of a task's texts are encoded in chunks that are kept until all its units have their score. They are
+    scored in threads: while the next task is encoded where a GPU does that, before it on a CPU.
     """
 
-    def __init__(self, store: Store, work: PassWork, loaded: Pass, sentences: SentenceSet, settings: EncodeSettings, threads: int = 1):
-        self._store, self._work, self._loaded, self._sentences, self._settings, self._threads = store, work, loaded, sentences, settings, threads
+    def __init__(
+        self,
+        store: Store,
+        work: PassWork,
+        loaded: Pass,
+        sentences: SentenceSet,
+        settings: EncodeSettings,
+        threads: int = 1,
+    ):
+        self._store, self._work, self._loaded, self._sentences, self._settings, self._threads = (
+            store,
+            work,
+            loaded,
+            sentences,
+            settings,
+            threads,
+        )
         self._fitted: dict[str, FittedTransforms] = {}
         self._skipped: set[str] = set()
 
@@ -41,7 +57,8 @@ class Scorer:
         self._skipped |= set(keys)
 
     def fit(self, matrices: Mapping[str, np.ndarray]) -> dict[str, Exception]:
-        """Fit transforms on the embeddings (n, d) of the sentence set, by readout, before any transform; returns why some cannot be."""
+        """Fit transforms on the embeddings (n, d) of the sentence set, by readout, before any transform; returns why
+        some cannot be."""
         broken: dict[str, Exception] = {}
         for unit in self._unfitted():
             matrix = matrices.get(readout_name(unit.spec.readout))
@@ -57,12 +74,16 @@ class Scorer:
     def run(self, tasks: Mapping[str, Task]) -> Iterator[ChunkMade | ScoreResult]:
         """Every score that is not there, each written as soon as it is known."""
         broken = yield from self._fit_the_rest()
-        pool = ThreadPoolExecutor(self._threads, initializer=set_threads, initargs=(1,))  # threads of the BLAS move the last bits of a score
+        pool = ThreadPoolExecutor(
+            self._threads, initializer=set_threads, initargs=(1,)
+        )  # threads of the BLAS move the last bits of a score
         scored: Iterator[ScoreResult] = iter(())
         try:
             for scoring in self._work.scorings:
                 units = [unit for unit in scoring.units if unit.key not in self._skipped]
-                yield from (ScoreResult.failed(scoring.task, unit.key, broken[unit.key]) for unit in units if unit.key in broken)
+                yield from (
+                    ScoreResult.failed(scoring.task, unit.key, broken[unit.key]) for unit in units if unit.key in broken
+                )
                 if units := [unit for unit in units if unit.key not in broken]:
                     ahead = yield from self._begin(scoring, units, tasks[scoring.task], pool)
                     yield from scored  # of the task before: a GPU has encoded this one's texts meanwhile
@@ -75,12 +96,21 @@ class Scorer:
             set_threads(self._threads)
 
     def _unfitted(self) -> list[Unit]:
-        units = {unit.key: unit for scoring in self._work.scorings for unit in scoring.units if needs_fit(unit.spec.transforms)}
+        units = {
+            unit.key: unit
+            for scoring in self._work.scorings
+            for unit in scoring.units
+            if needs_fit(unit.spec.transforms)
+        }
         return [unit for unit in units.values() if unit.key not in self._skipped and unit.key not in self._fitted]
 
     def _fit_the_rest(self) -> Generator[ChunkMade, None, dict[str, Exception]]:
-        """Transforms of units that were embedded earlier: on embeddings in the store, or made once more; returns why some could not be fitted."""
-        plain = {readout_name(unit.spec.readout): unit.spec.model_copy(update={"transforms": ()}) for unit in self._unfitted()}
+        """Transforms of units that were embedded earlier: on embeddings in the store, or made once more; returns why
+        some could not be fitted."""
+        plain = {
+            readout_name(unit.spec.readout): unit.spec.model_copy(update={"transforms": ()})
+            for unit in self._unfitted()
+        }
         stored = {name: self._stored(spec) for name, spec in plain.items()}
         broken = self.fit({name: matrix for name, matrix in stored.items() if matrix is not None})
         again = {name for name, matrix in stored.items() if matrix is None}
@@ -101,7 +131,7 @@ class Scorer:
 
     def _begin(
         self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor
-    ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:  # fmt: skip
+    ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:
         """Encode the texts of a task and begin to score the units; returns their results, as they come."""
         own = units[0].spec.prompt if isinstance(units[0].spec, ModelSpec) else ""
         try:
@@ -113,16 +143,22 @@ class Scorer:
         parts, keys = [], []
         for side, texts, prompt in sides(task, prompts):
             keys.append(texts_key(self._work.key, scoring.task, *(() if prompts == (own, own) else (prompt, side))))
-            part = yield from self._encode(keys[-1], texts, None if prompt == own else prompt, {readout_name(unit.spec.readout) for unit in units})
+            part = yield from self._encode(
+                keys[-1], texts, None if prompt == own else prompt, {readout_name(unit.spec.readout) for unit in units}
+            )
             if isinstance(part, Exception):
                 check_own(part, units[0].spec)
                 return iter([ScoreResult.failed(scoring.task, unit.key, part) for unit in units])
             parts.append(part)
-        vectors = parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        vectors = (
+            parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        )
         futures = [pool.submit(self._one, scoring, unit, task, vectors, prompts) for unit in units]
         return self._results(futures, keys)
 
-    def _encode(self, key: str, texts: Sequence[str], prompt: str | None, wanted: set[str]) -> Generator[ChunkMade, None, Mapping[str, np.ndarray] | Exception]:
+    def _encode(
+        self, key: str, texts: Sequence[str], prompt: str | None, wanted: set[str]
+    ) -> Generator[ChunkMade, None, Mapping[str, np.ndarray] | Exception]:
         try:
             loaded = self._loaded.over(texts, prompt)
         except Exception as error:  # a classical encoder may be fitted only now
@@ -136,7 +172,9 @@ class Scorer:
         for key in keys:
             self._store.chunks.remove(key)
 
-    def _one(self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray], prompts: tuple[str, str]) -> ScoreResult:
+    def _one(
+        self, scoring: Scoring, unit: Unit, task: Task, vectors: Mapping[str, np.ndarray], prompts: tuple[str, str]
+    ) -> ScoreResult:
         began = time.monotonic()
         try:
             own = vectors[readout_name(unit.spec.readout)]
@@ -144,7 +182,9 @@ class Scorer:
             score = task.score(fitted.apply(own))
         except Exception as error:
             check_own(error, unit.spec)
-            return ScoreResult.failed(scoring.task, unit.key, error.naming(task.texts) if isinstance(error, EmbeddingError) else error)
+            return ScoreResult.failed(
+                scoring.task, unit.key, error.naming(task.texts) if isinstance(error, EmbeddingError) else error
+            )
         # the task's name is not part of its identity, and may change
         record = {name: value for name, value in asdict(score).items() if name != "task"}
         name = score_file(task, unit)

@@ -12,7 +12,8 @@ RECORDED = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "sentence
 
 
 def set_threads(threads: int) -> None:
-    """Give the BLAS and torch this many threads, whether they are loaded or will be: a reused Ray worker keeps its old count otherwise."""
+    """Give the BLAS and torch this many threads, whether they are loaded or will be: a reused Ray worker keeps its old
+    count otherwise."""
     import threadpoolctl
 
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -1,4 +1,5 @@
-"""A finished atlas, read from its files: where a new encoder would stand, who is near whom, who is best at a task. Nothing is written in it."""
+"""A finished atlas, read from its files: where a new encoder would stand, who is near whom, who is best at a task.
+Nothing is written in it."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from qre.atlas.map_table import feature_matrix
 from qre.atlas.neighbours import distances_to
 from qre.atlas.overview import Overview, fold, overview, parents_of
 from qre.atlas.placement import NOT_PREDICTABLE, Placement, is_same, warning_of
-from qre.prediction import Predictor
-from qre.prediction.conformal import fewest_groups
-from qre.prediction.predictor_file import read_predictor
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, SCORES, one_score_each, ranking, task_table
 from qre.atlas.reader import AtlasFiles
 from qre.atlas.settings import AtlasSettings
 from qre.errors import UserError
 from qre.features import FeatureMethod, FeatureRow, feature_rows
+from qre.prediction import Predictor
+from qre.prediction.conformal import fewest_groups
+from qre.prediction.predictor_file import read_predictor
 
 
 class FinishedAtlas:
@@ -32,11 +33,12 @@ class FinishedAtlas:
     In three lines, for an encoder of one's own:
 
         atlas = FinishedAtlas("results/mine")
-        placed = atlas.place(my_encoder.encode(list(atlas.sentences)), "mine")   # (n, d): row i is the vector of sentence i
-        print(placed.neighbours, placed.predicted, placed.warning)
+        placed = atlas.place(my_encoder.encode(list(atlas.sentences)), "mine")   # (n, d): row i is the vector of
+        sentence i print(placed.neighbours, placed.predicted, placed.warning)
 
     Args:
-        source: the folder, or what gives the bytes of a file by its name and raises FileNotFoundError where there is none.
+        source: the folder, or what gives the bytes of a file by its name and raises FileNotFoundError where there is
+            none.
         where: what the atlas is called in errors; default: the folder.
 
     Attributes:
@@ -55,7 +57,8 @@ class FinishedAtlas:
         self.settings = self._files.settings(AtlasSettings, self.manifest.get("atlas"), "atlas")
 
     def check(self) -> None:
-        """Read now what placing needs, so that a file that is missing or damaged is told before an encoder is embedded; UserError as `place`."""
+        """Read now what placing needs, so that a file that is missing or damaged is told before an encoder is embedded;
+        UserError as `place`."""
         _ = self.features, self._table, self.scores, self._predicted, self._feature_sets
 
     # ---- what people ask
@@ -69,7 +72,8 @@ class FinishedAtlas:
             k: how many neighbours; default: as many as the map lists.
 
         Raises:
-            UserError: another number of rows than the atlas has sentences; or a file of the atlas is missing or damaged.
+            UserError: another number of rows than the atlas has sentences; or a file of the atlas is missing or
+                damaged.
             EmbeddingError: not a matrix of floats, NaN, an all-zero row, or the same vector for every sentence.
         """
         from qre.atlas.new_points import place  # t-SNE is slow to import, and only needed here
@@ -85,10 +89,21 @@ class FinishedAtlas:
         x, y = coordinates[nearest] if same is not None else place(distances, coordinates)[0]
         predicted, familiarity, notes = self._predict(rows)
         return Placement(
-            name, float(x), float(y), row.qre, row.entropy, row.effective_rank, row.dimension, row.feature,
-            neighbours=self._nearest(distances[0], k), predicted=predicted, familiarity=familiarity, same=same, warning=warning_of(familiarity, self._kinds),
+            name,
+            float(x),
+            float(y),
+            row.qre,
+            row.entropy,
+            row.effective_rank,
+            row.dimension,
+            row.feature,
+            neighbours=self._nearest(distances[0], k),
+            predicted=predicted,
+            familiarity=familiarity,
+            same=same,
+            warning=warning_of(familiarity, self._kinds),
             notes=(*self._identity_notes(name, same), *notes),
-        )  # fmt: skip
+        )
 
     def neighbours(self, name: str, k: int | None = None) -> pd.DataFrame:
         """The nearest encoders of one of the map, by the distance that the map is made of.
@@ -115,23 +130,31 @@ class FinishedAtlas:
         return task_table(self.scores, self._predicted)
 
     def rank(
-        self, task: str, by: Literal["score", "predicted"] = "score", top: int | None = None, max_parameters: int | None = None,
-        measured_only: bool = False, folded: bool = False,
-    ) -> pd.DataFrame:  # fmt: skip
+        self,
+        task: str,
+        by: Literal["score", "predicted"] = "score",
+        top: int | None = None,
+        max_parameters: int | None = None,
+        measured_only: bool = False,
+        folded: bool = False,
+    ) -> pd.DataFrame:
         """The encoders by their scores on a task, the best first.
 
         Args:
-            by: "score": the score, or its prediction where there is none; "predicted": the prediction of all, made without their own score.
+            by: "score": the score, or its prediction where there is none; "predicted": the prediction of all, made
+                without their own score.
             top: how many at most.
             max_parameters: leave out larger encoders, and those of unknown size.
             measured_only: leave out encoders without a score.
-            folded: of near-copies (the same but for a transform) the best only; column near_copies says how many others there are.
+            folded: of near-copies (the same but for a transform) the best only; column near_copies says how many others
+                there are.
 
         Returns:
             rank (among those that are left), and the columns of ranking.ranking.
 
         Raises:
-            UserError: no scores in this atlas, no task of this name, or none that is predicted where predictions are asked for.
+            UserError: no scores in this atlas, no task of this name, or none that is predicted where predictions are
+                asked for.
         """
         self._check_task(task)
         table = self._ranking(task, by, max_parameters, measured_only)
@@ -142,13 +165,19 @@ class FinishedAtlas:
         return table.head(len(table) if top is None else top)
 
     def overview(
-        self, tasks: Sequence[str] = (), by: Literal["score", "predicted"] = "score", top: int | None = None, max_parameters: int | None = None,
-        measured_only: bool = False, folded: bool = False,
-    ) -> Overview:  # fmt: skip
+        self,
+        tasks: Sequence[str] = (),
+        by: Literal["score", "predicted"] = "score",
+        top: int | None = None,
+        max_parameters: int | None = None,
+        measured_only: bool = False,
+        folded: bool = False,
+    ) -> Overview:
         """The encoders on several tasks, by their mean; see Overview, and `rank` for the arguments.
 
         Args:
-            tasks: names; none: all that the atlas has scores of. With by="predicted" those that are not predicted are left out.
+            tasks: names; none: all that the atlas has scores of. With by="predicted" those that are not predicted are
+                left out.
 
         Raises:
             UserError: as `rank`.
@@ -165,7 +194,9 @@ class FinishedAtlas:
     def _check_task(self, task: str) -> None:
         tasks = self.tasks()["task"].to_list()
         if not tasks:
-            raise UserError(f"{self.where}: this atlas has no scores; name tasks in its config, and qre sweep makes it with them")
+            raise UserError(
+                f"{self.where}: this atlas has no scores; name tasks in its config, and qre sweep makes it with them"
+            )
         if task not in tasks:
             raise UserError(f"{self.where}: no task {task!r}{_near(task, tasks)}")
 
@@ -178,8 +209,12 @@ class FinishedAtlas:
             raise UserError(f"{self.where}: {self.why_not_predicted(tasks[0])}")
         return found
 
-    def _ranking(self, task: str, by: Literal["score", "predicted"], max_parameters: int | None, measured_only: bool) -> pd.DataFrame:
-        table = ranking(task, self._table, self.scores, self._predicted, self._out_of_fold, self.manifest.get("speed") or {}, by)
+    def _ranking(
+        self, task: str, by: Literal["score", "predicted"], max_parameters: int | None, measured_only: bool
+    ) -> pd.DataFrame:
+        table = ranking(
+            task, self._table, self.scores, self._predicted, self._out_of_fold, self.manifest.get("speed") or {}, by
+        )
         if measured_only:
             table = table[table["score"].notna()]
         if max_parameters is not None:
@@ -193,10 +228,14 @@ class FinishedAtlas:
             if found:
                 return f"{task!r} is not predicted: {reason.split('; ')[0]}"
         count = int((one_score_each(self.scores)["task"] == task).sum())
-        return f"{task!r} is not predicted: {count} encoders of this map have a score on it, and that is too few to predict from"
+        return (
+            f"{task!r} is not predicted: {count} encoders of this map have a score on it, and that is too few to "
+            f"predict from"
+        )
 
     def unpredictable(self, task: str) -> int:
-        """How many encoders without a score on a task the map cannot predict, because scores of too few kinds are known."""
+        """How many encoders without a score on a task the map cannot predict, because scores of too few kinds are
+        known."""
         return int(self._predicted.loc[self._predicted["task"] == task, "predicted"].isna().sum())
 
     # ---- what it holds
@@ -230,13 +269,18 @@ class FinishedAtlas:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """name, task, kind, metric, split, score, low, high, n, source ("measured" or "imported"); empty where the atlas was made without tasks."""
+        """name, task, kind, metric, split, score, low, high, n, source ("measured" or "imported"); empty where the
+        atlas was made without tasks."""
         return self._files.table_or_empty("scores.parquet", SCORES)
 
     @cached_property
     def predictor(self) -> Predictor | None:
         """Fitted on the scores; None where there are none, or too few."""
-        return read_predictor(self._files.read("predictor.safetensors")) if self._files.has("predictor.safetensors") else None
+        return (
+            read_predictor(self._files.read("predictor.safetensors"))
+            if self._files.has("predictor.safetensors")
+            else None
+        )
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:
@@ -256,7 +300,9 @@ class FinishedAtlas:
         table = self._files.parquet("map.parquet").to_pandas().set_index("key", drop=False)
         keys = self._feature_table["key"].to_pylist()
         if sorted(table.index) != sorted(keys):
-            raise UserError(f"{self.where}: map.parquet and features.parquet are not of the same encoders; make the atlas again")
+            raise UserError(
+                f"{self.where}: map.parquet and features.parquet are not of the same encoders; make the atlas again"
+            )
         return table.loc[keys].reset_index(drop=True)
 
     # ---- placing
@@ -264,7 +310,10 @@ class FinishedAtlas:
     def _check_rows(self, embedding: np.ndarray, name: str) -> None:
         n = self.features.shape[1]
         if np.ndim(embedding) == 2 and len(embedding) != n:
-            raise UserError(f"{name}: {len(embedding)} rows, and {self.where} has {n} sentences: give the vector of each of them, in their order")
+            raise UserError(
+                f"{name}: {len(embedding)} rows, and {self.where} has {n} sentences: give the vector of each of them, "
+                f"in their order"
+            )
 
     @cached_property
     def _feature_sets(self) -> dict[str, FeatureMethod]:
@@ -273,23 +322,43 @@ class FinishedAtlas:
         found = {}
         for name in self.predictor.tables if self.predictor is not None else ():
             if name not in methods:
-                raise UserError(f"{self.where}: manifest.json does not say how the features {name!r} are made; make the atlas again")
+                raise UserError(
+                    f"{self.where}: manifest.json does not say how the features {name!r} are made; make the atlas again"
+                )
             found[name] = self._files.settings(FeatureMethod, methods[name], f"prediction.methods.{name}")
         return found
 
     def _predict(self, rows: Mapping[FeatureMethod, FeatureRow]) -> tuple[pd.DataFrame, float | None, list[str]]:
-        """The table of Placement.predicted, the familiarity, and notes, from the features of one encoder by every method."""
+        """The table of Placement.predicted, the familiarity, and notes, from the features of one encoder by every
+        method."""
         tasks = self.tasks()
         columns = ["task", "kind", "metric", "predicted", "low", "high", "kinds"]
         if self.predictor is None:
-            why = "the scores in this atlas are too few to predict from" if len(tasks) else "this atlas has no scores to predict from"
+            why = (
+                "the scores in this atlas are too few to predict from"
+                if len(tasks)
+                else "this atlas has no scores to predict from"
+            )
             return pd.DataFrame(columns=columns), None, [why]
-        found = self.predictor.predict({name: rows[method].feature[None] for name, method in self._feature_sets.items()})
-        told = pd.DataFrame({"task": self.predictor.tasks, "predicted": found.mean[0], "low": found.low[0], "high": found.high[0],
-                             "kinds": found.kinds})  # fmt: skip
+        found = self.predictor.predict(
+            {name: rows[method].feature[None] for name, method in self._feature_sets.items()}
+        )
+        told = pd.DataFrame(
+            {
+                "task": self.predictor.tasks,
+                "predicted": found.mean[0],
+                "low": found.low[0],
+                "high": found.high[0],
+                "kinds": found.kinds,
+            }
+        )
         told = told[told["kinds"] > 0].merge(tasks[["task", "kind", "metric"]], on="task", how="left")
         familiarity = float(found.familiarity[0])
-        return told[columns].reset_index(drop=True), familiarity if np.isfinite(familiarity) else None, [*self.predictor.notes, *self._short_of_kinds()]
+        return (
+            told[columns].reset_index(drop=True),
+            familiarity if np.isfinite(familiarity) else None,
+            [*self.predictor.notes, *self._short_of_kinds()],
+        )
 
     @property
     def _kinds(self) -> int:
@@ -301,10 +370,13 @@ class FinishedAtlas:
         counts, coverage = self.predictor.kinds_by_task, self.predictor.coverage
         short = sorted({int(count) for count in counts if 0 < count < fewest_groups(coverage)})
         return [
-            f"{NOT_PREDICTABLE}: {', '.join(task for task, other in zip(self.predictor.tasks, counts, strict=True) if other == count)}; intervals of "
-            f"{coverage:.0%} need scores of {fewest_groups(coverage)} kinds of encoders, and there are {count}, which allow {count / (count + 1):.0%} at most"
+            f"{NOT_PREDICTABLE}: "
+            f"{', '.join(task for task, other in zip(self.predictor.tasks, counts, strict=True) if other == count)}; "
+            f"intervals of "
+            f"{coverage:.0%} need scores of {fewest_groups(coverage)} kinds of encoders, and there are {count}, which "
+            f"allow {count / (count + 1):.0%} at most"
             for count in short
-        ]  # fmt: skip
+        ]
 
     def _identity_notes(self, name: str, same: str | None) -> list[str]:
         if same is not None:
@@ -317,9 +389,14 @@ class FinishedAtlas:
         """rank, neighbour, family, distance of the k nearest; distances (N,), ties by the smaller index."""
         order = np.argsort(distances, kind="stable")[: self.settings.neighbours if k is None else k]
         near = self._table.iloc[order]
-        return pd.DataFrame({
-            "rank": np.arange(1, len(order) + 1), "neighbour": near["name"].to_numpy(), "family": near["family"].to_numpy(), "distance": distances[order],
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                "rank": np.arange(1, len(order) + 1),
+                "neighbour": near["name"].to_numpy(),
+                "family": near["family"].to_numpy(),
+                "distance": distances[order],
+            }
+        )
 
     def _at(self, name: str) -> int:
         """Row of an encoder of the map."""
@@ -333,4 +410,8 @@ def _near(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {', '.join(map(repr, near))}?"
-    return f"; there are {', '.join(map(repr, known))}" if len(known) <= 12 else f"; there are {len(known)}, such as {known[0]!r}"
+    return (
+        f"; there are {', '.join(map(repr, known))}"
+        if len(known) <= 12
+        else f"; there are {len(known)}, such as {known[0]!r}"
+    )

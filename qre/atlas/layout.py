@@ -1,7 +1,9 @@
 """The map itself: t-SNE on the precomputed distances, begun at the first two principal components of the features.
 
-Source: openTSNE (Poličar, Stražar and Zupan 2024); initialisation by PCA after Kobak and Berens (2019), who show that the large-scale
-arrangement of a t-SNE map means nothing when it begins at random. Two runs with the same number of BLAS threads give the same bits.
+Source: openTSNE (Poličar, Stražar and Zupan 2024); initialisation by PCA after Kobak and Berens (2019), who show that
+    the large-scale
+arrangement of a t-SNE map means nothing when it begins at random. Two runs with the same number of BLAS threads give
+the same bits.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def layout(
         n_jobs: threads of openTSNE; the result does not depend on it.
 
     Returns:
-        coordinates (N, 2), float64, centred, widest along the first axis, without unit; and notes that a reader of the map should see.
+        coordinates (N, 2), float64, centred, widest along the first axis, without unit; and notes that a reader of the
+        map should see.
     """
     size = len(distances)
     start = principal_coordinates(features)
@@ -46,7 +49,9 @@ def layout(
     if not distances.any():
         return np.zeros((size, 2)), ["all encoders have the same features; the map has nothing to show"]
     perplexity, notes = _perplexity(settings.perplexity, size)
-    reach = min(size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9))  # (N - 1)/3 * 3 may round to just below N - 1
+    reach = min(
+        size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9)
+    )  # (N - 1)/3 * 3 may round to just below N - 1
     neighbours = PrecomputedNeighbors(*nearest(distances, reach))
     affinities = PerplexityBasedNN(knn_index=neighbours, perplexity=perplexity, n_jobs=n_jobs)
     # jitter: t-SNE has no gradient between encoders that start at one place
@@ -57,10 +62,11 @@ def layout(
 
 
 def _perplexity(wanted: float, size: int) -> tuple[float, list[str]]:
-    """The perplexity that suits so many encoders, and notes where it is less than was wanted, or too little to trust the map.
+    """The perplexity that suits so many encoders, and notes where it is less than was wanted, or too little to trust
+    the map.
 
-    With a kernel that reaches a good part of all encoders the map shows only the strongest direction: 227 encoders at perplexity 30 make a band
-    13 times as long as wide, at 11 a plane, with the same trustworthiness (0.99).
+    With a kernel that reaches a good part of all encoders the map shows only the strongest direction: 227 encoders at
+    perplexity 30 make a band 13 times as long as wide, at 11 a plane, with the same trustworthiness (0.99).
     """
     suited = max(size / ENCODERS_PER_PERPLEXITY, min(SMALLEST_USUAL, (size - 1) / NEIGHBOURS_PER_PERPLEXITY))
     notes = []
@@ -73,7 +79,8 @@ def _perplexity(wanted: float, size: int) -> tuple[float, list[str]]:
 
 
 def principal_coordinates(features: np.ndarray) -> np.ndarray:
-    """The first two principal components, shape (N, 2), float64, with signs fixed so that the largest entry of each is positive.
+    """The first two principal components, shape (N, 2), float64, with signs fixed so that the largest entry of each is
+    positive.
 
     From the N x N Gram matrix, exact: the features are far wider (n = 10,000) than there are encoders.
     """

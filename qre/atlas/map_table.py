@@ -14,12 +14,18 @@ def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:
     return column.flatten().to_numpy().reshape(len(column), -1)
 
 
-def map_table(encoders: list[dict], features: pa.Table, coordinates: np.ndarray, attributes: list[dict]) -> pd.DataFrame:
-    """One row an encoder: what identifies it, its coordinates (N, 2), what its features tell, and what else is known of it."""
+def map_table(
+    encoders: list[dict], features: pa.Table, coordinates: np.ndarray, attributes: list[dict]
+) -> pd.DataFrame:
+    """One row an encoder: what identifies it, its coordinates (N, 2), what its features tell, and what else is known of
+    it."""
     place = pd.DataFrame({"x": coordinates[:, 0], "y": coordinates[:, 1]})
     told = features.drop_columns(["key", "feature"]).to_pandas()
     table = pd.concat([pd.DataFrame(encoders), place, told], axis=1)
-    listed = [{name: ", ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in attributes]
+    listed = [
+        {name: ", ".join(value) if isinstance(value, list) else value for name, value in row.items()}
+        for row in attributes
+    ]
     for name in dict.fromkeys(name for row in listed for name in row):
         column = pd.Series([row.get(name) for row in listed], index=table.index)
         table[name] = table[name].combine_first(column) if name in table else column
@@ -29,12 +35,14 @@ def map_table(encoders: list[dict], features: pa.Table, coordinates: np.ndarray,
 def neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) -> pd.DataFrame:
     """A row for each encoder and neighbour, from the indices (N, k) and distances (N, k) of the nearest."""
     count, k = near.shape
-    return pd.DataFrame({
-        "name": np.repeat(names, k),
-        "rank": np.tile(np.arange(1, k + 1), count),
-        "neighbour": [names[i] for i in near.ravel()],
-        "distance": how_far.ravel(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "name": np.repeat(names, k),
+            "rank": np.tile(np.arange(1, k + 1), count),
+            "neighbour": [names[i] for i in near.ravel()],
+            "distance": how_far.ravel(),
+        }
+    )
 
 
 def table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:

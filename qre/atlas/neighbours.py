@@ -1,8 +1,10 @@
 """Who is near whom: exact distances and nearest neighbours of the feature vectors, and how often neighbours are family.
 
-The family share is the test of the map: if encoders of one family were scattered at random, their nearest neighbours would be family only
-as often as chance has it. Near-copies of one encoder (same pass and readout, other transforms) make it high for a trivial reason, so it can
-be measured with them excluded. P-value by permutation with the "+1" of Phipson and Smyth (2010), so that it is never 0.
+The family share is the test of the map: if encoders of one family were scattered at random, their nearest neighbours
+    would be family only
+as often as chance has it. Near-copies of one encoder (same pass and readout, other transforms) make it high for a
+trivial reason, so it can be measured with them excluded. P-value by permutation with the "+1" of Phipson and Smyth
+(2010), so that it is never 0.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
 
 BLOCK_BYTES = 16 * 2**20  # of rows sorted, or of permuted labels, at a time
-# what people read wherever neighbours are listed: the features are first of all about the spectrum, and a good encoder can stand beside a poor one
+# what people read wherever neighbours are listed: the features are first of all about the spectrum, and a good encoder
+# can stand beside a poor one
 NEARNESS = (
-    "near encoders spread these sentences over their dimensions in a similar way, above all in how fast the spectrum falls off; they need not be equally "
+    "near encoders spread these sentences over their dimensions in a similar way, above all in how fast the spectrum "
+    "falls off; they need not be equally "
     "good, so compare their scores"
 )
 SAME = 1e-12  # two shares closer than this are the same share summed in another order
@@ -36,7 +40,8 @@ class FamilyShare:
         p_value: (1 + permutations at or above `share`) / (1 + permutations).
         neighbours: k that was used; lower for an encoder with fewer allowed neighbours.
         permutations: of the family labels.
-        encoders: how many encoders were averaged: those with at least one allowed neighbour. With none: 0, share 0 and p 1.
+        encoders: how many encoders were averaged: those with at least one allowed neighbour. With none: 0, share 0 and
+            p 1.
         alone: how many of these have no allowed neighbour of their own family, and so a share of 0 for certain.
         excluded: whether neighbours of the encoder's own group (near-copies) were not allowed.
     """
@@ -60,7 +65,8 @@ def pairwise_distances(features: np.ndarray, metric: Literal["l1", "l2", "cosine
         metric: AtlasSettings.metric.
 
     Returns:
-        shape (N, N), float64, symmetric, zero diagonal, non-negative. About 3 s for 1,101 encoders x 10,000 sentences on one core.
+        shape (N, N), float64, symmetric, zero diagonal, non-negative. About 3 s for 1,101 encoders x 10,000 sentences
+        on one core.
 
     Raises:
         ValueError: NaN or Inf in a feature vector, or cosine of an all-zero one; it names the first such row.
@@ -109,7 +115,8 @@ def nearest(distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _nearest_allowed(distances: np.ndarray, k: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`nearest` among encoders of other groups (N,); where these run out the distance is Inf and the index means nothing."""
+    """`nearest` among encoders of other groups (N,); where these run out the distance is Inf and the index means
+    nothing."""
     size = len(distances)
     k = max(0, min(k, size - 1))
     indices, found = np.empty((size, k), dtype=np.intp), np.empty((size, k))
@@ -123,15 +130,22 @@ def _nearest_allowed(distances: np.ndarray, k: int, groups: np.ndarray) -> tuple
 
 
 def family_share(
-    distances: np.ndarray, families: Sequence[str], k: int, permutations: int, seed: int, excluded_groups: Sequence[str] | None = None
+    distances: np.ndarray,
+    families: Sequence[str],
+    k: int,
+    permutations: int,
+    seed: int,
+    excluded_groups: Sequence[str] | None = None,
 ) -> FamilyShare:
     """Are nearest neighbours family more often than chance?
 
-    An encoder that is alone in its family counts with a share of 0, in the share and in the chance level alike: leaving it out would make
-    the set that is averaged depend on the labels, and the permuted labels would then be averaged over other encoders.
+    An encoder that is alone in its family counts with a share of 0, in the share and in the chance level alike: leaving
+    it out would make the set that is averaged depend on the labels, and the permuted labels would then be averaged over
+    other encoders.
 
-    Under permutation the labels move, the neighbours stay. With `excluded_groups` a group moves as one (its near-copies are not
-    independent witnesses), so that one finding is not counted once for every copy; where a group spans several families, each part moves.
+    Under permutation the labels move, the neighbours stay. With `excluded_groups` a group moves as one (its near-copies
+    are not independent witnesses), so that one finding is not counted once for every copy; where a group spans several
+    families, each part moves.
 
     Args:
         distances: shape (N, N), float64, symmetric.
@@ -139,7 +153,8 @@ def family_share(
         k: neighbours per encoder; lowered where there are fewer.
         permutations: how many times the labels are shuffled. 10,000 for N = 1,101 take under 1 s.
         seed: of the shuffles.
-        excluded_groups: N keys; encoders of the same key are not allowed as neighbours of each other. None: all others are allowed.
+        excluded_groups: N keys; encoders of the same key are not allowed as neighbours of each other. None: all others
+            are allowed.
     """
     size = len(distances)
     family = _codes(families)
@@ -154,7 +169,8 @@ def family_share(
     weights = np.isfinite(found) / np.maximum(used, 1)[:, None] / max(1, counted.sum())
     share = float(_shares(family[None, :], indices, weights)[0])
     at_or_above = sum(
-        int((_shares(labels, indices, weights) >= share - SAME).sum()) for labels in _shuffles(family, part, permutations, seed)
+        int((_shares(labels, indices, weights) >= share - SAME).sum())
+        for labels in _shuffles(family, part, permutations, seed)
     )
     return FamilyShare(
         share=share,

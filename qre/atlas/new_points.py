@@ -25,7 +25,8 @@ def place(distances: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     Returns:
         shape (m, 2), float64. The same input gives the same bits.
 
-    Source: Poličar, Stražar and Zupan 2023 (embedding to reference t-SNE space): gradient descent from the median of the nearest old points, with
+    Source: Poličar, Stražar and Zupan 2023 (embedding to reference t-SNE space): gradient descent from the median of
+        the nearest old points, with
     affinities to the old points only.
     """
     m, count = distances.shape

@@ -12,7 +12,9 @@ import pandas as pd
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
 
 BASES = ("measured", "imported", "predicted")
-MEAN_RULE = "mean: over all of these tasks; an encoder without a value on one of them has no mean, and comes after the others"
+MEAN_RULE = (
+    "mean: over all of these tasks; an encoder without a value on one of them has no mean, and comes after the others"
+)
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,10 @@ class Overview:
     """Encoders on T tasks: by their mean, the best first; those that lack a value on a task come after all others.
 
     Attributes:
-        table: one row an encoder: rank, name, family, mean (NaN where a value is missing), tasks (on how many of them it has a value), basis (of its
-            values: some of BASES, with commas), parameters, dimension; with near-copies folded also near_copies, how many stand behind this one.
+        table: one row an encoder: rank, name, family, mean (NaN where a value is missing), tasks (on how many of them
+            it has a value), basis (of its
+            values: some of BASES, with commas), parameters, dimension; with near-copies folded also near_copies, how
+                many stand behind this one.
         cells: task -> value, low, high, basis; row i is of encoder i of the table, NaN where it has no value.
     """
 
@@ -49,12 +53,20 @@ def overview(rankings: Mapping[str, pd.DataFrame]) -> Overview:
     about = pd.concat(by_name.values()) if by_name else pd.DataFrame(columns=["family", "parameters", "dimension"])
     about = about[~about.index.duplicated()].reindex(names)
     sums = np.where(known, values, 0.0).sum(axis=1)
-    table = pd.DataFrame({
-        "name": names, "family": about["family"].to_numpy(), "mean": np.where(known.all(axis=1), sums / max(1, len(cells)), np.nan),
-        "tasks": known.sum(axis=1), "basis": [_bases(cells, row) for row in range(len(names))],
-        "parameters": about["parameters"].to_numpy(), "dimension": about["dimension"].to_numpy(),
-    })  # fmt: skip
-    keys = pd.DataFrame({"tasks": -table["tasks"], "mean": -sums / np.maximum(1, table["tasks"]), "name": table["name"]})
+    table = pd.DataFrame(
+        {
+            "name": names,
+            "family": about["family"].to_numpy(),
+            "mean": np.where(known.all(axis=1), sums / max(1, len(cells)), np.nan),
+            "tasks": known.sum(axis=1),
+            "basis": [_bases(cells, row) for row in range(len(names))],
+            "parameters": about["parameters"].to_numpy(),
+            "dimension": about["dimension"].to_numpy(),
+        }
+    )
+    keys = pd.DataFrame(
+        {"tasks": -table["tasks"], "mean": -sums / np.maximum(1, table["tasks"]), "name": table["name"]}
+    )
     order = keys.sort_values(["tasks", "mean", "name"]).index.to_numpy()
     table = table.iloc[order].reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))
@@ -71,7 +83,9 @@ def best(encoders: pd.DataFrame, scores: pd.DataFrame, predicted: pd.DataFrame |
     """
     predicted = pd.DataFrame(columns=list(PREDICTED)) if predicted is None else predicted
     none = pd.DataFrame(columns=list(OUT_OF_FOLD))
-    return overview({task: ranking(task, encoders, scores, predicted, none, {}) for task in task_table(scores, predicted)["task"]})
+    return overview(
+        {task: ranking(task, encoders, scores, predicted, none, {}) for task in task_table(scores, predicted)["task"]}
+    )
 
 
 def fold(table: pd.DataFrame, parents: Mapping[str, str]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -81,12 +95,15 @@ def fold(table: pd.DataFrame, parents: Mapping[str, str]) -> tuple[pd.DataFrame,
         parents: name -> parent; an encoder that it does not hold stands for itself.
 
     Returns:
-        the table, with near_copies (how many others the first stands for) and a new rank; and the positions of its rows in the old one.
+        the table, with near_copies (how many others the first stands for) and a new rank; and the positions of its rows
+        in the old one.
     """
     parent = pd.Series([parents.get(name, name) for name in table["name"]], index=table.index, dtype=object)
     kept = np.flatnonzero(~parent.duplicated().to_numpy())
     counts = parent.map(parent.value_counts()).to_numpy()
-    short = table.iloc[kept].reset_index(drop=True).assign(near_copies=counts[kept] - 1 if len(kept) else np.empty(0, int))
+    short = (
+        table.iloc[kept].reset_index(drop=True).assign(near_copies=counts[kept] - 1 if len(kept) else np.empty(0, int))
+    )
     if "rank" in short:
         short["rank"] = np.arange(1, len(short) + 1)
     return short, kept

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-UNFAMILIAR = 0.85  # familiarity below it: perhaps of a kind that is not known; so many of the encoders of new kinds are told, at least
-# distance to an encoder of the map, in lengths of the own feature vector: other batches move all-MiniLM-L6-v2 by 3e-11, bfloat16 by 2e-6, and the nearest
-# two of the built-in classical encoders are 5e-3 apart
+# familiarity below it: perhaps of a kind that is not known; so many of the encoders of new kinds are told, at least
+UNFAMILIAR = 0.85
+# distance to an encoder of the map, in lengths of the own feature vector: other batches move all-MiniLM-L6-v2 by 3e-11,
+# bfloat16 by 2e-6, and the nearest two of the built-in classical encoders are 5e-3 apart
 SAME = 1e-4
 
 
@@ -26,11 +27,11 @@ class Placement:
         dimension: d.
         feature: feature vector, (n,), float64, by the map's own method.
         neighbours: rank, neighbour, family, distance: the nearest encoders of the map, nearest first.
-        predicted: task, kind, metric, predicted, low, high, kinds; a score lies in its interval, calibrated over so many kinds of encoders, with the
-            coverage that the predictor was fitted for. NaN and infinite where they are too few: not predictable from this map. Empty where the map
-            has no scores to predict from.
-        familiarity: the share of known kinds that, left out, stand further between the others than this encoder does; None without scores, or with
-            too few kinds.
+        predicted: task, kind, metric, predicted, low, high, kinds; a score lies in its interval, calibrated over so
+            many kinds of encoders, with the coverage that the predictor was fitted for. NaN and infinite where they are
+            too few: not predictable from this map. Empty where the map has no scores to predict from.
+        familiarity: the share of known kinds that, left out, stand further between the others than this encoder does;
+            None without scores, or with too few kinds.
         same: name of the encoder of the map that has these features already; None where it is a new one.
         warning: what a reader must know of before the predictions; "" where nothing.
         notes: what a reader must know beside it.
@@ -52,13 +53,18 @@ class Placement:
     notes: tuple[str, ...]
 
     def summary(self) -> dict:
-        """Plain values, one of each kind: name, x, y, qre, entropy, effective_rank, dimension, nearest, distance, familiarity, same, warning, notes."""
+        """Plain values, one of each kind: name, x, y, qre, entropy, effective_rank, dimension, nearest, distance,
+        familiarity, same, warning, notes."""
         nearest = self.neighbours.iloc[0]
         own = ("name", "x", "y", "qre", "entropy", "effective_rank", "dimension")
         return {name: getattr(self, name) for name in own} | {
-            "nearest": nearest["neighbour"], "distance": float(nearest["distance"]), "familiarity": self.familiarity, "same": self.same,
-            "warning": self.warning, "notes": list(self.notes),
-        }  # fmt: skip
+            "nearest": nearest["neighbour"],
+            "distance": float(nearest["distance"]),
+            "familiarity": self.familiarity,
+            "same": self.same,
+            "warning": self.warning,
+            "notes": list(self.notes),
+        }
 
 
 def is_same(distance: float, feature: np.ndarray, metric: str) -> bool:
@@ -71,7 +77,8 @@ NOT_PREDICTABLE = "not predictable from this map"
 
 
 def warning_of(familiarity: float | None, kinds: int) -> str:
-    """What a person must read before the predictions; "" where the encoder is of a kind that is known, or there is nothing to predict from.
+    """What a person must read before the predictions; "" where the encoder is of a kind that is known, or there is
+    nothing to predict from.
 
     Args:
         familiarity: of Placement.
@@ -80,8 +87,13 @@ def warning_of(familiarity: float | None, kinds: int) -> str:
     if not kinds or (familiarity is not None and familiarity >= UNFAMILIAR):
         return ""
     if familiarity is None:
-        return f"with scores of {kinds} kinds of encoders the map cannot tell whether it knows this one's; take it for of a kind that it does not know"
+        return (
+            f"with scores of {kinds} kinds of encoders the map cannot tell whether it knows this one's; take it "
+            f"for of a kind that it does not know"
+        )
     return (
-        f"unlike the {kinds} kinds of encoders that the map has scores of (familiarity {familiarity:.3f}, below {UNFAMILIAR:g}): it is of none of them, or "
-        "between them, so the predicted score is a guess, and its interval is what encoders of other kinds needed when their own was left out"
+        f"unlike the {kinds} kinds of encoders that the map has scores of (familiarity {familiarity:.3f}, below "
+        f"{UNFAMILIAR:g}): it is of none of them, or "
+        "between them, so the predicted score is a guess, and its interval is what encoders of other kinds needed "
+        "when their own was left out"
     )

@@ -39,38 +39,61 @@ def one_score_each(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(
-    task: str, encoders: pd.DataFrame, scores: pd.DataFrame, predicted: pd.DataFrame, out_of_fold: pd.DataFrame,
-    speed: Mapping[str, Mapping], by: Literal["score", "predicted"] = "score",
-) -> pd.DataFrame:  # fmt: skip
-    """The encoders of a map by their scores on a task, the best first, ties by name; those of which nothing is known are left out.
+    task: str,
+    encoders: pd.DataFrame,
+    scores: pd.DataFrame,
+    predicted: pd.DataFrame,
+    out_of_fold: pd.DataFrame,
+    speed: Mapping[str, Mapping],
+    by: Literal["score", "predicted"] = "score",
+) -> pd.DataFrame:
+    """The encoders of a map by their scores on a task, the best first, ties by name; those of which nothing is known
+    are left out.
 
     Args:
         encoders: the map: name, family, and parameters and dimension where they are known.
         scores, predicted, out_of_fold: with the columns SCORES, PREDICTED and OUT_OF_FOLD.
         speed: encoder name -> sentences_per_second, device and threads, of those that were timed.
-        by: "score": the score, or its prediction where there is none. "predicted": the prediction of all; that of an encoder with a score was made
-            without it (out of fold, grouped), so that the two can be compared.
+        by: "score": the score, or its prediction where there is none. "predicted": the prediction of all; that of an
+            encoder with a score was made without it (out of fold, grouped), so that the two can be compared.
 
     Returns:
-        name, family, value, low, high (the value's own interval), basis ("measured", "imported" or "predicted": what the value is), score, predicted,
-        kinds (of encoders that a predicted interval is calibrated over; NaN of one that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device,
+        name, family, value, low, high (the value's own interval), basis ("measured", "imported" or "predicted": what
+        the value is), score, predicted, kinds (of encoders that a predicted interval is calibrated over; NaN of one
+        that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device,
         threads; NaN or None where not known.
     """
     names = encoders["name"]
     own = one_score_each(scores[scores["task"] == task]).set_index("name").reindex(names).reset_index(drop=True)
-    apart = out_of_fold[(out_of_fold["task"] == task) & (out_of_fold["scheme"] == "grouped")].rename(columns={"encoder": "name"})
+    apart = out_of_fold[(out_of_fold["task"] == task) & (out_of_fold["scheme"] == "grouped")].rename(
+        columns={"encoder": "name"}
+    )
     columns = ["predicted", "low", "high", "familiarity", "kinds"]
-    told = pd.concat([part.set_index("name").reindex(columns=columns).astype(float) for part in (apart, predicted[predicted["task"] == task])])
+    told = pd.concat(
+        [
+            part.set_index("name").reindex(columns=columns).astype(float)
+            for part in (apart, predicted[predicted["task"] == task])
+        ]
+    )
     told = told[~told.index.duplicated()].reindex(names).reset_index(drop=True)
     scored = own["score"].notna() if by == "score" else pd.Series(False, index=own.index)
-    table = pd.DataFrame({
-        "name": names.to_numpy(), "family": encoders["family"].to_numpy(), "value": own["score"].where(scored, told["predicted"]),
-        **{bound: own[bound].where(scored, told[bound]) for bound in ("low", "high")},
-        "basis": own["source"].where(scored, "predicted"), "score": own["score"], "predicted": told["predicted"],
-        "kinds": told["kinds"].where(~scored), "familiarity": told["familiarity"], **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
-        "sentences_per_second": [speed.get(name, {}).get("sentences_per_second", np.nan) for name in names],
-        "device": [speed.get(name, {}).get("device") for name in names], "threads": [speed.get(name, {}).get("threads", np.nan) for name in names],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "name": names.to_numpy(),
+            "family": encoders["family"].to_numpy(),
+            "value": own["score"].where(scored, told["predicted"]),
+            **{bound: own[bound].where(scored, told[bound]) for bound in ("low", "high")},
+            "basis": own["source"].where(scored, "predicted"),
+            "score": own["score"],
+            "predicted": told["predicted"],
+            "kinds": told["kinds"].where(~scored),
+            "familiarity": told["familiarity"],
+            **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
+            "sentences_per_second": [speed.get(name, {}).get("sentences_per_second", np.nan) for name in names],
+            "device": [speed.get(name, {}).get("device") for name in names],
+            "threads": [speed.get(name, {}).get("threads", np.nan) for name in names],
+        }
+    )
     return table.dropna(subset=["value"]).sort_values(["value", "name"], ascending=[False, True]).reset_index(drop=True)
 
 

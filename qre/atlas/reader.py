@@ -19,14 +19,20 @@ from qre.schemas import ATLAS, UNSTATED, NewerSchema, check
 
 Settings = TypeVar("Settings", bound=BaseModel)
 MANIFEST = "manifest.json"
-ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # a store that does not answer is another matter
+ABSENT = (
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)  # a store that does not answer is another matter
 
 
 class AtlasFiles:
     """The manifest of an atlas, and its files, each verified against the sha256 that the manifest tells.
 
     Args:
-        source: the folder, or what gives the bytes of a file by its name and raises FileNotFoundError where there is none.
+        source: the folder, or what gives the bytes of a file by its name and raises FileNotFoundError where there is
+            none.
         where: what the atlas is called in errors; default: the folder.
 
     Attributes:
@@ -44,11 +50,16 @@ class AtlasFiles:
             check(MANIFEST, self.manifest.get("schema", UNSTATED), ATLAS, place="map")
             self._digests = {file: entry["sha256"] for file, entry in self.manifest["files"].items()}
         except ABSENT as error:
-            raise UserError(f"{self.where}: no finished atlas there ({MANIFEST}: {error.strerror}); name the folder that a sweep exports") from None
+            raise UserError(
+                f"{self.where}: no finished atlas there ({MANIFEST}: {error.strerror}); name the folder that a sweep "
+                f"exports"
+            ) from None
         except NewerSchema as error:
             raise UserError(f"{self.where}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UserError(f"{self.where}: its {MANIFEST} is damaged or of another version; copy or make the atlas again") from None
+            raise UserError(
+                f"{self.where}: its {MANIFEST} is damaged or of another version; copy or make the atlas again"
+            ) from None
 
     def has(self, file: str) -> bool:
         """Whether the atlas has a file of this name."""
@@ -65,9 +76,14 @@ class AtlasFiles:
         try:
             content = self._bytes_of(file)
         except ABSENT as error:
-            raise UserError(f"{self.where}: {file} cannot be read ({error.strerror}); copy the atlas with all its files") from None
+            raise UserError(
+                f"{self.where}: {file} cannot be read ({error.strerror}); copy the atlas with all its files"
+            ) from None
         if hashlib.sha256(content).hexdigest() != self._digests[file]:
-            raise UserError(f"{self.where}: {file} is damaged (content does not match the checksum in {MANIFEST}); copy or make the atlas again")
+            raise UserError(
+                f"{self.where}: {file} is damaged (content does not match the checksum in {MANIFEST}); copy or make "
+                f"the atlas again"
+            )
         return content
 
     def parquet(self, file: str) -> pa.Table:
@@ -85,7 +101,9 @@ class AtlasFiles:
         table = self.parquet(file).to_pandas()
         missing = [column for column in columns if column not in table]
         if missing:
-            raise UserError(f"{self.where}: {file} has no column {missing[0]!r}; make the atlas again with this version")
+            raise UserError(
+                f"{self.where}: {file} has no column {missing[0]!r}; make the atlas again with this version"
+            )
         return table
 
     def settings(self, record: type[Settings], values: object, place: str) -> Settings:
@@ -95,4 +113,6 @@ class AtlasFiles:
         except ValidationError as error:
             problem = error.errors()[0]
             told = ".".join([place, *map(str, problem["loc"])])
-            raise UserError(f"{self.where}: {MANIFEST}: {told}: {problem['msg']}; the atlas is of another version: make it again") from None
+            raise UserError(
+                f"{self.where}: {MANIFEST}: {told}: {problem['msg']}; the atlas is of another version: make it again"
+            ) from None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from qre.atlas.overview import best
 from qre.atlas.map_table import feature_matrix, map_table, neighbour_table, parquet_bytes, table_files
+from qre.atlas.overview import best
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
@@ -36,9 +36,14 @@ class Atlas:
 
 
 def atlas_identity(
-    encoders: list[dict], method: FeatureMethod, settings: AtlasSettings, fingerprint: str, prediction: dict | None = None
+    encoders: list[dict],
+    method: FeatureMethod,
+    settings: AtlasSettings,
+    fingerprint: str,
+    prediction: dict | None = None,
 ) -> str:
-    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again. `prediction` are plain values."""
+    """sha256 (hex) of all that fixes an atlas's content: an atlas of the same identity need not be made again.
+    `prediction` are plain values."""
     content = {
         "schema": ATLAS_SCHEMA,
         "encoders": encoders,
@@ -51,27 +56,33 @@ def atlas_identity(
 
 
 def build_atlas(
-    encoders: list[dict], features: pa.Table, settings: AtlasSettings, threads: int = 1, attributes: list[dict] | None = None,
+    encoders: list[dict],
+    features: pa.Table,
+    settings: AtlasSettings,
+    threads: int = 1,
+    attributes: list[dict] | None = None,
     scores: pd.DataFrame | None = None,
-) -> Atlas:  # fmt: skip
+) -> Atlas:
     """The tables and figures of an atlas.
 
     Args:
         encoders: one row an encoder: key, name, family, parent and other attributes.
-        features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank, dimension, ...
+        features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank,
+            dimension, ...
         settings: metric, perplexity, seed, ...
         threads: for the t-SNE; changes no number.
-        attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded goes before it.
+        attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded
+            goes before it.
         scores: of the encoders, for the best of them to be named: see qre.atlas.ranking.SCORES.
 
     Returns:
-        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and .csv, map.png, map.svg, and the
-        report.md of a map without scores.
+        features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and
+        .csv, map.png, map.svg, and the report.md of a map without scores.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
-    from qre.figures.atlas_map import facts_line, map_figure
     from qre.atlas.layout import layout, trustworthiness
     from qre.atlas.neighbours import family_share, nearest, pairwise_distances
+    from qre.figures.atlas_map import facts_line, map_figure
     from qre.report import report_page
 
     matrix = feature_matrix(features)
@@ -81,24 +92,41 @@ def build_atlas(
     near, how_far = nearest(distances, settings.neighbours)
     families, parents = table["family"].to_list(), table["parent"].to_list()
     share = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed)
-    apart = family_share(distances, families, settings.neighbours, settings.permutations, settings.seed, excluded_groups=parents)
+    apart = family_share(
+        distances, families, settings.neighbours, settings.permutations, settings.seed, excluded_groups=parents
+    )
     headline = {
         "encoders": len(table),
         "families": len(set(families)),
         "sentences": matrix.shape[1],
         "neighbours": near.shape[1],
-        "family_share": share.share, "family_chance": share.chance, "family_p": share.p_value,
-        "family_share_other_parents": apart.share, "family_chance_other_parents": apart.chance, "family_p_other_parents": apart.p_value,
+        "family_share": share.share,
+        "family_chance": share.chance,
+        "family_p": share.p_value,
+        "family_share_other_parents": apart.share,
+        "family_chance_other_parents": apart.chance,
+        "family_p_other_parents": apart.p_value,
         "trustworthiness": trustworthiness(distances, coordinates, near.shape[1]),
-        "qre_smallest": float(table["qre"].min()), "qre_largest": float(table["qre"].max()),
-    }  # fmt: skip
+        "qre_smallest": float(table["qre"].min()),
+        "qre_largest": float(table["qre"].max()),
+    }
     files = {
-        "features.parquet": parquet_bytes(features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))),
+        "features.parquet": parquet_bytes(
+            features.select(["key", "feature"]).add_column(1, "name", pa.array(table["name"], pa.string()))
+        ),
         **table_files("map", table),
         **table_files("neighbours", neighbour_table(table["name"].to_list(), near, how_far)),
-        **map_figure(table, f"Map of {len(table)} sentence encoders", facts_line(len(table), matrix.shape[1], apart), settings.labels, *_best(table, scores)),
+        **map_figure(
+            table,
+            f"Map of {len(table)} sentence encoders",
+            facts_line(len(table), matrix.shape[1], apart),
+            settings.labels,
+            *_best(table, scores),
+        ),
     }
-    shapes = zip(table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True)
+    shapes = zip(
+        table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True
+    )
     notes = (*sample_notes(matrix.shape[1], shapes), *notes)
     none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
     files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from qre.atlas.map_table import table_files
-from qre.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate, fit
-from qre.prediction.data import score_ranges
-from qre.prediction.distances import near_copies
-from qre.prediction.predictor_file import predictor_bytes
-from qre.prediction.folds import coarser, joined
-from qre.prediction.sensitivity import sensitivity
 from qre.atlas.ranking import PREDICTED
 from qre.errors import UserError
 from qre.features import FeatureMethod
+from qre.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate, fit
+from qre.prediction.data import score_ranges
+from qre.prediction.distances import near_copies
+from qre.prediction.folds import coarser, joined
+from qre.prediction.predictor_file import predictor_bytes
+from qre.prediction.sensitivity import sensitivity
 
 SATURATED, FEWEST_SATURATED = 0.2, 3  # share and number of encoders that are as good as can be
 NEAR = 0.01  # of a score on a task whose best is 1: less is no difference between encoders
@@ -53,10 +53,16 @@ class Descriptions:
 
 
 def scored_part(
-    table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions, settings: PredictionSettings, progress: Progress = lambda stage, done, total: None,
-    facts: Mapping[str, object] = MappingProxyType({}), notes: Sequence[str] = (),
-) -> ScoredPart:  # fmt: skip
-    """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what it predicts.
+    table: pd.DataFrame,
+    scores: pd.DataFrame,
+    about: Descriptions,
+    settings: PredictionSettings,
+    progress: Progress = lambda stage, done, total: None,
+    facts: Mapping[str, object] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> ScoredPart:
+    """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what
+    it predicts.
 
     Args:
         table: the map, one row an encoder: name, family, group, kind, x, y, dimension and, where known, parameters.
@@ -65,8 +71,8 @@ def scored_part(
         facts, notes: headline and notes of the map, for the report.
 
     Returns:
-        scores.parquet, .csv, report.md; and predictions, prediction_metrics, predicted (each .parquet, .csv), predictor.safetensors, the figures,
-        sensitivity (.parquet, .csv) where methods are compared.
+        scores.parquet, .csv, report.md; and predictions, prediction_metrics, predicted (each .parquet, .csv),
+        predictor.safetensors, the figures, sensitivity (.parquet, .csv) where methods are compared.
     """
     files = table_files("scores", scores)
     if scores.empty:
@@ -83,7 +89,11 @@ def scored_part(
     except UserError as error:
         why = (*saturated, str(error))
         return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
-    curve = sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at)) if about.compared else pd.DataFrame()
+    curve = (
+        sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at))
+        if about.compared
+        else pd.DataFrame()
+    )
     progress("report and figures", 0, 1)
     own_notes = (*saturated, *report.notes, *([_together(data, pairs)] if pairs else []))
     predictor = fit(data, settings, sketches=False)
@@ -91,21 +101,33 @@ def scored_part(
     report, grouped = replace(report, notes=own_notes), table.assign(group=data.groups, kind=data.kinds)
     told, headline, figures = _told(report, grouped, scores, curve)
     page = _page(report, grouped, scores, figures, facts, notes, predicted)
-    told |= {"report.md": page, **table_files("predicted", predicted), "predictor.safetensors": predictor_bytes(predictor)}
+    told |= {
+        "report.md": page,
+        **table_files("predicted", predicted),
+        "predictor.safetensors": predictor_bytes(predictor),
+    }
     return ScoredPart({**files, **told}, headline, own_notes, predicts=True)
 
 
 def _page(
-    report: PredictionReport | None, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str], facts: Mapping[str, object], notes: Sequence[str],
+    report: PredictionReport | None,
+    table: pd.DataFrame,
+    scores: pd.DataFrame,
+    figures: Sequence[str],
+    facts: Mapping[str, object],
+    notes: Sequence[str],
     predicted: pd.DataFrame | None = None,
-) -> bytes:  # fmt: skip
+) -> bytes:
     from qre.report import report_page
 
-    return report_page(report, table, scores, ("map.png", *figures), groups="group", predicted=predicted, facts=facts, notes=notes)
+    return report_page(
+        report, table, scores, ("map.png", *figures), groups="group", predicted=predicted, facts=facts, notes=notes
+    )
 
 
 def saturation_notes(data: PredictionData) -> list[str]:
-    """A warning for each task whose scores hardly tell encoders apart; of scores that are all the same the predictions tell."""
+    """A warning for each task whose scores hardly tell encoders apart; of scores that are all the same the predictions
+    tell."""
     notes = []
     for task, column, (_, top) in zip(data.tasks, data.scores.T, data.ranges, strict=True):
         known = column[~np.isnan(column)]
@@ -114,10 +136,14 @@ def saturation_notes(data: PredictionData) -> list[str]:
         best = int((known >= top - NEAR).sum())
         if best >= max(FEWEST_SATURATED, SATURATED * len(known)):
             notes.append(
-                f"{task} is saturated: {best} of {len(known)} scores are {top - NEAR:g} or more, so it does not rank those encoders; take a harder task"
+                f"{task} is saturated: {best} of {len(known)} scores are {top - NEAR:g} or more, so it does not rank "
+                f"those encoders; take a harder task"
             )
         elif np.ptp(known) < NEAR:
-            notes.append(f"{task} hardly tells encoders apart: all {len(known)} scores lie between {known.min():.4f} and {known.max():.4f}")
+            notes.append(
+                f"{task} hardly tells encoders apart: all {len(known)} scores lie between {known.min():.4f} and "
+                f"{known.max():.4f}"
+            )
     return notes
 
 
@@ -127,11 +153,18 @@ def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> Pre
     metrics = scores.drop_duplicates("task").set_index("task")["metric"]
     parameters = table["parameters"] if "parameters" in table else pd.Series(np.nan, index=table.index)
     return PredictionData(
-        features={method.name: matrix for method, matrix in about.features.items()}, scores=wide.to_numpy(np.float64), tasks=tuple(tasks),
-        groups=table["group"].to_numpy(), kinds=coarser(table["kind"].to_numpy(), table["group"].to_numpy()),
-        ranges=score_ranges([metrics[task] for task in tasks], wide.to_numpy(np.float64)), encoders=tuple(table["name"]), dimension=table["dimension"].to_numpy(np.float64),
-        parameters=parameters.to_numpy(np.float64, na_value=np.nan), spectra=about.spectra, sketches=about.sketches,
-    )  # fmt: skip
+        features={method.name: matrix for method, matrix in about.features.items()},
+        scores=wide.to_numpy(np.float64),
+        tasks=tuple(tasks),
+        groups=table["group"].to_numpy(),
+        kinds=coarser(table["kind"].to_numpy(), table["group"].to_numpy()),
+        ranges=score_ranges([metrics[task] for task in tasks], wide.to_numpy(np.float64)),
+        encoders=tuple(table["name"]),
+        dimension=table["dimension"].to_numpy(np.float64),
+        parameters=parameters.to_numpy(np.float64, na_value=np.nan),
+        spectra=about.spectra,
+        sketches=about.sketches,
+    )
 
 
 def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
@@ -139,32 +172,45 @@ def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
     return f"{len(pairs)} pairs of encoders of different groups are nearly one; no fold parts them: {named}"
 
 
-def _told(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame) -> tuple[dict[str, bytes], dict, tuple[str, ...]]:
+def _told(
+    report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame, curve: pd.DataFrame
+) -> tuple[dict[str, bytes], dict, tuple[str, ...]]:
     """Tables and figures; the headline; and the names of the figures."""
     from qre.figures.predictions import prediction_figures  # slow to import
     from qre.prediction.words import headline
 
     figures = prediction_figures(report, table, scores, curve)
     tables = {
-        **table_files("predictions", report.predictions), **table_files("prediction_metrics", report.metrics),
-        **table_files("prediction_null", report.null), **table_files("prediction_coverage", report.coverage),
+        **table_files("predictions", report.predictions),
+        **table_files("prediction_metrics", report.metrics),
+        **table_files("prediction_null", report.null),
+        **table_files("prediction_coverage", report.coverage),
         **(table_files("sensitivity", curve) if len(curve) else {}),
-    }  # fmt: skip
+    }
     kinds = int(table.loc[table["name"].isin(set(report.predictions["encoder"])), "kind"].nunique())
     return {**tables, **figures}, {**headline(report), "kinds": kinds}, tuple(figures)
 
 
 def _predicted(predictor, data: PredictionData) -> pd.DataFrame:
-    """Scores that nobody measured: name, task, predicted, low, high, familiarity, kinds; NaN and infinite where this map cannot tell."""
+    """Scores that nobody measured: name, task, predicted, low, high, familiarity, kinds; NaN and infinite where this
+    map cannot tell."""
     rows, columns = np.nonzero(np.isnan(data.scores))
     lacking = np.unique(rows)
     if not len(lacking):
-        return pd.DataFrame(columns=list(PREDICTED)).astype({name: str if name in ("name", "task") else float for name in PREDICTED})
+        return pd.DataFrame(columns=list(PREDICTED)).astype(
+            {name: str if name in ("name", "task") else float for name in PREDICTED}
+        )
     found = predictor.predict({name: matrix[lacking] for name, matrix in data.features.items()})
     at = np.searchsorted(lacking, rows)
-    predicted = pd.DataFrame({
-        "name": [data.encoders[row] for row in rows], "task": [data.tasks[column] for column in columns],
-        "predicted": found.mean[at, columns], "low": found.low[at, columns], "high": found.high[at, columns], "familiarity": found.familiarity[at],
-        "kinds": found.kinds[columns],
-    })  # fmt: skip
+    predicted = pd.DataFrame(
+        {
+            "name": [data.encoders[row] for row in rows],
+            "task": [data.tasks[column] for column in columns],
+            "predicted": found.mean[at, columns],
+            "low": found.low[at, columns],
+            "high": found.high[at, columns],
+            "familiarity": found.familiarity[at],
+            "kinds": found.kinds[columns],
+        }
+    )
     return predicted[predicted["kinds"] > 0].reset_index(drop=True)

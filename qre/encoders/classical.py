@@ -1,4 +1,5 @@
-"""Classical encoders: n-gram counts, latent semantic analysis, random projections, averaged word vectors. scikit-learn and scipy do the work."""
+"""Classical encoders: n-gram counts, latent semantic analysis, random projections, averaged word vectors. scikit-learn
+and scipy do the work."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Seque
     Args:
         spec: which encoder.
         sentences: n sentences.
-        corpus: what vocabularies, document frequencies and factorisations are fitted on; None: the sentences themselves.
+        corpus: what vocabularies, document frequencies and factorisations are fitted on; None: the sentences
+            themselves.
 
     Returns:
         E, shape (n, spec.rank), float32.
@@ -41,7 +43,8 @@ def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Seque
 
 
 def check_dimensions(spec: EncoderSpec, dimensions: int) -> None:
-    """EncoderError where the embedding of a classical encoder, before its transforms, has fewer dimensions than the encoder takes of it."""
+    """EncoderError where the embedding of a classical encoder, before its transforms, has fewer dimensions than the
+    encoder takes of it."""
     if isinstance(spec, ClassicalSpec) and dimensions < dimensions_taken(spec):
         raise EncoderError("; ".join(too_few(spec, dimensions)))
 
@@ -56,7 +59,10 @@ def too_few(spec: ClassicalSpec, largest: int) -> tuple[str, str]:
     """What is said of an encoder whose corpus gives only `largest` dimensions: what is wrong, and what to do."""
     wanted = dimensions_taken(spec)
     terms = "words" if spec.analyzer == "word" else "character n-grams"
-    return f"rank {wanted} is more than these sentences give ({largest})", f"take more sentences: at least {wanted + 1}, with as many different {terms}"
+    return (
+        f"rank {wanted} is more than these sentences give ({largest})",
+        f"take more sentences: at least {wanted + 1}, with as many different {terms}",
+    )
 
 
 class CorpusRanks:
@@ -71,7 +77,8 @@ class CorpusRanks:
         self._terms: dict[tuple, tuple[int, bool]] = {}
 
     def largest(self, spec: ClassicalSpec) -> int | None:
-        """The rank that latent semantic analysis or word vectors can have here; None where it is not below that of the spec, as far as looking tells."""
+        """The rank that latent semantic analysis or word vectors can have here; None where it is not below that of the
+        spec, as far as looking tells."""
         if spec.kind not in ("lsa", "sif"):
             return None
         terms, all_seen = self._counted(spec, spec.rank + 1)
@@ -86,7 +93,11 @@ class CorpusRanks:
         if key not in self._terms or (self._terms[key][0] < enough and not self._terms[key][1]):
             from sklearn.feature_extraction.text import CountVectorizer
 
-            analyze, seen, all_seen = CountVectorizer(**_analysis(spec)).build_analyzer(), set(), len(self._corpus) <= MOST_COUNTED
+            analyze, seen, all_seen = (
+                CountVectorizer(**_analysis(spec)).build_analyzer(),
+                set(),
+                len(self._corpus) <= MOST_COUNTED,
+            )
             for sentence in self._corpus[:MOST_COUNTED]:
                 seen.update(analyze(sentence))
                 if len(seen) >= enough:
@@ -99,8 +110,8 @@ class CorpusRanks:
 def fit_classical(spec: ClassicalSpec, corpus: Sequence[str]) -> FittedClassical:
     """A classical encoder fitted on a corpus: from then on a fixed function of a text.
 
-    Latent semantic analysis has fewer dimensions than its rank where the corpus gives no more: smaller truncations are read off it all the same. Who
-    takes all of them asks `check_dimensions`.
+    Latent semantic analysis has fewer dimensions than its rank where the corpus gives no more: smaller truncations are
+    read off it all the same. Who takes all of them asks `check_dimensions`.
 
     Raises:
         EncoderError: the rank of word vectors is more than the corpus can give.
@@ -119,7 +130,8 @@ class FittedClassical(ABC):
         """Vectors of texts, whether they are of the corpus or not.
 
         Returns:
-            shape (n, spec.rank), float32. A text without any term of the corpus is a row of zeros (not with hashed n-grams).
+            shape (n, spec.rank), float32. A text without any term of the corpus is a row of zeros (not with hashed
+            n-grams).
         """
         return self._embed(texts).astype(np.float32)
 
@@ -128,7 +140,8 @@ class _Hashed(FittedClassical):
     """Hashing needs no corpus."""
 
     def __init__(self, spec: ClassicalSpec, corpus: Sequence[str]):
-        # without alternating signs: two n-grams of a short sentence in one bucket would otherwise cancel to an all-zero row
+        # without alternating signs: two n-grams of a short sentence in one bucket would otherwise cancel to an all-zero
+        # row
         from sklearn.feature_extraction.text import HashingVectorizer
 
         self._vectorizer = HashingVectorizer(**_analysis(spec), n_features=spec.rank, norm=None, alternate_sign=False)

@@ -1,6 +1,8 @@
-"""Which files of an encoder count: one rule for what is fetched from the hub, what a folder's key holds, and what a plan says of bytes.
+"""Which files of an encoder count: one rule for what is fetched from the hub, what a folder's key holds, and what a
+plan says of bytes.
 
-Everything counts but what is known to change no number: a list of what is left out, since tokenizers read files of any name.
+Everything counts but what is known to change no number: a list of what is left out, since tokenizers read files of any
+name.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ VERSION = 2  # of the rule: a list of files that an older one made is asked for 
 
 _OTHER_BACKENDS = r"onnx|openvino|coreml|tflite|ggml|gguf|.*\.mlpackage"
 _TRAINING = r"checkpoint[-_]\d+|runs|logs?|wandb|mlruns|lightning_logs|tensorboard|eval|__pycache__|__macosx"
-_FOLDER = re.compile(rf"\..*|{_OTHER_BACKENDS}|{_TRAINING}", re.IGNORECASE)  # what begins with a dot is a cache or a tool's own
+_FOLDER = re.compile(
+    rf"\..*|{_OTHER_BACKENDS}|{_TRAINING}", re.IGNORECASE
+)  # what begins with a dot is a cache or a tool's own
 _FILE = re.compile(
     r"\..*"
     r"|(readme|licen[cs]e|notice|changelog|citation|contributing|model_?card)(\.(md|rst|cff|html))?"
@@ -20,12 +24,15 @@ _FILE = re.compile(
     r"|events\.out\.tfevents\..*|.*(_results|_evaluation.*|_eval.*)\.csv"
     r"|openvino_.*\.(xml|bin)"
     r"|.*\.(h5|msgpack|ot|onnx|onnx_data|gguf|ggml|mlmodel|tflite|pb|engine|trt|nemo)"  # weights of other back ends
-    r"|.*\.(md|rst|pdf|png|jpe?g|gif|svg|webp|bmp|ico|mp[34]|mov|wav|html?|css|ipynb|log)"  # to be read or looked at by people
+    # to be read or looked at by people
+    r"|.*\.(md|rst|pdf|png|jpe?g|gif|svg|webp|bmp|ico|mp[34]|mov|wav|html?|css|ipynb|log)"
     r"|.*\.(parquet|arrow|zip|tar|tgz|tar\.gz|tar\.bz2|7z|rar)"  # data sets and archives
     r"|.*\.(sh|bat|pyc|pyo|so|pyd|dll|dylib|exe|lock|tmp|part|incomplete)",
     re.IGNORECASE,
 )
-_PICKLE = re.compile(r"(pytorch_model|model|adapter_model|weights)[^/]*\.bin|[^/]*\.(pt|pth|pkl|pickle|ckpt|joblib)", re.IGNORECASE)
+_PICKLE = re.compile(
+    r"(pytorch_model|model|adapter_model|weights)[^/]*\.bin|[^/]*\.(pt|pth|pkl|pickle|ckpt|joblib)", re.IGNORECASE
+)
 
 
 def counts(name: str, modules: Collection[str] = ()) -> bool:
@@ -46,7 +53,11 @@ def counts(name: str, modules: Collection[str] = ()) -> bool:
 
 def kept(sizes: Mapping[str, int], modules: Collection[str] = (), code: bool = False) -> tuple[tuple[str, int], ...]:
     """(name, bytes) of all that counts, in the order of names; with `code`, the Python files too."""
-    return tuple((name, sizes[name]) for name in sorted(sizes) if counts(name, modules) or (code and is_code(name) and "/." not in f"/{name}"))
+    return tuple(
+        (name, sizes[name])
+        for name in sorted(sizes)
+        if counts(name, modules) or (code and is_code(name) and "/." not in f"/{name}")
+    )
 
 
 def is_code(name: str) -> bool:

@@ -1,9 +1,11 @@
 """What an encoder will cost before it runs: memory, time on a GPU, bytes. A stated model, not a measurement.
 
-- Tokens: 1.35 a word of the sentence set (measured on English with WordPiece: 1.2 to 1.4), and a batch pads them by 5 %.
-- Time: 2 floating-point operations a parameter and token (an upper bound: embedding rows are looked up, not multiplied), at 35 % of the GPU's
-  dense rate for the dtype, and 15 s to start the process and load.
-- Memory: weights in the dtype, 16 hidden-sized vectors of 4 bytes for every token of a batch, and 1 GiB for the GPU's own context.
+- Tokens: 1.35 a word of the sentence set (measured on English with WordPiece: 1.2 to 1.4), and a batch pads them by 5
+  %.
+- Time: 2 floating-point operations a parameter and token (an upper bound: embedding rows are looked up, not
+  multiplied), at 35 % of the GPU's dense rate for the dtype, and 15 s to start the process and load.
+- Memory: weights in the dtype, 16 hidden-sized vectors of 4 bytes for every token of a batch, and 1 GiB for the GPU's
+  own context.
 """
 
 from __future__ import annotations
@@ -31,9 +33,14 @@ class Gpu:
 
 
 GPUS = (
-    Gpu("T4", 16, 8.1, 65), Gpu("L4", 24, 30, 121), Gpu("A10G", 24, 31, 125), Gpu("A100-40G", 40, 19.5, 312), Gpu("A100-80G", 80, 19.5, 312),
-    Gpu("H100", 80, 67, 990), Gpu("H200", 141, 67, 990),
-)  # fmt: skip
+    Gpu("T4", 16, 8.1, 65),
+    Gpu("L4", 24, 30, 121),
+    Gpu("A10G", 24, 31, 125),
+    Gpu("A100-40G", 40, 19.5, 312),
+    Gpu("A100-80G", 80, 19.5, 312),
+    Gpu("H100", 80, 67, 990),
+    Gpu("H200", 141, 67, 990),
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,15 @@ class Estimate:
         return tuple(self.seconds)
 
 
-def estimate(parameters: int | None, weight_bytes: int, hidden: int | None, dtype: str, words: int, sentences: int, token_budget: int) -> Estimate:
+def estimate(
+    parameters: int | None,
+    weight_bytes: int,
+    hidden: int | None,
+    dtype: str,
+    words: int,
+    sentences: int,
+    token_budget: int,
+) -> Estimate:
     """Cost of one encoder on a sentence set of so many words, by the model that the module states."""
     count = parameters or weight_bytes // 4
     width = hidden or USUAL_HIDDEN
@@ -65,6 +80,7 @@ def estimate(parameters: int | None, weight_bytes: int, hidden: int | None, dtyp
     operations = 2.0 * count * words * TOKENS_PER_WORD * PADDING
     seconds = {
         gpu.name: START_SECONDS + operations / (EFFICIENCY * 1e12 * (gpu.full if dtype == "float32" else gpu.half))
-        for gpu in GPUS if memory < gpu.memory * 2**30
-    }  # fmt: skip
+        for gpu in GPUS
+        if memory < gpu.memory * 2**30
+    }
     return Estimate(count, memory, sentences * width * 4, seconds)

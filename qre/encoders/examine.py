@@ -1,4 +1,5 @@
-"""Whether an encoder's files can be loaded safely and give what they say, before anything of it is loaded: from the hub, a folder or a snapshot alike."""
+"""Whether an encoder's files can be loaded safely and give what they say, before anything of it is loaded: from the
+hub, a folder or a snapshot alike."""
 
 from __future__ import annotations
 
@@ -20,13 +21,19 @@ REMEDY: dict[str, str] = {
     SPARSE: f"it weighs the words of a vocabulary, {NO_VECTOR}",
     MULTI: f"it gives a vector for each token, {NO_VECTOR}",
     OTHER: f"it is of another kind, {NO_VECTOR}",
-    "adapter": "merge it into its base with merge_and_unload(), save the whole with SentenceTransformer.save(), and name that folder or repository",
-    "remote code": "on the hub give trust_remote_code: true with a 40-digit revision for this one encoder, after reading its code; or, where transformers "
+    "adapter": "merge it into its base with merge_and_unload(), save the whole with SentenceTransformer.save(), and "
+    "name that folder or repository",
+    "remote code": "on the hub give trust_remote_code: true with a 40-digit revision for this one encoder, after "
+    "reading its code; or, where transformers "
     "knows its model type, native: true for transformers' own class",
-    "second repository": "after reading that code, give code_revision: {owner/name: its 40-digit commit} beside trust_remote_code: true; or, where "
-    "transformers knows its model type, native: true for transformers' own class; anything but a class is not taken from elsewhere",
-    "unknown module": "its authors must put the class into the repository, or save the encoder with modules that sentence-transformers ships",
-    "not native": "native: true is for model types that transformers has a class of its own for; on the hub give trust_remote_code: true with a "
+    "second repository": "after reading that code, give code_revision: {owner/name: its 40-digit commit} beside "
+    "trust_remote_code: true; or, where "
+    "transformers knows its model type, native: true for transformers' own class; anything but a class is not taken "
+    "from elsewhere",
+    "unknown module": "its authors must put the class into the repository, or save the encoder with modules that "
+    "sentence-transformers ships",
+    "not native": "native: true is for model types that transformers has a class of its own for; on the hub give "
+    "trust_remote_code: true with a "
     "40-digit revision, after reading its code",
     "wrong code_revision": "give code_revision for repositories that its files name code of, and for no others",
     "pickle only": "ask its authors for safetensors, or save it again as such; pickles are never loaded",
@@ -68,7 +75,8 @@ class Found:
 
 
 def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
-    """What an encoder's files say, if it is a sentence encoder with weights that may be loaded; code is left to `check_code`.
+    """What an encoder's files say, if it is a sentence encoder with weights that may be loaded; code is left to
+    `check_code`.
 
     Args:
         sizes: bytes of every file, by its name with "/".
@@ -97,21 +105,37 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     if "custom_code" in tags and not code:
         code = [Named("tags", "custom_code", "")]
     bodies = tuple(_body(module, documents, sizes) for module in modules if module.name == "Transformer")
-    return Found(folders, tuple(code), tuple(name for name in sorted(sizes) if is_code(name)), bodies, documents, shape_of(modules, documents))
+    return Found(
+        folders,
+        tuple(code),
+        tuple(name for name in sorted(sizes) if is_code(name)),
+        bodies,
+        documents,
+        shape_of(modules, documents),
+    )
 
 
 def check_code(
-    code: Collection[Named], python: Collection[str], bodies: Collection[tuple[str, bool]], *,
-    trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None,
-) -> None:  # fmt: skip
+    code: Collection[Named],
+    python: Collection[str],
+    bodies: Collection[tuple[str, bool]],
+    *,
+    trusted: bool = False,
+    native: bool = False,
+    code_revision: Mapping[str, str] | None = None,
+) -> None:
     """Whether an entry of a config lets an encoder run: all code that its files name is trusted and pinned, or not run.
 
     Raises:
         Unfit: it names code that may not run; or no such second repository as `code_revision` pins.
     """
-    problems = [problem for named in code if (problem := refusal(named, python, trusted, native, code_revision)) is not None]
+    problems = [
+        problem for named in code if (problem := refusal(named, python, trusted, native, code_revision)) is not None
+    ]
     if problems:
-        reason, detail = min(problems, key=lambda problem: problem[0] == "remote code")  # what trust alone does not mend is told first
+        reason, detail = min(
+            problems, key=lambda problem: problem[0] == "remote code"
+        )  # what trust alone does not mend is told first
         types = [kind for kind, _ in bodies]
         if not native and types and all(named.has_native for named in code) and all(map(known_natively, types)):
             detail += f"; transformers has a class of its own for {types[0]}"
@@ -124,7 +148,10 @@ def check_code(
             if not known_natively(kind):
                 raise Unfit("not native", f"model type {kind or 'none'}")
             if not has_tokenizer and any(".AutoTokenizer" in named.key for named in code):
-                raise Unfit("not native", "its tokenizer is code of its own, and there is no tokenizer.json to compare another with")
+                raise Unfit(
+                    "not native",
+                    "its tokenizer is code of its own, and there is no tokenizer.json to compare another with",
+                )
 
 
 def known_natively(model_type: str) -> bool:
@@ -162,9 +189,15 @@ def _modules(document: Callable[[str], object]) -> tuple[Module, ...]:
     """The modules that modules.json names, and those inside of routers."""
     listed, found = document("modules.json"), []
     for index, one in enumerate(listed if isinstance(listed, list) else [listed]):
-        if not isinstance(one, dict) or not isinstance(one.get("type"), str) or not isinstance(one.get("path", ""), str):
+        if (
+            not isinstance(one, dict)
+            or not isinstance(one.get("type"), str)
+            or not isinstance(one.get("path", ""), str)
+        ):
             raise Unfit("broken config", f"modules.json: entry {index} is not a module with a type and a path")
-        found += _with_inner(Module(one["type"], _folder(one.get("path", ""), "modules.json"), "modules.json"), document)
+        found += _with_inner(
+            Module(one["type"], _folder(one.get("path", ""), "modules.json"), "modules.json"), document
+        )
     return tuple(found)
 
 
@@ -173,7 +206,14 @@ def _with_inner(module: Module, document: Callable[[str], object], depth: int = 
     found = [module]
     if module.name in ("Router", "Asym") and depth < 8:
         prefix = f"{module.path}/" if module.path else ""
-        file = next((prefix + name for name in ("router_config.json", "config.json") if isinstance(document(prefix + name), dict)), None)
+        file = next(
+            (
+                prefix + name
+                for name in ("router_config.json", "config.json")
+                if isinstance(document(prefix + name), dict)
+            ),
+            None,
+        )
         types = document(file).get("types") if file else None
         for inner, kind in (types if isinstance(types, dict) else {}).items():
             found += _with_inner(Module(str(kind), _folder(f"{prefix}{inner}", file), file), document, depth + 1)
@@ -188,15 +228,24 @@ def _folder(path: str, file: str) -> str:
 
 
 def _check_kind(
-    modules: tuple[Module, ...], folders: tuple[str, ...], documents: Mapping[str, object], sizes: Mapping[str, int], tags: Collection[str]
+    modules: tuple[Module, ...],
+    folders: tuple[str, ...],
+    documents: Mapping[str, object],
+    sizes: Mapping[str, int],
+    tags: Collection[str],
 ) -> None:
     if (problem := kind_problem(modules, documents, sizes, tags)) is not None:
         raise Unfit(*problem)
-    for folder in dict.fromkeys((*folders, "")):  # beside whole weights too: the base that it names is loaded in their place
+    for folder in dict.fromkeys(
+        (*folders, "")
+    ):  # beside whole weights too: the base that it names is loaded in their place
         file = f"{folder}/adapter_config.json" if folder else "adapter_config.json"
         if file in sizes:
             told = documents.get(file) if isinstance(documents.get(file), dict) else {}
-            base, revision = told.get("base_model_name_or_path") or "a base that it does not name", told.get("revision") or "its default branch"
+            base, revision = (
+                told.get("base_model_name_or_path") or "a base that it does not name",
+                told.get("revision") or "its default branch",
+            )
             raise Unfit("adapter", f"{file}: a PEFT adapter of {base}@{revision}, which no commit pins")
     if "modules.json" not in sizes:
         raise Unfit("not sentence-transformers", "it has no modules.json")
@@ -210,7 +259,11 @@ def _check_weights(modules: tuple[Module, ...], folders: tuple[str, ...], sizes:
     for module in modules:
         prefix = f"{module.path}/" if module.path else ""
         own = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
-        if module.shipped and module.name == "Transformer" and not any("/" not in name and name.endswith(".safetensors") for name in own):
+        if (
+            module.shipped
+            and module.name == "Transformer"
+            and not any("/" not in name and name.endswith(".safetensors") for name in own)
+        ):
             raise Unfit("no weights", f"{prefix}model.safetensors is missing")
 
 

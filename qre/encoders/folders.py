@@ -40,7 +40,8 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
     Raises:
         UserError: no folder there.
         PlaceError: this machine does not let it be read.
-        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read, weights that are not whole; with the reason.
+        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read,
+            weights that are not whole; with the reason.
     """
     path = Path(path)
     if not path.is_dir():
@@ -57,7 +58,11 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
     except OSError as error:
         if (fault := place_error(error)) is not None:  # this machine's; the encoder may be read elsewhere, or tomorrow
             raise fault from None
-        where = f"{Path(error.filename).relative_to(path)}: " if error.filename and Path(error.filename).is_relative_to(path) else ""
+        where = (
+            f"{Path(error.filename).relative_to(path)}: "
+            if error.filename and Path(error.filename).is_relative_to(path)
+            else ""
+        )
         raise FolderProblem(str(path), "unusable folder", f"{where}cannot be read: {error.strerror}") from None
     except BrokenWeights as error:
         raise FolderProblem(str(path), "broken weights", error.what) from None
@@ -65,7 +70,8 @@ def folder_revision(path: str | Path, native: bool = False) -> str:
 
 
 def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
-    """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names none."""
+    """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names
+    none."""
     path, name = Path(path), "config_sentence_transformers.json"
     file = path / name
     if not file.is_file():

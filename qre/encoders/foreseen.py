@@ -1,4 +1,5 @@
-"""What is known to fail before anything is loaded: layers and dimensions that an encoder does not have, and what a sentence set is too small for."""
+"""What is known to fail before anything is loaded: layers and dimensions that an encoder does not have, and what a
+sentence set is too small for."""
 
 from __future__ import annotations
 
@@ -69,12 +70,17 @@ class Foresight:
         layers = _count(attributes, "layers")
         if isinstance(spec, ModelSpec) and spec.layer is not None and layers is not None and spec.layer > layers:
             raise Foreseen(no_such_layer(spec.layer, layers), f"give a layer from 0 to {layers}")
-        if isinstance(spec, ClassicalSpec) and (largest := self._ranks.largest(spec)) is not None and largest < dimensions_taken(spec):
+        if (
+            isinstance(spec, ClassicalSpec)
+            and (largest := self._ranks.largest(spec)) is not None
+            and largest < dimensions_taken(spec)
+        ):
             raise TooFewSentences(*too_few(spec, largest), dimensions_taken(spec) + 1)
         return self._check_transforms(spec.transforms, dimension_of(spec, attributes))
 
     def _check_transforms(self, transforms: Sequence[str], dimension: int | None) -> int | None:
-        """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their number and by the dimensions."""
+        """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their
+        number and by the dimensions."""
         known, limited = dimension or math.inf, False
         by_number, by_dimension = self._n, known
         for transform in transforms:
@@ -85,7 +91,9 @@ class Foresight:
                 if limited:
                     what = f"{transform} after whitening: {self._n} sentences leave {known} dimensions"
                     raise TooFewSentences(what, f"take more sentences, or at most {most}", self._n + k - most)
-                raise Foreseen(f"{transform} is asked for, and its vectors have {known} dimensions", f"give at most {most}")
+                raise Foreseen(
+                    f"{transform} is asked for, and its vectors have {known} dimensions", f"give at most {most}"
+                )
             if name == "truncate":
                 known, by_dimension, limited = k, min(by_dimension, k), False
             elif name != "normalize":
@@ -94,10 +102,17 @@ class Foresight:
                 known, limited = max(by_number, 0), True
         asked = ", ".join(transforms) or "its own pipeline"
         if by_dimension < FEWEST_DIRECTIONS:
-            raise Foreseen(f"{asked} leaves vectors without two directions, which are the same for all sentences", "keep at least 2 dimensions")
+            raise Foreseen(
+                f"{asked} leaves vectors without two directions, which are the same for all sentences",
+                "keep at least 2 dimensions",
+            )
         if by_number < FEWEST_DIRECTIONS:
             needed = self._n + FEWEST_DIRECTIONS - by_number
-            raise TooFewSentences(f"{asked} leaves {self._n} sentences without two directions", f"take at least {needed} sentences", needed)
+            raise TooFewSentences(
+                f"{asked} leaves {self._n} sentences without two directions",
+                f"take at least {needed} sentences",
+                needed,
+            )
         return known if isinstance(known, int) else None
 
 

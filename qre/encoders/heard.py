@@ -1,6 +1,8 @@
-"""What libraries say while they load an encoder: kept without being printed, and judged by whether it can change a number.
+"""What libraries say while they load an encoder: kept without being printed, and judged by whether it can change a
+number.
 
-A warning fails the encoder where its words say that something else was taken than what the files say, unless it is known to be harmless. Others are
+A warning fails the encoder where its words say that something else was taken than what the files say, unless it is
+known to be harmless. Others are
 shown: a library says much that changes nothing.
 """
 
@@ -14,25 +16,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-LIBRARIES = ("transformers", "sentence_transformers", "huggingface_hub", "torch", "tokenizers", "safetensors", "accelerate", "peft", "transformers_modules")
+LIBRARIES = (
+    "transformers",
+    "sentence_transformers",
+    "huggingface_hub",
+    "torch",
+    "tokenizers",
+    "safetensors",
+    "accelerate",
+    "peft",
+    "transformers_modules",
+)
 LONGEST = 300  # characters of a warning that is kept
-# what is told elsewhere: weights (qre/encoders/weights.py), the prompt (in the record), what belongs to the place and not to the encoder
-UNTOLD = re.compile(r"LOAD REPORT|Default prompt name is set to|Error while fetching|cache non-existence|unauthenticated requests", re.I)
+# what is told elsewhere: weights (qre/encoders/weights.py), the prompt (in the record), what belongs to the place and
+# not to the encoder
+UNTOLD = re.compile(
+    r"LOAD REPORT|Default prompt name is set to|Error while fetching|cache non-existence|unauthenticated requests", re.I
+)
 OTHER_THAN_STATED = re.compile(
     r"ignor|fall(ing|s)? ?back|fell back|instead|convert|unrecogni[sz]ed|unknown|unexpected|unsupported"
     r"|not (be )?(support|trusted|found|recogni[sz]ed|the same|initiali[sz]ed|used)"
-    r"|newly initiali[sz]|random|mismatch|incorrect|wrong|degrad|silently|missing|could not|couldn't|cannot|can't|unable|fail"
-    r"|creating a new|to instantiate a model of type|default(ing)? to|overrid|overwrit|skip|truncat|different|differ |not match|untrained",
+    r"|newly initiali[sz]|random|mismatch|incorrect|wrong|degrad|silently|missing|could "
+    r"not|couldn't|cannot|can't|unable|fail"
+    r"|creating a new|to instantiate a model of type|default(ing)? to|overrid|overwrit|skip|truncat|different|differ "
+    r"|not match|untrained",
     re.I,
-)  # fmt: skip
+)
 HARMLESS = re.compile(
-    r"\A(?!.*(ignor|silently|random|newly)).*(deprecated|will be removed)|was created with Sentence Transformers version|have been renamed|has been renamed"
-    r"|(flash.?att|xformers|triton|apex|fused|kernel|sdpa|nested.?tensor).*(install|available|falling back|not support|instead)|enable_nested_tensor"
-    r"|option adds dropout after all but last recurrent layer|is not writable|image.?processor|slower than with|prefix-space"
+    r"\A(?!.*(ignor|silently|random|newly)).*(deprecated|will be removed)|was created with Sentence Transformers "
+    r"version|have been renamed|has been renamed"
+    r"|(flash.?att|xformers|triton|apex|fused|kernel|sdpa|nested.?tensor).*(install|available|falling back|not "
+    r"support|instead)|enable_nested_tensor"
+    r"|option adds dropout after all but last recurrent layer|is not writable|image.?processor|slower than "
+    r"with|prefix-space"
     r"|fast tokenizer, using the `__call__` method is faster|A new version of the following files was downloaded",
     re.I | re.S,
-)  # fmt: skip
-HARMLESS_CATEGORIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning, ImportWarning, BytesWarning)
+)
+HARMLESS_CATEGORIES = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    FutureWarning,
+    ResourceWarning,
+    ImportWarning,
+    BytesWarning,
+)
 
 
 @dataclass
@@ -60,7 +87,8 @@ class Heard:
 
 @contextmanager
 def listening(*places: str) -> Iterator[Heard]:
-    """Keep the warnings of Python and of the libraries' loggers; nothing of them is printed. What was said stands in it at the end.
+    """Keep the warnings of Python and of the libraries' loggers; nothing of them is printed. What was said stands in it
+    at the end.
 
     Args:
         places: paths of this machine to leave out of what is kept.

@@ -1,6 +1,8 @@
-"""The model hub: which encoders there are, which commit each is, what it would cost to fetch, and why one cannot be had.
+"""The model hub: which encoders there are, which commit each is, what it would cost to fetch, and why one cannot be
+had.
 
-Nothing here downloads weights: see snapshots.py. Tokens come from the environment or the hub client's own login; they are never read, kept or
+Nothing here downloads weights: see snapshots.py. Tokens come from the environment or the hub client's own login; they
+    are never read, kept or
 printed here.
 """
 
@@ -34,16 +36,48 @@ REACH_SECONDS = 5.0  # for an answer, whatever it is
 REACHING = 3  # attempts of a request that finds no hub at all
 ATTEMPTS = 6  # of one request that the hub's load or the network failed
 NEVER = -1.0  # in the place of a pause: asked again, the hub would answer the same
-FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds; doubled each time, with full jitter so that many nodes do not come back together
+FIRST_WAIT, LONGEST_WAIT = (
+    0.5,
+    60.0,
+)  # seconds; doubled each time, with full jitter so that many nodes do not come back together
 PARALLEL = 16  # requests at once while resolving
 
 Reason = Literal[
-    "gated", "missing", "revision missing", "disabled", "bad name", "offline", "access refused", "unreachable", "rate limited", "hub error",
-    "cross-encoder", "sparse encoder", "multi-vector encoder", "not a sentence encoder", "adapter", "remote code", "second repository",
-    "unknown module", "not native", "wrong code_revision", "pickle only", "no weights", "not sentence-transformers", "git lfs", "broken config",
-]  # fmt: skip
-TRANSIENT: frozenset[str] = frozenset({"offline", "access refused", "unreachable", "rate limited", "hub error"})  # of this place or this hour, not of the encoder
-WITHHELD = TRANSIENT | {"gated", "missing", "revision missing", "disabled"}  # the hub does not give us what it gave once: what it said then still holds
+    "gated",
+    "missing",
+    "revision missing",
+    "disabled",
+    "bad name",
+    "offline",
+    "access refused",
+    "unreachable",
+    "rate limited",
+    "hub error",
+    "cross-encoder",
+    "sparse encoder",
+    "multi-vector encoder",
+    "not a sentence encoder",
+    "adapter",
+    "remote code",
+    "second repository",
+    "unknown module",
+    "not native",
+    "wrong code_revision",
+    "pickle only",
+    "no weights",
+    "not sentence-transformers",
+    "git lfs",
+    "broken config",
+]
+TRANSIENT: frozenset[str] = frozenset(
+    {"offline", "access refused", "unreachable", "rate limited", "hub error"}
+)  # of this place or this hour, not of the encoder
+WITHHELD = TRANSIENT | {
+    "gated",
+    "missing",
+    "revision missing",
+    "disabled",
+}  # the hub does not give us what it gave once: what it said then still holds
 REMEDY: dict[str, str] = {
     "gated": "ask for access on its page on the hub, and log in with `hf auth login` or HF_TOKEN",
     "missing": "check the name; a private encoder needs HF_TOKEN or `hf auth login`",
@@ -52,8 +86,10 @@ REMEDY: dict[str, str] = {
     **FILES_REMEDY,
     "bad name": "write it as owner/name",
     "offline": "run where the hub can be reached, or fetch it before",
-    "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf auth login`; then run the same command again",
-    "unreachable": "check the network, the proxy (HTTPS_PROXY) and the address (HF_ENDPOINT), then run the same command again; HF_HUB_OFFLINE=1 takes what is in the cache",
+    "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf "
+    "auth login`; then run the same command again",
+    "unreachable": "check the network, the proxy (HTTPS_PROXY) and the address (HF_ENDPOINT), then run the same "
+    "command again; HF_HUB_OFFLINE=1 takes what is in the cache",
     "rate limited": "run the same command again later; with HF_TOKEN the limit is higher",
     "hub error": "run the same command again later",
 }
@@ -118,14 +154,18 @@ class HubModel:
     def bytes(self) -> int:
         return sum(size for _, size in self.files)
 
-    def checked(self, *, trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None) -> tuple[tuple[str, int], ...]:
+    def checked(
+        self, *, trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None
+    ) -> tuple[tuple[str, int], ...]:
         """(name, bytes) of what an entry with these options fetches: Python files only where it trusts them.
 
         Raises:
             HubProblem: it names code that the entry does not let run.
         """
         try:
-            check_code(self.code, dict(self.python), self.bodies, trusted=trusted, native=native, code_revision=code_revision)
+            check_code(
+                self.code, dict(self.python), self.bodies, trusted=trusted, native=native, code_revision=code_revision
+            )
         except Unfit as problem:
             raise HubProblem(self.repository, problem.reason, problem.detail) from None
         return tuple(sorted(self.files + self.python)) if trusted else self.files
@@ -173,16 +213,31 @@ def search(query: HubQuery) -> Iterator[str]:
     retried("the hub", _reach)  # the client itself would try a listing for half a minute
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
-    listed = retried("the hub", lambda: _understood("the hub", lambda: [
-        model.id for model in HfApi().list_models(
-            filter=list(query.filter), author=query.author, search=query.search, num_parameters=bounds or None, sort=query.sort, limit=query.limit
-        )
-    ]))  # fmt: skip
+    listed = retried(
+        "the hub",
+        lambda: _understood(
+            "the hub",
+            lambda: [
+                model.id
+                for model in HfApi().list_models(
+                    filter=list(query.filter),
+                    author=query.author,
+                    search=query.search,
+                    num_parameters=bounds or None,
+                    sort=query.sort,
+                    limit=query.limit,
+                )
+            ],
+        ),
+    )
     yield from listed
 
 
-def resolve_all(wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None) -> list[HubModel | HubProblem]:
-    """Commit, files and attributes of many encoders, or why each cannot be had; in the given order, many requests at once.
+def resolve_all(
+    wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None
+) -> list[HubModel | HubProblem]:
+    """Commit, files and attributes of many encoders, or why each cannot be had; in the given order, many requests at
+    once.
 
     Args:
         wanted: (owner/name, revision or None for the default branch).
@@ -210,7 +265,8 @@ def resolve_all(wanted: Iterable[tuple[str, str | None]], progress: Callable[[in
 
 
 def resolve(repository: str, revision: str | None = None) -> HubModel:
-    """Commit, files and attributes of an encoder; whether its code may run is for each entry to say: `HubModel.checked`.
+    """Commit, files and attributes of an encoder; whether its code may run is for each entry to say:
+    `HubModel.checked`.
 
     With an offline client it is the snapshot in this node's cache that is resolved.
 
@@ -225,7 +281,10 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
         raise HubProblem(repository, "bad name")
     if is_offline_mode():
         return cached_model(repository, revision)
-    info = retried(repository, lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)))
+    info = retried(
+        repository,
+        lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
+    )
     if not COMMIT.fullmatch(info.sha or ""):
         raise HubProblem(repository, "hub error", "its answer names no commit")
     if info.disabled:
@@ -234,11 +293,23 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
         retried(repository, lambda: HfApi().auth_check(info.id))
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
-    return described(info.id, info.sha, sizes, lambda file: _content(info.id, info.sha, file, sizes[file]), card_attributes(info), tags)
+    return described(
+        info.id,
+        info.sha,
+        sizes,
+        lambda file: _content(info.id, info.sha, file, sizes[file]),
+        card_attributes(info),
+        tags,
+    )
 
 
 def described(
-    repository: str, revision: str, sizes: dict[str, int], read: Callable[[str], bytes], attributes: dict, tags: Iterable[str] = ()
+    repository: str,
+    revision: str,
+    sizes: dict[str, int],
+    read: Callable[[str], bytes],
+    attributes: dict,
+    tags: Iterable[str] = (),
 ) -> HubModel:
     """The model that files make, wherever they are read.
 
@@ -255,7 +326,16 @@ def described(
         raise HubProblem(repository, problem.reason, problem.detail) from None
     own = told if isinstance(told := found.documents.get("config_sentence_transformers.json"), dict) else {}
     files, python = kept(sizes, found.modules), tuple((name, sizes[name]) for name in found.python)
-    return HubModel(repository, revision, files, *stated_prompts(own), {**attributes, **found.shape}, found.code, python, found.bodies)
+    return HubModel(
+        repository,
+        revision,
+        files,
+        *stated_prompts(own),
+        {**attributes, **found.shape},
+        found.code,
+        python,
+        found.bodies,
+    )
 
 
 def retried(repository: str, request: Callable[[], T]) -> T:
@@ -279,12 +359,15 @@ def retried(repository: str, request: Callable[[], T]) -> T:
 
 
 def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, float | None]:
-    """What an error of the hub client means, and for how many seconds the hub asks us to wait; None where it is not the hub's."""
+    """What an error of the hub client means, and for how many seconds the hub asks us to wait; None where it is not the
+    hub's."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):  # before its parent, RepositoryNotFoundError
         return HubProblem(repository, "gated"), None
-    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
+    status = (
+        error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
+    )
     if isinstance(error, errors.RepositoryNotFoundError):  # the hub answers a token that has expired so too
         return HubProblem(repository, "access refused" if status == 401 and token_is_refused() else "missing"), None
     if isinstance(error, errors.RevisionNotFoundError):
@@ -298,7 +381,9 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
     if status is not None:
         if status == 429:
             asked = error.response.headers.get("Retry-After", "")
-            return HubProblem(repository, "rate limited"), min(float(asked), LONGEST_WAIT) if asked.replace(".", "", 1).isdigit() else None
+            return HubProblem(repository, "rate limited"), min(float(asked), LONGEST_WAIT) if asked.replace(
+                ".", "", 1
+            ).isdigit() else None
         if status in (401, 403, 407):
             return HubProblem(repository, "access refused", f"status {status}"), None
         # the hub says of what it does not have that it has it not: any other refusal is not its word
@@ -307,7 +392,10 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
         return None, None
     if why := _unreached(error):
         return HubProblem(repository, "unreachable", why), None
-    if isinstance(error, (OSError, ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in ("httpx2", "httpcore2"):
+    if isinstance(error, (OSError, ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in (
+        "httpx2",
+        "httpcore2",
+    ):
         return HubProblem(repository, "hub error", type(error).__name__), None
     return None, None
 
@@ -386,10 +474,17 @@ def _content(repository: str, revision: str, file: str, size: int) -> bytes:
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     def read() -> bytes:
-        response = get_session().get(hf_hub_url(repository, file, revision=revision), headers=build_hf_headers(), follow_redirects=True, timeout=30)
+        response = get_session().get(
+            hf_hub_url(repository, file, revision=revision),
+            headers=build_hf_headers(),
+            follow_redirects=True,
+            timeout=30,
+        )
         hf_raise_for_status(response)
         if size and len(response.content) != size:
-            raise HubProblem(repository, "hub error", f"{file} came with {len(response.content)} bytes of {size}: a proxy's page?")
+            raise HubProblem(
+                repository, "hub error", f"{file} came with {len(response.content)} bytes of {size}: a proxy's page?"
+            )
         return response.content
 
     return retried(repository, read)

@@ -1,4 +1,5 @@
-"""Whether the files of an encoder on this node are those that were planned: else what fails, or comes out wrong, is the node's fault."""
+"""Whether the files of an encoder on this node are those that were planned: else what fails, or comes out wrong, is the
+node's fault."""
 
 from __future__ import annotations
 
@@ -12,11 +13,14 @@ from qre.encoders.snapshots import snapshot_here
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError
 
-BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
+BLOB = re.compile(
+    r"[0-9a-f]{40}|[0-9a-f]{64}"
+)  # how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
 
 
 def check_intact(spec: EncoderSpec) -> None:
-    """Look whether an encoder's folder, or its snapshot, holds on this node what was planned. Reads all of it, once in a process.
+    """Look whether an encoder's folder, or its snapshot, holds on this node what was planned. Reads all of it, once in
+    a process.
 
     A damaged file of a snapshot is removed from the cache, so that the next try fetches it anew.
 
@@ -34,11 +38,16 @@ def _check_folder(path: str, revision: str, native: bool) -> None:
     try:
         here = folder_revision(path, native)
     except UserError:
-        raise PlaceError(f"{path}: no such folder on this node; mount it there as where the sweep was planned") from None
+        raise PlaceError(
+            f"{path}: no such folder on this node; mount it there as where the sweep was planned"
+        ) from None
     except EncoderError as error:  # it was an encoder when it was planned
         raise PlaceError(f"{path} on this node is not what was planned: {error}") from None
     if here != revision:
-        raise PlaceError(f"{path} on this node is not what was planned: files of it differ; make it the same on all nodes, and run the same command again")
+        raise PlaceError(
+            f"{path} on this node is not what was planned: files of it differ; make it the same on all nodes, and run "
+            f"the same command again"
+        )
 
 
 @lru_cache(maxsize=16)
@@ -48,7 +57,10 @@ def _check_snapshot(repository: str, revision: str) -> None:
     if broken is not None:
         broken.resolve().unlink(missing_ok=True)
         broken.unlink(missing_ok=True)
-        raise PlaceError(f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, to be fetched again")
+        raise PlaceError(
+            f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, "
+            f"to be fetched again"
+        )
 
 
 def _damaged(snapshot: Path) -> Path | None:

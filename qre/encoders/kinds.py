@@ -1,4 +1,5 @@
-"""What makes a sentence encoder: one dense vector a text. Everything else that sentence-transformers saves is refused by its kind."""
+"""What makes a sentence encoder: one dense vector a text. Everything else that sentence-transformers saves is refused
+by its kind."""
 
 from __future__ import annotations
 
@@ -8,22 +9,53 @@ from dataclasses import dataclass
 CROSS, SPARSE, MULTI, OTHER = "cross-encoder", "sparse encoder", "multi-vector encoder", "not a sentence encoder"
 KINDS = frozenset({CROSS, SPARSE, MULTI, OTHER})  # reasons; a query of the hub leaves these out
 MODEL_TYPES = {"CrossEncoder": CROSS, "SparseEncoder": SPARSE, "MultiVectorEncoder": MULTI, "ColBERT": MULTI}
-TASKS = {"sequence-classification": CROSS, "text-generation": CROSS, "any-to-any": CROSS, "fill-mask": SPARSE, "retrieval": MULTI}
+TASKS = {
+    "sequence-classification": CROSS,
+    "text-generation": CROSS,
+    "any-to-any": CROSS,
+    "fill-mask": SPARSE,
+    "retrieval": MULTI,
+}
 # classes of sentence-transformers, by what they give
 TO_VECTORS = frozenset({"Pooling", "StaticEmbedding", "BoW", "CLIPModel"})  # one vector a text
-TO_TOKENS = frozenset({"Transformer", "WordEmbeddings", "WordWeights", "CNN", "LSTM", "WeightedLayerPooling"})  # one vector a token
+TO_TOKENS = frozenset(
+    {"Transformer", "WordEmbeddings", "WordWeights", "CNN", "LSTM", "WeightedLayerPooling"}
+)  # one vector a token
 OF_EITHER = frozenset({"Dense", "Normalize", "LayerNorm", "Dropout", "Router", "Asym"})
 SHIPPED = TO_VECTORS | TO_TOKENS | OF_EITHER
 OTHERS = {
-    "MLMTransformer": SPARSE, "SpladePooling": SPARSE, "SparseAutoEncoder": SPARSE, "CSRSparsity": SPARSE, "SparseStaticEmbedding": SPARSE, "IDF": SPARSE,
-    "LogitScore": CROSS, "MultiVectorMask": MULTI, "BaseTokenPooling": MULTI, "HierarchicalTokenPooling": MULTI, "LambdaTokenPooling": MULTI,
-}  # fmt: skip
+    "MLMTransformer": SPARSE,
+    "SpladePooling": SPARSE,
+    "SparseAutoEncoder": SPARSE,
+    "CSRSparsity": SPARSE,
+    "SparseStaticEmbedding": SPARSE,
+    "IDF": SPARSE,
+    "LogitScore": CROSS,
+    "MultiVectorMask": MULTI,
+    "BaseTokenPooling": MULTI,
+    "HierarchicalTokenPooling": MULTI,
+    "LambdaTokenPooling": MULTI,
+}
 PACKAGES = {
-    "sentence_transformers.sparse_encoder.": SPARSE, "sentence_transformers.cross_encoder.": CROSS, "sentence_transformers.multi_vector_encoder.": MULTI,
-    "pylate.": MULTI, "colbert.": MULTI,
-}  # fmt: skip
-TAGS = {"cross-encoder": CROSS, "text-ranking": CROSS, "sparse-encoder": SPARSE, "pylate": MULTI}  # the libraries' own words for a kind
-TOPICS = {"reranker": CROSS, "splade": SPARSE, "colbert": MULTI, "late-interaction": MULTI, "multi-vector": MULTI}  # also what others are tagged with
+    "sentence_transformers.sparse_encoder.": SPARSE,
+    "sentence_transformers.cross_encoder.": CROSS,
+    "sentence_transformers.multi_vector_encoder.": MULTI,
+    "pylate.": MULTI,
+    "colbert.": MULTI,
+}
+TAGS = {
+    "cross-encoder": CROSS,
+    "text-ranking": CROSS,
+    "sparse-encoder": SPARSE,
+    "pylate": MULTI,
+}  # the libraries' own words for a kind
+TOPICS = {
+    "reranker": CROSS,
+    "splade": SPARSE,
+    "colbert": MULTI,
+    "late-interaction": MULTI,
+    "multi-vector": MULTI,
+}  # also what others are tagged with
 
 
 @dataclass(frozen=True)
@@ -50,7 +82,9 @@ class Module:
         return self.type.startswith("sentence_transformers.")
 
 
-def kind_problem(modules: tuple[Module, ...], documents: Mapping[str, object], names: Collection[str], tags: Collection[str]) -> tuple[str, str] | None:
+def kind_problem(
+    modules: tuple[Module, ...], documents: Mapping[str, object], names: Collection[str], tags: Collection[str]
+) -> tuple[str, str] | None:
     """Why this is not a sentence encoder: (reason, detail); None where nothing says so.
 
     Args:
@@ -63,7 +97,14 @@ def kind_problem(modules: tuple[Module, ...], documents: Mapping[str, object], n
     if stated != "SentenceTransformer":  # sentence-transformers would convert it, to mean pooling
         return MODEL_TYPES.get(str(stated), OTHER), f"config_sentence_transformers.json: model_type is {stated}"
     for module in modules:
-        kind = next((kind for package, kind in PACKAGES.items() if module.type.startswith(package) and module.name not in SHIPPED), None)
+        kind = next(
+            (
+                kind
+                for package, kind in PACKAGES.items()
+                if module.type.startswith(package) and module.name not in SHIPPED
+            ),
+            None,
+        )
         kind = kind or (OTHERS.get(module.name) if module.shipped else None)
         if kind is not None:
             return kind, f"{module.place}: {module.type}"
@@ -77,12 +118,18 @@ def kind_problem(modules: tuple[Module, ...], documents: Mapping[str, object], n
     if heads and ("sentence_transformers" in config or "sbert_ce_default_activation_function" in config):
         return CROSS, f"config.json: {heads[0]} with the settings of a cross-encoder"
     lower = {str(tag).casefold() for tag in tags}
-    ends = any(module.name in TO_VECTORS or not module.shipped for module in modules) or any(_gives_vectors(module, documents) for module in modules)
+    ends = any(module.name in TO_VECTORS or not module.shipped for module in modules) or any(
+        _gives_vectors(module, documents) for module in modules
+    )
     for tag, kind in (TAGS if ends else {**TAGS, **TOPICS}).items():
         if tag in lower:
             return kind, f"its tag {tag} on the hub"
     if modules and not ends:
-        return MULTI, f"modules.json: none of {', '.join(dict.fromkeys(module.name for module in modules))} makes one vector of a text's tokens"
+        return (
+            MULTI,
+            f"modules.json: none of {', '.join(dict.fromkeys(module.name for module in modules))} makes one vector of "
+            f"a text's tokens",
+        )
     return None
 
 
@@ -111,7 +158,10 @@ def _task(module: Module, documents: Mapping[str, object]) -> tuple[str, str]:
 
 def _gives_vectors(module: Module, documents: Mapping[str, object]) -> bool:
     """Whether a transformer's own output is one vector a text, as of a model of pictures and texts."""
-    return module.name == "Transformer" and _settings(module, documents)[0].get("module_output_name") == "sentence_embedding"
+    return (
+        module.name == "Transformer"
+        and _settings(module, documents)[0].get("module_output_name") == "sentence_embedding"
+    )
 
 
 def _mapping(documents: Mapping[str, object], name: str) -> dict:

@@ -14,8 +14,20 @@ from qre.encoders.weights import lacking_message, poison, watched
 from qre.errors import DoubtfulError, EncoderError, machine_error
 
 # of torch and safetensors, where weights do not fit; of a tokenizer or a config that is not there
-UNFIT = ("Error(s) in loading state_dict", "size mismatch", "ignore_mismatched_sizes", "automatic conversion of the weights")
-OF_CONTENT = (TypeError, KeyError, AttributeError, ValueError, AssertionError, IndexError)  # what libraries raise of a config that is none of theirs
+UNFIT = (
+    "Error(s) in loading state_dict",
+    "size mismatch",
+    "ignore_mismatched_sizes",
+    "automatic conversion of the weights",
+)
+OF_CONTENT = (
+    TypeError,
+    KeyError,
+    AttributeError,
+    ValueError,
+    AssertionError,
+    IndexError,
+)  # what libraries raise of a config that is none of theirs
 
 
 @dataclass
@@ -23,7 +35,8 @@ class Seen:
     """What loading showed, once it is over.
 
     Attributes:
-        lacking: names of weights that the files do not hold; they are NaN, so that no vector can take part of one unseen.
+        lacking: names of weights that the files do not hold; they are NaN, so that no vector can take part of one
+            unseen.
         left_over: names in the files that found no place.
         warnings: what people should know; it changes no number, as far as is known.
     """
@@ -42,11 +55,14 @@ def checked(folder: Path) -> Iterator[Seen]:
     """A model is loaded from this folder meanwhile: by any library, in any number of parts.
 
     Raises:
-        EncoderError: a file of weights is missing or quantised; weights are of another shape, or have no place in the model; a warning says that something else
-            was taken than what the files say. Weights that are not in the files do not fail here: see Seen.lacking.
+        EncoderError: a file of weights is missing or quantised; weights are of another shape, or have no place in the
+            model; a warning says that something else was taken than what the files say. Weights that are not in the
+            files do not fail here: see Seen.lacking.
     """
     if not (folder / "modules.json").is_file():  # sentence-transformers would give it mean pooling, without a word
-        raise EncoderError("it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()")
+        raise EncoderError(
+            "it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()"
+        )
     check_weight_files(folder)
     seen = Seen()
     with watched() as watch:
@@ -63,19 +79,29 @@ def checked(folder: Path) -> Iterator[Seen]:
     lacking = watch.lacking()
     if heard.harmful:
         also = f"{lacking_message(lacking, watch.left_over())}; " if lacking else ""
-        raise EncoderError(f"{also}a library warned while loading of what may change its numbers: {' | '.join(heard.harmful[:3])}")
+        raise EncoderError(
+            f"{also}a library warned while loading of what may change its numbers: {' | '.join(heard.harmful[:3])}"
+        )
     poison(lacking)
     seen.lacking, seen.left_over, seen.warnings = list(lacking), watch.left_over(), [*watch.notes(), *heard.shown]
 
 
 def _explained(error: Exception, watch, folder: Path) -> Exception:
-    """An error of loading weights as one that names them; one that a config's content has made in one line; any other, and the machine's, as it is."""
-    lost = isinstance(error, FileNotFoundError) and error.filename and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+    """An error of loading weights as one that names them; one that a config's content has made in one line; any other,
+    and the machine's, as it is."""
+    lost = (
+        isinstance(error, FileNotFoundError)
+        and error.filename
+        and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+    )
     if isinstance(error, EncoderError) or (machine_error(error) and not lost):
         return error
     if isinstance(error, OF_CONTENT) or lost:
         said = " ".join(str(error).replace(str(folder), "its folder").split())[:300]
-        return DoubtfulError(f"its files cannot be loaded: {type(error).__name__}: {said}; fix the file, or save the encoder again with SentenceTransformer.save()")
+        return DoubtfulError(
+            f"its files cannot be loaded: {type(error).__name__}: {said}; fix the file, or save the encoder again "
+            f"with SentenceTransformer.save()"
+        )
     if not (isinstance(error, RuntimeError) and any(sign in str(error) for sign in UNFIT)):
         return error
     told = watch.problem() or (lacking_message(watch.lacking(), watch.left_over()) if watch.lacking() else "")

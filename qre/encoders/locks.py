@@ -1,7 +1,9 @@
-"""Locks on the snapshots of the hub's cache, between all processes of a node. The kernel lets go of one when its process dies, however it dies.
+"""Locks on the snapshots of the hub's cache, between all processes of a node. The kernel lets go of one when its
+process dies, however it dies.
 
-They are files beside the snapshots, open to all users where the cache is shared. Where the cache cannot be written, a lock file that stands there is taken
-for reading, which is enough to hold it; where there is none, or the file system gives no locks, they are files of this user in the machine's temporary folder.
+They are files beside the snapshots, open to all users where the cache is shared. Where the cache cannot be written, a
+lock file that stands there is taken for reading, which is enough to hold it; where there is none, or the file system
+gives no locks, they are files of this user in the machine's temporary folder.
 """
 
 from __future__ import annotations
@@ -69,7 +71,10 @@ def _open(cache: Path, name: str) -> int:
             why = error
             if descriptor >= 0:
                 os.close(descriptor)
-    raise PlaceError(f"no lock can be written, neither in {shared} nor in {_own_folder(cache)}: {why.strerror}; set TMPDIR to a folder of your own")
+    raise PlaceError(
+        f"no lock can be written, neither in {shared} nor in {_own_folder(cache)}: {why.strerror}; set TMPDIR to a "
+        f"folder of your own"
+    )
 
 
 def _opened(folder: Path, flags: int, name: str) -> int:
@@ -79,7 +84,9 @@ def _opened(folder: Path, flags: int, name: str) -> int:
     if not folder.is_dir():
         folder.mkdir(mode=0o700 if own else 0o777, parents=True, exist_ok=True)
         if not own and (shared := folder.parent.stat().st_mode & SHARED):
-            os.chmod(folder, 0o755 | shared)  # whatever the umask; not sticky, or the kernel would not open another user's lock for writing
+            os.chmod(
+                folder, 0o755 | shared
+            )  # whatever the umask; not sticky, or the kernel would not open another user's lock for writing
     if own and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
         raise PermissionError(13, "belongs to another user", str(folder))
     descriptor = os.open(folder / name, flags | os.O_NOFOLLOW, 0o666)

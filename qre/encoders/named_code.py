@@ -1,8 +1,9 @@
 """The code that an encoder's files name, and whose word it needs before it runs.
 
-Every JSON file is looked through, whatever its name, for `auto_map` at any depth; and those that a loader reads also for classes of modules, classes that
-a config imports by their path, kernels, and any `owner/name--file.Class`: in what training left, such a text may name a data set. What is found is kept as it stands; whether it may run is decided for each entry of a config, at planning and
-again before anything is loaded.
+Every JSON file is looked through, whatever its name, for `auto_map` at any depth; and those that a loader reads also
+for classes of modules, classes that a config imports by their path, kernels, and any `owner/name--file.Class`: in what
+training left, such a text may name a data set. What is found is kept as it stands; whether it may run is decided for
+each entry of a config, at planning and again before anything is loaded.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 OWN = "sentence_transformers."
 ELSEWHERE = re.compile(r"[\w.-]+/[\w.-]+--[\w./-]+\.\w+")
 IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
-NATIVE_KEYS = re.compile(r"(AutoConfig|AutoModel\w*|AutoTokenizer)(\[\d+\])?")  # for these transformers may have a class of its own
+NATIVE_KEYS = re.compile(
+    r"(AutoConfig|AutoModel\w*|AutoTokenizer)(\[\d+\])?"
+)  # for these transformers may have a class of its own
 READ = re.compile(  # by transformers or sentence-transformers
     r"(modules|config|config_sentence_transformers|special_tokens_map|chat_template|(router|adapter|generation|peft|quantize|sentence_\w+|\w*tokenizer"
     r"|\w*processor|\w*extractor|cnn|lstm|wordembedding|dense|pooling)_config)\.json"
 )
-VOCABULARY = re.compile(r"(tokenizer|vocab|added_tokens|merges|trainer_state|.*\.index)\.json")  # nothing in them is a config
+VOCABULARY = re.compile(
+    r"(tokenizer|vocab|added_tokens|merges|trainer_state|.*\.index)\.json"
+)  # nothing in them is a config
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,14 @@ class Named:
 
     @property
     def own_file(self) -> str | None:
-        """The Python file that it is in, in whichever repository; None where it is a class of an installed package, or no code."""
+        """The Python file that it is in, in whichever repository; None where it is a class of an installed package, or
+        no code."""
         parts = self.target.split("--")[-1].split(".")
-        return f"{parts[0]}.py" if len(parts) == 2 and all(parts) and not parts[0].startswith("/") and ".." not in parts[0] else None
+        return (
+            f"{parts[0]}.py"
+            if len(parts) == 2 and all(parts) and not parts[0].startswith("/") and ".." not in parts[0]
+            else None
+        )
 
     @property
     def has_native(self) -> bool:
@@ -73,15 +83,23 @@ def named_code(file: str, value: object) -> Iterator[Named]:
         if not isinstance(leaf, str) or not leaf:
             continue
         inside = {re.sub(r"\[\d+\]$", "", part) for part in parts}
-        if "auto_map" in inside or READ.fullmatch(name) and (
-            ("custom_pipelines" in inside and last == "impl")
-            or (any(IMPLEMENTATION.fullmatch(part) for part in inside) and "/" in leaf)
-            or (settings and last == "tokenizer_name_or_path")
-            or (last == "tokenizer_class" and "." in leaf and not leaf.startswith(OWN))
-            or (last == "activation_function" and "." in leaf and not leaf.startswith("torch."))
-            or (name == "modules.json" and last == "type" and not leaf.startswith(OWN))
-            or ("types" in inside and "structure" in (value if isinstance(value, dict) else ()) and not leaf.startswith(OWN))
-            or ELSEWHERE.fullmatch(leaf)
+        if (
+            "auto_map" in inside
+            or READ.fullmatch(name)
+            and (
+                ("custom_pipelines" in inside and last == "impl")
+                or (any(IMPLEMENTATION.fullmatch(part) for part in inside) and "/" in leaf)
+                or (settings and last == "tokenizer_name_or_path")
+                or (last == "tokenizer_class" and "." in leaf and not leaf.startswith(OWN))
+                or (last == "activation_function" and "." in leaf and not leaf.startswith("torch."))
+                or (name == "modules.json" and last == "type" and not leaf.startswith(OWN))
+                or (
+                    "types" in inside
+                    and "structure" in (value if isinstance(value, dict) else ())
+                    and not leaf.startswith(OWN)
+                )
+                or ELSEWHERE.fullmatch(leaf)
+            )
         ):
             yield Named(file, key, leaf)
 
@@ -99,7 +117,11 @@ def _leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 
 
 def refusal(
-    named: Named, python: Collection[str], trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None
+    named: Named,
+    python: Collection[str],
+    trusted: bool = False,
+    native: bool = False,
+    code_revision: Mapping[str, str] | None = None,
 ) -> tuple[str, str] | None:
     """Why what a file names may not run for an entry: (reason, detail); None where it may, or is not run at all.
 
@@ -115,7 +137,11 @@ def refusal(
         if trusted and named.target.startswith("transformers."):
             return None
         elsewhere = "/" in named.target or " " in named.target
-        return ("second repository", f"{named}, which no commit pins") if elsewhere else ("unknown module", f"{named}, a class of an installed package")
+        return (
+            ("second repository", f"{named}, which no commit pins")
+            if elsewhere
+            else ("unknown module", f"{named}, a class of an installed package")
+        )
     if native:
         return "not native", f"{named}, for which transformers has no class of its own"
     if named.repository is not None:

@@ -29,8 +29,8 @@ class EncodeSettings(BaseModel):
     """How transformers are run.
 
     Attributes:
-        token_budget: most tokens in one batch, padding included; on CPU small batches are faster, on a GPU give 16,384 or more. It moves the last
-            bits of an embedding, and so is part of the unit's key.
+        token_budget: most tokens in one batch, padding included; on CPU small batches are faster, on a GPU give 16,384
+            or more. It moves the last bits of an embedding, and so is part of the unit's key.
         chunk_sentences: sentences in one kept chunk, about; changes no number.
     """
 
@@ -74,22 +74,30 @@ class Pass:
     """A loaded pass.
 
     Attributes:
-        chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and settings.
+        chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and
+            settings.
         record: what is known of the loaded encoder.
         refused: readouts, by name, that the encoder does not have -> why.
     """
 
     def __init__(
-        self, spec: EncoderSpec, sentences: Sequence[str], readouts: Sequence[tuple], settings: EncodeSettings, device: str = "auto",
+        self,
+        spec: EncoderSpec,
+        sentences: Sequence[str],
+        readouts: Sequence[tuple],
+        settings: EncodeSettings,
+        device: str = "auto",
         cache_bytes: int | None = None,
-    ):  # fmt: skip
+    ):
         if isinstance(spec, ClassicalSpec):
             self._run = _ClassicalPass(spec, sentences)
         elif isinstance(spec, StaticSpec):
             self._run = StaticPass(spec, sentences)
         else:
             budget = spec.token_budget or settings.token_budget
-            self._run = _TransformerPass(spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes)
+            self._run = _TransformerPass(
+                spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes
+            )
         self._chunk_sentences = settings.chunk_sentences
         self._cut()
         self.record = self._run.record
@@ -100,9 +108,11 @@ class Pass:
         self.chunks = [np.concatenate(batches).astype(np.int64) for batches in self._batches]
 
     def over(self, texts: Sequence[str], prompt: str | None = None) -> Pass:
-        """The same loaded encoder over other texts: same token budget; a classical encoder as fitted on the sentences, and without a prompt.
+        """The same loaded encoder over other texts: same token budget; a classical encoder as fitted on the sentences,
+        and without a prompt.
 
-        A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ there.
+        A batch's make-up moves the last bits of a transformer's vectors, so a text that is also a sentence may differ
+        there.
 
         Args:
             texts: m texts, at least one; they need not be distinct.
@@ -129,7 +139,8 @@ class Pass:
             for each readout that is not refused, by its name, shape (m, d), float32, before any transform.
 
         Raises:
-            EncoderError: as `encode`; a classical encoder whose chunks were all kept is fitted only now, and may fail in that.
+            EncoderError: as `encode`; a classical encoder whose chunks were all kept is fitted only now, and may fail
+                in that.
         """
         other = self.over(texts, prompt)
         vectors: dict[str, np.ndarray] = {}
@@ -180,7 +191,9 @@ class _ClassicalPass:
 
     @cached_property
     def _fitted(self) -> FittedClassical:
-        from qre.encoders.classical import fit_classical  # here: scikit-learn is large, and every command imports this file
+        from qre.encoders.classical import (
+            fit_classical,  # here: scikit-learn is large, and every command imports this file
+        )
 
         return fit_classical(self._spec, self._sentences)
 

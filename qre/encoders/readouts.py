@@ -1,4 +1,5 @@
-"""Reading sentence vectors off a loaded sentence-transformers model: its own pipeline, and layers and poolings of its transformer, from one forward pass."""
+"""Reading sentence vectors off a loaded sentence-transformers model: its own pipeline, and layers and poolings of its
+transformer, from one forward pass."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ class Reader:
             config.output_hidden_states = True
 
     def read(self, features: dict) -> dict[tuple, object]:
-        """The sentence vectors of every readout, as tensors (b, d). One forward pass of the first module serves all; the rest of the model's own
-        pipeline is run as its `encode` runs it, whatever its modules are."""
+        """The sentence vectors of every readout, as tensors (b, d). One forward pass of the first module serves all;
+        the rest of the model's own pipeline is run as its `encode` runs it, whatever its modules are."""
         first: dict = {}
 
         def keep(module, args, output):
@@ -40,7 +41,10 @@ class Reader:
                 self._model[0](features)
         finally:
             hook.remove()
-        return {readout: self._one(first, *readout) if readout else own[..., : self._model.truncate_dim] for readout in self.readouts}
+        return {
+            readout: self._one(first, *readout) if readout else own[..., : self._model.truncate_dim]
+            for readout in self.readouts
+        }
 
     def _one(self, first: dict, layer: int | str, pooling: str):
         """One layer and pooling, off the output of the first module."""
@@ -48,12 +52,16 @@ class Reader:
 
         state, rest = dict(first), list(self._model)[1:]
         prompted = all(module.include_prompt for module in rest if isinstance(module, Pooling))
-        # a model's pooled output, if it has one, is of its last layer: cls must be taken from the layer that is asked for
+        # a model's pooled output, if it has one, is of its last layer: cls must be taken from the layer that is asked
+        # for
         state.pop("cls_token_embeddings", None)
         layers = state.get("all_layer_embeddings") if self._own_layers else state.pop("all_layer_embeddings", None)
         if layer == "last":
             modules = [
-                Pooling(module.embedding_dimension, pooling, include_prompt=prompted) if isinstance(module, Pooling) else module for module in rest
+                Pooling(module.embedding_dimension, pooling, include_prompt=prompted)
+                if isinstance(module, Pooling)
+                else module
+                for module in rest
             ]
         else:
             state["token_embeddings"] = layers[layer]
@@ -79,4 +87,7 @@ def refused(model, readouts: Sequence[tuple]) -> dict[tuple, str]:
 
 def no_such_layer(layer: int, layers: int | None) -> str:
     """What is said of a layer beyond those of an encoder; None: it has none that are known."""
-    return f"layer {layer} is asked for; this encoder has {'no hidden states' if layers is None else f'hidden states 0 to {layers}'}"
+    return (
+        f"layer {layer} is asked for; this encoder has "
+        f"{'no hidden states' if layers is None else f'hidden states 0 to {layers}'}"
+    )

@@ -1,11 +1,15 @@
-"""What the registry of `mteb` knows of an encoder: training sets, parent, languages. An optional extra; without it nothing is added."""
+"""What the registry of `mteb` knows of an encoder: training sets, parent, languages. An optional extra; without it
+nothing is added."""
 
 from __future__ import annotations
 
 import importlib.util
 from functools import cache
 
-MISSING = "mteb is not installed, so training sets and parents come from the hub alone; add it with: pip install -e \".[mteb]\" in this project's checkout"
+MISSING = (
+    "mteb is not installed, so training sets and parents come from the hub alone; add it with: pip install -e "
+    '".[mteb]" in this project\'s checkout'
+)
 
 
 def available() -> bool:
@@ -14,7 +18,8 @@ def available() -> bool:
 
 @cache
 def registry_attributes(identifier: str) -> dict:
-    """Attributes of an encoder by its id on the hub: plain values, without those that the registry does not tell; {} where it is not known.
+    """Attributes of an encoder by its id on the hub: plain values, without those that the registry does not tell; {}
+    where it is not known.
 
     The registry is a file of the package: nothing is asked of the hub.
     """
@@ -35,7 +40,8 @@ def registry_attributes(identifier: str) -> dict:
 
 @cache
 def _registry() -> dict:
-    """All that it knows, by id. Its own look-up searches for names alike when it does not know one: 15 ms for each of a thousand encoders."""
+    """All that it knows, by id. Its own look-up searches for names alike when it does not know one: 15 ms for each of a
+    thousand encoders."""
     import mteb
 
     return {meta.name: meta for meta in mteb.get_model_metas()}

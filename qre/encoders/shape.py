@@ -1,4 +1,5 @@
-"""How many layers and dimensions an encoder has, by its files alone: what is asked of it beyond that is known to fail before anything is loaded."""
+"""How many layers and dimensions an encoder has, by its files alone: what is asked of it beyond that is known to fail
+before anything is loaded."""
 
 from __future__ import annotations
 
@@ -10,26 +11,36 @@ from qre.encoders.kinds import Module
 LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 HIDDEN = ("hidden_size", "d_model", "dim", "n_embd", "emb_dim")
 SAME = frozenset({"Normalize", "Dropout", "LayerNorm"})  # modules that leave the dimension as it is
-STATIC = frozenset({"StaticEmbedding", "WordEmbeddings", "BoW"})  # first modules that look words up and run no transformer
+STATIC = frozenset(
+    {"StaticEmbedding", "WordEmbeddings", "BoW"}
+)  # first modules that look words up and run no transformer
 
 
 def shape_of(modules: Sequence[Module], documents: Mapping[str, object]) -> dict:
-    """What an encoder's files tell of its size, by the names that a loaded encoder gives them; None where they do not tell.
+    """What an encoder's files tell of its size, by the names that a loaded encoder gives them; None where they do not
+    tell.
 
     Args:
         modules: in order, those in routers after their router.
         documents: content of the JSON files, by name.
 
     Returns:
-        hidden_size, layers, vocabulary; embedding_dimension (of its own pipeline); modules, such as "Transformer+Pooling".
+        hidden_size, layers, vocabulary; embedding_dimension (of its own pipeline); modules, such as
+        "Transformer+Pooling".
     """
     first = modules[0] if modules else None
-    config = _config(first, documents) if first is not None and first.name == "Transformer" else _mapping(documents.get("config.json"))
+    config = (
+        _config(first, documents)
+        if first is not None and first.name == "Transformer"
+        else _mapping(documents.get("config.json"))
+    )
     return {
-        "hidden_size": _count(config, HIDDEN), "layers": _count(config, LAYERS), "vocabulary": _count(config, ("vocab_size",)),
+        "hidden_size": _count(config, HIDDEN),
+        "layers": _count(config, LAYERS),
+        "vocabulary": _count(config, ("vocab_size",)),
         "embedding_dimension": _dimension(modules, documents, _count(config, HIDDEN)),
         "modules": "+".join(module.name for module in modules) or None,
-    }  # fmt: skip
+    }
 
 
 def is_static(attributes: Mapping[str, object]) -> bool:
@@ -55,8 +66,15 @@ def _dimension(modules: Sequence[Module], documents: Mapping[str, object], hidde
 
 def _pooled(config: Mapping[str, object], width: int | None) -> int | None:
     """Of the vectors of a pooling of tokens with `width` dimensions: those of several modes stand side by side."""
-    width, named = width or _count(config, ("word_embedding_dimension", "embedding_dimension")), config.get("pooling_mode")
-    modes = len(named) if isinstance(named, list) else sum(value is True for key, value in config.items() if key.startswith("pooling_mode_"))
+    width, named = (
+        width or _count(config, ("word_embedding_dimension", "embedding_dimension")),
+        config.get("pooling_mode"),
+    )
+    modes = (
+        len(named)
+        if isinstance(named, list)
+        else sum(value is True for key, value in config.items() if key.startswith("pooling_mode_"))
+    )
     return width * max(modes, 1) if width else None
 
 

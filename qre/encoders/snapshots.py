@@ -1,7 +1,9 @@
-"""Snapshots of encoders on this node: fetched once, however many actors ask; kept within a bound; never removed while in use.
+"""Snapshots of encoders on this node: fetched once, however many actors ask; kept within a bound; never removed while
+in use.
 
-The cache is the hub client's own, so what other programs fetched is found. A snapshot has a lock (locks.py): who fetches holds it exclusively, who
-uses the snapshot holds it shared, and who makes room takes it exclusively without waiting. A cache that can only be read gives what it holds.
+The cache is the hub client's own, so what other programs fetched is found. A snapshot has a lock (locks.py): who
+fetches holds it exclusively, who uses the snapshot holds it shared, and who makes room takes it exclusively without
+waiting. A cache that can only be read gives what it holds.
 """
 
 from __future__ import annotations
@@ -57,9 +59,14 @@ class Snapshot:
 
 
 def acquire(
-    repository: str, revision: str, files: tuple[tuple[str, int], ...] = (), bound: int | None = None, code: bool = False
+    repository: str,
+    revision: str,
+    files: tuple[tuple[str, int], ...] = (),
+    bound: int | None = None,
+    code: bool = False,
 ) -> Snapshot:
-    """The snapshot of an encoder at a commit, fetched if it is not here; one process of a node fetches, the others wait for it.
+    """The snapshot of an encoder at a commit, fetched if it is not here; one process of a node fetches, the others wait
+    for it.
 
     Args:
         repository, revision: owner/name and 40-digit commit.
@@ -84,13 +91,20 @@ def acquire(
                 make_room(bound - sum(size for _, size in files))
             _fetch(repository, revision, files, code)
             # from exclusive to shared is not one step: who makes room may come between, so look again
-    raise EncoderError(f"{repository}: its snapshot was removed {TRIES} times while it was taken; raise cluster.cache_gigabytes")
+    raise EncoderError(
+        f"{repository}: its snapshot was removed {TRIES} times while it was taken; raise cluster.cache_gigabytes"
+    )
 
 
 def prefetch(
-    repository: str, revision: str, files: tuple[tuple[str, int], ...] = (), bound: int | None = None, code: bool = False
+    repository: str,
+    revision: str,
+    files: tuple[tuple[str, int], ...] = (),
+    bound: int | None = None,
+    code: bool = False,
 ) -> threading.Thread:
-    """Begin to fetch a snapshot in the background; whoever needs it waits for the same lock. Its errors are left to be met there."""
+    """Begin to fetch a snapshot in the background; whoever needs it waits for the same lock. Its errors are left to be
+    met there."""
 
     def run() -> None:
         with contextlib.suppress(Exception):
@@ -102,7 +116,8 @@ def prefetch(
 
 
 def make_room(bytes_kept: int) -> list[str]:
-    """Remove snapshots, least recently used first, until the cache holds at most so many bytes; never one that is in use.
+    """Remove snapshots, least recently used first, until the cache holds at most so many bytes; never one that is in
+    use.
 
     Returns:
         what was removed, as repository@revision.
@@ -115,7 +130,9 @@ def make_room(bytes_kept: int) -> list[str]:
     except CacheNotFound:
         return []
     revisions = [(repo, revision) for repo in report.repos if repo.repo_type == "model" for revision in repo.revisions]
-    revisions.sort(key=lambda pair: last_used(cache_folder(), pair[0].repo_id, pair[1].commit_hash) or pair[1].last_modified)
+    revisions.sort(
+        key=lambda pair: last_used(cache_folder(), pair[0].repo_id, pair[1].commit_hash) or pair[1].last_modified
+    )
     size, removed = report.size_on_disk, []
     for repo, revision in revisions:
         if size <= bytes_kept:
@@ -147,7 +164,11 @@ def fetch_code(repository: str, revision: str, folder: Path) -> None:
         if is_offline_mode():
             path = snapshot_here(repository, revision)
             if path is None or not any(path.rglob("*.py")):
-                raise HubProblem(repository, "offline", f"HF_HUB_OFFLINE is set, and its code at {revision[:8]} is not in the cache of this node")
+                raise HubProblem(
+                    repository,
+                    "offline",
+                    f"HF_HUB_OFFLINE is set, and its code at {revision[:8]} is not in the cache of this node",
+                )
         else:  # what is here may be a part of it only
             path = retried(repository, lambda: _written(repository, revision, ["*.py"]))
         for file in sorted(path.rglob("*.py")):
@@ -158,7 +179,11 @@ def fetch_code(repository: str, revision: str, folder: Path) -> None:
 def _download(repository: str, revision: str, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns, cache_dir=cache_folder(), max_workers=4))
+    return Path(
+        snapshot_download(
+            repository, revision=revision, allow_patterns=patterns, cache_dir=cache_folder(), max_workers=4
+        )
+    )
 
 
 def _written(repository: str, revision: str, patterns: list[str]) -> Path:
@@ -167,8 +192,12 @@ def _written(repository: str, revision: str, patterns: list[str]) -> Path:
         return _download(repository, revision, patterns)
     except Exception as error:
         fault = place_error(error, f"the hub's cache {cache_folder()}")
-        if fault is None and isinstance(error, OSError) and error.errno and error.filename:  # of a file, not of a request
-            fault = PlaceError(f"the hub's cache {cache_folder()} cannot be used: {os.fsdecode(error.filename)}: {error.strerror}")
+        if (
+            fault is None and isinstance(error, OSError) and error.errno and error.filename
+        ):  # of a file, not of a request
+            fault = PlaceError(
+                f"the hub's cache {cache_folder()} cannot be used: {os.fsdecode(error.filename)}: {error.strerror}"
+            )
         if fault is None:
             raise
         raise type(fault)(f"{fault} (HF_HOME or HF_HUB_CACHE names another)") from error
@@ -183,7 +212,8 @@ def snapshot_here(repository: str, revision: str) -> Path | None:
 
 
 def _names(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> list[str]:
-    """What is to be fetched: what the plan knows of, and all that counts by the hub's list now, whatever rule made the plan's."""
+    """What is to be fetched: what the plan knows of, and all that counts by the hub's list now, whatever rule made the
+    plan's."""
     from huggingface_hub import HfApi
 
     info = retried(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True))

@@ -3,8 +3,8 @@
 Three identities follow from a spec, each the canonical JSON of what it holds:
 
 - the *encoder*: all that can change a number; with the sentence set and the encode settings it is the unit's key;
-- the *pass*: what is loaded and run once. Many encoders may be read off one pass: the layers and poolings of a transformer, the transforms and
-  truncations of any encoder;
+- the *pass*: what is loaded and run once. Many encoders may be read off one pass: the layers and poolings of a
+  transformer, the transforms and truncations of any encoder;
 - the *parent*: pass and readout, without the transforms. Encoders of one parent are near-copies of each other.
 
 The name, the family and the place of a folder on this machine change no number and are in none of them.
@@ -29,7 +29,8 @@ VERSION = 1  # of the classical encoders' algorithms: a change that moves a numb
 
 
 def stated_prompts(config: dict) -> tuple[dict[str, str], str]:
-    """The prompts that a config_sentence_transformers.json names, and the one that plain `encode` applies; {} and "" where it names none."""
+    """The prompts that a config_sentence_transformers.json names, and the one that plain `encode` applies; {} and ""
+    where it names none."""
     prompts = {name: text for name, text in (config.get("prompts") or {}).items() if isinstance(text, str)}
     return prompts, prompts.get(config.get("default_prompt_name") or "", "")
 
@@ -39,7 +40,9 @@ class _Spec(BaseModel, ABC):
 
     name: str = Field(description="what people read; unique in a sweep")
     family: str = Field(description="the group whose members are expected to be neighbours on the map")
-    transforms: tuple[str, ...] = Field((), description='in order: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"')
+    transforms: tuple[str, ...] = Field(
+        (), description='in order: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"'
+    )
 
     @field_validator("name", "family")
     @classmethod
@@ -53,7 +56,10 @@ class _Spec(BaseModel, ABC):
     def _known_transforms(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not TRANSFORM.fullmatch(value):
-                raise ValueError(f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"{did_you_mean(value, TRANSFORMS)}')
+                raise ValueError(
+                    f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", '
+                    f'"all_but_the_top:K"{did_you_mean(value, TRANSFORMS)}'
+                )
         return values
 
     def encoder_identity(self) -> dict:
@@ -72,7 +78,6 @@ class _Spec(BaseModel, ABC):
     def readout(self) -> tuple:
         """What is read off the pass; () where a pass gives one matrix."""
         return ()
-
 
 
 class ClassicalSpec(_Spec):
@@ -94,7 +99,9 @@ class ClassicalSpec(_Spec):
     window: int = Field(5, ge=1, le=50, description="words to each side that count as context (sif)")
     smoothing: float = Field(1e-3, gt=0, description="a of a/(a + p(word)), the weight of a word (sif)")
     seed: int = Field(0, ge=0, lt=2**32)
-    corpus: str | None = Field(None, description="fingerprint of the corpus that it is fitted on; None: the sentence set itself")
+    corpus: str | None = Field(
+        None, description="fingerprint of the corpus that it is fitted on; None: the sentence set itself"
+    )
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -113,26 +120,38 @@ class ClassicalSpec(_Spec):
             "projection": ("analyzer", "ngrams", "weighting", "rank", "seed", "corpus"),
             "sif": ("window", "smoothing", "rank", "seed", "corpus"),
         }[self.kind]
-        return {"source": self.source, "version": VERSION, "kind": self.kind, **self.model_dump(mode="json", include=set(fields))}
+        return {
+            "source": self.source,
+            "version": VERSION,
+            "kind": self.kind,
+            **self.model_dump(mode="json", include=set(fields)),
+        }
 
 
 class ModelSpec(_Spec):
     """What is common to transformers, wherever they are.
 
-    Without `layer` and `pooling` an encoder is its own pipeline of modules. `pooling` alone puts another pooling in the place of its own and keeps
-    the modules that follow. With `layer` it is that hidden state (0 = the embedding layer), pooled, and nothing after.
+    Without `layer` and `pooling` an encoder is its own pipeline of modules. `pooling` alone puts another pooling in the
+    place of its own and keeps the modules that follow. With `layer` it is that hidden state (0 = the embedding layer),
+    pooled, and nothing after.
     """
 
     layer: int | None = Field(None, ge=0)
     pooling: Literal[POOLINGS] | None = None
     prompt: str = Field("", description="put before every sentence")
     max_tokens: int | None = Field(None, ge=2, description="longer sentences are cut; None: the encoder's own limit")
-    pad_token: str | None = Field(None, min_length=1, description="a token of its vocabulary to pad with; None: its own")
+    pad_token: str | None = Field(
+        None, min_length=1, description="a token of its vocabulary to pad with; None: its own"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
     native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own")
-    prompts: tuple[tuple[str, str], ...] = Field((), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity")
-    default_prompt: str = Field("", exclude=True, description="of its files: what plain `encode` puts before a sentence; in no identity")
+    prompts: tuple[tuple[str, str], ...] = Field(
+        (), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity"
+    )
+    default_prompt: str = Field(
+        "", exclude=True, description="of its files: what plain `encode` puts before a sentence; in no identity"
+    )
 
     @model_validator(mode="after")
     def _layer_and_pooling(self):
@@ -141,26 +160,44 @@ class ModelSpec(_Spec):
         return self
 
     def pass_identity(self) -> dict:
-        set_only = {field for field in ("pad_token", "native") if getattr(self, field)}  # a later option is in keys only where it is set
+        set_only = {
+            field for field in ("pad_token", "native") if getattr(self, field)
+        }  # a later option is in keys only where it is set
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property
     def departures(self) -> dict[str, object]:
-        """Field -> value of all that makes it another encoder than the published one: whatever its identity holds that a bare entry's does not.
+        """Field -> value of all that makes it another encoder than the published one: whatever its identity holds that
+        a bare entry's does not.
 
-        A bare entry names the encoder (and trusts the code that comes with it) and leaves the rest to it. Another batching is the same encoder.
+        A bare entry names the encoder (and trusts the code that comes with it) and leaves the rest to it. Another
+        batching is the same encoder.
         """
-        named = {"source", "name", "family", "id", "path", "revision", "trust_remote_code", "code_revision", "files", "prompts",
-                 "default_prompt"}
+        named = {
+            "source",
+            "name",
+            "family",
+            "id",
+            "path",
+            "revision",
+            "trust_remote_code",
+            "code_revision",
+            "files",
+            "prompts",
+            "default_prompt",
+        }
         values = {field: getattr(self, field) for field in type(self).model_fields}
         bare = type(self)(prompt=self.default_prompt, **{field: values[field] for field in named & values.keys()})
         if self.encoder_identity() == bare.encoder_identity():
             return {}
-        return {field: value for field, value in values.items() if value != getattr(bare, field) and field != "token_budget"}
+        return {
+            field: value for field, value in values.items() if value != getattr(bare, field) and field != "token_budget"
+        }
 
     @property
     def readout(self) -> tuple:
-        """() for the encoder's own pipeline; (layer, pooling); ("last", pooling) for its pipeline with another pooling."""
+        """() for the encoder's own pipeline; (layer, pooling); ("last", pooling) for its pipeline with another
+        pooling."""
         if self.pooling is None:
             return ()
         return ("last" if self.layer is None else self.layer, self.pooling)
@@ -181,8 +218,12 @@ class HubSpec(ModelSpec):
     id: str = Field(description="owner/name")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the commit")
     trust_remote_code: bool = Field(False, description="run the code in its repository, at this commit")
-    code_revision: tuple[tuple[str, str], ...] = Field((), description="(owner/name, commit) of each second repository whose code it runs")
-    files: tuple[tuple[str, int], ...] = Field((), description="(name, bytes) of its snapshot; not part of any identity")
+    code_revision: tuple[tuple[str, str], ...] = Field(
+        (), description="(owner/name, commit) of each second repository whose code it runs"
+    )
+    files: tuple[tuple[str, int], ...] = Field(
+        (), description="(name, bytes) of its snapshot; not part of any identity"
+    )
 
     def pass_identity(self) -> dict:
         pinned = {"code_revision": dict(self.code_revision)} if self.code_revision else {}

@@ -1,7 +1,8 @@
-"""Static encoders that an installed package carries: a table of token vectors and a tokenizer. A sentence is the mean of its tokens' vectors.
+"""Static encoders that an installed package carries: a table of token vectors and a tokenizer. A sentence is the mean
+of its tokens' vectors.
 
-Their files are read where the package lies, without importing it, and are known by their content: the same on every machine that has the package.
-torch and sentence-transformers are imported when an encoder is loaded.
+Their files are read where the package lies, without importing it, and are known by their content: the same on every
+machine that has the package. torch and sentence-transformers are imported when an encoder is loaded.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def load_static(spec: StaticSpec):
 
     files = spec.package, spec.vectors, spec.tokenizer
     if static_revision(*files) != spec.revision:
-        raise PlaceError(f"the package {spec.package} on this machine carries other vectors than were planned with; install the same version everywhere")
+        raise PlaceError(
+            f"the package {spec.package} on this machine carries other vectors than were planned with; install the "
+            f"same version everywhere"
+        )
     vectors, tokenizer = static_files(*files)
     table = next(iter(safetensors.numpy.load_file(vectors).values()))
     known = Tokenizer.from_file(str(tokenizer))
@@ -75,13 +79,19 @@ def load_static(spec: StaticSpec):
 
 
 class StaticPass:
-    """A loaded static encoder over texts: one batch, one chunk, since a lookup costs next to nothing. The parts of a pass are as of TransformerPass."""
+    """A loaded static encoder over texts: one batch, one chunk, since a lookup costs next to nothing. The parts of a
+    pass are as of TransformerPass."""
 
     def __init__(self, spec: StaticSpec, sentences: Sequence[str]):
         self._module, self._texts = load_static(spec), sentences
         self.batches = [np.arange(len(sentences))]
         rows, dimension = self._module.num_embeddings, self._module.embedding_dim
-        attributes = {"architecture": "StaticEmbedding", "vocabulary": rows, "embedding_dimension": dimension, "parameters": rows * dimension}
+        attributes = {
+            "architecture": "StaticEmbedding",
+            "vocabulary": rows,
+            "embedding_dimension": dimension,
+            "parameters": rows * dimension,
+        }
         self.record = {"device": "cpu", "dtype": "float32", "attributes": attributes}
         self.refused: dict[tuple, str] = {}
 
@@ -94,11 +104,15 @@ class StaticPass:
         import torch
 
         with torch.inference_mode():
-            vectors = self._module(self._module.preprocess([self._texts[row] for row in rows]))["sentence_embedding"].numpy()
+            vectors = self._module(self._module.preprocess([self._texts[row] for row in rows]))[
+                "sentence_embedding"
+            ].numpy()
         empty = ~vectors.any(axis=1)
         if empty.any():
             row = int(rows[int(empty.argmax())])
-            raise EncoderError(f"sentence {row} ({self._texts[row][:60]!r}) has no token that this encoder knows, and so no vector")
+            raise EncoderError(
+                f"sentence {row} ({self._texts[row][:60]!r}) has no token that this encoder knows, and so no vector"
+            )
         return {(): vectors}
 
     def over(self, texts: Sequence[str], prompt: str | None = None) -> StaticPass:

@@ -1,6 +1,7 @@
 """The tokens of sentences as an encoder reads them, compared with what its tokenizer.json says.
 
-transformers makes a tokenizer of the class that tokenizer_config.json names or, where it names none or another one, of the class that goes with the model
+transformers makes a tokenizer of the class that tokenizer_config.json names or, where it names none or another one, of
+the class that goes with the model
 type: the rules in tokenizer.json are then not those that encode.
 """
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from qre.errors import EncoderError
 
-FEW_KNOWN = 0.4  # share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
+# share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
+FEW_KNOWN = 0.4
 FEWEST = 50  # tokens that tell whether a vocabulary is a wrong one
 MANY_UNKNOWN = 0.1  # share that people are told of
 
@@ -25,11 +27,13 @@ class Tokens:
     Attributes:
         module: the one that takes text.
         counted: `lengths` are of tokens, and not a guess from words.
-        unknown_share: of the first sentences' tokens, how many are the unknown token; None where there is no such token.
+        unknown_share: of the first sentences' tokens, how many are the unknown token; None where there is no such
+            token.
     """
 
     def __init__(self, model, folder: Path, prompt: str, pad_token: str | None = None):
-        """EncoderError where sentences of different lengths could not be put into one batch: there is no token to pad with."""
+        """EncoderError where sentences of different lengths could not be put into one batch: there is no token to pad
+        with."""
         self.module, place = input_module(model, folder)
         self._prompt = prompt
         self._tokenizer = tokenizer = getattr(self.module, "tokenizer", None)
@@ -37,10 +41,15 @@ class Tokens:
         self._stated: dict = {}
         self._said: list[str] | None = None
         self._file, self.counted = None, True
-        if not callable(tokenizer):  # static embeddings and words have a tokenizer of another kind, and no padding to save
+        if not callable(
+            tokenizer
+        ):  # static embeddings and words have a tokenizer of another kind, and no padding to save
             self._tokenizer, self.counted = None, False
             if pad_token is not None:
-                raise EncoderError(f"pad_token: its first module ({type(self.module).__name__}) pads with no token; leave pad_token out")
+                raise EncoderError(
+                    f"pad_token: its first module ({type(self.module).__name__}) pads with no token; leave pad_token "
+                    f"out"
+                )
             return
         _set_pad_token(tokenizer, pad_token)
         if (place / "tokenizer.json").is_file():
@@ -56,7 +65,9 @@ class Tokens:
         if self._tokenizer is None:
             return np.array([len(sentence.split()) + 2 for sentence in sentences])
         texts = [self._prompt + sentence for sentence in sentences]
-        ids = self._tokenizer(texts, add_special_tokens=True, return_attention_mask=False, return_token_type_ids=False, verbose=False)["input_ids"]
+        ids = self._tokenizer(
+            texts, add_special_tokens=True, return_attention_mask=False, return_token_type_ids=False, verbose=False
+        )["input_ids"]
         if self._file is not None:
             self._compare(ids, texts, sentences)
         if self._said is None:
@@ -83,7 +94,10 @@ class Tokens:
             token, stated = getattr(self._tokenizer, f"{name}_token_id", None), self._stated.get(f"add_{name}_token")
             if isinstance(stated, bool) and token is not None and ids and (ids[place] == token) != stated:
                 how = "without" if stated else "with"
-                said.append(f"tokenizer_config.json states add_{name}_token: {str(stated).lower()}, and its sentences are read {how} that token")
+                said.append(
+                    f"tokenizer_config.json states add_{name}_token: {str(stated).lower()}, and its sentences are "
+                    f"read {how} that token"
+                )
         return said
 
     def _compare(self, ids: list[list[int]], texts: Sequence[str], sentences: Sequence[str]) -> None:
@@ -96,14 +110,17 @@ class Tokens:
         row, stated = differing[0], self._stated.get("tokenizer_class")
         named = f"tokenizer_config.json names {stated}" if stated else "tokenizer_config.json names no tokenizer_class"
         raise EncoderError(
-            f"token ids differ from those of its tokenizer.json on {len(differing)} of {len(ids)} sentences, first on sentence {row} "
-            f"({sentences[row][:60]!r}): transformers made a {type(self._tokenizer).__name__}, {named}, and tokenizer.json holds a "
+            f"token ids differ from those of its tokenizer.json on {len(differing)} of {len(ids)} sentences, first on "
+            f"sentence {row} "
+            f"({sentences[row][:60]!r}): transformers made a {type(self._tokenizer).__name__}, {named}, and "
+            f"tokenizer.json holds a "
             f"{type(self._file.model).__name__} model; if tokenizer.json is the right one of the two, with "
             '"tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json its tokenizer.json is used as it is'
         )
 
     def _as_stated(self, text: str) -> list[list[int]]:
-        """The ids of a text by tokenizer.json with the tokens at its ends that tokenizer_config.json states; either, where it does not."""
+        """The ids of a text by tokenizer.json with the tokens at its ends that tokenizer_config.json states; either,
+        where it does not."""
         ids = self._file.encode(text, add_special_tokens=False).ids
         ends = []
         for name in ("bos", "eos"):
@@ -123,8 +140,10 @@ class Tokens:
         self.unknown_share = None if unknown is None and not silent else share
         if self._file is None and share >= FEW_KNOWN and count >= FEWEST:
             raise EncoderError(
-                f"{share:.0%} of the tokens of the sentences are unknown to its vocabulary, made by {type(self._tokenizer).__name__} without a "
-                "tokenizer.json to compare with: the vocabulary is of another model, or not there; save the tokenizer again as tokenizer.json"
+                f"{share:.0%} of the tokens of the sentences are unknown to its vocabulary, made by "
+                f"{type(self._tokenizer).__name__} without a "
+                "tokenizer.json to compare with: the vocabulary is of another model, or not there; save the tokenizer "
+                "again as tokenizer.json"
             )
 
 
@@ -148,13 +167,19 @@ def _set_pad_token(tokenizer, pad_token: str | None) -> None:
             raise EncoderError(f"pad_token: {pad_token!r} is not a token of its vocabulary")
         tokenizer.pad_token = pad_token
     if tokenizer.pad_token is None:
-        there = next((token for token in (tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token) if token), None)
+        there = next(
+            (token for token in (tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token) if token), None
+        )
         such = f", such as its {there!r}" if there else ""
-        raise EncoderError(f"its tokenizer has no pad token, so sentences cannot share a batch: name one of its tokens with pad_token: in its entry{such}")
+        raise EncoderError(
+            f"its tokenizer has no pad token, so sentences cannot share a batch: name one of its tokens with "
+            f"pad_token: in its entry{such}"
+        )
 
 
 def _from_file(file: Path, lower_case: bool):
-    """The tokenizer of a file without truncation and padding; lower-casing first where the module says so, as sentence-transformers does it."""
+    """The tokenizer of a file without truncation and padding; lower-casing first where the module says so, as
+    sentence-transformers does it."""
     from tokenizers import Tokenizer
     from tokenizers.normalizers import Lowercase
     from tokenizers.normalizers import Sequence as InTurn
@@ -166,7 +191,9 @@ def _from_file(file: Path, lower_case: bool):
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if lower_case:
-        tokenizer.normalizer = InTurn([Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer is not None else [])])
+        tokenizer.normalizer = InTurn(
+            [Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer is not None else [])]
+        )
     return tokenizer
 
 

@@ -1,6 +1,7 @@
 """Transformer encoders from local sentence-transformers folders.
 
-Importing this module is cheap: torch and sentence-transformers are imported when an encoder is loaded, since a worker that only does
+Importing this module is cheap: torch and sentence-transformers are imported when an encoder is loaded, since a worker
+    that only does
 classical encoders never needs them.
 """
 
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qre.encoders.borrowed import looked_through
-from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.loading import Seen, checked
+from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire
 from qre.encoders.spec import HubSpec, ModelSpec
@@ -36,8 +37,10 @@ def token_budget_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
         budget: most tokens in a batch; a longer sentence is a batch of its own.
 
     Returns:
-        row indices, each sentence once, longest first (so that what does not fit in memory fails at once). The same for the same lengths and
-        budget: a batch's make-up moves the last bits of its vectors, so it must not depend on where an earlier run stopped.
+        row indices, each sentence once, longest first (so that what does not fit in memory fails at once). The same for
+        the same lengths and
+        budget: a batch's make-up moves the last bits of its vectors, so it must not depend on where an earlier run
+            stopped.
     """
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
@@ -54,19 +57,30 @@ class TransformerPass:
     Attributes:
         batches: row indices (b,) of each batch, fixed by the sentences and the budget.
         refused: readouts that this encoder does not have -> why; the others are read all the same.
-        record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, share of unknown tokens, attributes, what
-            libraries warned of, batches that had to be halved.
+        record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, share of
+            unknown tokens, attributes, what libraries warned of, batches that had to be halved.
 
     Raises:
-        EncoderError: it is not the encoder that its files hold (see loading.checked, tokens.Tokens), or a sentence is longer than it can be.
+        EncoderError: it is not the encoder that its files hold (see loading.checked, tokens.Tokens), or a sentence is
+            longer than it can be.
     """
 
     def __init__(
-        self, spec: ModelSpec, sentences: Sequence[str], readouts: Sequence[tuple], *, token_budget: int, device: str = "auto",
+        self,
+        spec: ModelSpec,
+        sentences: Sequence[str],
+        readouts: Sequence[tuple],
+        *,
+        token_budget: int,
+        device: str = "auto",
         cache_bytes: int | None = None,
-    ):  # fmt: skip
+    ):
         self._spec, self._sentences = spec, sentences
-        self._snapshot = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code) if isinstance(spec, HubSpec) else None
+        self._snapshot = (
+            acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
+            if isinstance(spec, HubSpec)
+            else None
+        )
         try:
             self._load(Path(self._snapshot.path if self._snapshot else spec.path), readouts, token_budget, device)
         except BaseException:
@@ -114,8 +128,8 @@ class TransformerPass:
             for each readout that is not refused, shape (b, d), float32.
 
         Raises:
-            EncoderError: NaN or Inf in every readout; the message names the first sentence. Where one layer is bad and others are not,
-                it is left to who takes that layer.
+            EncoderError: NaN or Inf in every readout; the message names the first sentence. Where one layer is bad and
+                others are not, it is left to who takes that layer.
         """
         vectors = self._encode_halving(rows)
         finite = [np.isfinite(matrix).all(axis=1) for matrix in vectors.values()]
@@ -128,14 +142,19 @@ class TransformerPass:
         return vectors
 
     def _probe(self) -> None:
-        """Fail now, and not after hours, where a weight that is not in the files is used: on the longest and the shortest sentences."""
+        """Fail now, and not after hours, where a weight that is not in the files is used: on the longest and the
+        shortest sentences."""
         for batch in (self.batches[0], self.batches[-1]):
             self.encode(batch[:4])
 
     def _check_padding(self, lengths: np.ndarray) -> None:
-        """EncoderError where the vector of a short sentence (of `lengths` tokens, (n,)) is another one beside a longer sentence than alone: then it is a
-        matter of chance which sentences share a batch, and there is no right number."""
-        short, beside = int(self.batches[-1][-1]), next((int(batch[0]) for batch in self.batches if len(batch) > 1), None)
+        """EncoderError where the vector of a short sentence (of `lengths` tokens, (n,)) is another one beside a longer
+        sentence than alone: then it is a matter of chance which sentences share a batch, and there is no right
+        number."""
+        short, beside = (
+            int(self.batches[-1][-1]),
+            next((int(batch[0]) for batch in self.batches if len(batch) > 1), None),
+        )
         if beside is None or lengths[short] == lengths[beside]:
             return
         alone, padded = (self._encode_halving(np.array(rows)) for rows in ([short], [beside, short]))
@@ -144,8 +163,10 @@ class TransformerPass:
             cosine = one @ other / (np.linalg.norm(one) * np.linalg.norm(other) or 1.0)
             if one.any() and cosine < SAME_BESIDE_OTHERS:
                 raise EncoderError(
-                    f"its vectors depend on the other sentences of a batch: sentence {short} ({self._sentences[short][:60]!r}) alone and beside a longer one have "
-                    f"a cosine of {cosine:.2f}; its tokenizer pads on the {self._tokens.padding_side}, and the model does not leave padding out"
+                    f"its vectors depend on the other sentences of a batch: sentence {short} "
+                    f"({self._sentences[short][:60]!r}) alone and beside a longer one have "
+                    f"a cosine of {cosine:.2f}; its tokenizer pads on the {self._tokens.padding_side}, and the model "
+                    f"does not leave padding out"
                 )
 
     def _encode_halving(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
@@ -156,11 +177,14 @@ class TransformerPass:
             return self._encode_batch(rows)
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
-                raise EncoderError(f"sentence {int(rows[0])} alone does not fit into the memory of this device") from error
+                raise EncoderError(
+                    f"sentence {int(rows[0])} alone does not fit into the memory of this device"
+                ) from error
         except IndexError as error:
             text = self._sentences[int(rows[0])][:60]
             raise EncoderError(
-                f"in a batch that begins with sentence {int(rows[0])} ({text!r}) a token or a position lies beyond the tables of the model ({error}): "
+                f"in a batch that begins with sentence {int(rows[0])} ({text!r}) a token or a position lies beyond "
+                f"the tables of the model ({error}): "
                 "its tokenizer and its weights do not belong together"
             ) from error
         # outside the except block: the error holds the tensors of the failed batch alive
@@ -180,7 +204,8 @@ class TransformerPass:
             return {readout: tensor.float().cpu().numpy() for readout, tensor in read.items()}
 
     def _token_lengths(self) -> tuple[np.ndarray, float]:
-        """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut; EncoderError as Tokens.lengths."""
+        """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut; EncoderError
+        as Tokens.lengths."""
         lengths, limit = self._tokens.lengths(self._sentences), token_limit(self._tokens.module)
         whole = limit is None or not self._tokens.counted
         cut = lengths if whole else np.minimum(lengths, limit)
@@ -193,11 +218,12 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     """The SentenceTransformer of a spec, in evaluation mode, from a folder on this machine, and what loading it showed.
 
     Args:
-        device: of torch; "auto" for the GPU where there is one; "spread" over all GPUs that this process sees, layer by layer.
+        device: of torch; "auto" for the GPU where there is one; "spread" over all GPUs that this process sees, layer by
+            layer.
 
     Raises:
-        EncoderError: its files name code that the spec does not let run, or are no sentence encoder; it is not what its files hold (see
-            loading.checked), or it does not fit into the GPUs.
+        EncoderError: its files name code that the spec does not let run, or are no sentence encoder; it is not what its
+            files hold (see loading.checked), or it does not fit into the GPUs.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -209,10 +235,13 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     torch.manual_seed(0)  # what code of its own draws at random is at least the same each time
     with checked(Path(path)) as seen:
         model = SentenceTransformer(
-            path, device=None if placed else device, trust_remote_code=trusted, local_files_only=True,
+            path,
+            device=None if placed else device,
+            trust_remote_code=trusted,
+            local_files_only=True,
             # the dtype must be said: unset, a float16 checkpoint would encode in float16
             model_kwargs={"dtype": spec.dtype, "use_safetensors": True, **placed},
-        ).eval()  # fmt: skip
+        ).eval()
     if placed and torch.cuda.is_available():
         _check_on_gpus(model)
     if spec.max_tokens is not None:
@@ -246,4 +275,7 @@ def _check_on_gpus(model) -> None:
     """What does not fit is put into the host's memory, silently, and would encode at a crawl at the price of GPUs."""
     places = {str(place) for place in (getattr(model[0].auto_model, "hf_device_map", None) or {}).values()}
     if places & {"cpu", "disk"}:
-        raise EncoderError(f"does not fit into {len(places - {'cpu', 'disk'})} GPUs together: give its slot more of them, or larger ones")
+        raise EncoderError(
+            f"does not fit into {len(places - {'cpu', 'disk'})} GPUs together: give its slot more of them, or larger "
+            f"ones"
+        )

@@ -1,6 +1,7 @@
 """Transforms of a whole embedding: each makes another true encoder of it.
 
-They are fitted on the sentence set itself; once fitted, they are a fixed function of a vector, also of the vector of another text.
+They are fitted on the sentence set itself; once fitted, they are a fixed function of a vector, also of the vector of
+another text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class FittedTransforms:
         """The vectors after the transforms, in their order.
 
         Args:
-            matrix: shape (m, d), float32, d as in the fit. Applied to what they were fitted on, the result is that of `apply_transforms`, bit for bit.
+            matrix: shape (m, d), float32, d as in the fit. Applied to what they were fitted on, the result is that of
+                `apply_transforms`, bit for bit.
 
         Returns:
             shape (m, d'), float32.
@@ -59,10 +61,10 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
 
     Args:
         embedding: E, shape (n, d), float32.
-        transforms: "truncate:K" keeps the first K dimensions (Matryoshka truncation; for an LSA encoder, a smaller rank);
-            "center" subtracts the mean; "whiten" also makes the covariance the identity (Su et al., arXiv 2103.15316);
-            "normalize" scales every row to unit length;
-            "all_but_the_top:K" subtracts the mean and the K leading principal directions (Mu and Viswanath, arXiv 1702.01417).
+        transforms: "truncate:K" keeps the first K dimensions (Matryoshka truncation; for an LSA encoder, a smaller
+            rank); "center" subtracts the mean; "whiten" also makes the covariance the identity (Su et al., arXiv
+            2103.15316); "normalize" scales every row to unit length; "all_but_the_top:K" subtracts the mean and the K
+            leading principal directions (Mu and Viswanath, arXiv 1702.01417).
 
     Returns:
         shape (n, d'), float32; d' < d after truncation, or where whitening leaves out directions without variance.
@@ -106,7 +108,9 @@ def _normalize(embedding: np.ndarray, _: int) -> Step:
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    return matrix / np.where(norms > 0, norms, 1.0)  # a row of zeros stays one, and is told of when it becomes a density operator
+    return matrix / np.where(
+        norms > 0, norms, 1.0
+    )  # a row of zeros stays one, and is told of when it becomes a density operator
 
 
 def _all_but_the_top(embedding: np.ndarray, k: int) -> Step:
@@ -123,11 +127,18 @@ def _all_but_the_top(embedding: np.ndarray, k: int) -> Step:
 
 
 def _principal(embedding: np.ndarray) -> tuple[Step, np.ndarray, np.ndarray]:
-    """Centring; the variances (d,) ascending of the centred embedding, and the directions (d, d) that they belong to."""
+    """Centring; the variances (d,) ascending of the centred embedding, and the directions (d, d) that they belong
+    to."""
     center = _center(embedding)
     centered = center(embedding)
     variance, directions = np.linalg.eigh(centered.T @ centered / len(centered))
     return center, variance, directions
 
 
-_TRANSFORMS = {"truncate": _truncate, "center": _center, "whiten": _whiten, "normalize": _normalize, "all_but_the_top": _all_but_the_top}
+_TRANSFORMS = {
+    "truncate": _truncate,
+    "center": _center,
+    "whiten": _whiten,
+    "normalize": _normalize,
+    "all_but_the_top": _all_but_the_top,
+}

@@ -1,4 +1,5 @@
-"""The files of an encoder's weights: every one that an index names is there, and they hold numbers that a model can take as they are."""
+"""The files of an encoder's weights: every one that an index names is there, and they hold numbers that a model can
+take as they are."""
 
 from __future__ import annotations
 
@@ -34,10 +35,13 @@ def check_weight_files(folder: Path) -> None:
     """Look at the files of weights in the folders of an encoder's modules; others are debris.
 
     Raises:
-        BrokenWeights: shards are missing; a file is cut off, or none of safetensors; or weights are integers, with nothing that says what they stand for.
+        BrokenWeights: shards are missing; a file is cut off, or none of safetensors; or weights are integers, with
+            nothing that says what they stand for.
     """
     for place in _module_folders(folder):
-        for index in sorted(place.glob("*.safetensors.index.json")) if not (place / "model.safetensors").is_file() else ():
+        for index in (
+            sorted(place.glob("*.safetensors.index.json")) if not (place / "model.safetensors").is_file() else ()
+        ):
             _check_shards(index, index.relative_to(folder).as_posix())
         quantised = bool(_config(place).get("quantization_config"))
         for file in sorted(place.glob("*.safetensors")):
@@ -67,14 +71,21 @@ def _check_shards(index: Path, name: str) -> None:
     try:
         shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BrokenWeights(f"{name}: not an index of weights (it has no weight_map)", "save the encoder again") from None
+        raise BrokenWeights(
+            f"{name}: not an index of weights (it has no weight_map)", "save the encoder again"
+        ) from None
     missing = [shard for shard in shards if not (index.parent / shard).is_file()]
     if missing:
-        raise BrokenWeights(f"{len(missing)} of the {len(shards)} files of weights that {name} names are missing ({', '.join(missing[:SHOWN])})", "fetch them")
+        raise BrokenWeights(
+            f"{len(missing)} of the {len(shards)} files of weights that {name} names are missing "
+            f"({', '.join(missing[:SHOWN])})",
+            "fetch them",
+        )
 
 
 def _tensors(file: Path, name: str) -> dict[str, dict]:
-    """What the header of a safetensors file says of each tensor; BrokenWeights where the file is not what its header says. Of debris nothing is asked."""
+    """What the header of a safetensors file says of each tensor; BrokenWeights where the file is not what its header
+    says. Of debris nothing is asked."""
     there = file.stat().st_size
     with open(file, "rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
@@ -85,20 +96,30 @@ def _tensors(file: Path, name: str) -> dict[str, dict]:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         if not LOADED.fullmatch(file.name):
             return {}
-        raise BrokenWeights(f"{name}: its header cannot be read; not a safetensors file, or cut off at {there:,} bytes", "fetch or copy it again") from None
+        raise BrokenWeights(
+            f"{name}: its header cannot be read; not a safetensors file, or cut off at {there:,} bytes",
+            "fetch or copy it again",
+        ) from None
     if there != wanted and LOADED.fullmatch(file.name):
         raise BrokenWeights(f"{name}: {there:,} bytes, and its header says {wanted:,}", "fetch or copy it again")
     return tensors
 
 
 def _check_floating(tensors: dict[str, dict], name: str) -> None:
-    """A library casts integers to the model's dtype without a word; quantised weights are other numbers than those that they stand for."""
-    whole = sorted(tensor for tensor, entry in tensors.items() if entry.get("dtype") in INTEGERS and tensor.endswith(("weight", "bias")))
+    """A library casts integers to the model's dtype without a word; quantised weights are other numbers than those that
+    they stand for."""
+    whole = sorted(
+        tensor
+        for tensor, entry in tensors.items()
+        if entry.get("dtype") in INTEGERS and tensor.endswith(("weight", "bias"))
+    )
     if whole:
         raise BrokenWeights(
-            f"{name}: {len(whole)} weights are integers ({tensors[whole[0]]['dtype']}: {', '.join(whole[:SHOWN])}), quantised without a quantization_config in "
-            "config.json that says how", "save the encoder with floating-point weights",
-        )  # fmt: skip
+            f"{name}: {len(whole)} weights are integers ({tensors[whole[0]]['dtype']}: {', '.join(whole[:SHOWN])}), "
+            f"quantised without a quantization_config in "
+            "config.json that says how",
+            "save the encoder with floating-point weights",
+        )
 
 
 def _config(place: Path) -> dict:

@@ -1,6 +1,8 @@
-"""What of a checkpoint's weights has not found its place in the model, and what of the model's is not in the checkpoint.
+"""What of a checkpoint's weights has not found its place in the model, and what of the model's is not in the
+checkpoint.
 
-Names are matched by the libraries that load a model, with all that they know of old names, prefixes and tied weights; here their outcome is watched.
+Names are matched by the libraries that load a model, with all that they know of old names, prefixes and tied weights;
+here their outcome is watched.
 """
 
 from __future__ import annotations
@@ -14,12 +16,17 @@ from dataclasses import dataclass
 from qre.errors import EncoderError
 
 SHOWN = 3  # names of each list in a message
-# a whole part that only another use of the checkpoint needs, by the first name that the body does not have: heads, and towers of other modalities
+# a whole part that only another use of the checkpoint needs, by the first name that the body does not have: heads, and
+# towers of other modalities
 HEADS = re.compile(
     r"(cls|mlm|nsp|score|logit_\w+|temperature|vocab_\w+|\w*pooler|decoder|\w*(head|classif|prediction|qa_outputs|seq_relationship|generator|vision|visual|image|audio)\w*)"
 )
-PROJECTIONS = re.compile(r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*")  # of a loss, mostly (SimCSE's mlp): people are told of them
-CONSTANTS = re.compile(r"(^|\.)(position_ids|token_type_ids|num_batches_tracked|inv_freq|(cos|sin)_cached|masked_bias|relative_position_(index|bucket))$")
+PROJECTIONS = re.compile(
+    r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*"
+)  # of a loss, mostly (SimCSE's mlp): people are told of them
+CONSTANTS = re.compile(
+    r"(^|\.)(position_ids|token_type_ids|num_batches_tracked|inv_freq|(cos|sin)_cached|masked_bias|relative_position_(index|bucket))$"
+)
 _ONE_AT_A_TIME = threading.RLock()  # the libraries are watched by replacing functions of theirs
 
 
@@ -42,13 +49,20 @@ class Loading:
     mismatched: set[str]
 
     def lacking(self) -> dict[str, object]:
-        """The tensors that no file gave a value, by name: a tied one has its value from its other name; a buffer counts where its library tells of it."""
+        """The tensors that no file gave a value, by name: a tied one has its value from its other name; a buffer counts
+        where its library tells of it."""
         tensors = self.model.state_dict(keep_vars=True)
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
         given = {id(tensor) for name, tensor in tensors.items() if name not in self.missing}
-        wanted = (name for name in sorted(self.missing) if name in tensors and (name in parameters or name in self.told))
-        lacks = {name: tensors[name] for name in wanted if id(tensors[name]) not in given and not CONSTANTS.search(name)}
-        return {name: tensor for name, tensor in {id(tensor): (name, tensor) for name, tensor in lacks.items()}.values()}
+        wanted = (
+            name for name in sorted(self.missing) if name in tensors and (name in parameters or name in self.told)
+        )
+        lacks = {
+            name: tensors[name] for name in wanted if id(tensors[name]) not in given and not CONSTANTS.search(name)
+        }
+        return {
+            name: tensor for name, tensor in {id(tensor): (name, tensor) for name, tensor in lacks.items()}.values()
+        }
 
 
 class _Weights(dict):
@@ -86,7 +100,8 @@ class _Weights(dict):
 
 
 class Watch:
-    """What was loaded while it watched: `loadings`, one a model, and `picked`, files whose tensors a module picks by name."""
+    """What was loaded while it watched: `loadings`, one a model, and `picked`, files whose tensors a module picks by
+    name."""
 
     def __init__(self):
         self.loadings: list[Loading] = []
@@ -104,7 +119,9 @@ class Watch:
             return lacking_message(lacking, harmful)
         if harmful:
             count, names = _counted(harmful, "key")
-            return f"{count} of the file without a place in the model{names}, which may change its numbers{_mend(harmful)}"
+            return (
+                f"{count} of the file without a place in the model{names}, which may change its numbers{_mend(harmful)}"
+            )
         return ""
 
     def lacking(self) -> dict[str, object]:
@@ -112,24 +129,39 @@ class Watch:
         return {name: tensor for loading in self.loadings for name, tensor in loading.lacking().items()}
 
     def left_over(self) -> list[str]:
-        return sorted({name for loading in self.loadings for name in loading.left_over} | {name for weights in self.picked for name in weights.left})
+        return sorted(
+            {name for loading in self.loadings for name in loading.left_over}
+            | {name for weights in self.picked for name in weights.left}
+        )
 
     def notes(self) -> list[str]:
         """What was left out by the config's own word."""
         beyond = sorted(name for loading in self.loadings for name in _judged(loading)[1])
         count, names = _counted(beyond, "key")
-        return [f"{count} of the file of layers beyond those of its config, or of projections beside the body, not used{names}"] if beyond else []
+        return (
+            [
+                f"{count} of the file of layers beyond those of its config, or of projections beside the body, not "
+                f"used{names}"
+            ]
+            if beyond
+            else []
+        )
 
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Watch every model that is loaded meanwhile, by transformers, by sentence-transformers, or by code of its own through torch."""
+    """Watch every model that is loaded meanwhile, by transformers, by sentence-transformers, or by code of its own
+    through torch."""
     from sentence_transformers.base.modules import Module
     from torch import nn
     from transformers import PreTrainedModel
 
     watch = Watch()
-    finalize, load_state, load_weights = PreTrainedModel._finalize_model_loading, nn.Module.load_state_dict, Module.load_torch_weights.__func__
+    finalize, load_state, load_weights = (
+        PreTrainedModel._finalize_model_loading,
+        nn.Module.load_state_dict,
+        Module.load_torch_weights.__func__,
+    )
 
     def finalized(model, load_config, info):
         loading = Loading(model, set(info.missing_keys), set(), set(), set())
@@ -164,7 +196,8 @@ def watched() -> Iterator[Watch]:
 
 
 def poison(lacking: dict[str, object]) -> None:
-    """Put NaN into the tensors that no file gave a value: whatever takes part of one shows it, in the first batch or in the last.
+    """Put NaN into the tensors that no file gave a value: whatever takes part of one shows it, in the first batch or in
+    the last.
 
     Raises:
         EncoderError: one cannot hold NaN.
@@ -188,7 +221,8 @@ def lacking_message(lacking: Collection[str], left_over: Collection[str]) -> str
 
 
 def _judged(loading: Loading) -> tuple[list[str], list[str]]:
-    """(left-over names that may change a number, those of layers beyond the config's and of projections beside the body); heads are neither."""
+    """(left-over names that may change a number, those of layers beyond the config's and of projections beside the
+    body); heads are neither."""
     modules = dict(loading.model.named_modules())
     harmful, beyond = [], []
     for name in loading.left_over:
@@ -204,7 +238,8 @@ def _judged(loading: Loading) -> tuple[list[str], list[str]]:
 
 
 def _root(model, parts: list[str]) -> int:
-    """How many of the first names of a key lead to the model's own body: 1 where the body is one attribute of the model, as in one with a head."""
+    """How many of the first names of a key lead to the model's own body: 1 where the body is one attribute of the
+    model, as in one with a head."""
     prefix = getattr(model, "base_model_prefix", "")
     return 1 if prefix and parts[0] == prefix and hasattr(model, prefix) else 0
 
@@ -213,7 +248,10 @@ def _counted(names: Collection[str], noun: str) -> tuple[str, str]:
     """Such as ("7 weights", " (a, b, c, ...)"): how many, and the first names."""
     names = list(names)
     more = ", ..." if len(names) > SHOWN else ""
-    return f"{len(names):,} {noun}{'' if len(names) == 1 else 's'}", f" ({', '.join(names[:SHOWN])}{more})" if names else ""
+    return (
+        f"{len(names):,} {noun}{'' if len(names) == 1 else 's'}",
+        f" ({', '.join(names[:SHOWN])}{more})" if names else "",
+    )
 
 
 def _mend(left_over: Collection[str]) -> str:

@@ -10,10 +10,26 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import cdist
 
-from qre.figures.style import COLOURS, GREY, INK, LONGEST_FAMILY, MARKERS, MOST_FAMILIES, MOST_STRETCH, footnote, frame, heading, marker_size, new_figure, plain, render, shortened, style
-from qre.figures.labels import RING, label_points
 from qre.atlas.neighbours import FamilyShare
-
+from qre.figures.labels import RING, label_points
+from qre.figures.style import (
+    COLOURS,
+    GREY,
+    INK,
+    LONGEST_FAMILY,
+    MARKERS,
+    MOST_FAMILIES,
+    MOST_STRETCH,
+    footnote,
+    frame,
+    heading,
+    marker_size,
+    new_figure,
+    plain,
+    render,
+    shortened,
+    style,
+)
 
 WIDTH, TALLEST, LEAST = 7.6, 6.0, 3.4  # of the figure, inches
 ABOVE, BELOW = 0.72, 0.42  # inches beside the map
@@ -21,11 +37,14 @@ COLUMN, COLUMN_WIDTH = 0.735, 0.24  # of the figure: where the legend begins, an
 INSET, ENTRY = 1.85, 0.165  # inches that the map by QRE takes, and a line of the legend
 
 
-def map_figure(table: pd.DataFrame, title: str, facts: str, labels: int = 24, best: str | None = None, best_at: str = "") -> dict[str, bytes]:
+def map_figure(
+    table: pd.DataFrame, title: str, facts: str, labels: int = 24, best: str | None = None, best_at: str = ""
+) -> dict[str, bytes]:
     """The map, its legend, and the same map coloured by QRE. A flat map makes a flat figure.
 
     Args:
-        table: one row an encoder, with name, family, x, y, qre (nats) and effective_rank; N >= 1. Other columns are left alone.
+        table: one row an encoder, with name, family, x, y, qre (nats) and effective_rank; N >= 1. Other columns are
+            left alone.
         title: first line; plain text.
         facts: second line, see `facts_line`; plain text.
         labels: how many encoders are named at most; fewer where they would overlap.
@@ -42,13 +61,27 @@ def map_figure(table: pd.DataFrame, title: str, facts: str, labels: int = 24, be
         stretch = frame(axes, table)
         handles, texts = _families(axes, table)
         texts = [shortened(figure, text, COLUMN_WIDTH * figure.bbox.width, 7.0) for text in texts]
-        figure.legend(handles, texts, loc="upper left", bbox_to_anchor=(COLUMN, 1 - 0.66 / height), frameon=False, handletextpad=0.3, borderpad=0)
+        figure.legend(
+            handles,
+            texts,
+            loc="upper left",
+            bbox_to_anchor=(COLUMN, 1 - 0.66 / height),
+            frameon=False,
+            handletextpad=0.3,
+            borderpad=0,
+        )
         _by_qre(figure, table)
         ringed = _ring(axes, table, best)
-        label_points(axes, table, ringed + [row for row in _telling(table, 3 * labels) if row not in ringed], labels, *ringed)
+        label_points(
+            axes, table, ringed + [row for row in _telling(table, 3 * labels) if row not in ringed], labels, *ringed
+        )
         if ringed:
             footnote(figure, f"Ringed: {plain(str(best), 60)}, the best {plain(best_at, 80)}.", line=1)
-        footnote(figure, "t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no meaning." + stretch)
+        footnote(
+            figure,
+            "t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no "
+            "meaning." + stretch,
+        )
         return render(figure, "map")
 
 
@@ -57,7 +90,8 @@ def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
     p = f"p = {share.p_value:.2g}" if share.p_value >= 0.001 else "p < 0.001"
     copies = "; near-copies left out" if share.excluded else ""
     return (
-        f"{encoders:,} encoders × {sentences:,} sentences · {share.share:.0%} of the {share.neighbours} nearest neighbours are family "
+        f"{encoders:,} encoders × {sentences:,} sentences · {share.share:.0%} of the {share.neighbours} nearest "
+        f"neighbours are family "
         f"(chance {share.chance:.0%}, {p}{copies})"
     )
 
@@ -66,7 +100,8 @@ def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
 
 
 def _height(table: pd.DataFrame) -> float:
-    """Of the figure, in inches: as flat as the map is when its short side is drawn MOST_STRETCH times as large, with room for legend and names."""
+    """Of the figure, in inches: as flat as the map is when its short side is drawn MOST_STRETCH times as large, with
+    room for legend and names."""
     width, height = np.ptp(table[["x", "y"]].to_numpy(dtype=np.float64), axis=0)
     needed = 0.70 * WIDTH * MOST_STRETCH * height / width if width > 0 else 0.0
     families = min(table["family"].nunique(), MOST_FAMILIES)
@@ -78,12 +113,15 @@ def _ring(axes: Axes, table: pd.DataFrame, name: str | None) -> list[int]:
     rows = np.flatnonzero((table["name"] == name).to_numpy())[:1].tolist() if name is not None else []
     for row in rows:
         x, y = table[["x", "y"]].to_numpy()[row]
-        axes.scatter([x], [y], s=RING**2 * marker_size(len(table)), facecolors="none", edgecolors=INK, linewidths=1.0, zorder=5)
+        axes.scatter(
+            [x], [y], s=RING**2 * marker_size(len(table)), facecolors="none", edgecolors=INK, linewidths=1.0, zorder=5
+        )
     return rows
 
 
 def _families(axes: Axes, table: pd.DataFrame) -> tuple[list[Line2D], list[str]]:
-    """Draw the encoders family by family, the largest family lowest; legend handles and texts, largest first, the rest last."""
+    """Draw the encoders family by family, the largest family lowest; legend handles and texts, largest first, the rest
+    last."""
     counts = table["family"].value_counts()
     order = sorted(counts.index, key=lambda family: (-counts[family], family))
     shown = order if len(order) <= MOST_FAMILIES else order[: MOST_FAMILIES - 1]
@@ -108,9 +146,16 @@ def _by_qre(figure: Figure, table: pd.DataFrame) -> None:
     height = figure.get_figheight()
     axes = figure.add_axes((0.745, 0.69 / height, 0.235, 1.2 / height))
     frame(axes, table)
-    points = axes.scatter(table["x"], table["y"], c=table["qre"], s=marker_size(len(table)) / 5, cmap="cividis", linewidths=0)
+    points = axes.scatter(
+        table["x"], table["y"], c=table["qre"], s=marker_size(len(table)) / 5, cmap="cividis", linewidths=0
+    )
     axes.set_title("the same map by QRE (nats)", fontsize=7, loc="left", pad=2)
-    bar = figure.colorbar(points, cax=figure.add_axes((0.745, 0.57 / height, 0.235, 0.06 / height)), orientation="horizontal", ticks=MaxNLocator(4))
+    bar = figure.colorbar(
+        points,
+        cax=figure.add_axes((0.745, 0.57 / height, 0.235, 0.06 / height)),
+        orientation="horizontal",
+        ticks=MaxNLocator(4),
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
@@ -118,8 +163,8 @@ def _by_qre(figure: Figure, table: pd.DataFrame) -> None:
 def _telling(table: pd.DataFrame, count: int) -> list[int]:
     """Row numbers of `count` encoders worth a name, the most telling first.
 
-    The extremes of QRE and effective rank, then the medoid of each family on the map (families by size), then always the encoder that
-    lies farthest from all that have a name, so that outliers and every region get one.
+    The extremes of QRE and effective rank, then the medoid of each family on the map (families by size), then always
+    the encoder that lies farthest from all that have a name, so that outliers and every region get one.
     """
     places = table[["x", "y"]].to_numpy(dtype=np.float64)
     places = places / np.maximum(np.ptp(places, axis=0), 1e-9)

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from qre.counted import counted
+from qre.figures.looks import predictor_look, tidy
 from qre.figures.style import PALE, footnote, heading, new_figure, plain, render, style
 from qre.prediction import MEAN, PredictionReport
-from qre.figures.looks import predictor_look, tidy
 from qre.prediction.words import OPTIMISTIC, label, pick, predictors_of, tasks_of
-from qre.counted import counted
 
 WIDTH, LEFT, RIGHT = 7.6, 1.75, 1.75  # inches: of the figure, of its margins
 MEAN_LINE = 0.23  # inches for a predictor in the upper panel
@@ -24,7 +24,8 @@ BAND, STRIPE, FAINT = "#D9D9D9", "#F6F6F6", 0.5
 
 
 def spearman_figure(report: PredictionReport) -> dict[str, bytes]:
-    """Every predictor in grouped folds (filled, with its range over repeats), with kinds left out (a stroke) and ungrouped (hollow, faint); chance as a band.
+    """Every predictor in grouped folds (filled, with its range over repeats), with kinds left out (a stroke) and
+    ungrouped (hollow, faint); chance as a band.
 
     Returns:
         "spearman.png" and "spearman.svg".
@@ -69,13 +70,17 @@ def _panels(predictors: int, tasks: int) -> tuple[Figure, Axes, Axes]:
     return figure, *(
         figure.add_axes((LEFT / WIDTH, bottom / total, (WIDTH - LEFT - RIGHT) / WIDTH, height / total))
         for bottom, height in zip(bottoms, heights, strict=True)
-    )  # fmt: skip
+    )
 
 
 def _mean_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame) -> None:
     """One line a predictor, its name at the left and its numbers at the right: the key to the colours below."""
     names = predictors_of(report)
-    columns = (("kinds", "kinds\nleft out", 1.06, "black"), ("grouped", "grouped", 1.19, "black"), ("ungrouped", "ungrouped\n(optimistic)", 1.335, PALE))
+    columns = (
+        ("kinds", "kinds\nleft out", 1.06, "black"),
+        ("grouped", "grouped", 1.19, "black"),
+        ("ungrouped", "ungrouped\n(optimistic)", 1.335, PALE),
+    )
     text = {"transform": axes.get_yaxis_transform(), "ha": "center"}
     axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
     for line, name in enumerate(names):
@@ -103,7 +108,9 @@ def _task_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame, tasks
         _marks(axes, places, name, table, size=3.2, details=not dense, depth=-depth)
     axes.set_title("by task, best predicted first", fontsize=7, fontweight="bold", loc="left", pad=4)
     tidy(axes, "x")
-    axes.set_yticklabels([plain(task, 32 if not dense else 36) for task in tasks], fontsize=6.5 if not dense else 5.8, color="black")
+    axes.set_yticklabels(
+        [plain(task, 32 if not dense else 36) for task in tasks], fontsize=6.5 if not dense else 5.8, color="black"
+    )
     axes.tick_params(axis="y", length=0, pad=4)
     axes.set_xlabel("Spearman correlation", fontsize=6.5, color=PALE, labelpad=2)
 
@@ -112,13 +119,27 @@ def _bands(axes: Axes, places: dict[str, float], null: pd.DataFrame, height: flo
     """From 5 to 95 % of the permutations in grouped folds, at the place of each task."""
     rows = pick(null, scheme="grouped").dropna(subset=["null_low", "null_high"])
     rows = rows[rows["task"].isin(places)]
-    axes.barh(rows["task"].map(places), rows["null_high"] - rows["null_low"], height, left=rows["null_low"], color=BAND, zorder=1)
+    axes.barh(
+        rows["task"].map(places),
+        rows["null_high"] - rows["null_low"],
+        height,
+        left=rows["null_low"],
+        color=BAND,
+        zorder=1,
+    )
 
 
 def _marks(
-    axes: Axes, places: dict[str, float], predictor: str, table: pd.DataFrame, size: float, details: bool = True, depth: float = 0
+    axes: Axes,
+    places: dict[str, float],
+    predictor: str,
+    table: pd.DataFrame,
+    size: float,
+    details: bool = True,
+    depth: float = 0,
 ) -> None:
-    """Grouped values at the place of each task, and those of kinds left out; as details their ranges over repeats, and the ungrouped values beside them."""
+    """Grouped values at the place of each task, and those of kinds left out; as details their ranges over repeats, and
+    the ungrouped values beside them."""
     colour, marker = predictor_look(predictor)
     look = {"ls": "", "marker": marker, "ms": size, "color": colour}
     rows = pick(table, predictor=predictor)
@@ -140,5 +161,15 @@ def _legend(figure: Figure) -> None:
         "ungrouped (optimistic)": Line2D([], [], **look, mfc="white", mew=0.7, alpha=FAINT),
         "chance: 5 to 95 % of permutations": Patch(color=BAND, lw=0),
     }
-    figure.legend(entries.values(), entries.keys(), loc="lower center", bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()), ncols=4,
-                  frameon=False, handletextpad=0.4, columnspacing=2, borderpad=0, borderaxespad=0)  # fmt: skip
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()),
+        ncols=4,
+        frameon=False,
+        handletextpad=0.4,
+        columnspacing=2,
+        borderpad=0,
+        borderaxespad=0,
+    )

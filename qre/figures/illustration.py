@@ -1,8 +1,9 @@
 """The illustration of the method: what noise around the unit base encoder does to the feature vector, and to the map.
 
-After Figure 2 of Zhang and Bollegala, "Map of Encoders" (arXiv 2602.08740): ten embeddings with little noise and ten with much, all around
-E = I, whose rows are n orthonormal sentences. Here E = I + sqrt(σ²/n) G with G standard normal, so that σ² is the expected squared norm of
-a row's noise beside its unit signal. Without the 1/n that norm would be n σ², and at n = 256 even σ² = 0.1 would drown the signal 26 to 1.
+After Figure 2 of Zhang and Bollegala, "Map of Encoders" (arXiv 2602.08740): ten embeddings with little noise and ten
+with much, all around E = I, whose rows are n orthonormal sentences. Here E = I + sqrt(σ²/n) G with G standard normal,
+so that σ² is the expected squared norm of a row's noise beside its unit signal. Without the 1/n that norm would be n
+σ², and at n = 256 even σ² = 0.1 would drown the signal 26 to 1.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class Illustration:
         qre: Σ f of each, shape (20,), nats.
         coordinates: on the map, shape (20, 2), float64.
         base: the unit base encoder itself (E = I, so f = 0) on the same map, shape (2,).
-        gap: (smallest QRE of the high group - largest of the low group) / (largest - smallest QRE of all); positive where one threshold
-            on the QRE tells the groups apart, at most 1. Turned round where the direction of the method makes noise lower the QRE.
+        gap: (smallest QRE of the high group - largest of the low group) / (largest - smallest QRE of all); positive
+            where one threshold on the QRE tells the groups apart, at most 1. Turned round where the direction of the
+            method makes noise lower the QRE.
         silhouette: mean silhouette of the two groups on the map, in [-1, 1].
         agreement: share of the twenty whose nearest other on the map is of their own group.
     """
@@ -88,13 +90,17 @@ def _gap(low: np.ndarray, high: np.ndarray) -> float:
 
 
 def illustration_figure(illustration: Illustration) -> dict[str, bytes]:
-    """Left the QRE over σ², right the map: "illustration.png" and "illustration.svg", the same bytes for the same illustration."""
+    """Left the QRE over σ², right the map: "illustration.png" and "illustration.svg", the same bytes for the same
+    illustration."""
     from qre.figures.style import footnote, heading, new_figure, render, style  # slow to import, and only needed here
 
     with style():
         figure = new_figure(7.6, 3.9)
         n = illustration.features.shape[1]
-        facts = f"E = I + √(σ²/n) G, n = {n} · the gap between the groups is {illustration.gap:.0%} of the QRE's range · on the map: "
+        facts = (
+            f"E = I + √(σ²/n) G, n = {n} · the gap between the groups is {illustration.gap:.0%} of the QRE's "
+            f"range · on the map: "
+        )
         facts += f"silhouette {illustration.silhouette:.2f}, 1-NN agreement {illustration.agreement:.0%}"
         heading(figure, "Noise around the unit base encoder", facts)
         _sums(figure.add_axes((0.075, 0.17, 0.40, 0.63)), illustration)
@@ -112,7 +118,9 @@ def _sums(axes, illustration: Illustration) -> None:
     for members, colour, marker, text in _groups(illustration):
         places = illustration.sigma2[members], illustration.qre[members]
         axes.scatter(*places, c=colour, marker=marker, s=34, edgecolors="white", lw=0.5, label=text)
-    axes.scatter([0], [0], c="black", marker="*", s=110, edgecolors="white", lw=0.5, label="unit base encoder, f = 0", zorder=3)
+    axes.scatter(
+        [0], [0], c="black", marker="*", s=110, edgecolors="white", lw=0.5, label="unit base encoder, f = 0", zorder=3
+    )
     axes.set_xlabel("σ², expected squared norm of a row's noise")
     axes.set_ylabel("QRE = Σ f (nats)")
     axes.spines[["top", "right"]].set_visible(False)

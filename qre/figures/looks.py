@@ -10,9 +10,14 @@ from qre.figures.style import COLOURS, GREY, LONGEST_FAMILY, MARKERS, MOST_FAMIL
 
 UNKNOWN = "not on the map"
 _PREDICTORS = {
-    "ours": ("#0072B2", "o"), "ours+cka": ("#56B4E9", "o"), "paper": ("#D55E00", "D"), "neighbours": ("#009E73", "^"),
-    "dimension": ("#E69F00", "s"), "spectrum": ("#CC79A7", "v"), "cka": ("#882255", "P"),
-}  # fmt: skip
+    "ours": ("#0072B2", "o"),
+    "ours+cka": ("#56B4E9", "o"),
+    "paper": ("#D55E00", "D"),
+    "neighbours": ("#009E73", "^"),
+    "dimension": ("#E69F00", "s"),
+    "spectrum": ("#CC79A7", "v"),
+    "cka": ("#882255", "P"),
+}
 
 
 def predictor_look(predictor: str) -> tuple[str, str]:
@@ -21,7 +26,8 @@ def predictor_look(predictor: str) -> tuple[str, str]:
 
 
 def family_looks(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Family -> colour and marker as on the map, largest family first; the families without an entry are drawn as REST."""
+    """Family -> colour and marker as on the map, largest family first; the families without an entry are drawn as
+    REST."""
     counts = table["family"].value_counts()
     order = sorted(counts.index, key=lambda family: (-counts[family], family))
     shown = order if len(order) <= MOST_FAMILIES else order[: MOST_FAMILIES - 1]
@@ -44,7 +50,10 @@ def family_handles(families: pd.Series, looks: dict[str, tuple[str, str]]) -> tu
     entries = [(looks[family], plain(family, LONGEST_FAMILY)) for family in shown]
     if rest:
         entries.append((REST, f"other ({len(rest)} {'family' if len(rest) == 1 else 'families'})"))
-    handles = [Line2D([], [], ls="", marker=marker, color=colour, ms=5, mec="white", mew=0.4) for (colour, marker), _ in entries]
+    handles = [
+        Line2D([], [], ls="", marker=marker, color=colour, ms=5, mec="white", mew=0.4)
+        for (colour, marker), _ in entries
+    ]
     return handles, [text for _, text in entries]
 
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qre.figures.style import INK, footnote, frame, heading, marker_size, new_figure, plain, render, shortened, style
-from qre.figures.labels import label_points
 from qre.atlas.placement import Placement
+from qre.figures.labels import label_points
 from qre.figures.looks import REST, family_handles, family_looks
+from qre.figures.style import INK, footnote, frame, heading, marker_size, new_figure, plain, render, shortened, style
 
 PALENESS = 0.35  # opacity of what was on the map before
 NEW = "#D55E00"
@@ -32,7 +32,13 @@ def placed_figure(table: pd.DataFrame, placements: Sequence[Placement]) -> dict[
     Returns:
         "place.png" and "place.svg".
     """
-    new = pd.DataFrame({"name": [one.name for one in placements], "x": [one.x for one in placements], "y": [one.y for one in placements]})
+    new = pd.DataFrame(
+        {
+            "name": [one.name for one in placements],
+            "x": [one.x for one in placements],
+            "y": [one.y for one in placements],
+        }
+    )
     both = pd.concat([new, table[["name", "x", "y"]]], ignore_index=True)
     strange = np.array([bool(one.warning) for one in placements])
     listed = LINE * (1.6 + -(-len(new) // COLUMNS))
@@ -41,38 +47,79 @@ def placed_figure(table: pd.DataFrame, placements: Sequence[Placement]) -> dict[
         figure = new_figure(7.6, height)
         count = f"{len(new)} encoder{'s' if len(new) > 1 else ''}"
         hollow = "; hollow: unlike those that the map knows" if strange.any() else ""
-        heading(figure, f"{count} placed on the map", f"pale: the {len(table):,} encoders of the map, which do not move{hollow}")
+        heading(
+            figure,
+            f"{count} placed on the map",
+            f"pale: the {len(table):,} encoders of the map, which do not move{hollow}",
+        )
         axes = figure.add_axes((0.02, (0.36 + listed) / height, 0.70, (MAP_HEIGHT - 1.08) / height))
         stretch = frame(axes, both)
         _standing(figure, axes, table)
         _stars(axes, new, strange)
         label_points(axes, both, list(range(len(new))), len(new))
         _list(figure, placements, listed)
-        footnote(figure, f"t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no meaning.{stretch}")
+        footnote(
+            figure,
+            f"t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no "
+            f"meaning.{stretch}",
+        )
         return render(figure, "place")
 
 
 def _stars(axes: Axes, new: pd.DataFrame, strange: np.ndarray) -> None:
-    """A star with its number for each placed encoder: in a dense place not every name finds room, but its number is in the list."""
+    """A star with its number for each placed encoder: in a dense place not every name finds room, but its number is in
+    the list."""
     for number, (x, y, hollow) in enumerate(zip(new["x"], new["y"], strange, strict=True), start=1):
-        axes.scatter(x, y, s=STAR, marker="*", c="white" if hollow else NEW, edgecolors=NEW if hollow else INK, linewidths=0.6, zorder=5)
-        axes.text(x, y, str(number), fontsize=4.5, color=NEW if hollow else "white", ha="center", va="center", zorder=5.5)
+        axes.scatter(
+            x,
+            y,
+            s=STAR,
+            marker="*",
+            c="white" if hollow else NEW,
+            edgecolors=NEW if hollow else INK,
+            linewidths=0.6,
+            zorder=5,
+        )
+        axes.text(
+            x, y, str(number), fontsize=4.5, color=NEW if hollow else "white", ha="center", va="center", zorder=5.5
+        )
 
 
 def _standing(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     """The encoders of the map in the colours and markers that they have there, pale; and their families."""
     looks = family_looks(table)
     rest = (REST, table[~table["family"].isin(looks)])
-    for (colour, marker), members in [*((look, table[table["family"] == family]) for family, look in looks.items()), rest]:
-        axes.scatter(members["x"], members["y"], s=marker_size(len(table)), c=colour, marker=marker, linewidths=0, alpha=PALENESS, zorder=3)
+    for (colour, marker), members in [
+        *((look, table[table["family"] == family]) for family, look in looks.items()),
+        rest,
+    ]:
+        axes.scatter(
+            members["x"],
+            members["y"],
+            s=marker_size(len(table)),
+            c=colour,
+            marker=marker,
+            linewidths=0,
+            alpha=PALENESS,
+            zorder=3,
+        )
     handles, texts = family_handles(table["family"], looks)
     for handle in handles:
         handle.set_alpha(PALENESS)
-    figure.legend(handles, texts, loc="upper left", bbox_to_anchor=(0.735, 1 - 0.66 / figure.get_figheight()), frameon=False, handletextpad=0.3, borderpad=0)
+    figure.legend(
+        handles,
+        texts,
+        loc="upper left",
+        bbox_to_anchor=(0.735, 1 - 0.66 / figure.get_figheight()),
+        frameon=False,
+        handletextpad=0.3,
+        borderpad=0,
+    )
 
 
 def _list(figure: Figure, placements: Sequence[Placement], listed: float) -> None:
-    """The placed encoders by number and name, each with its nearest, in columns: also those that found no place for their name on the map.
+    """The placed encoders by number and name, each with its nearest, in columns: also those that found no place for
+    their name on the map.
 
     Args:
         listed: inches that the list takes.

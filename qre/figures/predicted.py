@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from qre.counted import counted
+from qre.figures.looks import REST, families_of, family_handles, family_looks, tidy
 from qre.figures.style import PALE, footnote, heading, new_figure, plain, render, style
 from qre.prediction import PredictionReport
-from qre.figures.looks import REST, families_of, family_handles, family_looks, tidy
 from qre.prediction.words import pick, tasks_of
-from qre.counted import counted
 
 MOST_PANELS = 12
 WIDTH = 7.6  # inches, as the map
@@ -22,7 +22,8 @@ LEGEND_LINE, LEGEND_COLUMNS = 0.165, 4
 
 
 def predicted_figure(report: PredictionReport, table: pd.DataFrame, scores: pd.DataFrame) -> dict[str, bytes]:
-    """Our out-of-fold predictions in grouped folds against the true scores; with more than 12 tasks, the 12 with the most encoders.
+    """Our out-of-fold predictions in grouped folds against the true scores; with more than 12 tasks, the 12 with the
+    most encoders.
 
     Args:
         table: the map: name, family.
@@ -36,7 +37,9 @@ def predicted_figure(report: PredictionReport, table: pd.DataFrame, scores: pd.D
     tasks = _most_encoders(tasks_of(report, scores["task"]), rows)
     looks = family_looks(table)
     metrics = scores.dropna(subset=["metric"]).drop_duplicates("task").set_index("task")["metric"]
-    correlations = pick(report.metrics, predictor="ours", scheme="grouped", metric="spearman").set_index("task")["value"]
+    correlations = pick(report.metrics, predictor="ours", scheme="grouped", metric="spearman").set_index("task")[
+        "value"
+    ]
     handles, texts = family_handles(rows["family"], looks)
     with style():
         figure, panels = _grid(len(tasks), -(-len(texts) // LEGEND_COLUMNS))
@@ -44,8 +47,18 @@ def predicted_figure(report: PredictionReport, table: pd.DataFrame, scores: pd.D
         for task, axes in zip(tasks, panels, strict=True):
             _panel(axes, rows[rows["task"] == task], looks)
             _name(axes, task, metrics.get(task), correlations.get(task))
-        figure.legend(handles, texts, loc="lower center", bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()), ncols=LEGEND_COLUMNS,
-                      frameon=False, handletextpad=0.2, columnspacing=1.5, borderpad=0, borderaxespad=0)  # fmt: skip
+        figure.legend(
+            handles,
+            texts,
+            loc="lower center",
+            bbox_to_anchor=(0.5, 0.26 / figure.get_figheight()),
+            ncols=LEGEND_COLUMNS,
+            frameon=False,
+            handletextpad=0.2,
+            columnspacing=1.5,
+            borderpad=0,
+            borderaxespad=0,
+        )
         footnote(figure, _remarks(report, rows, tasks))
         return render(figure, "predicted")
 
@@ -60,7 +73,10 @@ def _most_encoders(tasks: list[str], rows: pd.DataFrame) -> list[str]:
 def _facts(rows: pd.DataFrame, report: PredictionReport) -> str:
     nominal = report.coverage["nominal"].iloc[0] if len(report.coverage) else None
     told = f" · lines: intervals of {nominal:.0%}" if nominal else ""
-    return f"{counted(rows['encoder'].nunique(), 'encoder')}, each predicted from encoders of other groups (out of fold){told}"
+    return (
+        f"{counted(rows['encoder'].nunique(), 'encoder')}, each predicted from encoders of other groups (out of "
+        f"fold){told}"
+    )
 
 
 def _remarks(report: PredictionReport, rows: pd.DataFrame, tasks: list[str]) -> str:
@@ -103,9 +119,19 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) ->
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.plot([low, high], [low, high], lw=0.6, color=PALE, zorder=2)
     ends = rows[np.isfinite(rows[["low", "high"]]).all(axis=1)]
-    axes.vlines(ends["score"], ends["low"].clip(low, high), ends["high"].clip(low, high), color="#BBBBBB", lw=0.4, alpha=0.45, zorder=1)
+    axes.vlines(
+        ends["score"],
+        ends["low"].clip(low, high),
+        ends["high"].clip(low, high),
+        color="#BBBBBB",
+        lw=0.4,
+        alpha=0.45,
+        zorder=1,
+    )
     size = float(np.clip(2500 / max(len(rows), 1), 5, 24)) * axes.get_position().width * WIDTH / 2
-    for depth, family in enumerate(sorted(set(rows["family"]), key=lambda family: list(looks).index(family) if family in looks else -1)):
+    for depth, family in enumerate(
+        sorted(set(rows["family"]), key=lambda family: list(looks).index(family) if family in looks else -1)
+    ):
         members, (colour, marker) = rows[rows["family"] == family], looks.get(family, REST)
         look = {"c": colour, "marker": marker, "linewidths": 0.25, "edgecolors": "white", "zorder": 3 + 0.01 * depth}
         axes.scatter(members["score"], members["predicted"], s=size, **look)
@@ -115,10 +141,20 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) ->
 
 
 def _name(axes: Axes, task: str, metric: str | None, correlation: float | None) -> None:
-    """Task above the panel, its metric below the name where there is room, the Spearman in the upper left, where few points are."""
+    """Task above the panel, its metric below the name where there is room, the Spearman in the upper left, where few
+    points are."""
     side = axes.get_position().width * WIDTH
     axes.set_title(plain(task, int(side / 0.062)), fontsize=7, fontweight="bold", loc="left", pad=3)
     told = [f"Spearman {correlation:.2f}"] if correlation is not None and np.isfinite(correlation) else []
     told += [plain(metric, int(side / 0.075))] if metric else []
     box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
-    axes.text(0.03, 0.97, "\n".join(told), transform=axes.transAxes, fontsize=6, va="top", zorder=6, bbox=box if told else None)
+    axes.text(
+        0.03,
+        0.97,
+        "\n".join(told),
+        transform=axes.transAxes,
+        fontsize=6,
+        va="top",
+        zorder=6,
+        bbox=box if told else None,
+    )

@@ -1,14 +1,15 @@
-"""The predictions as figures: PNG and SVG, the same bytes for the same tables. See qre.figures.style for what all figures share."""
+"""The predictions as figures: PNG and SVG, the same bytes for the same tables. See qre.figures.style for what all
+figures share."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from qre.prediction import PredictionReport
 from qre.figures.correlation import spearman_figure
 from qre.figures.epsilon import epsilon_figure
 from qre.figures.predicted import predicted_figure
 from qre.figures.quality import quality_figure
+from qre.prediction import PredictionReport
 
 __all__ = ["epsilon_figure", "predicted_figure", "prediction_figures", "quality_figure", "spearman_figure"]
 

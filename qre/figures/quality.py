@@ -8,12 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qre.figures.style import LONGEST_FAMILY, MOST_FAMILIES, PALE, footnote, frame, heading, marker_size, new_figure, plain, render, style
-from qre.figures.labels import label_points
-from qre.prediction import PredictionReport
-from qre.figures.looks import tidy
-from qre.prediction.words import pick
 from qre.counted import counted
+from qre.figures.labels import label_points
+from qre.figures.looks import tidy
+from qre.figures.style import (
+    LONGEST_FAMILY,
+    MOST_FAMILIES,
+    PALE,
+    footnote,
+    frame,
+    heading,
+    marker_size,
+    new_figure,
+    plain,
+    render,
+    style,
+)
+from qre.prediction import PredictionReport
+from qre.prediction.words import pick
 
 COLOUR_MAP = "viridis_r"  # perceptually uniform; a large error is dark, and stands out on white
 UNSCORED = "#DDDDDD"
@@ -21,7 +33,8 @@ LABELS = 10  # of the encoders that are predicted worst
 
 
 def encoder_errors(report: PredictionReport) -> pd.Series:
-    """Absolute error of our predictions in grouped folds, in units of the standard deviation of each task's scores, averaged over tasks.
+    """Absolute error of our predictions in grouped folds, in units of the standard deviation of each task's scores,
+    averaged over tasks.
 
     Returns:
         encoder name -> error; encoders without scores are not in it.
@@ -52,29 +65,51 @@ def quality_figure(report: PredictionReport, table: pd.DataFrame) -> dict[str, b
         _by_family(figure, table[known]["family"], errors[known])
         worst = np.flatnonzero(known)[np.argsort(-errors[known], kind="stable")]
         label_points(axes, table, worst[:LABELS].tolist(), LABELS)
-        footnote(figure, f"Named: encoders that are predicted worst. t-SNE: nearness has a meaning; axes and scale have none.{stretch}")
+        footnote(
+            figure,
+            f"Named: encoders that are predicted worst. t-SNE: nearness has a meaning; axes and scale have "
+            f"none.{stretch}",
+        )
         return render(figure, "quality_map")
 
 
 def _facts(known: np.ndarray) -> str:
     grey = f" · {(~known).sum():,} without scores in grey" if not known.all() else ""
-    return f"{counted(int(known.sum()), 'encoder')} by error of prediction: 1 = as far off as scores are spread, 0 = exact{grey}"
+    return (
+        f"{counted(int(known.sum()), 'encoder')} by error of prediction: 1 = as far off as scores are spread, 0 = "
+        f"exact{grey}"
+    )
 
 
 def _points(figure: Figure, axes: Axes, table: pd.DataFrame, errors: np.ndarray) -> None:
     known, size = np.isfinite(errors), marker_size(len(table))
-    axes.scatter(*table.loc[~known, ["x", "y"]].to_numpy().T, s=size, c=UNSCORED, linewidths=0.3, edgecolors="white", zorder=2.8)
+    axes.scatter(
+        *table.loc[~known, ["x", "y"]].to_numpy().T, s=size, c=UNSCORED, linewidths=0.3, edgecolors="white", zorder=2.8
+    )
     if not known.any():
         return
     top = max(float(np.quantile(errors[known], 0.98)), 1e-9)  # one encoder far off leaves the others their colours
     order = np.flatnonzero(known)[np.argsort(errors[known], kind="stable")]  # the worst are not covered
     points = axes.scatter(
-        *table.iloc[order][["x", "y"]].to_numpy().T, c=errors[order], s=size, cmap=COLOUR_MAP, vmin=0, vmax=top,
-        linewidths=0.25, edgecolors="#888888", zorder=3,
-    )  # fmt: skip
+        *table.iloc[order][["x", "y"]].to_numpy().T,
+        c=errors[order],
+        s=size,
+        cmap=COLOUR_MAP,
+        vmin=0,
+        vmax=top,
+        linewidths=0.25,
+        edgecolors="#888888",
+        zorder=3,
+    )
     figure.text(0.745, 0.885, "mean absolute error\nin units of the task's spread", fontsize=7, va="top")
     extend = "max" if errors[known].max() > top else "neither"
-    bar = figure.colorbar(points, cax=figure.add_axes((0.745, 0.805, 0.225, 0.016)), orientation="horizontal", ticks=MaxNLocator(4), extend=extend)
+    bar = figure.colorbar(
+        points,
+        cax=figure.add_axes((0.745, 0.805, 0.225, 0.016)),
+        orientation="horizontal",
+        ticks=MaxNLocator(4),
+        extend=extend,
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
@@ -94,10 +129,27 @@ def _by_family(figure: Figure, families: pd.Series, errors: np.ndarray) -> None:
         low, median, high = quarters[family]
         axes.hlines(line, low, high, color="#BBBBBB", lw=2, zorder=2)
         axes.plot(median, line, "o", ms=3, color="black", zorder=3)
-        axes.text(-0.08, line, plain(family, LONGEST_FAMILY - 4), transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=5.8)
-    axes.set(ylim=(len(shown) - 0.5, -0.5), yticks=[], xlim=(0, 1.08 * max(float(q[2]) for q in quarters.values()) or 1.0))
+        axes.text(
+            -0.08,
+            line,
+            plain(family, LONGEST_FAMILY - 4),
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=5.8,
+        )
+    axes.set(
+        ylim=(len(shown) - 0.5, -0.5), yticks=[], xlim=(0, 1.08 * max(float(q[2]) for q in quarters.values()) or 1.0)
+    )
     tidy(axes, "x")
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(2))
     if len(counts) > len(shown):
-        figure.text(0.745, 0.69 - height, f"the {len(shown)} largest of {len(counts)} families", fontsize=5.8, va="top", color=PALE)
+        figure.text(
+            0.745,
+            0.69 - height,
+            f"the {len(shown)} largest of {len(counts)} families",
+            fontsize=5.8,
+            va="top",
+            color=PALE,
+        )

@@ -1,8 +1,10 @@
 """What all figures share: PNG (300 dpi) and SVG for print, the same bytes for the same numbers.
 
-Families differ by colour and by marker: the colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart, and the
-markers still do in a greyscale print. Names come from strangers: they are never read as mathtext, and characters that the font of
-matplotlib lacks are drawn as boxes. The object-oriented API only: no pyplot figure, no global state left behind.
+Families differ by colour and by marker: the colours are those of Okabe and Ito (2008), which colour-blind readers can
+    tell apart, and the
+markers still do in a greyscale print. Names come from strangers: they are never read as mathtext, and characters that
+the font of matplotlib lacks are drawn as boxes. The object-oriented API only: no pyplot figure, no global state left
+behind.
 """
 
 from __future__ import annotations
@@ -21,12 +23,26 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
-# Okabe-Ito without yellow (too light for a small marker on white) and black (kept for text), and Tol's wine as a dark seventh
+# Okabe-Ito without yellow (too light for a small marker on white) and black (kept for text), and Tol's wine as a dark
+# seventh
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#882255")
-MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", "p", ">")  # 7 colours and 10 markers, both moving on: 70 families before one repeats
+MARKERS = (
+    "o",
+    "^",
+    "s",
+    "D",
+    "v",
+    "P",
+    "X",
+    "<",
+    "p",
+    ">",
+)  # 7 colours and 10 markers, both moving on: 70 families before one repeats
 GREY, INK, PALE = "#9A9A9A", "#222222", "#666666"
 MOST_FAMILIES = 20  # with more, the smallest are drawn together
-MOST_STRETCH = 3  # maps are often long and flat: the short side is drawn larger, and the figure says so, but no more than this
+MOST_STRETCH = (
+    3  # maps are often long and flat: the short side is drawn larger, and the figure says so, but no more than this
+)
 LONGEST_NAME, LONGEST_FAMILY = 40, 26
 DPI = 300
 STYLE = {
@@ -44,7 +60,8 @@ STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """matplotlib's own defaults with STYLE over them, whatever the machine's matplotlibrc says; the old settings return at the end."""
+    """matplotlib's own defaults with STYLE over them, whatever the machine's matplotlibrc says; the old settings return
+    at the end."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -69,7 +86,8 @@ def footnote(figure: Figure, text: str, line: int = 0) -> None:
 
 
 def fitted(figure: Figure, x: float, y: float, text: str, size: float, right: float = 0.98, **look) -> Text:
-    """A line of text from x on (of the figure, 0 to 1), at most to `right`: a little smaller where it is longer, then with an ellipsis in its middle."""
+    """A line of text from x on (of the figure, 0 to 1), at most to `right`: a little smaller where it is longer, then
+    with an ellipsis in its middle."""
     room = (right - x) * figure.bbox.width
     size *= float(np.clip(room / max(width_of(figure, text, size, **look), 1e-9), 0.8, 1))
     return figure.text(x, y, shortened(figure, text, room, size, **look), fontsize=size, va="center", **look)
@@ -103,7 +121,8 @@ def render(figure: Figure, stem: str) -> dict[str, bytes]:
 
 
 def plain(text: str, longest: int) -> str:
-    """Text on one line that the font can draw: control characters become spaces, unknown ones boxes, a long middle an ellipsis.
+    """Text on one line that the font can draw: control characters become spaces, unknown ones boxes, a long middle an
+    ellipsis.
 
     The middle, as both ends of a name tell it apart: the model in front, the transform at the back.
     """
@@ -112,7 +131,7 @@ def plain(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     head = max(0, longest - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (longest - 1 - head):]}"
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
 @cache
@@ -123,7 +142,8 @@ def _drawable() -> frozenset[int]:
 
 
 def frame(axes: Axes, table: pd.DataFrame) -> str:
-    """Limits with a margin for labels, no ticks, no frame; returns a remark where the two axes are drawn at different scales."""
+    """Limits with a margin for labels, no ticks, no frame; returns a remark where the two axes are drawn at different
+    scales."""
     box = axes.get_window_extent()
     low, high = table[["x", "y"]].min().to_numpy(), table[["x", "y"]].max().to_numpy()
     spans = np.maximum(high - low, 1e-9 * np.abs(high).max() + 1e-9)

@@ -17,7 +17,9 @@ class NeighboursMean:
     def __init__(self, distances: np.ndarray):
         self._distances = distances
 
-    def predict(self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, None, list[dict]]:
+    def predict(
+        self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[np.ndarray, None, list[dict]]:
         """See KernelRegression.predict; no intervals."""
         inside = self._distances[np.ix_(train, train)].copy()
         same = groups[:, None] == groups

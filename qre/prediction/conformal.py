@@ -1,11 +1,13 @@
 """Conformal intervals and p-values over groups, or over the coarser kinds.
 
-Encoders of one group are alike, so they are not exchangeable with encoders of a new group; groups are. Every group gets one vote, shared by its
-members (hierarchical conformal prediction: Lee, Barber and Willett 2023, arXiv 2306.06342). Where every encoder is a group of its own this is
-ordinary conformal prediction. Residuals come divided by what grows away from the known (normalised conformal prediction: Papadopoulos, Gammerman
-and Vovk 2008), so that intervals are wide where little is known.
+Encoders of one group are alike, so they are not exchangeable with encoders of a new group; groups are. Every group gets
+one vote, shared by its members (hierarchical conformal prediction: Lee, Barber and Willett 2023, arXiv 2306.06342).
+Where every encoder is a group of its own this is ordinary conformal prediction. Residuals come divided by what grows
+away from the known (normalised conformal prediction: Papadopoulos, Gammerman and Vovk 2008), so that intervals are wide
+where little is known.
 
-What is exchangeable decides what is promised: over groups, an interval holds for a new group of the kinds that are known; over kinds, for a new kind.
+What is exchangeable decides what is promised: over groups, an interval holds for a new group of the kinds that are
+known; over kinds, for a new kind.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from qre.prediction.folds import group_numbers
 
 
 def group_votes(groups: np.ndarray) -> np.ndarray:
-    """Weight of each row (N,): 1/(G + 1) to each of G groups, in equal parts; the new encoder's own group holds the rest."""
+    """Weight of each row (N,): 1/(G + 1) to each of G groups, in equal parts; the new encoder's own group holds the
+    rest."""
     numbers = group_numbers(groups)
     sizes = np.bincount(numbers)
     return 1.0 / ((len(sizes) + 1) * sizes[numbers])
@@ -63,7 +66,8 @@ def conformal_quantile(residuals: np.ndarray, groups: np.ndarray, coverage: floa
 
 
 def conformal_p_values(strangeness: np.ndarray, groups: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """How common it is among known groups to be as strange as each new encoder: small where it is unlike all that is known.
+    """How common it is among known groups to be as strange as each new encoder: small where it is unlike all that is
+    known.
 
     Args:
         strangeness: of the known encoders, each measured without its own group, (N,).
@@ -71,7 +75,8 @@ def conformal_p_values(strangeness: np.ndarray, groups: np.ndarray, new: np.ndar
         new: strangeness of the new encoders, (M,).
 
     Returns:
-        (M,), between 1/(G + 1) and 1; at most p with probability at most p for an encoder of a group drawn like the others.
+        (M,), between 1/(G + 1) and 1; at most p with probability at most p for an encoder of a group drawn like the
+        others.
     """
     votes = group_votes(groups)
     return 1.0 - votes.sum() + (strangeness[None, :] >= np.asarray(new)[:, None]) @ votes

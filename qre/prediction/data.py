@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.prediction.folds import Block, blocks, group_numbers
 from qre.errors import UserError
+from qre.prediction.folds import Block, blocks, group_numbers
 
-# by the parts of a metric's name, such as max_ap, ndcg_at_10, top_1_accuracy: these are from 0 to 1, all others from -1 to 1, as every score of MTEB
-UNIT_METRICS = "accuracy acc ap f1 v_measure nmi ndcg map mrr lrap recall precision hit_rate homogeneity completeness".split()
+# by the parts of a metric's name, such as max_ap, ndcg_at_10, top_1_accuracy: these are from 0 to 1, all others from -1
+# to 1, as every score of MTEB
+UNIT_METRICS = (
+    "accuracy acc ap f1 v_measure nmi ndcg map mrr lrap recall precision hit_rate homogeneity completeness".split()
+)
 SIGNED_METRICS = re.compile("spearman|pearson|kendall|mcc|matthews|p_mrr|nauc")
 FEWEST_KINDS = 3  # to leave one out: what is left must be more than one
 FEWEST_GROUPS = 12  # nine groups are needed for an interval of 90 %, and a fold takes some away
@@ -42,8 +45,8 @@ class PredictionSettings(BaseModel):
 
 
 def score_ranges(metrics: Sequence[str], scores: np.ndarray) -> np.ndarray:
-    """Least and greatest possible score of each task, (T, 2), by the name of its metric; infinite where scores (N, T) lie outside: then it is told in
-    other units, such as percent."""
+    """Least and greatest possible score of each task, (T, 2), by the name of its metric; infinite where scores (N, T)
+    lie outside: then it is told in other units, such as percent."""
     ranges = np.tile([-np.inf, np.inf], (len(metrics), 1))
     for task, metric in enumerate(metrics):
         name = "_" + re.sub(r"[^a-z0-9]+", "_", str(metric).lower()) + "_"
@@ -87,23 +90,34 @@ class PredictionData:
 
     def __post_init__(self):
         tables = {
-            **{f"features {name!r}": matrix for name, matrix in self.features.items()}, "scores": self.scores, "groups": self.groups,
-            "kinds": self.kinds, "dimension": self.dimension, "parameters": self.parameters, "spectra": self.spectra, "sketches": self.sketches,
-        }  # fmt: skip
+            **{f"features {name!r}": matrix for name, matrix in self.features.items()},
+            "scores": self.scores,
+            "groups": self.groups,
+            "kinds": self.kinds,
+            "dimension": self.dimension,
+            "parameters": self.parameters,
+            "spectra": self.spectra,
+            "sketches": self.sketches,
+        }
         for name, table in tables.items():
             if len(table) != len(self.encoders):
                 raise UserError(f"prediction: {name} of {len(table)} encoders where {len(self.encoders)} are named")
         if not self.features:
             raise UserError("prediction: no features; give at least one feature set")
         if self.scores.shape != (len(self.encoders), len(self.tasks)):
-            raise UserError(f"prediction: scores of shape {self.scores.shape} for {len(self.encoders)} encoders and {len(self.tasks)} tasks")
+            raise UserError(
+                f"prediction: scores of shape {self.scores.shape} for {len(self.encoders)} encoders and "
+                f"{len(self.tasks)} tasks"
+            )
         for name in (*(name for name in tables if name.startswith("features")), "spectra", "sketches"):
             bad = ~np.isfinite(tables[name]).all(axis=1)
             if bad.any():
                 raise UserError(f"prediction: NaN or Inf in the {name} of encoder {self.encoders[int(bad.argmax())]!r}")
         if self.ranges.shape != (len(self.tasks), 2):
             raise UserError(f"prediction: ranges of shape {self.ranges.shape} for {len(self.tasks)} tasks")
-        if len(np.unique(np.stack([group_numbers(self.groups), group_numbers(self.kinds)]), axis=1).T) > len(np.unique(self.groups)):
+        if len(np.unique(np.stack([group_numbers(self.groups), group_numbers(self.kinds)]), axis=1).T) > len(
+            np.unique(self.groups)
+        ):
             raise UserError("prediction: encoders of one group are of several kinds; kinds are coarser than groups")
         if np.isinf(self.scores).any():
             row, column = np.argwhere(np.isinf(self.scores))[0]
@@ -119,13 +133,23 @@ class PredictionData:
         fewest = max(FEWEST_GROUPS, folds)
         for block in blocks(self.scores):
             count = len(np.unique(self.groups[block.rows]))
-            constant = np.ptp(self.scores[np.ix_(block.rows, block.columns)], axis=0) == 0 if len(block.rows) else np.ones(len(block.columns), bool)
+            constant = (
+                np.ptp(self.scores[np.ix_(block.rows, block.columns)], axis=0) == 0
+                if len(block.rows)
+                else np.ones(len(block.columns), bool)
+            )
             for column in block.columns:
                 if count < fewest:
-                    notes.append(f"{self.tasks[column]}: not predicted; scores of {count} group{'' if count == 1 else 's'} of encoders, and {fewest} are needed")
+                    notes.append(
+                        f"{self.tasks[column]}: not predicted; scores of {count} group{'' if count == 1 else 's'} of "
+                        f"encoders, and {fewest} are needed"
+                    )
             if count < fewest:
                 continue
-            notes += [f"{self.tasks[column]}: not predicted; all its scores are the same" for column in block.columns[constant]]
+            notes += [
+                f"{self.tasks[column]}: not predicted; all its scores are the same"
+                for column in block.columns[constant]
+            ]
             if not constant.all():
                 usable.append(Block(block.rows, block.columns[~constant]))
         if not usable:

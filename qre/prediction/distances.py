@@ -14,7 +14,8 @@ SAME_LEVEL = 1e-2  # relative difference of two sums
 
 
 def squared_distances(first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
-    """Squared Euclidean distances of rows (M, n) to rows (N, n), or of rows to each other: (M, N), float64, non-negative."""
+    """Squared Euclidean distances of rows (M, n) to rows (N, n), or of rows to each other: (M, N), float64,
+    non-negative."""
     own = second is None
     second = first if own else second
     middle = second.mean(axis=0)  # distances are unchanged by it, and their rounding is far smaller
@@ -26,9 +27,11 @@ def squared_distances(first: np.ndarray, second: np.ndarray | None = None) -> np
 
 
 def profile_terms(name: str, first: np.ndarray, second: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """The two distances of a feature set: of the profiles, 2(1 - correlation) of two feature vectors, and of their sums, the QRE, squared.
+    """The two distances of a feature set: of the profiles, 2(1 - correlation) of two feature vectors, and of their
+    sums, the QRE, squared.
 
-    A profile says which sentences an encoder makes much of; the sum says how even its spectrum is, and its scale would drown the profile.
+    A profile says which sentences an encoder makes much of; the sum says how even its spectrum is, and its scale would
+    drown the profile.
     """
     profiles, levels = zip(*(_profile(matrix) for matrix in (first, second) if matrix is not None), strict=True)
     return {name: squared_distances(*profiles), f"{name} level": squared_distances(*levels)}
@@ -46,8 +49,10 @@ def profile_candidates(names: Sequence[str], also: Sequence[str] = ()) -> tuple[
     """Each feature set alone, and all of them together, with every width; the terms of `also` are in all of them."""
     choices = [[name] for name in names] + ([list(names)] if len(names) > 1 else [])
     return tuple(
-        Candidate((*(term for name in sets for term in (name, f"{name} level")), *also), width) for sets in choices for width in WIDTHS
-    )  # fmt: skip
+        Candidate((*(term for name in sets for term in (name, f"{name} level")), *also), width)
+        for sets in choices
+        for width in WIDTHS
+    )
 
 
 def single_candidates(name: str) -> tuple[Candidate, ...]:
@@ -56,7 +61,8 @@ def single_candidates(name: str) -> tuple[Candidate, ...]:
 
 
 def attribute_columns(dimension: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """log dimension, log parameter count, and whether each is known, (N, 4): each column of unit variance where it varies."""
+    """log dimension, log parameter count, and whether each is known, (N, 4): each column of unit variance where it
+    varies."""
     columns = []
     for values in (dimension, parameters):
         known = np.isfinite(values) & (values > 0)
@@ -73,7 +79,8 @@ def spectrum_columns(spectra: np.ndarray) -> np.ndarray:
 
 
 def near_copies(features: np.ndarray, groups: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of encoders of different groups that are nearly one, nearest first: groups that a fold should have kept together.
+    """Pairs of encoders of different groups that are nearly one, nearest first: groups that a fold should have kept
+    together.
 
     Args:
         features: (N, n).

@@ -1,7 +1,8 @@
 """Folds that keep groups whole, and blocks of tasks that share their encoders.
 
-Near-copies of one encoder (one layer and pooling with its transforms, one vectoriser with its dimensions) have nearly the same features and nearly
-the same scores. A split that puts one to each side measures memory, not prediction; grouped folds never do.
+Near-copies of one encoder (one layer and pooling with its transforms, one vectoriser with its dimensions) have nearly
+the same features and nearly the same scores. A split that puts one to each side measures memory, not prediction;
+grouped folds never do.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def joined(groups: np.ndarray, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
 def coarser(kinds: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Kinds (N,) as numbers, those that share a group (N,) made one: what no fold may part is of one origin."""
     first = {group: row for row, group in reversed(list(enumerate(groups.tolist())))}
-    return joined(kinds, ((first[group], row) for row, group in enumerate(groups.tolist()) if kinds[first[group]] != kinds[row]))
+    return joined(
+        kinds, ((first[group], row) for row, group in enumerate(groups.tolist()) if kinds[first[group]] != kinds[row])
+    )
 
 
 def grouped_folds(groups: np.ndarray, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -76,11 +79,12 @@ def grouped_folds(groups: np.ndarray, count: int, seed: int) -> Iterator[tuple[n
 
 
 def members(groups: np.ndarray) -> list[np.ndarray]:
-    """Row indices of the groups, those of one size in one array (groups of that size, size): what batched algebra wants."""
+    """Row indices of the groups, those of one size in one array (groups of that size, size): what batched algebra
+    wants."""
     numbers = group_numbers(groups)
     sizes = np.bincount(numbers)
     order, starts = np.argsort(numbers, kind="stable"), np.cumsum(sizes) - sizes
     return [
         np.stack([order[starts[group] : starts[group] + size] for group in np.flatnonzero(sizes == size)])
         for size in np.unique(sizes)
-    ]  # fmt: skip
+    ]

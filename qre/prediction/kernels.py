@@ -1,12 +1,14 @@
-"""Gaussian-process regression on distances between encoders; every choice made by leaving whole groups out, in closed form.
+"""Gaussian-process regression on distances between encoders; every choice made by leaving whole groups out, in closed
+form.
 
-The kernel of a candidate is a function of two encoders alone, so that a fold needs no features, only its part of the N x N distances: they are
-computed once, and shared by folds, tasks, repeats and permutations. With A = (K + s²I)⁻¹ the prediction of a group S by all others is
-y_S - A_SS⁻¹ (Ay)_S and its variance diag(A_SS⁻¹) (Rasmussen and Williams 2006, section 5.4.2, for groups): leave-group-out for the price of one
-eigendecomposition. Leaving out whole kinds is the same with larger blocks.
+The kernel of a candidate is a function of two encoders alone, so that a fold needs no features, only its part of the N
+x N distances: they are computed once, and shared by folds, tasks, repeats and permutations. With A = (K + s²I)⁻¹ the
+prediction of a group S by all others is y_S - A_SS⁻¹ (Ay)_S and its variance diag(A_SS⁻¹) (Rasmussen and Williams 2006,
+section 5.4.2, for groups): leave-group-out for the price of one eigendecomposition. Leaving out whole kinds is the same
+with larger blocks.
 
-Kernel and noise are chosen by groups, intervals are calibrated over kinds: what was not chosen by the kinds left out has residuals there that are not
-flattered by the choice.
+Kernel and noise are chosen by groups, intervals are calibrated over kinds: what was not chosen by the kinds left out
+has residuals there that are not flattered by the choice.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def kernel(candidate: Candidate, distances: Mapping[str, np.ndarray], medians: M
     return np.exp(sum(distances[name] * (scale / medians[name]) for name in candidate.terms)) + MEAN_VARIANCE
 
 
-def leave_group_out(eigen: tuple[np.ndarray, np.ndarray], y: np.ndarray, groups: Sequence[np.ndarray], noise: float) -> tuple[np.ndarray, np.ndarray]:
+def leave_group_out(
+    eigen: tuple[np.ndarray, np.ndarray], y: np.ndarray, groups: Sequence[np.ndarray], noise: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Predictions (N, T) of y (N, T) and their variances (N,), each encoder by those of other groups.
 
     Args:
@@ -79,10 +83,15 @@ def leave_group_out(eigen: tuple[np.ndarray, np.ndarray], y: np.ndarray, groups:
 
 
 def choose(
-    candidates: Sequence[Candidate], distances: Mapping[str, np.ndarray], medians: Mapping[str, float], y: np.ndarray, groups: np.ndarray,
+    candidates: Sequence[Candidate],
+    distances: Mapping[str, np.ndarray],
+    medians: Mapping[str, float],
+    y: np.ndarray,
+    groups: np.ndarray,
     kinds: np.ndarray,
-) -> Choice:  # fmt: skip
-    """Kernel and noise for each task: the least mean squared error of scores y (N, T) when each group (N,) in turn is left out."""
+) -> Choice:
+    """Kernel and noise for each task: the least mean squared error of scores y (N, T) when each group (N,) in turn is
+    left out."""
     rows = members(groups)
     best = np.full(y.shape[1], np.inf)
     candidate, noise, residuals = np.zeros(y.shape[1], dtype=int), np.zeros(y.shape[1]), np.zeros_like(y)
@@ -99,10 +108,16 @@ def choose(
 
 
 def _kind_residuals(
-    candidates: Sequence[Candidate], distances: Mapping[str, np.ndarray], medians: Mapping[str, float], y: np.ndarray,
-    rows: Sequence[np.ndarray], candidate: np.ndarray, noise: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """|y - prediction| / standard deviation with each kind (`rows`, from folds.members) left out, by the kernel and noise of each task, (N, T)."""
+    candidates: Sequence[Candidate],
+    distances: Mapping[str, np.ndarray],
+    medians: Mapping[str, float],
+    y: np.ndarray,
+    rows: Sequence[np.ndarray],
+    candidate: np.ndarray,
+    noise: np.ndarray,
+) -> np.ndarray:
+    """|y - prediction| / standard deviation with each kind (`rows`, from folds.members) left out, by the kernel and
+    noise of each task, (N, T)."""
     residuals = np.empty_like(y)
     for number in np.unique(candidate):
         eigen = np.linalg.eigh(kernel(candidates[number], distances, medians))
@@ -123,13 +138,19 @@ class KernelRegression:
         kinds: of all encoders, (N,).
     """
 
-    def __init__(self, distances: Mapping[str, np.ndarray], candidates: Sequence[Candidate], coverage: float, kinds: np.ndarray):
+    def __init__(
+        self, distances: Mapping[str, np.ndarray], candidates: Sequence[Candidate], coverage: float, kinds: np.ndarray
+    ):
         self._distances, self._candidates, self._coverage, self._kinds = distances, candidates, coverage, kinds
 
-    def predict(self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], list[dict]]:
-        """Predictions of the test rows (M, T), half the width of their intervals (M, T), and what was chosen for each task.
+    def predict(
+        self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], list[dict]]:
+        """Predictions of the test rows (M, T), half the width of their intervals (M, T), and what was chosen for each
+        task.
 
-        Intervals by what they are calibrated over: "groups"; "kinds", at no more than what the kinds of the training rows can promise.
+        Intervals by what they are calibrated over: "groups"; "kinds", at no more than what the kinds of the training
+        rows can promise.
 
         Args:
             train, test: row indices.
@@ -154,7 +175,8 @@ class KernelModel:
         medians: term -> median distance of the training encoders.
         mean, deviation: of the training scores, (T,).
         choice: kernel and noise, and the residuals of groups and of kinds left out.
-        quantile: of the residuals of kinds, (T,): half an interval is that many standard deviations. Infinite with too few kinds.
+        quantile: of the residuals of kinds, (T,): half an interval is that many standard deviations. Infinite with too
+            few kinds.
         y: standardised training scores, (N, T).
         inside: term -> distances of the training encoders, (N, N).
     """
@@ -170,18 +192,34 @@ class KernelModel:
 
     @classmethod
     def fit(
-        cls, inside: Mapping[str, np.ndarray], candidates: Sequence[Candidate], y: np.ndarray, groups: np.ndarray, kinds: np.ndarray, coverage: float
-    ) -> KernelModel:  # fmt: skip
+        cls,
+        inside: Mapping[str, np.ndarray],
+        candidates: Sequence[Candidate],
+        y: np.ndarray,
+        groups: np.ndarray,
+        kinds: np.ndarray,
+        coverage: float,
+    ) -> KernelModel:
         """Choose and fit for scores y (N, T) of encoders with these distances, groups and kinds (N,)."""
         mean, deviation = y.mean(axis=0), y.std(axis=0)
         deviation = np.where(deviation > 0, deviation, 1.0)
         y = (y - mean) / deviation
         medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
         choice = choose(candidates, inside, medians, y, groups, kinds)
-        return cls(tuple(candidates), medians, mean, deviation, choice, conformal_quantile(choice.kind_residuals, kinds, coverage), y, inside)
+        return cls(
+            tuple(candidates),
+            medians,
+            mean,
+            deviation,
+            choice,
+            conformal_quantile(choice.kind_residuals, kinds, coverage),
+            y,
+            inside,
+        )
 
     def predict(self, across: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions and their standard deviations in units of the scores, (M, T) each, of encoders with these distances (M, N) to the training encoders."""
+        """Predictions and their standard deviations in units of the scores, (M, T) each, of encoders with these
+        distances (M, N) to the training encoders."""
         count = len(next(iter(across.values())))
         predictions, deviations = np.empty((2, count, self.y.shape[1]))
         for number in np.unique(self.choice.candidates):
@@ -198,26 +236,43 @@ class KernelModel:
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays, and plain values for JSON; the distances follow from the features."""
         arrays = {
-            "mean": self.mean, "deviation": self.deviation, "quantile": self.quantile, "y": self.y,
-            "candidates": self.choice.candidates, "noises": self.choice.noises, "residuals": self.choice.residuals,
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "quantile": self.quantile,
+            "y": self.y,
+            "candidates": self.choice.candidates,
+            "noises": self.choice.noises,
+            "residuals": self.choice.residuals,
             "kind_residuals": self.choice.kind_residuals,
-        }  # fmt: skip
+        }
         kernels = [{"terms": list(candidate.terms), "width": candidate.width} for candidate in self.candidates]
         return arrays, {"candidates": kernels, "medians": self.medians}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], plain: dict, inside: Mapping[str, np.ndarray]) -> KernelModel:
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], plain: dict, inside: Mapping[str, np.ndarray]
+    ) -> KernelModel:
         """The model that to_arrays took apart, given the distances of its training encoders."""
         candidates = tuple(Candidate(tuple(each["terms"]), each["width"]) for each in plain["candidates"])
         choice = Choice(arrays["candidates"], arrays["noises"], arrays["residuals"], arrays["kind_residuals"])
-        return cls(candidates, plain["medians"], arrays["mean"], arrays["deviation"], choice, arrays["quantile"], arrays["y"], inside)
+        return cls(
+            candidates,
+            plain["medians"],
+            arrays["mean"],
+            arrays["deviation"],
+            choice,
+            arrays["quantile"],
+            arrays["y"],
+            inside,
+        )
 
     def choices(self) -> list[dict]:
         """What was chosen, task by task, in plain values."""
         chosen = zip(self.choice.candidates, self.choice.noises, strict=True)
         return [
-            {"terms": list(self.candidates[number].terms), "width": self.candidates[number].width, "noise": float(s2)} for number, s2 in chosen
-        ]  # fmt: skip
+            {"terms": list(self.candidates[number].terms), "width": self.candidates[number].width, "noise": float(s2)}
+            for number, s2 in chosen
+        ]
 
 
 def _eigen(

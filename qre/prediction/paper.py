@@ -1,7 +1,10 @@
-"""The protocol of the paper: columns standardised, principal components, ElasticNet; its settings chosen by nested cross-validation.
+"""The protocol of the paper: columns standardised, principal components, ElasticNet; its settings chosen by nested
+cross-validation.
 
-The numbers are those of scikit-learn's TransformedTargetRegressor(Pipeline(StandardScaler, PCA, ElasticNet), StandardScaler) inside a
-GridSearchCV, but none of them iterates: principal components of the training rows are uncorrelated there, so that each ElasticNet coefficient
+The numbers are those of scikit-learn's TransformedTargetRegressor(Pipeline(StandardScaler, PCA, ElasticNet),
+StandardScaler) inside a
+GridSearchCV, but none of them iterates: principal components of the training rows are uncorrelated there, so that each
+    ElasticNet coefficient
 has a closed form, and all tasks, penalties and permutations share one eigendecomposition a fold.
 """
 
@@ -35,10 +38,12 @@ class Components:
 
 
 def principal_components(train: np.ndarray, test: np.ndarray, count: int) -> Components:
-    """Standardise by the training rows (N, n) and take their leading principal components, by the N x N Gram matrix: exact, since N << n.
+    """Standardise by the training rows (N, n) and take their leading principal components, by the N x N Gram matrix:
+    exact, since N << n.
 
-    The standardisation of columns is a fold's own, so the Gram matrix must be a fold's own too: about 2N²n operations, 0.04 s for 180 encoders
-    and 10,000 sentences on one core. It is the one cost that tasks, penalties and permutations share.
+    The standardisation of columns is a fold's own, so the Gram matrix must be a fold's own too: about 2N²n operations,
+    0.04 s for 180 encoders and 10,000 sentences on one core. It is the one cost that tasks, penalties and permutations
+    share.
     """
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 0)
@@ -73,7 +78,9 @@ class PaperProtocol:
     def __init__(self, features: np.ndarray, inner_folds: int, seed: int):
         self._features, self._inner_folds, self._seed = features, inner_folds, seed
 
-    def predict(self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, None, list[dict]]:
+    def predict(
+        self, train: np.ndarray, test: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[np.ndarray, None, list[dict]]:
         """Predictions of the test rows, (M, T), no intervals, and the settings chosen for each task.
 
         Args:
@@ -91,9 +98,11 @@ class PaperProtocol:
             tasks = best == np.ravel_multi_index(at, losses.shape[:3])
             predictions[:, tasks] = predicted[:, tasks]
         chosen = np.array(np.unravel_index(best, losses.shape[:3])).T
-        return predictions, None, [
-            {"components": COMPONENTS[c], "penalty": float(PENALTIES[p]), "ratio": RATIOS[r]} for c, p, r in chosen
-        ]  # fmt: skip
+        return (
+            predictions,
+            None,
+            [{"components": COMPONENTS[c], "penalty": float(PENALTIES[p]), "ratio": RATIOS[r]} for c, p, r in chosen],
+        )
 
     def _grid(self, train: np.ndarray, test: np.ndarray, y: np.ndarray):
         """Index in the losses and predictions (M, T) of every setting."""

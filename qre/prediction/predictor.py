@@ -1,4 +1,5 @@
-"""The fitted predictor: scores of encoders that were never benchmarked, with intervals, and how far they are from all that is known."""
+"""The fitted predictor: scores of encoders that were never benchmarked, with intervals, and how far they are from all
+that is known."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qre.errors import UserError
 from qre.prediction.conformal import conformal_p_values, interval
 from qre.prediction.data import FEWEST_KINDS, PredictionData, PredictionSettings
 from qre.prediction.distances import profile_candidates, profile_terms, squared_distances
 from qre.prediction.folds import Block, group_numbers
 from qre.prediction.kernels import KernelModel
-from qre.errors import UserError
 from qre.schemas import newer
 
 SCHEMA = 2
@@ -24,11 +25,13 @@ class Prediction:
     """Of M new encoders and T tasks; NaN where a task could not be fitted.
 
     Attributes:
-        mean, low, high: (M, T), in units of the scores; low to high holds the score of an encoder of a new kind with the predictor's coverage. NaN and
-            infinite where too few kinds are known for it: then the score cannot be predicted from this map.
+        mean, low, high: (M, T), in units of the scores; low to high holds the score of an encoder of a new kind with
+            the predictor's coverage. NaN and infinite where too few kinds are known for it: then the score cannot be
+            predicted from this map.
         kinds: of how many the scores of each task are known, (T,).
-        familiarity: (M,), from 0 to K/(K + 1): the share of known kinds that, left out, stand further between the others than this encoder does. An
-            encoder of a new kind reaches f with probability 1 - f at most; NaN where there are too few kinds to leave one out.
+        familiarity: (M,), from 0 to K/(K + 1): the share of known kinds that, left out, stand further between the
+            others than this encoder does. An encoder of a new kind reaches f with probability 1 - f at most; NaN where
+            there are too few kinds to leave one out.
         nearest: names of the nearest known encoders, M.
     """
 
@@ -100,7 +103,9 @@ class Predictor:
         """Prediction.familiarity and index of the nearest known encoder, (M,) each."""
         inside = _terms(self.tables, self.tables)
         medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
-        profiles = list(self.tables)  # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
+        profiles = list(
+            self.tables
+        )  # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
         known, new = (sum(terms[name] / medians[name] for name in profiles) for terms in (inside, across))
         nearest = sum(across[name] / medians[name] for name in across).argmin(axis=1)
         if len(np.unique(self.kinds)) < FEWEST_KINDS:
@@ -114,21 +119,39 @@ class Predictor:
     def _check(self, tables: Mapping[str, np.ndarray]) -> None:
         for name, known in self.tables.items():
             if name not in tables:
-                raise UserError(f"prediction: {name!r} is missing; this predictor was fitted on {', '.join(self.tables)}")
+                raise UserError(
+                    f"prediction: {name!r} is missing; this predictor was fitted on {', '.join(self.tables)}"
+                )
             if tables[name].ndim != 2 or tables[name].shape[1] != known.shape[1]:
-                raise UserError(f"prediction: {name!r} of shape {tables[name].shape}; (M, {known.shape[1]}) is what this predictor was fitted on")
+                raise UserError(
+                    f"prediction: {name!r} of shape {tables[name].shape}; (M, {known.shape[1]}) is what this "
+                    f"predictor was fitted on"
+                )
             if not np.isfinite(tables[name]).all():
                 raise UserError(f"prediction: NaN or Inf in {name!r}")
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays, and plain values for JSON: all that from_arrays needs."""
         arrays = {f"table/{name}": table for name, table in self.tables.items()} | {
-            "scores": self.scores, "groups": self.groups, "kinds": self.kinds, "ranges": self.ranges,
-        }  # fmt: skip
-        meta = {"schema": SCHEMA, "coverage": self.coverage, "tasks": list(self.tasks), "encoders": list(self.encoders), "notes": list(self.notes), "models": []}
+            "scores": self.scores,
+            "groups": self.groups,
+            "kinds": self.kinds,
+            "ranges": self.ranges,
+        }
+        meta = {
+            "schema": SCHEMA,
+            "coverage": self.coverage,
+            "tasks": list(self.tasks),
+            "encoders": list(self.encoders),
+            "notes": list(self.notes),
+            "models": [],
+        }
         for number, (block, model) in enumerate(self.models):
             own, plain = model.to_arrays()
-            arrays |= {f"model/{number}/{name}": array for name, array in {**own, "rows": block.rows, "columns": block.columns}.items()}
+            arrays |= {
+                f"model/{number}/{name}": array
+                for name, array in {**own, "rows": block.rows, "columns": block.columns}.items()
+            }
             meta["models"].append(plain)
         return arrays, meta
 
@@ -142,7 +165,10 @@ class Predictor:
         if type(meta.get("schema")) is int and meta["schema"] > SCHEMA:
             raise newer("the predictor", meta["schema"], SCHEMA, "map")
         if meta.get("schema") != SCHEMA:
-            raise UserError(f"prediction: a predictor of schema {meta.get('schema')}, and this version reads {SCHEMA}; make the atlas again")
+            raise UserError(
+                f"prediction: a predictor of schema {meta.get('schema')}, and this version reads {SCHEMA}; make the "
+                f"atlas again"
+            )
         tables = {name.removeprefix("table/"): array for name, array in arrays.items() if name.startswith("table/")}
         inside, models = _terms(tables, tables), []
         for number, plain in enumerate(meta["models"]):
@@ -151,9 +177,17 @@ class Predictor:
             block = Block(own.pop("rows"), own.pop("columns"))
             models.append((block, KernelModel.from_arrays(own, plain, _part(inside, block.rows))))
         return cls(
-            tables, arrays["scores"], tuple(meta["tasks"]), tuple(meta["encoders"]), arrays["groups"], arrays["kinds"], arrays["ranges"],
-            meta["coverage"], tuple(meta["notes"]), tuple(models),
-        )  # fmt: skip
+            tables,
+            arrays["scores"],
+            tuple(meta["tasks"]),
+            tuple(meta["encoders"]),
+            arrays["groups"],
+            arrays["kinds"],
+            arrays["ranges"],
+            meta["coverage"],
+            tuple(meta["notes"]),
+            tuple(models),
+        )
 
 
 def fit(data: PredictionData, settings: PredictionSettings, sketches: bool = True) -> Predictor:
@@ -169,20 +203,32 @@ def fit(data: PredictionData, settings: PredictionSettings, sketches: bool = Tru
     rows = np.flatnonzero(~np.isnan(data.scores).all(axis=1))
     at = np.full(len(data.encoders), -1)
     at[rows] = np.arange(len(rows))
-    tables = {name: matrix[rows] for name, matrix in data.features.items()} | ({SKETCH: data.sketches[rows]} if sketches else {})
+    tables = {name: matrix[rows] for name, matrix in data.features.items()} | (
+        {SKETCH: data.sketches[rows]} if sketches else {}
+    )
     inside = _terms(tables, tables)
     candidates = profile_candidates(tuple(data.features), [SKETCH] if sketches else [])
-    scores, groups, kinds, models = data.scores[rows], group_numbers(data.groups[rows]), group_numbers(data.kinds[rows]), []
+    scores, groups, kinds, models = (
+        data.scores[rows],
+        group_numbers(data.groups[rows]),
+        group_numbers(data.kinds[rows]),
+        [],
+    )
     for block in (Block(at[block.rows], block.columns) for block in usable):
         y = scores[np.ix_(block.rows, block.columns)]
-        model = KernelModel.fit(_part(inside, block.rows), candidates, y, groups[block.rows], kinds[block.rows], settings.coverage)
+        model = KernelModel.fit(
+            _part(inside, block.rows), candidates, y, groups[block.rows], kinds[block.rows], settings.coverage
+        )
         models.append((block, model))
     names = tuple(data.encoders[i] for i in rows)
-    return Predictor(tables, scores, data.tasks, names, groups, kinds, data.ranges, settings.coverage, notes, tuple(models))
+    return Predictor(
+        tables, scores, data.tasks, names, groups, kinds, data.ranges, settings.coverage, notes, tuple(models)
+    )
 
 
 def between_kinds(distances: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """How far between kinds encoders stand: distance to the nearest kind over that to the second nearest, (M,), from 0 (of the one) to 1 (of neither).
+    """How far between kinds encoders stand: distance to the nearest kind over that to the second nearest, (M,), from 0
+    (of the one) to 1 (of neither).
 
     Args:
         distances: squared, of the encoders to known ones, (M, N).

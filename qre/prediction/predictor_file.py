@@ -9,17 +9,19 @@ from collections.abc import Mapping
 import numpy as np
 import safetensors.numpy
 
-from qre.prediction.predictor import Predictor
 from qre.errors import UserError
+from qre.prediction.predictor import Predictor
 
 ENTRY = "predictor"  # of the metadata; the only one, since safetensors writes several in no fixed order
 
 
 def predictor_bytes(predictor: Predictor) -> bytes:
-    """The arrays of Predictor.to_arrays, and its plain values as one metadata entry. The same predictor gives the same bytes."""
+    """The arrays of Predictor.to_arrays, and its plain values as one metadata entry. The same predictor gives the same
+    bytes."""
     arrays, meta = predictor.to_arrays()
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    # safetensors sorts its tensors; the order of the tables is that in which distances are summed, and so moves last bits
+    # safetensors sorts its tensors; the order of the tables is that in which distances are summed, and so moves last
+    # bits
     record = {"meta": meta, "order": list(arrays)}
     return safetensors.numpy.save(arrays, {ENTRY: _canonical({**record, "sha256": _digest(record, arrays)})})
 
@@ -36,9 +38,13 @@ def read_predictor(raw: bytes) -> Predictor:
         record = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"][ENTRY])
         digest = record.pop("sha256")
     except Exception as error:  # a changed header can make the parser fail in any way
-        raise UserError(f"prediction: not a predictor, or damaged ({type(error).__name__}); make the atlas again") from error
+        raise UserError(
+            f"prediction: not a predictor, or damaged ({type(error).__name__}); make the atlas again"
+        ) from error
     if _digest(record, arrays) != digest:
-        raise UserError("prediction: the predictor is damaged (content does not match its checksum); make the atlas again")
+        raise UserError(
+            "prediction: the predictor is damaged (content does not match its checksum); make the atlas again"
+        )
     return Predictor.from_arrays({name: arrays[name] for name in record["order"]}, record["meta"])
 
 

@@ -1,4 +1,5 @@
-"""Every predictor over repeated folds, for the tasks of one block; permuted scores ride along, so that chance is measured by the same code."""
+"""Every predictor over repeated folds, for the tasks of one block; permuted scores ride along, so that chance is
+measured by the same code."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Runs:
         predicted: predictor -> repeat -> (M, T); in the first repeat as wide as the scores.
         intervals: repeat -> what our intervals are calibrated over, "groups" or "kinds" -> their ends, (2, M, T).
         kinds: number of each encoder's kind, (M,).
-        nominal: coverage of the intervals by what they are calibrated over; of those over kinds what the fewest kinds of a training part can promise.
+        nominal: coverage of the intervals by what they are calibrated over; of those over kinds what the fewest kinds
+            of a training part can promise.
         chosen: (repeat, fold, predictor, task of the block, what was chosen).
     """
 
@@ -66,23 +68,45 @@ class Runs:
 
 def fold_count(data: PredictionData, block: Block, scheme: str, settings: PredictionSettings) -> int:
     """How many folds a scheme has, over all its repeats."""
-    return min(KIND_FOLDS, len(np.unique(data.kinds[block.rows]))) if scheme == "kinds" else settings.repeats * settings.folds
+    return (
+        min(KIND_FOLDS, len(np.unique(data.kinds[block.rows])))
+        if scheme == "kinds"
+        else settings.repeats * settings.folds
+    )
 
 
 def out_of_fold(
-    data: PredictionData, block: Block, scheme: str, settings: PredictionSettings, predictors: Collection[str] = PREDICTORS,
+    data: PredictionData,
+    block: Block,
+    scheme: str,
+    settings: PredictionSettings,
+    predictors: Collection[str] = PREDICTORS,
     told: Callable[[], None] = lambda: None,
-) -> Runs:  # fmt: skip
-    """Predict every encoder of a block out of fold, `repeats` times, with kinds left out once; `told` is called after each fold."""
+) -> Runs:
+    """Predict every encoder of a block out of fold, `repeats` times, with kinds left out once; `told` is called after
+    each fold."""
     y, kinds = data.scores[np.ix_(block.rows, block.columns)], group_numbers(data.kinds[block.rows])
     rng = np.random.default_rng([settings.seed, 1])
     permutations = 0 if scheme == "kinds" else settings.permutations
     scores = np.hstack([y, *(y[rng.permutation(len(y))] for _ in range(permutations))])
     groups = np.arange(len(y)) if scheme == "ungrouped" else group_numbers(data.groups[block.rows])
     methods = {name: method for name, method in _methods(data, block, settings).items() if name in predictors}
-    runs = Runs(block, scheme, scores, [], [], {name: [] for name in methods}, [], kinds, _nominal(kinds, scheme, settings.coverage), [])
+    runs = Runs(
+        block,
+        scheme,
+        scores,
+        [],
+        [],
+        {name: [] for name in methods},
+        [],
+        kinds,
+        _nominal(kinds, scheme, settings.coverage),
+        [],
+    )
     for repeat in range(1 if scheme == "kinds" else settings.repeats):
-        columns = scores if repeat == 0 else y  # kernels and components know no scores, so permutations cost next to nothing
+        columns = (
+            scores if repeat == 0 else y
+        )  # kernels and components know no scores, so permutations cost next to nothing
         _one_repeat(runs, repeat, columns, groups, methods, data.ranges[block.columns], settings, told)
     return runs
 
@@ -95,12 +119,22 @@ def _nominal(kinds: np.ndarray, scheme: str, coverage: float) -> dict[str, float
 
 
 def _one_repeat(
-    runs: Runs, repeat: int, columns: np.ndarray, groups: np.ndarray, methods: dict, ranges: np.ndarray, settings: PredictionSettings,
+    runs: Runs,
+    repeat: int,
+    columns: np.ndarray,
+    groups: np.ndarray,
+    methods: dict,
+    ranges: np.ndarray,
+    settings: PredictionSettings,
     told: Callable[[], None],
-) -> None:  # fmt: skip
+) -> None:
     """Predict the scores in `columns` (M, T or more) in the folds of one repeat, and add the results to the runs."""
     count, tasks = len(columns), runs.tasks
-    whole, parts = (runs.kinds, min(KIND_FOLDS, len(np.unique(runs.kinds)))) if runs.scheme == "kinds" else (groups, settings.folds)
+    whole, parts = (
+        (runs.kinds, min(KIND_FOLDS, len(np.unique(runs.kinds))))
+        if runs.scheme == "kinds"
+        else (groups, settings.folds)
+    )
     fold, expected = np.empty(count, dtype=int), np.empty_like(columns)
     predicted = {name: np.empty_like(columns) for name in methods}
     ends = {over: np.empty((2, count, tasks)) for over in runs.nominal}
@@ -130,12 +164,17 @@ def _methods(data: PredictionData, block: Block, settings: PredictionSettings) -
         "dimension": attribute_columns(data.dimension[block.rows], data.parameters[block.rows]),
         "spectrum": spectrum_columns(data.spectra[block.rows]),
         "cka": data.sketches[block.rows],
-    }  # fmt: skip
+    }
     others = {name: squared_distances(table) for name, table in columns.items()}
     return {
         "ours": KernelRegression(own, profile_candidates(names), settings.coverage, kinds),
-        "ours+cka": KernelRegression({**own, "cka": others["cka"]}, profile_candidates(names, ["cka"]), settings.coverage, kinds),
+        "ours+cka": KernelRegression(
+            {**own, "cka": others["cka"]}, profile_candidates(names, ["cka"]), settings.coverage, kinds
+        ),
         "paper": PaperProtocol(data.features[names[0]][block.rows], settings.inner_folds, settings.seed),
         "neighbours": NeighboursMean(own[names[0]]),
-        **{name: KernelRegression({name: matrix}, single_candidates(name), settings.coverage, kinds) for name, matrix in others.items()},
-    }  # fmt: skip
+        **{
+            name: KernelRegression({name: matrix}, single_candidates(name), settings.coverage, kinds)
+            for name, matrix in others.items()
+        },
+    }

@@ -1,4 +1,5 @@
-"""How much the prediction depends on how the null space of an encoder is perturbed: one feature matrix a method, each in the same folds."""
+"""How much the prediction depends on how the null space of an encoder is perturbed: one feature matrix a method, each
+in the same folds."""
 
 from __future__ import annotations
 
@@ -8,17 +9,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from qre.features import FeatureMethod
 from qre.prediction.data import PredictionData, PredictionSettings
 from qre.prediction.evaluation import MEAN, evaluate
-from qre.features import FeatureMethod
 
 COMPARED = ("ours", "paper")
 
 
 def sensitivity(
-    features: Mapping[FeatureMethod, np.ndarray], data: PredictionData, settings: PredictionSettings,
+    features: Mapping[FeatureMethod, np.ndarray],
+    data: PredictionData,
+    settings: PredictionSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Mean Spearman over tasks in grouped folds, with features of one method alone.
 
     Args:
@@ -26,7 +29,8 @@ def sensitivity(
         progress: told how many methods are done, and of how many.
 
     Returns:
-        epsilon, perturbation, predictor, spearman (mean over repeats), low, high (least and most of them), by predictor, perturbation and ε.
+        epsilon, perturbation, predictor, spearman (mean over repeats), low, high (least and most of them), by
+        predictor, perturbation and ε.
     """
     settings = settings.model_copy(update={"permutations": 0})
     rows = []
@@ -35,7 +39,14 @@ def sensitivity(
         report = evaluate(replace(data, features={method.name: matrix}), settings, COMPARED, ("grouped",))
         means = report.metrics[(report.metrics["task"] == MEAN) & (report.metrics["metric"] == "spearman")]
         rows += [
-            {"epsilon": method.epsilon, "perturbation": method.perturbation, "predictor": row.predictor, "spearman": row.value, "low": row.low, "high": row.high}
+            {
+                "epsilon": method.epsilon,
+                "perturbation": method.perturbation,
+                "predictor": row.predictor,
+                "spearman": row.value,
+                "low": row.low,
+                "high": row.high,
+            }
             for row in means.itertuples()
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows).sort_values(["predictor", "perturbation", "epsilon"], ignore_index=True)

@@ -11,9 +11,15 @@ from qre.prediction import MEAN, PredictionReport
 
 # predictor -> its name in a figure or table, and what it is
 PREDICTORS = {
-    "ours": ("ours", "kernel regression on distances between feature vectors; kernel and noise are chosen by leaving groups out"),
+    "ours": (
+        "ours",
+        "kernel regression on distances between feature vectors; kernel and noise are chosen by leaving groups out",
+    ),
     "ours+cka": ("ours + CKA", "the same, with linear CKA of the embeddings among the distances"),
-    "paper": ("the paper's protocol", "standardise, principal components, ElasticNet; settings chosen by nested cross-validation"),
+    "paper": (
+        "the paper's protocol",
+        "standardise, principal components, ElasticNet; settings chosen by nested cross-validation",
+    ),
     "neighbours": ("nearest neighbours", "baseline: the mean score of the nearest encoders on the map's features"),
     "dimension": ("size alone", "baseline: dimension and parameter count, no features"),
     "spectrum": ("spectrum alone", "baseline: eigenvalues of the density operator, no features"),
@@ -60,10 +66,11 @@ def headline(report: PredictionReport) -> dict:
     """Means over tasks in plain values, NaN-free; what was not measured is left out.
 
     Returns:
-        predicted_tasks, predicted_encoders; spearman_<predictor> (grouped folds), spearman_<predictor>_kinds (kinds left out) and
-        spearman_<predictor>_ungrouped, "+" in a predictor's name being "_"; for ours also its _low and _high over repeats, _chance (95 % of
-        permutations are below) and _p; coverage, coverage_nominal, coverage_width of grouped folds; coverage_kinds, _nominal, _width with kinds left
-        out, of intervals over kinds; coverage_kinds_before, _before_nominal, _before_width, of intervals over groups; all over tasks.
+        predicted_tasks, predicted_encoders; spearman_<predictor> (grouped folds), spearman_<predictor>_kinds (kinds
+        left out) and spearman_<predictor>_ungrouped, "+" in a predictor's name being "_"; for ours also its _low and
+        _high over repeats, _chance (95 % of permutations are below) and _p; coverage, coverage_nominal, coverage_width
+        of grouped folds; coverage_kinds, _nominal, _width with kinds left out, of intervals over kinds;
+        coverage_kinds_before, _before_nominal, _before_width, of intervals over groups; all over tasks.
     """
     values = {"predicted_tasks": len(tasks_of(report)), "predicted_encoders": report.predictions["encoder"].nunique()}
     for row in pick(report.metrics, task=MEAN, metric="spearman").itertuples():
@@ -72,8 +79,14 @@ def headline(report: PredictionReport) -> dict:
         if row.predictor == "ours" and row.scheme == "grouped":
             values |= {f"{name}_low": row.low, f"{name}_high": row.high}
     for row in pick(report.null, task=MEAN, predictor="ours", scheme="grouped").itertuples():
-        values |= {"spearman_ours_chance": row.null_high} | ({"spearman_ours_p": row.p_value} if row.permutations else {})
-    names = {("grouped", "groups"): "coverage", ("kinds", "kinds"): "coverage_kinds", ("kinds", "groups"): "coverage_kinds_before"}
+        values |= {"spearman_ours_chance": row.null_high} | (
+            {"spearman_ours_p": row.p_value} if row.permutations else {}
+        )
+    names = {
+        ("grouped", "groups"): "coverage",
+        ("kinds", "kinds"): "coverage_kinds",
+        ("kinds", "groups"): "coverage_kinds_before",
+    }
     for row in pick(report.coverage, task=MEAN).itertuples():
         if name := names.get((row.scheme, row.calibrated)):
             values |= {name: row.covered, f"{name}_nominal": row.nominal, f"{name}_width": row.width}

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 
 from qre.atlas.overview import MEAN_RULE, Overview, best, parents_of
-from qre.report.markdown import escaped, number, table_head, table_row
 from qre.counted import counted
+from qre.report.markdown import escaped, number, table_head, table_row
 
 FEW, MORE = 5, 10  # encoders shown of a task, and where there is one task only, or of the mean
 MOST_TASKS = 12  # whose best are shown; the other tasks are only named
-NO_TASKS = "This map was made without tasks: it shows which encoders are alike, not which are good. Name tasks in the config, and `qre sweep` adds their scores."
+NO_TASKS = (
+    "This map was made without tasks: it shows which encoders are alike, not which are good. Name tasks in the "
+    "config, and `qre sweep` adds their scores."
+)
 
 
 def best_parts(table: pd.DataFrame, scores: pd.DataFrame, predicted: pd.DataFrame | None) -> list[list[str]]:
@@ -24,8 +27,22 @@ def best_parts(table: pd.DataFrame, scores: pd.DataFrame, predicted: pd.DataFram
     if len(tasks) == 1:
         return [lead, _by_task(found, tasks[0], scores, parents, MORE)]
     shown, left = tasks[:MOST_TASKS], tasks[MOST_TASKS:]
-    more = [[f"And {counted(len(left), 'more task')}: {', '.join(map(escaped, left))}. `qre rank --task NAME` ranks the encoders on each."]] if left else []
-    return [lead, _by_mean(found.folded(parents), tasks), *(_by_task(found, task, scores, parents, FEW) for task in shown), *more]
+    more = (
+        [
+            [
+                f"And {counted(len(left), 'more task')}: {', '.join(map(escaped, left))}. `qre rank --task NAME` "
+                f"ranks the encoders on each."
+            ]
+        ]
+        if left
+        else []
+    )
+    return [
+        lead,
+        _by_mean(found.folded(parents), tasks),
+        *(_by_task(found, task, scores, parents, FEW) for task in shown),
+        *more,
+    ]
 
 
 def top_of(found: Overview, task: str, parents: dict[str, str], count: int) -> pd.DataFrame:
@@ -48,7 +65,13 @@ def interval(low: float, high: float) -> str:
 
 
 def _by_mean(found: Overview, tasks: list[str]) -> list[str]:
-    lines = [f"### By mean over {counted(len(tasks), 'task')}", "", f"{MEAN_RULE[0].upper()}{MEAN_RULE[1:]}.", "", *table_head("", "encoder", "mean", "scores are")]
+    lines = [
+        f"### By mean over {counted(len(tasks), 'task')}",
+        "",
+        f"{MEAN_RULE[0].upper()}{MEAN_RULE[1:]}.",
+        "",
+        *table_head("", "encoder", "mean", "scores are"),
+    ]
     for line in found.table.head(MORE).itertuples():
         lines.append(table_row(str(line.rank), with_copies(line.name, line.near_copies), number(line.mean), line.basis))
     return lines
@@ -58,7 +81,15 @@ def _by_task(found: Overview, task: str, scores: pd.DataFrame, parents: dict[str
     metric = scores.loc[scores["task"] == task, "metric"].iloc[0]
     lines = [f"### {escaped(task)} ({escaped(str(metric))})", "", *table_head("", "encoder", "score", "interval", "")]
     for rank, line in enumerate(top_of(found, task, parents, count).itertuples(), start=1):
-        lines.append(table_row(str(rank), with_copies(line.name, line.near_copies), number(line.value), interval(line.low, line.high), line.basis))
+        lines.append(
+            table_row(
+                str(rank),
+                with_copies(line.name, line.near_copies),
+                number(line.value),
+                interval(line.low, line.high),
+                line.basis,
+            )
+        )
     return lines
 
 

@@ -10,18 +10,28 @@ from qre.atlas.neighbours import NEARNESS
 def reading_part(facts: Mapping[str, object]) -> list[str]:
     """Lines of the page; `facts` is the headline of the map: what it lacks is left out."""
     lines = [
-        "## How to read the map", "",
+        "## How to read the map",
+        "",
         f"{NEARNESS[0].upper()}{NEARNESS[1:]}.",
         "The nearest encoders of a static encoder, for example, may be random projections of the same dimension.",
-        "The two axes, the scale and the width of the gaps mean nothing.", "",
-    ]  # fmt: skip
+        "The two axes, the scale and the width of the gaps mean nothing.",
+        "",
+    ]
     if "family_share" in facts:
-        lines.append("- " + _family("Of each encoder's {k} nearest neighbours, {share:.0%} are of its own family", facts, ""))
+        lines.append(
+            "- " + _family("Of each encoder's {k} nearest neighbours, {share:.0%} are of its own family", facts, "")
+        )
         lines.append("- " + _family("Not counting near-copies of itself, {share:.0%} are", facts, "_other_parents"))
     if "trustworthiness" in facts:
-        lines.append(f"- Trustworthiness of the drawing: {facts['trustworthiness']:.3f} (1: who is near on paper is near in the features too).")
+        lines.append(
+            f"- Trustworthiness of the drawing: {facts['trustworthiness']:.3f} (1: who is near on paper is near in "
+            f"the features too)."
+        )
     if "qre_smallest" in facts:
-        lines.append(f"- Quantum relative entropy of the encoders: {facts['qre_smallest']:.2f} to {facts['qre_largest']:.2f} nats.")
+        lines.append(
+            f"- Quantum relative entropy of the encoders: {facts['qre_smallest']:.2f} to {facts['qre_largest']:.2f} "
+            f"nats."
+        )
     return lines if lines[-1] else lines[:-1]
 
 

@@ -1,4 +1,5 @@
-"""report.md: the map, the best encoders, how to read it, and how well scores are predicted; one page from top to bottom."""
+"""report.md: the map, the best encoders, how to read it, and how well scores are predicted; one page from top to
+bottom."""
 
 from __future__ import annotations
 
@@ -8,15 +9,22 @@ import pandas as pd
 
 from qre.prediction import PredictionReport
 from qre.report.best import best_parts
+from qre.report.how_to_read import reading_part
 from qre.report.markdown import escaped
 from qre.report.prediction_part import predicted_parts
-from qre.report.how_to_read import reading_part
 
 
 def report_page(
-    report: PredictionReport | None, table: pd.DataFrame, scores: pd.DataFrame, figures: Sequence[str] = (), groups: str = "parent", kinds: str = "kind",
-    predicted: pd.DataFrame | None = None, facts: Mapping[str, object] | None = None, notes: Sequence[str] = (),
-) -> bytes:  # fmt: skip
+    report: PredictionReport | None,
+    table: pd.DataFrame,
+    scores: pd.DataFrame,
+    figures: Sequence[str] = (),
+    groups: str = "parent",
+    kinds: str = "kind",
+    predicted: pd.DataFrame | None = None,
+    facts: Mapping[str, object] | None = None,
+    notes: Sequence[str] = (),
+) -> bytes:
     """The page: Markdown, UTF-8. The tables behind it are written by qre.build.scored.
 
     Args:
@@ -31,7 +39,9 @@ def report_page(
         notes: what a reader of the map must know, beside the notes of the report.
     """
     title = [f"# Map of {len(table):,} sentence encoders"]
-    picture = ["![The map: a point for each encoder, a colour for each family.](map.png)"] if "map.png" in figures else []
+    picture = (
+        ["![The map: a point for each encoder, a colour for each family.](map.png)"] if "map.png" in figures else []
+    )
     parts = [title, picture, *best_parts(table, scores, predicted), reading_part(facts or {})]
     if report is not None:
         parts += [["# How well scores are predicted"], *predicted_parts(report, table, scores, figures, groups, kinds)]

@@ -2,8 +2,9 @@
 
 A *meaning* is a set of slot concepts within one topic (who did what to what, where, when, why, and so on). A sentence
 realises a meaning: it picks a surface form for every concept and a syntactic frame. Sentences of one meaning form a
-paraphrase *group*. The words are in :mod:`qre.sentences.lexicon`, the drawing of meanings in :mod:`qre.sentences.meanings`
-and the grammar in :mod:`qre.sentences.realisation`; this module strings groups into the stream and grades two sentences.
+paraphrase *group*. The words are in :mod:`qre.sentences.lexicon`, the drawing of meanings in
+:mod:`qre.sentences.meanings` and the grammar in :mod:`qre.sentences.realisation`; this module strings groups into the
+stream and grades two sentences.
 
 The stream is fixed forever: a draw more, or in another place, anywhere behind it would change every later sentence.
 """
@@ -53,9 +54,29 @@ def generate(n: int, seed: int = 0) -> list[BuiltinSentence]:
 
 
 # What a slot weighs in similarity(). The event itself counts most, its circumstances least.
-_WEIGHTS = {"kind": 0.6, "scene": 3.0, "agent": 2.0, "object": 2.5, "patient": 2.0, "matter": 2.5, "subject": 3.0, "item": 3.0,
-            "about": 2.0, "target": 2.5, "other": 2.5, "adjective": 2.5, "mode": 1.0, "polarity": 1.0, "number": 1.2,
-            "scene2": 3.0, "agent2": 2.0, "object2": 2.5, "place": 0.8, "cause": 0.9, "time": 0.6}
+_WEIGHTS = {
+    "kind": 0.6,
+    "scene": 3.0,
+    "agent": 2.0,
+    "object": 2.5,
+    "patient": 2.0,
+    "matter": 2.5,
+    "subject": 3.0,
+    "item": 3.0,
+    "about": 2.0,
+    "target": 2.5,
+    "other": 2.5,
+    "adjective": 2.5,
+    "mode": 1.0,
+    "polarity": 1.0,
+    "number": 1.2,
+    "scene2": 3.0,
+    "agent2": 2.0,
+    "object2": 2.5,
+    "place": 0.8,
+    "cause": 0.9,
+    "time": 0.6,
+}
 _SMALL_WEIGHT = 0.5
 
 
@@ -63,7 +84,8 @@ def similarity(a: BuiltinSentence, b: BuiltinSentence) -> float:
     """Return the graded similarity of two meanings, 0.0 (other topic) to 5.0 (same meaning), as in STS-Benchmark.
 
     Within a topic it grows from 0.7 with the weighted share of slot concepts in common; a concept found in another
-    slot (the agent became the patient) counts half, and a negated event or exchanged roles stay in the middle. Symmetric.
+    slot (the agent became the patient) counts half, and a negated event or exchanged roles stay in the middle.
+    Symmetric.
     """
     if a.topic != b.topic:
         return 0.0
@@ -120,7 +142,9 @@ def _new_group(
             recent.append(m)
             del recent[:-_RECENT]
             return meaning, members
-    raise RuntimeError(f"no unused meaning of topic {topic!r} found in {_TRIES_PER_GROUP} draws; the lexicon is too small")
+    raise RuntimeError(
+        f"no unused meaning of topic {topic!r} found in {_TRIES_PER_GROUP} draws; the lexicon is too small"
+    )
 
 
 def _members(d: Draw, topic: str, m: Slots, texts: set[str]) -> list[str]:

@@ -14,7 +14,8 @@ _TRIES = 1_000  # a redraw that fails so often has nothing to find
 class Draw:
     """Choices from random.Random.random() alone, the one method whose values Python keeps fixed across versions.
 
-    Every method but `until` uses up exactly one number of the stream; to change how often one is called changes all later sentences.
+    Every method but `until` uses up exactly one number of the stream; to change how often one is called changes all
+    later sentences.
     """
 
     def __init__(self, seed: int) -> None:

@@ -26,11 +26,25 @@ class Scene(NamedTuple):
     own: Sequence[str] = ()  # agents of the scene's own (a storm, a wolf), which are no persons
 
 
-SCENES: dict[str, dict[str, Scene]] = {topic: {scene[0]: Scene(*scene) for scene in data["scenes"]} for topic, data in lex.TOPICS.items()}
-_KINDS = {"event": 46.0, "social": 14.0, "interest": 15.0, "opinion": 8.0, "compare": 3.0, "advice": 5.0, "fact": 5.0,
-          "count": 6.0, "pair": 5.0}
+SCENES: dict[str, dict[str, Scene]] = {
+    topic: {scene[0]: Scene(*scene) for scene in data["scenes"]} for topic, data in lex.TOPICS.items()
+}
+_KINDS = {
+    "event": 46.0,
+    "social": 14.0,
+    "interest": 15.0,
+    "opinion": 8.0,
+    "compare": 3.0,
+    "advice": 5.0,
+    "fact": 5.0,
+    "count": 6.0,
+    "pair": 5.0,
+}
 _SINGLE_PEOPLE = {topic: [p for p in data["people"] if "+" not in p] for topic, data in lex.TOPICS.items()}
-_PAST = {topic: [t for t in lex.PAST_TIMES if topic not in lex.DAYTIME_TOPICS or t not in lex.ODD_HOURS] for topic in lex.TOPICS}
+_PAST = {
+    topic: [t for t in lex.PAST_TIMES if topic not in lex.DAYTIME_TOPICS or t not in lex.ODD_HOURS]
+    for topic in lex.TOPICS
+}
 _SPEAKERS = ("I", "we")
 
 
@@ -54,6 +68,7 @@ def _of_kind(d: Draw, topic: str, kind: str) -> Slots:
 
 # ---- people ------------------------------------------------------------------------------------------------------
 
+
 def _person(d: Draw, topic: str, role_chance: float) -> str:
     if d.chance(role_chance):
         return d.pick(_SINGLE_PEOPLE[topic])
@@ -62,10 +77,13 @@ def _person(d: Draw, topic: str, role_chance: float) -> str:
 
 def _two_people(d: Draw, topic: str, first_role: float, second_role: float) -> tuple[str, str]:
     first = _person(d, topic, first_role)
-    return first, d.until(lambda: _person(d, topic, second_role), lambda second: second != first, f"second person of topic {topic!r}")
+    return first, d.until(
+        lambda: _person(d, topic, second_role), lambda second: second != first, f"second person of topic {topic!r}"
+    )
 
 
 # ---- events ------------------------------------------------------------------------------------------------------
+
 
 def _event_core(d: Draw, topic: str, key: str) -> Slots:
     scene = SCENES[topic][key]
@@ -73,7 +91,13 @@ def _event_core(d: Draw, topic: str, key: str) -> Slots:
         agent = d.pick(scene.own)
     else:
         code = d.pick(scene.agents)
-        agent = d.pick(lex.NAMES) if code == "N" else d.pick(_SPEAKERS) if code == "I" else lex.TOPICS[topic]["people"][int(code)]
+        agent = (
+            d.pick(lex.NAMES)
+            if code == "N"
+            else d.pick(_SPEAKERS)
+            if code == "I"
+            else lex.TOPICS[topic]["people"][int(code)]
+        )
     return {"scene": key, "agent": agent, "object": d.pick(scene.objects)}
 
 
@@ -99,7 +123,8 @@ def _event(d: Draw, topic: str) -> Slots:
 
 
 def _circumstances(d: Draw, scene: Scene, agent: str) -> Slots:
-    """What only a plain statement about the past can carry: how it was done, and at most one of why, who says so, and so on."""
+    """What only a plain statement about the past can carry: how it was done, and at most one of why, who says so, and
+    so on."""
     m: Slots = {}
     manners = [lex.MANNERS[letter] for letter in scene.flags if letter in lex.MANNERS]
     if manners and d.chance(0.22):
@@ -135,6 +160,7 @@ def _pair(d: Draw, topic: str) -> Slots:
 
 
 # ---- the other kinds ---------------------------------------------------------------------------------------------
+
 
 def _social(d: Draw, topic: str) -> Slots:
     scene = d.pick(list(lex.SOCIAL))
@@ -191,8 +217,15 @@ def _count(d: Draw, topic: str) -> Slots:
 
 
 _DRAWN: dict[str, Callable[[Draw, str], Slots]] = {
-    "event": _event, "social": _social, "interest": _interest, "opinion": _opinion, "compare": _compare, "count": _count, "pair": _pair,
-    "advice": lambda d, topic: _told(d, topic, "advice"), "fact": lambda d, topic: _told(d, topic, "facts"),
+    "event": _event,
+    "social": _social,
+    "interest": _interest,
+    "opinion": _opinion,
+    "compare": _compare,
+    "count": _count,
+    "pair": _pair,
+    "advice": lambda d, topic: _told(d, topic, "advice"),
+    "fact": lambda d, topic: _told(d, topic, "facts"),
 }
 
 
@@ -204,7 +237,8 @@ _POSITIVE_ONLY = ("manner", "cause", "reporter", "attitude", "effect", "aside", 
 
 
 def near_miss(d: Draw, topic: str, old: Slots) -> Slots:
-    """A meaning one step away from ``old``: roles swapped, negated, or one concept replaced; ``old`` itself where no step fits."""
+    """A meaning one step away from ``old``: roles swapped, negated, or one concept replaced; ``old`` itself where no
+    step fits."""
     kind = old["kind"]
     if kind in _EXCHANGED and d.chance(0.5):
         first, second = _EXCHANGED[kind]
@@ -234,7 +268,9 @@ def _one_replaced(d: Draw, topic: str, old: Slots) -> Slots:
 
 
 def _makes_sense(m: Slots, old: Slots) -> bool:
-    if "agent" not in m:  # counts, and advice and facts told by nobody, have never had near misses; the sentences are fixed
+    if (
+        "agent" not in m
+    ):  # counts, and advice and facts told by nobody, have never had near misses; the sentences are fixed
         return False
     if m["agent"] == m.get("patient") or ("target" in m and m["target"] == m.get("other")):
         return False

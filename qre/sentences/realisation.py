@@ -22,7 +22,11 @@ def sentence(d: Draw, topic: str, m: Slots) -> str | None:
     text = _text(d, topic, m)
     text = text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
     words = text.lower().split()
-    if not FEWEST_WORDS <= len(words) <= MOST_WORDS or not text[0].isalpha() or any(a == b for a, b in zip(words, words[1:])):
+    if (
+        not FEWEST_WORDS <= len(words) <= MOST_WORDS
+        or not text[0].isalpha()
+        or any(a == b for a, b in zip(words, words[1:]))
+    ):
         return None
     return text
 
@@ -54,6 +58,7 @@ def _text(d: Draw, topic: str, m: Slots) -> str:
 
 
 # ---- verbs and joints --------------------------------------------------------------------------------------------
+
 
 class _Verb(NamedTuple):
     base: str
@@ -106,6 +111,7 @@ def _timed(d: Draw, m: Slots, text: str) -> str:
 
 # ---- events ------------------------------------------------------------------------------------------------------
 
+
 @dataclass(slots=True)
 class _Clause:
     """The drawn words of one event; absent circumstances are empty."""
@@ -156,12 +162,17 @@ def _clause(d: Draw, topic: str, m: Slots) -> _Clause:
     if m["mode"] == "past":
         clause.finite, clause.be = ("did not " + verb.base if no else verb.past), _be(many) + (" not" if no else "")
         if not (no or time or "cause" in m or "ask" in m) and d.chance(0.3):
-            clause.finite, clause.be = ("have " if person else "has ") + verb.participle, ("have been" if many else "has been")
+            clause.finite, clause.be = (
+                ("have " if person else "has ") + verb.participle,
+                ("have been" if many else "has been"),
+            )
     elif m["mode"] == "habit":
         clause.finite, clause.be = (verb.base if person else _third_person(verb.base)), ("are" if many else "is")
     else:
         option = d.pick(lex.MODES[m["mode"]][1].split("|")).split("/")
-        clause.finite = (option + option[1:])[person] + " " + verb.base  # without a form of its own, "I" takes the plural
+        clause.finite = (
+            (option + option[1:])[person] + " " + verb.base
+        )  # without a form of its own, "I" takes the plural
         clause.be = {"future": "will be", "must": "must be"}.get(m["mode"], "")
         if no:
             clause.finite = ("will not ", ("is", "are", "am")[person] + " not going to ")[d.index(2)] + verb.base
@@ -174,7 +185,9 @@ def _questions(m: Slots, c: _Clause) -> list[str]:
     verb, tails = c.verb, _join(c.verb.tail, c.place, c.time)
     future = m["mode"] == "future"
     frames = [_join("will" if future else "did", c.agent, verb.base, c.obj, tails)]
-    frames += [_join(opening, c.agent, c.finite, c.obj, tails) for opening in ("do you know whether", "can anyone tell me if")]
+    frames += [
+        _join(opening, c.agent, c.finite, c.obj, tails) for opening in ("do you know whether", "can anyone tell me if")
+    ]
     if c.passive:
         first, second = ("will", "be") if future else (_be(c.many), "")
         frames.append(_join(first, c.obj, second, verb.participle, verb.tail, "by", c.agent, c.place, c.time))
@@ -236,6 +249,7 @@ def _with_circumstance(d: Draw, m: Slots, text: str) -> str:
 
 
 # ---- the other kinds ---------------------------------------------------------------------------------------------
+
 
 def _pair_text(d: Draw, topic: str, m: Slots) -> str:
     first, second = ([_simple(d, topic, m, suffix, perfect) for perfect in (False, True)] for suffix in ("", "2"))

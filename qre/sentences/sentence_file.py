@@ -14,7 +14,10 @@ SHOWN = 5  # line numbers named in one message
 
 
 def read_sentences(
-    path: str | Path, column: str | None = None, limit: int | None = None, on_problem: Literal["error", "drop"] = "error"
+    path: str | Path,
+    column: str | None = None,
+    limit: int | None = None,
+    on_problem: Literal["error", "drop"] = "error",
 ) -> SentenceSet:
     """The distinct sentences of a file, in its order.
 
@@ -22,17 +25,23 @@ def read_sentences(
         path: a .txt, .csv, .tsv, .jsonl or .parquet file: see qre.tables.
         column: the column (csv, tsv, parquet) or key (jsonl) that holds the sentence; not for txt.
         limit: read at most this many good sentences; None for all.
-        on_problem: "error" refuses a file with duplicates or empty sentences; "drop" leaves them out (the first of a duplicate stays)
-            and says so in the set's notes.
+        on_problem: "error" refuses a file with duplicates or empty sentences; "drop" leaves them out (the first of a
+            duplicate stays) and says so in the set's notes.
 
     Raises:
-        UserError: the file is missing, of another format or encoding, damaged, lacks the column, has values that are not text, fewer than
-            2 sentences, or duplicates or empty sentences; the message gives line numbers (row numbers for parquet, counted from 1).
+        UserError: the file is missing, of another format or encoding, damaged, lacks the column, has values that are
+            not text, fewer than 2 sentences, or duplicates or empty sentences; the message gives line numbers (row
+            numbers for parquet, counted from 1).
     """
     path = Path(path)
     if ending(path) not in FORMATS:
-        told = f"{path}: sentences are read from {', '.join(FORMATS)} (also packed: {', '.join(PACKED_ENDINGS)}), not {ending(path) or 'a file without an ending'}"
-        raise UserError(told + ("; unpack it" if ending(path) in (".zip", ".zst", ".7z", ".rar", ".tar", ".tgz") else ""))
+        told = (
+            f"{path}: sentences are read from {', '.join(FORMATS)} (also packed: {', '.join(PACKED_ENDINGS)}), not "
+            f"{ending(path) or 'a file without an ending'}"
+        )
+        raise UserError(
+            told + ("; unpack it" if ending(path) in (".zip", ".zst", ".7z", ".rar", ".tar", ".tgz") else "")
+        )
     if ending(path) == ".txt" and column is not None:
         raise UserError(f"{path}: a txt file has no columns; leave sentences.column out")
     wanted = Wanted({"sentence": column and (column,)}, "sentences.column", alone=ending(path) != ".txt")
@@ -55,7 +64,9 @@ def read_sentences(
     if limit and len(texts) < limit:
         notes.append(f"{path}: {len(texts)} sentences, fewer than the limit of {limit}")
     if len(texts) < 2:
-        raise UserError(f"{path}: {len(texts)} sentence{'' if len(texts) == 1 else 's'} found, and at least 2 are needed")
+        raise UserError(
+            f"{path}: {len(texts)} sentence{'' if len(texts) == 1 else 's'} found, and at least 2 are needed"
+        )
     return SentenceSet(path.name, tuple(texts), notes=tuple(notes))
 
 
@@ -67,7 +78,9 @@ def _checked(path: Path, line: int, value: object) -> str:
         raise UserError(f"{path}:{line}: the sentence is {type(value).__name__}, not text")
     try:
         value.encode()
-    except UnicodeEncodeError as error:  # JSON can escape one half of a surrogate pair, which no encoder and no file can take
+    except (
+        UnicodeEncodeError
+    ) as error:  # JSON can escape one half of a surrogate pair, which no encoder and no file can take
         raise UserError(f"{path}:{line}: {ascii(value[error.start])[1:-1]} is half a character, not text") from None
     return value.strip()
 

@@ -32,7 +32,8 @@ class SentenceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) of the content: every sentence's length and UTF-8 bytes, in order, so that no two sets can run together."""
+        """sha256 (hex) of the content: every sentence's length and UTF-8 bytes, in order, so that no two sets can run
+        together."""
         digest = hashlib.sha256()
         for text in self.texts:
             raw = text.encode()

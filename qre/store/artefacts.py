@@ -63,7 +63,9 @@ class Embeddings:
     def write(self, key: str, embedding: np.ndarray, record: Mapping) -> None:
         """Write E (n, d) float32 and its record (JSON-able); NewerSchema where one of a newer version is there."""
         _check_no_newer(self._folder, self.name(key))
-        self._folder.write(self.name(key), _sealed({"embedding": embedding}, stating("embeddings", {**record, "key": key})))
+        self._folder.write(
+            self.name(key), _sealed({"embedding": embedding}, stating("embeddings", {**record, "key": key}))
+        )
 
     def read(self, key: str) -> tuple[np.ndarray, dict]:
         """E (n, d) float32 and its record.
@@ -98,7 +100,8 @@ class Chunks:
         self._folder.write(self.name(pass_key, index), _sealed({"rows": rows, **readouts}, stating("chunks", {})))
 
     def read(self, pass_key: str, index: int, rows: np.ndarray) -> dict[str, np.ndarray] | None:
-        """The readouts of a chunk, or None where it is absent, corrupt, unreadable, or of other rows (the chunk size was changed).
+        """The readouts of a chunk, or None where it is absent, corrupt, unreadable, or of other rows (the chunk size
+        was changed).
 
         Raises:
             NewerSchema: a newer version is at work on this pass, or was.
@@ -129,12 +132,14 @@ class Features:
 
     def __init__(self, folder: Files):
         self._folder = folder
-        self._newer: dict[str, list[tuple[NewerSchema, list[str] | None]]] = {}  # of each method: shards of a newer version, and the keys in them if known
+        self._newer: dict[
+            str, list[tuple[NewerSchema, list[str] | None]]
+        ] = {}  # of each method: shards of a newer version, and the keys in them if known
 
     def write(self, method: str, rows: pa.Table) -> str:
-        """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its name. One that stands is left alone:
-        it holds the same (a corrupt one would be in quarantine), and was made by a task that failed at another folder. Beside one that cannot be read
-        another is made.
+        """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its
+        name. One that stands is left alone: it holds the same (a corrupt one would be in quarantine), and was made by a
+        task that failed at another folder. Beside one that cannot be read another is made.
 
         Raises:
             NewerSchema: there is one of a newer version.
@@ -168,7 +173,8 @@ class Features:
         return held
 
     def read(self, method: str, keys: Iterable[str]) -> pa.Table:
-        """The rows of these units, in their order; only shards that hold one of them are read, and of these only the rows are kept.
+        """The rows of these units, in their order; only shards that hold one of them are read, and of these only the
+        rows are kept.
 
         Raises:
             CorruptArtefact: a shard failed its checksum; it is in quarantine, and its units are absent from now on.
@@ -183,23 +189,30 @@ class Features:
         wanted: dict[str, set[str]] = {}
         for key in keys:
             wanted.setdefault(shard_of[key], set()).add(key)
-        tables = self._folder.map(lambda shard: self._rows(shard, wanted[shard]), wanted, width=4)  # so many whole shards are in memory
+        tables = self._folder.map(
+            lambda shard: self._rows(shard, wanted[shard]), wanted, width=4
+        )  # so many whole shards are in memory
         place = {key: (table, row) for table in tables for row, key in enumerate(table["key"].to_pylist())}
         rows = [place[key] for key in keys]
         return pa.concat_tables([table.slice(row, 1) for table, row in rows]).combine_chunks()
 
     def _keys_by_shard(self, method: str) -> dict[str, list[str]]:
-        """Keys in each shard, in order; corrupt shards are put in quarantine and left out, unreadable ones and those of a newer version left alone and out."""
+        """Keys in each shard, in order; corrupt shards are put in quarantine and left out, unreadable ones and those of
+        a newer version left alone and out."""
         shards = list(self._folder.names(f"features/{method}"))
         self._newer[method] = []
-        return dict(zip(shards, self._folder.map(lambda shard: self._keys_in(method, shard), shards, width=16), strict=True))
+        return dict(
+            zip(shards, self._folder.map(lambda shard: self._keys_in(method, shard), shards, width=16), strict=True)
+        )
 
     def _keys_in(self, method: str, shard: str) -> list[str]:
         try:
             return _key_column(self._folder, shard)
         except (CorruptArtefact, FileNotFoundError):  # not found: another process put it in quarantine meanwhile
             return []
-        except UnreadableArtefact as error:  # what a bucket refuses are its credentials, more often than one shard: told at once
+        except (
+            UnreadableArtefact
+        ) as error:  # what a bucket refuses are its credentials, more often than one shard: told at once
             self._folder.seen.unread[shard] = str(error)
             return []
         except NewerSchema as error:
@@ -209,7 +222,9 @@ class Features:
     def unread(self, method: str) -> dict[str, str]:
         """Why the rows of some units could not be read, by key."""
         unread = self._folder.seen.unread
-        return {key: unread[shard] for shard, keys in self._keys_by_shard(method).items() if shard in unread for key in keys}
+        return {
+            key: unread[shard] for shard, keys in self._keys_by_shard(method).items() if shard in unread for key in keys
+        }
 
     def _rows(self, shard: str, keys: set[str]) -> pa.Table:
         try:
@@ -229,7 +244,9 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 def _sealed_table(table: pa.Table, shelf: str) -> bytes:
-    return parquet_bytes(table.replace_schema_metadata({"content": _content(table), "schema": str(SHELVES[shelf].schema)}))
+    return parquet_bytes(
+        table.replace_schema_metadata({"content": _content(table), "schema": str(SHELVES[shelf].schema)})
+    )
 
 
 def _unsealed_table(folder: Files, name: str) -> pa.Table:
@@ -264,15 +281,20 @@ def _key_column(folder: Files, name: str) -> list[str]:
             raise pa.ArrowInvalid("no column key")
         return table["key"].to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
-        if getattr(error, "errno", None) is not None:  # a fault of the disk or the network has a number; one of the content has none
+        if (
+            getattr(error, "errno", None) is not None
+        ):  # a fault of the disk or the network has a number; one of the content has none
             raise
         if _of_this_process(error):
-            raise UnreadableArtefact(f"{name} cannot be read by this process: {type(error).__name__}: {error}") from error
+            raise UnreadableArtefact(
+                f"{name} cannot be read by this process: {type(error).__name__}: {error}"
+            ) from error
         raise folder.quarantine(name, str(error)) from error
 
 
 def _of_this_process(error: Exception) -> bool:
-    """Whether reading failed for want of memory, threads or libraries, and not by what the file holds: then nothing is moved."""
+    """Whether reading failed for want of memory, threads or libraries, and not by what the file holds: then nothing is
+    moved."""
     return isinstance(error, (pa.ArrowNotImplementedError, ImportError)) or machine_error(error)
 
 

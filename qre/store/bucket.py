@@ -19,13 +19,24 @@ from qre.store.files import Files, Item, Result, parts
 
 SINGLE = 10 * 2**20  # bytes; pyarrow sends less than this as one PUT, and more in parts of this size
 LONGEST_PAUSE = 8.0
-CODE = re.compile(r"AWS Error (?P<aws>\w+)(?: \(HTTP status (?P<status>\d+)\))? during|google::cloud::Status\((?P<google>\w+)")
+CODE = re.compile(
+    r"AWS Error (?P<aws>\w+)(?: \(HTTP status (?P<status>\d+)\))? during|google::cloud::Status\((?P<google>\w+)"
+)
 NO_BUCKET = {"NO_SUCH_BUCKET"}
 ABSENT = {"NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "NOT_FOUND"}
 REFUSED = {
-    "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID", "MISSING_AUTHENTICATION_TOKEN",
-    "UNRECOGNIZED_CLIENT", "INCOMPLETE_SIGNATURE", "OPT_IN_REQUIRED", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT",
-}  # fmt: skip
+    "ACCESS_DENIED",
+    "INVALID_ACCESS_KEY_ID",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "INVALID_CLIENT_TOKEN_ID",
+    "MISSING_AUTHENTICATION_TOKEN",
+    "UNRECOGNIZED_CLIENT",
+    "INCOMPLETE_SIGNATURE",
+    "OPT_IN_REQUIRED",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "INVALID_ARGUMENT",
+}
 CLOCK = {"REQUEST_TIME_TOO_SKEWED", "REQUEST_EXPIRED"}
 UNNAMED = re.compile(r"Unable to parse ExceptionName: (\S+) Message: ")  # a code that the client does not know
 UNTRUSTED = re.compile(r"curlCode: (35|51|58|60|77|83|90|91)\b|certificate", re.IGNORECASE)
@@ -33,10 +44,11 @@ log = logging.getLogger(__name__)
 
 
 class Bucket(Files):
-    """Objects below a prefix of a bucket. An upload is seen when it is complete, so a file is there as a whole or not at all.
+    """Objects below a prefix of a bucket. An upload is seen when it is complete, so a file is there as a whole or not
+    at all.
 
-    Faults that may pass by themselves (no connection, no answer, 5xx, "slow down") are tried again; what is absent or refused is told at
-    once. Every method may raise:
+    Faults that may pass by themselves (no connection, no answer, 5xx, "slow down") are tried again; what is absent or
+    refused is told at once. Every method may raise:
 
         UserError: there is no such bucket; StoreRefused: it refuses these credentials.
         PlaceError: this machine's clock is off, or it does not trust the server's certificate.
@@ -126,7 +138,8 @@ class Bucket(Files):
             return list(pool.map(function, items))
 
     def everything(self) -> dict[str, int]:
-        """Bytes of all objects below the prefix, whoever made them and however they are called, by the name that follows it; sorted."""
+        """Bytes of all objects below the prefix, whoever made them and however they are called, by the name that
+        follows it; sorted."""
         return dict(sorted(self._named(self._listed(self._root, ""))))
 
     def _move(self, name: str, target: str) -> None:
@@ -167,7 +180,11 @@ class Bucket(Files):
 
     @cached_property
     def _small_client(self):
-        return self._tried("reach", "", lambda: connect(self.address, delayed=True)) if self.address.scheme == "s3" else self._client
+        return (
+            self._tried("reach", "", lambda: connect(self.address, delayed=True))
+            if self.address.scheme == "s3"
+            else self._client
+        )
 
     @property
     def _root(self) -> str:
@@ -177,13 +194,16 @@ class Bucket(Files):
         return "/".join((self._root, *parts(name)))
 
     def _require_bucket(self) -> None:
-        """UserError where the bucket does not exist: for pyarrow it is merely empty. Asked once, and only when something is absent."""
+        """UserError where the bucket does not exist: for pyarrow it is merely empty. Asked once, and only when
+        something is absent."""
         if self._found:
             return
         from pyarrow import fs
 
         try:
-            found = self._tried("look for", "", lambda: self._client.get_file_info(self.address.bucket).type != fs.FileType.NotFound)
+            found = self._tried(
+                "look for", "", lambda: self._client.get_file_info(self.address.bucket).type != fs.FileType.NotFound
+            )
         except UserError:  # who may use a prefix may not look at the bucket
             found = True
         if not found:
@@ -191,10 +211,13 @@ class Bucket(Files):
         self._found = True
 
     def _no_bucket(self) -> UserError:
-        return UserError(f"store: there is no bucket {self.address.bucket!r} (asked by {self.address}); make it, or fix the address")
+        return UserError(
+            f"store: there is no bucket {self.address.bucket!r} (asked by {self.address}); make it, or fix the address"
+        )
 
     def _tried(self, doing: str, name: str, act: Callable[[], Result], patience: float | None = None) -> Result:
-        """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself; for `patience` seconds."""
+        """The result of act(), repeated with growing, jittered pauses while the fault may pass by itself; for
+        `patience` seconds."""
         what = f"{doing} {name or 'the bucket'} in {self.address}"
         writes = doing in ("write", "move", "remove")
         patience = self.RETRY_SECONDS if patience is None else patience
@@ -219,18 +242,23 @@ class Bucket(Files):
                 raise self._no_bucket()
             if verdict == "refused" and writes in self._granted:
                 raise StoreRefusedNow(
-                    f"store: cannot {what}: {reason}; the bucket refuses our credentials now: renew them, or give them the rights (list, read, write, delete)"
+                    f"store: cannot {what}: {reason}; the bucket refuses our credentials now: renew them, or give "
+                    f"them the rights (list, read, write, delete)"
                 )
             if verdict == "refused":
                 raise StoreRefused(
-                    f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, delete) and the region"
+                    f"store: cannot {what}: {reason}; check the credentials, what they may do (list, read, write, "
+                    f"delete) and the region"
                     + ("" if ":" in reason else f"; and this machine's clock ({_now()})")  # the server has not said why
                 )
             if verdict == "clock":
-                raise PlaceError(f"store: cannot {what}: {reason}; the clock of this machine is off ({_now()}): set it, by NTP")
+                raise PlaceError(
+                    f"store: cannot {what}: {reason}; the clock of this machine is off ({_now()}): set it, by NTP"
+                )
             if verdict == "untrusted":
                 raise PlaceError(
-                    f"store: cannot {what}: this machine does not trust the server's certificate ({reason}); check the machine's clock ({_now()}), a proxy "
+                    f"store: cannot {what}: this machine does not trust the server's certificate ({reason}); check "
+                    f"the machine's clock ({_now()}), a proxy "
                     "that stands between (NO_PROXY), and the certificates (tls_ca_file_path in the address)"
                 )
             pause = random.uniform(0.5, 1) * min(0.25 * 2**attempt, LONGEST_PAUSE)
@@ -240,7 +268,8 @@ class Bucket(Files):
             time.sleep(pause)
 
     def _judged(self, error: OSError) -> tuple[str, str]:
-        """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked for the reason."""
+        """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked
+        for the reason."""
         verdict, reason = _verdict(error)
         if verdict != "refused" or not self._granted or reason.count(":"):
             return verdict, reason
@@ -296,7 +325,8 @@ def _opened(client, key: str):
 
 
 def _undisturbed(act: Callable[[], Result]) -> Result:
-    """act() in a thread of its own: Ctrl-C is raised in the main one, and pyarrow would complete the upload that it leaves half way."""
+    """act() in a thread of its own: Ctrl-C is raised in the main one, and pyarrow would complete the upload that it
+    leaves half way."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(act).result()
 
@@ -307,8 +337,16 @@ def _verdict(error: OSError) -> tuple[str, str]:
     match = CODE.search(text)
     code = (match["aws"] or match["google"]) if match else ""
     status = int(match["status"] or 0) if match else 0
-    reason = re.split(r"during \w+ operation: |with a last message of ", text)[-1].split(" (Request ID")[0].split(" error_info=")[0]
-    said = [code.lower().replace("_", " "), f"HTTP status {status}" if status else "", reason.removesuffix("No response body.")]
+    reason = (
+        re.split(r"during \w+ operation: |with a last message of ", text)[-1]
+        .split(" (Request ID")[0]
+        .split(" error_info=")[0]
+    )
+    said = [
+        code.lower().replace("_", " "),
+        f"HTTP status {status}" if status else "",
+        reason.removesuffix("No response body."),
+    ]
     reason = UNNAMED.sub(r"\1: ", ": ".join(filter(None, said))).removeprefix("unknown: ")
     if code in CLOCK:
         return "clock", reason

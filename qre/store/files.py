@@ -1,4 +1,5 @@
-"""What a folder and a bucket have in common: names that cannot leave the root, and files that appear whole or not at all."""
+"""What a folder and a bucket have in common: names that cannot leave the root, and files that appear whole or not at
+all."""
 
 from __future__ import annotations
 
@@ -20,7 +21,13 @@ from qre.store.shelves import NAME, SHELVES, TEMPORARY, is_artefact
 
 log = logging.getLogger(__name__)
 PART = re.compile(NAME)  # of a path below the root: nothing that climbs, hides or needs quoting
-OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.EBADMSG}  # why one file cannot be read while others can
+OF_ONE_FILE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ELOOP,
+    errno.EBADMSG,
+}  # why one file cannot be read while others can
 SHOWN = 3  # names in a note
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -66,24 +73,36 @@ class Seen:
 
     def notes(self) -> list[str]:
         """A line for each kind; names of strangers are escaped."""
-        notes = [f"{name} is damaged ({why}) and left as it is; a sweep that reads it makes it again" for name, why in self.damaged.items()]
+        notes = [
+            f"{name} is damaged ({why}) and left as it is; a sweep that reads it makes it again"
+            for name, why in self.damaged.items()
+        ]
         notes += [f"{why}; it counts as absent" for why in self.unread.values()]
         if self.newer:
-            notes.append(f"{_listed(self.newer)} {'is' if len(self.newer) == 1 else 'are'} of a newer version of this program, not read and left alone")
+            notes.append(
+                f"{_listed(self.newer)} {'is' if len(self.newer) == 1 else 'are'} of a newer version of this program, "
+                f"not read and left alone"
+            )
         if self.strays:
             one = len(self.strays) == 1
-            notes.append(f"{len(self.strays)} file{' that is' if one else 's that are'} not this program's {'is' if one else 'are'} left alone: {_listed(self.strays)}")
+            notes.append(
+                f"{len(self.strays)} file{' that is' if one else 's that are'} not this program's "
+                f"{'is' if one else 'are'} left alone: {_listed(self.strays)}"
+            )
         return notes
 
 
 def _listed(names: Iterable[str]) -> str:
     names = sorted(names)
-    return ", ".join(ascii(name)[1:-1][:120] for name in names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(ascii(name)[1:-1][:120] for name in names[:SHOWN]) + (
+        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    )
 
 
 @contextlib.contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Around the reading of one file: what is called like it and is no file is absent, and a fault of this file alone is told as such."""
+    """Around the reading of one file: what is called like it and is no file is absent, and a fault of this file alone
+    is told as such."""
     try:
         yield
     except FileNotFoundError:
@@ -93,7 +112,10 @@ def reading(name: str) -> Iterator[None]:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
         if error.errno not in OF_ONE_FILE:
             raise
-        raise UnreadableArtefact(f"{name} cannot be read: {os.strerror(error.errno)}" + (f"; {MENDS[error.errno]}" if error.errno in MENDS else "")) from error
+        raise UnreadableArtefact(
+            f"{name} cannot be read: {os.strerror(error.errno)}"
+            + (f"; {MENDS[error.errno]}" if error.errno in MENDS else "")
+        ) from error
 
 
 def parts(name: str) -> tuple[str, ...]:
@@ -128,7 +150,8 @@ class Files(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """The bytes of a file; FileNotFoundError where there is none, one of UNREADABLE where it cannot be read and others can."""
+        """The bytes of a file; FileNotFoundError where there is none, one of UNREADABLE where it cannot be read and
+        others can."""
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
@@ -139,7 +162,8 @@ class Files(ABC):
         """Write a file so that a reader, or a crash at any moment, sees the old file, none, or the whole new one."""
 
     def advise(self, name: str, content: bytes, tell: Callable[[str], None] = log.warning) -> None:
-        """Write a record that nothing depends on (progress, speeds, runs, notices). Where that fails it is told, once for each kind, and no more."""
+        """Write a record that nothing depends on (progress, speeds, runs, notices). Where that fails it is told, once
+        for each kind, and no more."""
         try:
             self._write_once(name, content)
         except (OSError, UserError, PlaceError) as error:
@@ -159,12 +183,14 @@ class Files(ABC):
 
     @contextlib.contextmanager
     def alone(self, prefix: str) -> Iterator[bool]:
-        """Around a look and a write that no other process may come between, of what lies below a prefix folder. False: that is not to be had here."""
+        """Around a look and a write that no other process may come between, of what lies below a prefix folder. False:
+        that is not to be had here."""
         yield False
 
     @abstractmethod
     def names(self, prefix: str) -> Iterator[str]:
-        """Names of the artefacts below a prefix folder, in the order of a walk: files before folders, each sorted. What is not this program's is noted."""
+        """Names of the artefacts below a prefix folder, in the order of a walk: files before folders, each sorted. What
+        is not this program's is noted."""
 
     @abstractmethod
     def sizes(self, prefix: str) -> dict[str, int]:
@@ -191,7 +217,8 @@ class Files(ABC):
         return [function(item) for item in items]
 
     def read_many(self, names: Iterable[str]) -> dict[str, bytes]:
-        """The bytes of many small files, by name; those that are absent, or cannot be read, which is noted, are left out."""
+        """The bytes of many small files, by name; those that are absent, or cannot be read, which is noted, are left
+        out."""
 
         def content(name: str) -> bytes | None:
             try:
@@ -236,7 +263,8 @@ class Files(ABC):
 
 
 class LooksOnly(Files):
-    """Before Folder or Bucket in a class's bases: whoever asks to write, to move or to remove is not obeyed, and what is damaged stays where it is."""
+    """Before Folder or Bucket in a class's bases: whoever asks to write, to move or to remove is not obeyed, and what
+    is damaged stays where it is."""
 
     read_only = True
 

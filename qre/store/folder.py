@@ -18,7 +18,17 @@ from qre.errors import PlaceError
 from qre.store.files import Files, parts, reading
 from qre.store.shelves import SHELVES, TEMPORARY, may_hold
 
-NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTTY}
+NO_SYNC = {
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EBADF,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENOTTY,
+}
 NO_RENAME = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV}
 STALE_SECONDS = 3600  # a temporary file older than this was left by a process that was killed
 
@@ -61,7 +71,8 @@ class Folder(Files):
         """As Files.write.
 
         Raises:
-            PlaceError: the file system cannot rename, or something that is not ours stands in the way; other faults of the disk are an OSError.
+            PlaceError: the file system cannot rename, or something that is not ours stands in the way; other faults of
+                the disk are an OSError.
         """
         path = self.path(name)
         self._make_folder(path.parent)
@@ -80,7 +91,8 @@ class Folder(Files):
 
     @contextlib.contextmanager
     def alone(self, prefix: str) -> Iterator[bool]:
-        """As Files.alone, by a lock on the folder, which the kernel lets go of when its process dies; network file systems may have none."""
+        """As Files.alone, by a lock on the folder, which the kernel lets go of when its process dies; network file
+        systems may have none."""
         self._make_folder(self.path(prefix))
         descriptor = os.open(self.path(prefix), os.O_RDONLY)
         try:
@@ -138,7 +150,8 @@ class Folder(Files):
         return removed
 
     def _walk(self, prefix: str) -> Iterator[str]:
-        """Names of regular files, files before folders, each sorted. A folder that cannot be ours, or that cannot be looked into, is noted."""
+        """Names of regular files, files before folders, each sorted. A folder that cannot be ours, or that cannot be
+        looked into, is noted."""
         try:
             with os.scandir(self.root / prefix) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
@@ -191,14 +204,16 @@ def _rename(old: Path, new: Path) -> None:
             raise PlaceError(f"{new}: a folder is where the store needs a file; move it away") from error
         if error.errno in NO_RENAME:
             raise PlaceError(
-                f"{new}: this mount cannot rename files here ({os.strerror(error.errno)}), so nothing can be written in one piece; "
+                f"{new}: this mount cannot rename files here ({os.strerror(error.errno)}), so nothing can be written "
+                f"in one piece; "
                 "use a bucket address (s3://, gs://) instead of the mount, or another folder"
             ) from error
         raise
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: the folder's own entry is data too. File systems that know no such thing have it so by themselves, or never."""
+    """Make a rename durable: the folder's own entry is data too. File systems that know no such thing have it so by
+    themselves, or never."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:

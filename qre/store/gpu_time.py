@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 
+from qre.schemas import NewerSchema
 from qre.store.files import Files
 from qre.store.folder import canonical_json
-from qre.schemas import NewerSchema
 from qre.store.shelves import checked, stating
 
 
 class Spending:
     """spending/<sweep>/<run>.json: GPU seconds by GPU type that one run of a sweep has held, written while it runs.
 
-    A record: schema, began, when (moments), ended (it is the last word of its run), gpu_seconds (by type), reserved (by type: what its GPUs take
+    A record: schema, began, when (moments), ended (it is the last word of its run), gpu_seconds (by type), reserved (by
+        type: what its GPUs take
     until the next record is due; it counts where none came, since the run was killed).
     """
 
@@ -26,7 +27,11 @@ class Spending:
 
     def read(self, sweep: str, known: frozenset[str] = frozenset()) -> tuple[dict[str, dict], list[str]]:
         """Records by run, but for those that are known; and the names of what cannot be read."""
-        names = {name: name.rsplit("/", 1)[1].removesuffix(".json") for name in self._folder.names(f"spending/{sweep}") if name.endswith(".json")}
+        names = {
+            name: name.rsplit("/", 1)[1].removesuffix(".json")
+            for name in self._folder.names(f"spending/{sweep}")
+            if name.endswith(".json")
+        }
         records, unreadable = {}, []
         for name, content in self._folder.read_many(name for name, run in names.items() if run not in known).items():
             try:

@@ -32,7 +32,8 @@ def _check_no_newer(folder: Files, name: str) -> None:
 
 
 class Advisory:
-    """Records that nothing depends on: one of a newer version counts as absent, and is not overwritten; so does one that cannot be read."""
+    """Records that nothing depends on: one of a newer version counts as absent, and is not overwritten; so does one
+    that cannot be read."""
 
     def __init__(self, folder: Files):
         self._folder = folder
@@ -46,7 +47,9 @@ class Advisory:
             return
         except OSError:  # it will be told of the write
             pass
-        self._folder.advise(name, canonical_json(stating(name.partition("/")[0], record)).encode(), *([tell] if tell else []))
+        self._folder.advise(
+            name, canonical_json(stating(name.partition("/")[0], record)).encode(), *([tell] if tell else [])
+        )
 
     def _kept(self, names: Iterable[str]) -> dict[str, dict]:
         """By name, those that are there and can be read."""
@@ -66,8 +69,10 @@ class Failure(BaseModel):
 
     Attributes:
         remedy: what a person can do; "" where the message says it.
-        node: where it failed, as people find it; "" where that is not known. Of what is believed only when it has come twice, both.
-        kind: permanent (the encoder's own fault: trying again gives the same) or transient (the machine's: worth another try).
+        node: where it failed, as people find it; "" where that is not known. Of what is believed only when it has come
+            twice, both.
+        kind: permanent (the encoder's own fault: trying again gives the same) or transient (the machine's: worth
+            another try).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,10 +98,14 @@ class Failures:
         """Write a failure; NewerSchema where one of a newer version stands."""
         name = f"failures/{failure.key}.json"
         _check_no_newer(self._folder, name)
-        self._folder.write(name, json.dumps(stating("failures", failure.model_dump(mode="json")), indent=1, ensure_ascii=False).encode())
+        self._folder.write(
+            name,
+            json.dumps(stating("failures", failure.model_dump(mode="json")), indent=1, ensure_ascii=False).encode(),
+        )
 
     def read_all(self, wanted: Container[str] = ()) -> dict[str, Failure]:
-        """Failures by key; a record that is none is put in quarantine and counts as absent, and so does one that cannot be read, which is noted.
+        """Failures by key; a record that is none is put in quarantine and counts as absent, and so does one that cannot
+        be read, which is noted.
 
         Raises:
             NewerSchema: one of `wanted` is of a newer version; others of a newer version are left out.
@@ -127,7 +136,8 @@ class Failures:
 
 
 class Scores:
-    """scores/<task>/<unit key>.json: what one encoder scores on one task, by the task's fingerprint. The name alone says what is there."""
+    """scores/<task>/<unit key>.json: what one encoder scores on one task, by the task's fingerprint. The name alone
+    says what is there."""
 
     def __init__(self, folder: Files):
         self._folder = folder
@@ -142,7 +152,8 @@ class Scores:
         return {pair for pair in found if len(pair) == 2}
 
     def write(self, task: str, key: str, record: dict) -> None:
-        """Write a score with all that belongs to it: plain values without NaN. NewerSchema where one of a newer version stands."""
+        """Write a score with all that belongs to it: plain values without NaN. NewerSchema where one of a newer version
+        stands."""
         if self._folder.exists(self.name(task, key)):
             _check_no_newer(self._folder, self.name(task, key))
         content = stating("scores", {**record, "task": task, "key": key})
@@ -183,7 +194,8 @@ class Scores:
 
 
 class Speeds(Advisory):
-    """speeds/<pass key>.json: how fast an encoder was when it last embedded: sentences, seconds, device, threads. They change with each run."""
+    """speeds/<pass key>.json: how fast an encoder was when it last embedded: sentences, seconds, device, threads. They
+    change with each run."""
 
     def write(self, pass_key: str, record: dict) -> None:
         self._keep(f"speeds/{pass_key}.json", record)
@@ -201,7 +213,8 @@ class Notices(Advisory):
         self._keep(f"notices/{pass_key}.json", {"warnings": warnings})
 
     def read(self, pass_keys: Iterable[str]) -> dict[str, list[str]]:
-        """What was warned of, by pass: one listing, and what it found; a record that cannot be read counts as absent."""
+        """What was warned of, by pass: one listing, and what it found; a record that cannot be read counts as
+        absent."""
         names = {f"notices/{key}.json": key for key in pass_keys}
         found = {}
         for name, record in self._kept(name for name in self._folder.names("notices") if name in names).items():
@@ -228,7 +241,8 @@ class Progress(Advisory):
 
 
 class Running(Advisory):
-    """running/<sweep>.json: the process that is at work on a sweep, and its heartbeat; gone when it has ended by itself."""
+    """running/<sweep>.json: the process that is at work on a sweep, and its heartbeat; gone when it has ended by
+    itself."""
 
     def write(self, sweep: str, record: dict) -> None:
         self._keep(f"running/{sweep}.json", record)
@@ -276,13 +290,20 @@ class Atlases:
         self._folder = folder
 
     def write(self, atlas: str, files: dict[str, bytes], manifest: dict) -> None:
-        """Write the files, then manifest.json with the sha256 and the bytes of each. NewerSchema where an atlas of a newer version stands."""
+        """Write the files, then manifest.json with the sha256 and the bytes of each. NewerSchema where an atlas of a
+        newer version stands."""
         _check_no_newer(self._folder, f"atlases/{atlas}/{self.MANIFEST}")
         self._folder.remove(f"atlases/{atlas}/{self.MANIFEST}")
         for file, content in files.items():
             self._folder.write(f"atlases/{atlas}/{file}", content)
-        told = {file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} for file, content in sorted(files.items())}
-        self._folder.write(f"atlases/{atlas}/{self.MANIFEST}", json.dumps(stating("atlases", {**manifest, "files": told}), indent=1).encode())
+        told = {
+            file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for file, content in sorted(files.items())
+        }
+        self._folder.write(
+            f"atlases/{atlas}/{self.MANIFEST}",
+            json.dumps(stating("atlases", {**manifest, "files": told}), indent=1).encode(),
+        )
 
     def manifest(self, atlas: str) -> dict | None:
         """The manifest of a whole atlas; None where it is absent, or a file is missing or of another size.

@@ -1,4 +1,5 @@
-"""The shelves of the store, in one place: which names are artefacts of each, and which schema of them this version writes and reads."""
+"""The shelves of the store, in one place: which names are artefacts of each, and which schema of them this version
+writes and reads."""
 
 from __future__ import annotations
 
@@ -47,14 +48,17 @@ SHELVES = {
     "atlases": Shelf(rf"{NAME}/{NAME}", NAME, schema=ATLAS),
     "spending": Shelf(rf"{NAME}/{NAME}\.json", NAME, stated=True),
     "runs": Shelf(rf"{NAME}/{TIME}\.json", NAME),
-    "mteb": Shelf(rf"{NAME}/{NAME}/{NAME}\.json", f"{NAME}(?:/{NAME})?"),  # as MTEB writes them: they state what MTEB states
+    "mteb": Shelf(
+        rf"{NAME}/{NAME}/{NAME}\.json", f"{NAME}(?:/{NAME})?"
+    ),  # as MTEB writes them: they state what MTEB states
     "mteb_failures": Shelf(rf"{NAME}/{NAME}\.json", NAME),
     "quarantine": Shelf(NAME),
 }
 
 
 def is_artefact(name: str) -> bool:
-    """Whether a name has the exact shape of its shelf's names. Of what lies on no shelf of ours, any name inside the store."""
+    """Whether a name has the exact shape of its shelf's names. Of what lies on no shelf of ours, any name inside the
+    store."""
     shelf, _, rest = name.partition("/")
     return re.fullmatch(SHELVES[shelf].shape if shelf in SHELVES else rf"{NAME}(?:/{NAME})*", rest) is not None
 
@@ -62,7 +66,10 @@ def is_artefact(name: str) -> bool:
 def may_hold(folder: str) -> bool:
     """Whether artefacts may lie in a folder, by its name."""
     shelf, _, rest = folder.partition("/")
-    return not rest or re.fullmatch(SHELVES[shelf].folders if shelf in SHELVES else rf"{NAME}(?:/{NAME})*", rest) is not None
+    return (
+        not rest
+        or re.fullmatch(SHELVES[shelf].folders if shelf in SHELVES else rf"{NAME}(?:/{NAME})*", rest) is not None
+    )
 
 
 def check_schema(name: str, stated: object = UNSTATED) -> None:

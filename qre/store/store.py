@@ -10,8 +10,8 @@ from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
 from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
-from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 from qre.store.gpu_time import Spending
+from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 
 
 class FolderLookedAt(LooksOnly, Folder):
@@ -29,7 +29,8 @@ class Store:
         read_only: for looking: nothing is written, removed or put in quarantine, whatever is asked of it.
 
     Attributes:
-        location: the folder, or the address of the bucket, as a string: what is sent to another process to open the same store there.
+        location: the folder, or the address of the bucket, as a string: what is sent to another process to open the
+            same store there.
         is_local: it is a folder of this machine (or one that is mounted on it).
 
     Raises:
@@ -59,6 +60,7 @@ class Store:
         self.running = Running(self.folder)
 
     def notes(self) -> list[str]:
-        """What was come across until now and left alone: a line for strays, and one for each file that cannot be read."""
+        """What was come across until now and left alone: a line for strays, and one for each file that cannot be
+        read."""
         self.folder.look_at_root()
         return self.folder.seen.notes()

@@ -14,7 +14,8 @@ BLOCK = 2**21  # elements of a block of weights: large enough for numpy, small b
 
 @lru_cache(maxsize=32)
 def resamples(n: int, stream: int = 0) -> np.ndarray:
-    """How often each of n items is drawn, in RESAMPLES draws of n with replacement: shape (RESAMPLES, n), uint16; the same for every encoder."""
+    """How often each of n items is drawn, in RESAMPLES draws of n with replacement: shape (RESAMPLES, n), uint16; the
+    same for every encoder."""
     rng = np.random.default_rng([n, stream])
     counts = np.empty((RESAMPLES, n), np.uint16)
     for row in counts:
@@ -27,7 +28,8 @@ def interval(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> tuple[flo
     """The percentile interval of a statistic of n items.
 
     Args:
-        statistic: from weights (b, n), float64, each row summing to n, to values (b,); NaN where a resample does not define it: it is left out.
+        statistic: from weights (b, n), float64, each row summing to n, to values (b,); NaN where a resample does not
+            define it: it is left out.
     """
     return _percentiles(np.concatenate([statistic(weights) for _, weights in _blocks(n)]))
 

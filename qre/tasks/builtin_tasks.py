@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from qre.tasks.classification import ClassificationTask
 from qre.tasks.clustering import ClusteringTask
-from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.pairs import PairsTask, STSTask
-from qre.tasks.task_spec import BUILTIN_NAMES
+from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task
+from qre.tasks.task_spec import BUILTIN_NAMES
 
 Pair = tuple[int, int]
 SPLIT = "built-in"
 FEWEST = 1000  # sentences; a pool of pairs may then be short of some
 NEAR = 24  # sentences of a topic further apart in the stream are rarely near misses of each other
-ACROSS, GRADES, PARAPHRASE = (0.0,), ((0.5, 1.5), (1.5, 2.5), (2.5, 3.5), (3.5, 5.0)), (5.0,)  # kinds of pairs by graded similarity
+ACROSS, GRADES, PARAPHRASE = (
+    (0.0,),
+    ((0.5, 1.5), (1.5, 2.5), (2.5, 3.5), (3.5, 5.0)),
+    (5.0,),
+)  # kinds of pairs by graded similarity
 FIRST, SECOND = slice(0, 150), slice(150, 300)  # the pairs of one grade in each of the two STS tasks
 PAIRS = 400  # paraphrases, and as many others
 TRAINING_SHARE = 0.4  # of the groups of a topic
@@ -25,21 +29,26 @@ QUERIES = 300
 CLUSTER_SAMPLE = 1024
 
 
-def builtin_tasks(texts: Sequence[str], topics: Sequence[str], groups: Sequence[int], similarity: Callable[[int, int], float]) -> tuple[Task, ...]:
+def builtin_tasks(
+    texts: Sequence[str], topics: Sequence[str], groups: Sequence[int], similarity: Callable[[int, int], float]
+) -> tuple[Task, ...]:
     """Tasks over n distinct labelled sentences of the built-in stream. The same sentences give the same tasks for ever.
 
     Args:
-        texts, topics, groups: of each sentence, in the order of the stream; sentences of one group are paraphrases, and of one topic. Give 1,500, and of
-            another seed than the sentence set's: what classical encoders are fitted on should not be what they are tested with.
-        similarity: graded similarity of sentences i and j: 0 in other topics, 5 in one group, between them within a topic.
+        texts, topics, groups: of each sentence, in the order of the stream; sentences of one group are paraphrases, and
+            of one topic. Give 1,500, and of
+            another seed than the sentence set's: what classical encoders are fitted on should not be what they are
+                tested with.
+        similarity: graded similarity of sentences i and j: 0 in other topics, 5 in one group, between them within a
+            topic.
 
     Returns:
         builtin/sts: graded pairs, from other topics to paraphrases, as many of each grade;
         builtin/sts-topic: other pairs, within topics only, so that knowing the topic does not help;
-        builtin/paraphrases: paraphrases against pairs of one topic, half of them near misses (another agent, or it did not happen);
-        builtin/topics: the topic by eight examples; no paraphrase of a test sentence is in the training;
-        builtin/topic-clusters: the topics, found again;
-        builtin/retrieval: the paraphrases of a sentence among all others.
+        builtin/paraphrases: paraphrases against pairs of one topic, half of them near misses (another agent, or it did
+        not happen); builtin/topics: the topic by eight examples; no paraphrase of a test sentence is in the training;
+        builtin/topic-clusters: the topics, found again; builtin/retrieval: the paraphrases of a sentence among all
+        others.
 
     Raises:
         ValueError: fewer than FEWEST sentences.
@@ -47,7 +56,9 @@ def builtin_tasks(texts: Sequence[str], topics: Sequence[str], groups: Sequence[
     if len(texts) < FEWEST:
         raise ValueError(f"the built-in tasks need at least {FEWEST} sentences, not {len(texts)}")
     pools = _pools(topics, groups, similarity)
-    within, others = ([pair for grade in (*GRADES, PARAPHRASE) for pair in pools[grade][part]] for part in (FIRST, SECOND))
+    within, others = (
+        [pair for grade in (*GRADES, PARAPHRASE) for pair in pools[grade][part]] for part in (FIRST, SECOND)
+    )
     sts, sts_topic, paraphrases, topic, clusters, retrieval = BUILTIN_NAMES
     return (
         _sts(sts, texts, pools[ACROSS][FIRST] + within, similarity),
@@ -59,20 +70,30 @@ def builtin_tasks(texts: Sequence[str], topics: Sequence[str], groups: Sequence[
     )
 
 
-def _pools(topics: Sequence[str], groups: Sequence[int], similarity: Callable[[int, int], float]) -> dict[tuple, list[Pair]]:
+def _pools(
+    topics: Sequence[str], groups: Sequence[int], similarity: Callable[[int, int], float]
+) -> dict[tuple, list[Pair]]:
     """Pairs by grade, each pool in a drawn order."""
     pools: dict[tuple, list[Pair]] = defaultdict(list)
     for rows in _rows_by(topics).values():
         for place, i in enumerate(rows):
             for j in rows[place + 1 : place + 1 + NEAR]:
-                grade = PARAPHRASE if groups[i] == groups[j] else next((g for g in GRADES if g[0] <= similarity(i, j) < g[1]), None)
+                grade = (
+                    PARAPHRASE
+                    if groups[i] == groups[j]
+                    else next((g for g in GRADES if g[0] <= similarity(i, j) < g[1]), None)
+                )
                 pools[grade].append((i, j))
     pools[ACROSS] = [(i, i + 1) for i in range(len(topics) - 1) if topics[i] != topics[i + 1]]
-    return {grade: _drawn(pairs) for grade, pairs in pools.items()} | {g: [] for g in (*GRADES, PARAPHRASE) if g not in pools}
+    return {grade: _drawn(pairs) for grade, pairs in pools.items()} | {
+        g: [] for g in (*GRADES, PARAPHRASE) if g not in pools
+    }
 
 
 def _sts(name: str, texts: Sequence[str], pairs: Sequence[Pair], similarity: Callable[[int, int], float]) -> Task:
-    return STSTask(name, SPLIT, [texts[i] for i, _ in pairs], [texts[j] for _, j in pairs], [similarity(i, j) for i, j in pairs])
+    return STSTask(
+        name, SPLIT, [texts[i] for i, _ in pairs], [texts[j] for _, j in pairs], [similarity(i, j) for i, j in pairs]
+    )
 
 
 def _paraphrases(name: str, texts: Sequence[str], pools: dict[tuple, list[Pair]]) -> Task:
@@ -89,8 +110,12 @@ def _topics(name: str, texts: Sequence[str], topics: Sequence[str], groups: Sequ
     for rows in _rows_by(topics).values():
         own = _drawn(dict.fromkeys(groups[row] for row in rows))
         training.update(own[: round(TRAINING_SHARE * len(own))])
-    train, test = ([row for row in range(len(texts)) if (groups[row] in training) == wanted] for wanted in (True, False))
-    return ClassificationTask(name, SPLIT, *(([texts[row] for row in rows], [topics[row] for row in rows]) for rows in (train, test)))
+    train, test = (
+        [row for row in range(len(texts)) if (groups[row] in training) == wanted] for wanted in (True, False)
+    )
+    return ClassificationTask(
+        name, SPLIT, *(([texts[row] for row in rows], [topics[row] for row in rows]) for rows in (train, test))
+    )
 
 
 def _retrieval(name: str, texts: Sequence[str], groups: Sequence[int]) -> Task:

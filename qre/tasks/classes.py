@@ -1,4 +1,5 @@
-"""Labels that look alike are one class: what a file calls `pos`, `pos ` and `pos` with a no-break space was never meant as two."""
+"""Labels that look alike are one class: what a file calls `pos`, `pos ` and `pos` with a no-break space was never meant
+as two."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 
 def spelt_alike(label: str) -> str:
-    """The same text for labels that a reader sees as one: composed (NFC), one blank for any space, nothing unseen, 1 for 1.0."""
+    """The same text for labels that a reader sees as one: composed (NFC), one blank for any space, nothing unseen, 1
+    for 1.0."""
     plain = " ".join(unicodedata.normalize("NFC", label.translate(UNSEEN)).split())
     return match[1] if (match := WHOLE.fullmatch(plain)) else plain
 
@@ -35,4 +37,8 @@ class Spellings:
         folded: dict[str, list[str]] = {}
         for label in self._first.values():
             folded.setdefault(label.casefold(), []).append(label)
-        return notes + [f"labels {' and '.join(map(repr, alike))} differ in case only, and are {len(alike)} classes" for alike in folded.values() if len(alike) > 1]
+        return notes + [
+            f"labels {' and '.join(map(repr, alike))} differ in case only, and are {len(alike)} classes"
+            for alike in folded.values()
+            if len(alike) > 1
+        ]

@@ -15,26 +15,37 @@ ITERATIONS = 100  # MTEB's; an encoder that is not done by then is scored as it 
 
 
 class ClassificationTask(Task):
-    """Logistic regression on a few examples a class, drawn anew in each repeat; mean accuracy on the test split. MTEB's protocol and draws.
+    """Logistic regression on a few examples a class, drawn anew in each repeat; mean accuracy on the test split. MTEB's
+    protocol and draws.
 
-    Vectors are taken as they are, in float32. The interval resamples test items and repeats together, since others of both could have been drawn.
+    Vectors are taken as they are, in float32. The interval resamples test items and repeats together, since others of
+    both could have been drawn.
     """
 
     kind = "classification"
     metric = "accuracy"
 
     def __init__(
-        self, name: str, split: str, train: tuple[Sequence[str], Sequence[str]], test: tuple[Sequence[str], Sequence[str]],
-        samples_per_label: int = 8, repeats: int = 10,
-    ):  # fmt: skip
-        """`train` and `test` are (texts, labels), in the order of their files: it decides the draws. Every label of the test is in the training."""
+        self,
+        name: str,
+        split: str,
+        train: tuple[Sequence[str], Sequence[str]],
+        test: tuple[Sequence[str], Sequence[str]],
+        samples_per_label: int = 8,
+        repeats: int = 10,
+    ):
+        """`train` and `test` are (texts, labels), in the order of their files: it decides the draws. Every label of the
+        test is in the training."""
         draws = draw_examples(train[1], samples_per_label, repeats)
         needed = sorted(set().union(*draws))
         content = {"train": [list(part) for part in train], "test": [list(part) for part in test]}
         settings = {"samples_per_label": samples_per_label, "repeats": repeats}
         super().__init__(name, split, [train[0][row] for row in needed] + list(test[0]), {**content, **settings})
         classes = {label: code for code, label in enumerate(sorted(set(train[1])))}
-        self._train = [(self._rows([train[0][row] for row in draw]), np.array([classes[train[1][row]] for row in draw])) for draw in draws]
+        self._train = [
+            (self._rows([train[0][row] for row in draw]), np.array([classes[train[1][row]] for row in draw]))
+            for draw in draws
+        ]
         self._test = self._rows(test[0]), np.array([classes[label] for label in test[1]])
 
     def _measure(self, vectors: np.ndarray) -> Measured:
@@ -50,11 +61,14 @@ class ClassificationTask(Task):
                 model.fit(vectors[rows], classes)
             right[repeat] = model.predict(test) == labels
         accuracies = right.mean(axis=1)
-        return Measured(float(accuracies.mean()), crossed_mean_interval(right), len(labels), tuple(map(float, accuracies)))
+        return Measured(
+            float(accuracies.mean()), crossed_mean_interval(right), len(labels), tuple(map(float, accuracies))
+        )
 
 
 def draw_examples(labels: Sequence[str], samples_per_label: int, repeats: int) -> list[list[int]]:
-    """The training rows of each repeat: the first `samples_per_label` of each label, or all there are, in a shuffled order.
+    """The training rows of each repeat: the first `samples_per_label` of each label, or all there are, in a shuffled
+    order.
 
     As MTEB draws: the same shuffle each time, of what the shuffle before has left.
     """

@@ -13,31 +13,45 @@ from qre.tasks.task import SEED, Measured, Task
 
 
 class ClusteringTask(Task):
-    """Mini-batch k-means with as many clusters as there are labels; mean V-measure. Vectors are taken as they are, in float32.
+    """Mini-batch k-means with as many clusters as there are labels; mean V-measure. Vectors are taken as they are, in
+    float32.
 
-    Without sets, MTEB's present protocol: in each repeat `sample` documents are drawn with replacement and clustered (batches of 512).
+    Without sets, MTEB's present protocol: in each repeat `sample` documents are drawn with replacement and clustered
+        (batches of 512).
     With sets, MTEB's first protocol: each set is clustered once, all of it (batches of 500).
-    The interval resamples the repeats, or the sets: it says how well their mean is known, not how other documents would score.
+    The interval resamples the repeats, or the sets: it says how well their mean is known, not how other documents would
+    score.
     """
 
     kind = "clustering"
     metric = "v_measure"
 
     def __init__(
-        self, name: str, split: str, texts: Sequence[str], labels: Sequence[str], sets: Sequence[str] | None = None,
-        sample: int = 16_384, repeats: int = 10, documents: int | None = None,
-    ):  # fmt: skip
+        self,
+        name: str,
+        split: str,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        sets: Sequence[str] | None = None,
+        sample: int = 16_384,
+        repeats: int = 10,
+        documents: int | None = None,
+    ):
         """Document i is texts[i] with labels[i], and of the set sets[i].
 
         Args:
             sample, repeats: MTEB's max_documents_per_cluster and n_clusters; not with sets.
-            documents: take only so many, drawn without replacement, as MTEB does by its max_document_to_embed; not with sets.
+            documents: take only so many, drawn without replacement, as MTEB does by its max_document_to_embed; not with
+                sets.
         """
         content = {"texts": list(texts), "labels": list(labels), "sets": None if sets is None else list(sets)}
         settings = {} if sets is not None else {"sample": sample, "repeats": repeats, "documents": documents}
         rng = random.Random(SEED)
         taken = range(len(texts)) if documents is None else rng.sample(range(len(texts)), k=min(documents, len(texts)))
-        taken_texts, codes = [texts[row] for row in taken], np.unique([labels[row] for row in taken], return_inverse=True)[1]
+        taken_texts, codes = (
+            [texts[row] for row in taken],
+            np.unique([labels[row] for row in taken], return_inverse=True)[1],
+        )
         super().__init__(name, split, taken_texts, {**content, **settings})
         if sets is None:
             draws = [rng.choices(range(len(taken)), k=sample) for _ in range(repeats)]
@@ -57,7 +71,10 @@ class ClusteringTask(Task):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.metrics import v_measure_score
 
-        settings = {"n_clusters": len(set(codes)), **self._settings}  # as many as the labels of the task, even where a sample lacks one, or of the set
+        settings = {
+            "n_clusters": len(set(codes)),
+            **self._settings,
+        }  # as many as the labels of the task, even where a sample lacks one, or of the set
         model = MiniBatchKMeans(init="k-means++", random_state=SEED, **settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters

@@ -10,7 +10,12 @@ from qre.tables import ENDINGS, PACKED_ENDINGS, Wanted, ending, parsed_json, rea
 from qre.tasks.task_spec import Columns, Format
 
 FORMATS = tuple(one for one in ENDINGS if one != ".txt")
-BEIR = {"id": "_id", "query": "query-id", "document": "corpus-id", "relevance": "score"}  # what BEIR calls columns that a spec does not name
+BEIR = {
+    "id": "_id",
+    "query": "query-id",
+    "document": "corpus-id",
+    "relevance": "score",
+}  # what BEIR calls columns that a spec does not name
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class Table:
     Attributes:
         path: the file, for messages.
         lines: where each of the n rows begins: its line, or its number from 1 in .json and .parquet.
-        columns: n values each, under the field names of the Columns; None where a row lacks one. A column that the file may have and has not is left out.
+        columns: n values each, under the field names of the Columns; None where a row lacks one. A column that the file
+            may have and has not is left out.
     """
 
     path: str
@@ -34,7 +40,11 @@ class Table:
     def without(self, rows: set[int]) -> Table:
         """The table with some rows left out."""
         kept = [row for row in range(len(self.lines)) if row not in rows]
-        return Table(self.path, [self.lines[row] for row in kept], {name: [column[row] for row in kept] for name, column in self.columns.items()})
+        return Table(
+            self.path,
+            [self.lines[row] for row in kept],
+            {name: [column[row] for row in kept] for name, column in self.columns.items()},
+        )
 
 
 def read_table(path: str, columns: Columns, format: Format | None = None, option: str = "columns") -> Table:
@@ -44,11 +54,15 @@ def read_table(path: str, columns: Columns, format: Format | None = None, option
         option: of the spec, by which a person names the columns.
 
     Raises:
-        UserError: the file is missing, of another format or encoding, damaged, has no rows, or lacks a column; it names file and line.
+        UserError: the file is missing, of another format or encoding, damaged, has no rows, or lacks a column; it names
+            file and line.
     """
     path, _, key = path.partition("#") if "json" in (format, ending(path.partition("#")[0])[1:]) else (path, "", "")
     if format is None and ending(path) not in FORMATS:
-        raise UserError(f"{path}: tasks are read from {', '.join(FORMATS)} (also packed: {', '.join(PACKED_ENDINGS)}); say its format where it ends otherwise")
+        raise UserError(
+            f"{path}: tasks are read from {', '.join(FORMATS)} (also packed: {', '.join(PACKED_ENDINGS)}); say its "
+            f"format where it ends otherwise"
+        )
     wanted = _wanted(columns, option)
     lines, rows = [], []
     for line, row in read_rows(path, wanted, format, key):
@@ -57,7 +71,15 @@ def read_table(path: str, columns: Columns, format: Format | None = None, option
     if not rows:
         raise UserError(f"{path}: no rows")
     values = {field: [row[field] for row in rows] for field in rows[0]}
-    return Table(path, lines, {field: column for field, column in values.items() if field not in wanted.optional or any(v is not None for v in column)})
+    return Table(
+        path,
+        lines,
+        {
+            field: column
+            for field, column in values.items()
+            if field not in wanted.optional or any(v is not None for v in column)
+        },
+    )
 
 
 def _wanted(columns: Columns, option: str) -> Wanted:
@@ -66,7 +88,9 @@ def _wanted(columns: Columns, option: str) -> Wanted:
     for field, column in named.items():
         also = (BEIR[field],) if field in BEIR and field not in columns.model_fields_set else ()
         names[field] = column if isinstance(column, int) else (column or field, *also)
-    return Wanted(names, option + ": {{{field}: ...}}", frozenset(field for field, column in named.items() if column is None))
+    return Wanted(
+        names, option + ": {{{field}: ...}}", frozenset(field for field, column in named.items() if column is None)
+    )
 
 
 def read_json(path: str) -> object:

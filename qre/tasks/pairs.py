@@ -11,7 +11,8 @@ from qre.tasks.task import Measured, Task, unit_rows
 
 
 class STSTask(Task):
-    """Semantic textual similarity: Spearman's rank correlation of cosines and gold scores, MTEB's main score (cosine_spearman).
+    """Semantic textual similarity: Spearman's rank correlation of cosines and gold scores, MTEB's main score
+    (cosine_spearman).
 
     The interval resamples pairs. Cosines that are all equal order nothing: their score is 0 (MTEB: NaN).
     """
@@ -21,7 +22,12 @@ class STSTask(Task):
 
     def __init__(self, name: str, split: str, first: Sequence[str], second: Sequence[str], scores: Sequence[float]):
         """Pair i is first[i] and second[i], with the gold score scores[i], of any scale."""
-        super().__init__(name, split, [*first, *second], {"first": list(first), "second": list(second), "scores": [float(s) for s in scores]})
+        super().__init__(
+            name,
+            split,
+            [*first, *second],
+            {"first": list(first), "second": list(second), "scores": [float(s) for s in scores]},
+        )
         self._pairs = self._rows(first), self._rows(second)
         self._gold = _Ties(np.array(scores, np.float64))
 
@@ -38,8 +44,9 @@ class STSTask(Task):
 class PairsTask(Task):
     """Pair classification: average precision of the cosine as a sign that a pair belongs together (MTEB: cosine_ap).
 
-    MTEB's main score, max_ap, is the best of five such: cosine, dot product, Euclidean and Manhattan distance, and the model's own similarity. It is
-    the same for vectors of unit length, but for Manhattan; else it may be a little higher. The interval resamples pairs.
+    MTEB's main score, max_ap, is the best of five such: cosine, dot product, Euclidean and Manhattan distance, and the
+    model's own similarity. It is the same for vectors of unit length, but for Manhattan; else it may be a little
+    higher. The interval resamples pairs.
     """
 
     kind = "pairs"
@@ -47,7 +54,12 @@ class PairsTask(Task):
 
     def __init__(self, name: str, split: str, first: Sequence[str], second: Sequence[str], labels: Sequence[int]):
         """Pair i is first[i] and second[i]; labels[i] is 1 where they belong together, else 0; both occur."""
-        super().__init__(name, split, [*first, *second], {"first": list(first), "second": list(second), "labels": [int(x) for x in labels]})
+        super().__init__(
+            name,
+            split,
+            [*first, *second],
+            {"first": list(first), "second": list(second), "labels": [int(x) for x in labels]},
+        )
         self._pairs = self._rows(first), self._rows(second)
         self._positive = np.array(labels, np.float64)
 
@@ -61,9 +73,11 @@ class PairsTask(Task):
 
 
 def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosines (n,) float64 of the rows `first` and `second` (n,) of vectors (m, d); 0 where one of them is a vector of zeros.
+    """Cosines (n,) float64 of the rows `first` and `second` (n,) of vectors (m, d); 0 where one of them is a vector of
+    zeros.
 
-    As 1 - |a - b|²/2 of unit vectors, which is exactly 1 for equal vectors and the same for (a, b) and (b, a): ties are ties.
+    As 1 - |a - b|²/2 of unit vectors, which is exactly 1 for equal vectors and the same for (a, b) and (b, a): ties are
+    ties.
     """
     units = unit_rows(vectors)
     difference = units[first] - units[second]
@@ -93,14 +107,16 @@ class _Ties:
         return np.add.reduceat(weights[:, self.order], self.starts, axis=1)
 
     def centred_ranks(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean ranks (b, n) of the items in the samples that hold each item `weights` times, less their mean; and their variance times n (b,)."""
+        """Mean ranks (b, n) of the items in the samples that hold each item `weights` times, less their mean; and their
+        variance times n (b,)."""
         totals = self.totals(weights)
         ranks = np.cumsum(totals, axis=1) - (totals - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
         return ranks[:, self.group], np.einsum("bg,bg,bg->b", totals, ranks, ranks)
 
 
 def _spearman(a: _Ties, b: _Ties, weights: np.ndarray) -> np.ndarray:
-    """Spearman's correlation (b,) in the samples that hold each item `weights` (b, n) times; NaN where one side is constant."""
+    """Spearman's correlation (b,) in the samples that hold each item `weights` (b, n) times; NaN where one side is
+    constant."""
     ranks_a, variance_a = a.centred_ranks(weights)
     ranks_b, variance_b = b.centred_ranks(weights)
     with np.errstate(invalid="ignore"):

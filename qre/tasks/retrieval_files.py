@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qre.errors import UserError
+from qre.tasks.columns import Table, read_table
 from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task_spec import RetrievalFile
-from qre.tasks.columns import Table, read_table
 from qre.tasks.values import names, number, texts
 
 DROP = "; or on_problem: drop leaves it out"
@@ -14,7 +14,8 @@ DROP = "; or on_problem: drop leaves it out"
 def read_retrieval(spec: RetrievalFile) -> RetrievalTask:
     """The task of a spec; what is left out by `on_problem: drop` is in its notes.
 
-    A relevant document that is not in the corpus cannot be found, and stays in the ideal ranking, as MTEB and trec_eval have it.
+    A relevant document that is not in the corpus cannot be found, and stays in the ideal ranking, as MTEB and trec_eval
+    have it.
 
     Raises:
         UserError: a file is missing or not in order; it names file, line and fix.
@@ -22,10 +23,11 @@ def read_retrieval(spec: RetrievalFile) -> RetrievalTask:
     documents, queries, judged = (
         read_table(path, columns, spec.format, option)
         for path, columns, option in (
-            (spec.corpus, spec.corpus_columns, "corpus_columns"), (spec.queries, spec.query_columns, "query_columns"),
+            (spec.corpus, spec.corpus_columns, "corpus_columns"),
+            (spec.queries, spec.query_columns, "query_columns"),
             (spec.qrels, spec.qrels_columns, "qrels_columns"),
         )
-    )  # fmt: skip
+    )
     notes: list[str] = []
     drop = spec.on_problem == "drop"
     documents, bodies = _without_empty(documents, _bodies(documents), drop, notes)
@@ -33,8 +35,12 @@ def read_retrieval(spec: RetrievalFile) -> RetrievalTask:
     corpus, asked = dict(zip(_distinct_ids(documents), bodies)), dict(zip(_distinct_ids(queries), questions))
     qrels = _judgements(judged, spec, asked, corpus, notes)
     if not any(gain > 0 and document in corpus for gains in qrels.values() for document, gain in gains.items()):
-        raise UserError(f"{spec.qrels}: no document is relevant for any query" + (f" of those in {spec.corpus}" if notes else ""))
-    task = RetrievalTask(spec.name, spec.split, corpus, asked, qrels, spec.ignore_identical_ids, spec.query_prompt, spec.document_prompt)
+        raise UserError(
+            f"{spec.qrels}: no document is relevant for any query" + (f" of those in {spec.corpus}" if notes else "")
+        )
+    task = RetrievalTask(
+        spec.name, spec.split, corpus, asked, qrels, spec.ignore_identical_ids, spec.query_prompt, spec.document_prompt
+    )
     task.notes = tuple(f"task {spec.name!r}: {note}" for note in notes)
     return task
 
@@ -68,16 +74,24 @@ def _distinct_ids(table: Table) -> list[str]:
     return ids
 
 
-def _judgements(judged: Table, spec: RetrievalFile, asked: dict[str, str], corpus: dict[str, str], notes: list[str]) -> dict[str, dict[str, int]]:
-    """query -> document -> relevance; with `on_problem: drop` documents may be absent, and what is of absent queries is left out."""
+def _judgements(
+    judged: Table, spec: RetrievalFile, asked: dict[str, str], corpus: dict[str, str], notes: list[str]
+) -> dict[str, dict[str, int]]:
+    """query -> document -> relevance; with `on_problem: drop` documents may be absent, and what is of absent queries is
+    left out."""
     drop = spec.on_problem == "drop"
     qrels: dict[str, dict[str, int]] = {}
     absent: dict[str, list[int]] = {"query": [], "document": []}
     for row, (query, document) in enumerate(zip(names(judged, "query"), names(judged, "document"))):
-        gain = number(judged, row, judged.columns["relevance"][row], "relevance") if "relevance" in judged.columns else 1
+        gain = (
+            number(judged, row, judged.columns["relevance"][row], "relevance") if "relevance" in judged.columns else 1
+        )
         if gain != int(gain):
             raise judged.error(row, f"relevance {gain:g}; a whole number is needed")
-        for kind, key, known, path in (("query", query, asked, spec.queries), ("document", document, corpus, spec.corpus)):
+        for kind, key, known, path in (
+            ("query", query, asked, spec.queries),
+            ("document", document, corpus, spec.corpus),
+        ):
             if key not in known:
                 absent[kind].append(row)
                 if not drop:
@@ -86,8 +100,14 @@ def _judgements(judged: Table, spec: RetrievalFile, asked: dict[str, str], corpu
         if document in gains and not (drop and gains[document] == gain):
             raise judged.error(row, f"query {query!r} and document {document!r} are here twice")
         gains[document] = int(gain)
-    for kind, then in (("query", "left out"), ("document", "of documents that cannot be found, as in MTEB; they stay in the ideal ranking")):
+    for kind, then in (
+        ("query", "left out"),
+        ("document", "of documents that cannot be found, as in MTEB; they stay in the ideal ranking"),
+    ):
         if rows := absent[kind]:
-            where = f"{judged.path}: {len(rows)} of {len(judged.lines)} judgements are of an absent {kind}, the first in line {judged.lines[rows[0]]}"
+            where = (
+                f"{judged.path}: {len(rows)} of {len(judged.lines)} judgements are of an absent {kind}, the first "
+                f"in line {judged.lines[rows[0]]}"
+            )
             notes.append(f"{where}: {then}")
     return {query: gains for query, gains in qrels.items() if query in asked}

@@ -88,8 +88,15 @@ class Task(ABC):
         """
         measured = self._measure(_checked(vectors, len(self.texts)))
         return TaskScore(
-            self.name, self.kind, self.metric, self.split, measured.score, *measured.interval, measured.n, measured.repeats
-        )  # fmt: skip
+            self.name,
+            self.kind,
+            self.metric,
+            self.split,
+            measured.score,
+            *measured.interval,
+            measured.n,
+            measured.repeats,
+        )
 
     @abstractmethod
     def _measure(self, vectors: np.ndarray) -> Measured:
@@ -137,7 +144,9 @@ def _checked(vectors: np.ndarray, texts: int) -> np.ndarray:
         vectors = vectors.astype(np.float32, copy=False)
     check_finite(vectors)
     first = unit_rows(vectors[:1])
-    blocks = (unit_rows(vectors[start : start + 256]) for start in range(0, texts, 256))  # the first block nearly always tells
+    blocks = (
+        unit_rows(vectors[start : start + 256]) for start in range(0, texts, 256)
+    )  # the first block nearly always tells
     if all(np.abs(block - first).max() < SAME_DIRECTION for block in blocks):
         raise ConstantEmbeddingError("every text has the same vector, up to its length")
     return vectors

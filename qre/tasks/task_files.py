@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qre.errors import UserError
+from qre.tasks.classes import Spellings, spelt_alike
 from qre.tasks.classification import ClassificationTask
 from qre.tasks.clustering import ClusteringTask
-from qre.tasks.classes import Spellings, spelt_alike
-from qre.tasks.retrieval_files import read_retrieval
-from qre.tasks.pairs import PairsTask, STSTask
-from qre.tasks.task_spec import ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
 from qre.tasks.columns import Table, read_json, read_table
+from qre.tasks.pairs import PairsTask, STSTask
+from qre.tasks.retrieval_files import read_retrieval
 from qre.tasks.task import Task
+from qre.tasks.task_spec import ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
 from qre.tasks.values import names, number, texts
 
 
@@ -45,10 +45,14 @@ def _pairs(spec: PairsFile) -> Task:
     labels = [number(table, row, value, "label") for row, value in enumerate(table.columns["label"])]
     for row, label in enumerate(labels):
         if label not in (0, 1):
-            raise table.error(row, f"label {table.columns['label'][row]!r}; 1 for a pair that belongs together, 0 for another")
+            raise table.error(
+                row, f"label {table.columns['label'][row]!r}; 1 for a pair that belongs together, 0 for another"
+            )
     if len(set(labels)) < 2:
         raise UserError(f"{spec.path}: all labels are {labels[0]:g}; pairs of both kinds are needed")
-    return PairsTask(spec.name, spec.split, texts(table, "sentence1"), texts(table, "sentence2"), [int(label) for label in labels])
+    return PairsTask(
+        spec.name, spec.split, texts(table, "sentence1"), texts(table, "sentence2"), [int(label) for label in labels]
+    )
 
 
 def _classification(spec: ClassificationFile) -> Task:
@@ -60,8 +64,13 @@ def _classification(spec: ClassificationFile) -> Task:
         if label not in known:
             raise test.error(row, f"class {label!r} is not in the training file {spec.train}")
     task = ClassificationTask(
-        spec.name, spec.split, (texts(train, "text"), train_labels), (texts(test, "text"), test_labels), spec.samples_per_label, spec.repeats
-    )  # fmt: skip
+        spec.name,
+        spec.split,
+        (texts(train, "text"), train_labels),
+        (texts(test, "text"), test_labels),
+        spec.samples_per_label,
+        spec.repeats,
+    )
     return _noted(task, spellings.notes())
 
 
@@ -73,9 +82,15 @@ def _clustering(spec: ClusteringFile) -> Task:
     notes = spellings.notes() + of_sets.notes()
     _several(spec.path, labels)
     if sets is None:
-        return _noted(ClusteringTask(spec.name, spec.split, sentences, labels, None, spec.sample, spec.repeats, spec.documents), notes)
+        return _noted(
+            ClusteringTask(spec.name, spec.split, sentences, labels, None, spec.sample, spec.repeats, spec.documents),
+            notes,
+        )
     if given := spec.model_fields_set & {"sample", "repeats", "documents"}:
-        raise UserError(f"task {spec.name}: {' and '.join(sorted(given))} are not for several sets; each set is clustered once, all of it")
+        raise UserError(
+            f"task {spec.name}: {' and '.join(sorted(given))} are not for several sets; each set is clustered once, "
+            f"all of it"
+        )
     if len(set(sets)) < 2:
         raise UserError(f"{spec.path}: one set only; leave the column out, and samples of it are clustered")
     for one in dict.fromkeys(sets):
@@ -83,7 +98,13 @@ def _clustering(spec: ClusteringFile) -> Task:
     return _noted(ClusteringTask(spec.name, spec.split, sentences, labels, sets), notes)
 
 
-_READ = {STSFile: _sts, PairsFile: _pairs, ClassificationFile: _classification, ClusteringFile: _clustering, RetrievalFile: read_retrieval}
+_READ = {
+    STSFile: _sts,
+    PairsFile: _pairs,
+    ClassificationFile: _classification,
+    ClusteringFile: _clustering,
+    RetrievalFile: read_retrieval,
+}
 
 
 def _labels(table: Table, groups: str | None, spellings: Spellings) -> list[str]:

@@ -1,13 +1,16 @@
 """Task specs: the frozen records by which a config names its tasks.
 
     - {source: builtin, include: ["builtin/sts*"]}
-    - {source: file, kind: sts, name: stsb, path: sts-test.csv, format: tsv-unquoted, columns: {sentence1: 5, sentence2: 6, score: 4}}
+    - {source: file, kind: sts, name: stsb, path: sts-test.csv, format: tsv-unquoted, columns: {sentence1: 5, sentence2:
+      6, score: 4}}
     - {source: file, kind: classification, name: intents, train: train.csv, test: test.csv, columns: {label: category}}
-    - {source: file, kind: clustering, name: domains, path: "data_small.json#test", label_groups: domains.json, columns: {text: 0, label: 1}}
+    - {source: file, kind: clustering, name: domains, path: "data_small.json#test", label_groups: domains.json, columns:
+      {text: 0, label: 1}}
     - {source: file, kind: retrieval, name: faq, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.tsv}
 
-Files are .csv, .tsv, .jsonl or .parquet, by their ending unless `format` says another. "tsv-unquoted" has tabs and no quoting at all. Of a .json file
-it is the list under a key, which stands behind a #: rows as lists (columns by position) or as objects. Files with columns by position have no header.
+Files are .csv, .tsv, .jsonl or .parquet, by their ending unless `format` says another. "tsv-unquoted" has tabs and no
+quoting at all. Of a .json file it is the list under a key, which stands behind a #: rows as lists (columns by position)
+or as objects. Files with columns by position have no header.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from qre.near_names import near_patterns, unmatched
 from qre.paths import PathText
 
-BUILTIN_NAMES = tuple(f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"))
+BUILTIN_NAMES = tuple(
+    f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval")
+)
 
 Format = Literal["csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet"]
 Column = Union[Annotated[int, Field(ge=0, strict=True)], str]
@@ -31,7 +36,8 @@ class _Record(BaseModel):
 
 
 class Columns(_Record):
-    """The columns of one file, all by name or all by position; a field that is None is a column that the file may have, under the field's name."""
+    """The columns of one file, all by name or all by position; a field that is None is a column that the file may have,
+    under the field's name."""
 
     @model_validator(mode="after")
     def _one_way(self):
@@ -84,7 +90,8 @@ class DocumentColumns(QueryColumns):
 
 
 class QrelColumns(Columns):
-    """How relevant a document is for a query: a whole number, 0 for not at all. With `relevance: null` a file may have no such column: each row's is 1."""
+    """How relevant a document is for a query: a whole number, 0 for not at all. With `relevance: null` a file may have
+    no such column: each row's is 1."""
 
     query: Column = "query"
     document: Column = "document"
@@ -95,13 +102,18 @@ class BuiltinTasks(_Record):
     """The tasks made of built-in sentences, or those whose names match: see builtin.py."""
 
     source: Literal["builtin"] = "builtin"
-    include: tuple[str, ...] = Field(("*",), min_length=1, description="shell patterns on task names, e.g. builtin/sts*")
+    include: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="shell patterns on task names, e.g. builtin/sts*"
+    )
 
     @field_validator("include")
     @classmethod
     def _known(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in unmatched(patterns, BUILTIN_NAMES):
-            raise ValueError(f"no built-in task matches {pattern!r}; there are {', '.join(BUILTIN_NAMES)}{near_patterns(pattern, BUILTIN_NAMES)}")
+            raise ValueError(
+                f"no built-in task matches {pattern!r}; there are "
+                f"{', '.join(BUILTIN_NAMES)}{near_patterns(pattern, BUILTIN_NAMES)}"
+            )
         return patterns
 
     def names(self) -> tuple[str, ...]:
@@ -164,8 +176,9 @@ class ClusteringFile(_TaskFile):
 class RetrievalFile(_TaskFile):
     """Retrieval: see RetrievalTask.
 
-    Without columns the names of BEIR's files are known too: `_id`, and `query-id`, `corpus-id`, `score`. A prompt is one of the encoder's own by its name, or
-    a text (`"query: "`); by default it is what the encoder states for queries and documents.
+    Without columns the names of BEIR's files are known too: `_id`, and `query-id`, `corpus-id`, `score`. A prompt is
+    one of the encoder's own by its name, or a text (`"query: "`); by default it is what the encoder states for queries
+    and documents.
     """
 
     kind: Literal["retrieval"]
@@ -178,8 +191,12 @@ class RetrievalFile(_TaskFile):
     ignore_identical_ids: bool = Field(False, description="the document with the query's own id is not ranked")
     query_prompt: str | None = Field(None, description="put before every query: a prompt's name, or a text")
     document_prompt: str | None = Field(None, description="put before every document: a prompt's name, or a text")
-    on_problem: Literal["error", "drop"] = Field("error", description="drop: empty documents and queries, and judgements of absent ones, are left out")
+    on_problem: Literal["error", "drop"] = Field(
+        "error", description="drop: empty documents and queries, and judgements of absent ones, are left out"
+    )
 
 
-TaskFile = Annotated[Union[STSFile, PairsFile, ClassificationFile, ClusteringFile, RetrievalFile], Field(discriminator="kind")]
+TaskFile = Annotated[
+    Union[STSFile, PairsFile, ClassificationFile, ClusteringFile, RetrievalFile], Field(discriminator="kind")
+]
 TaskSpec = Annotated[Union[BuiltinTasks, TaskFile], Field(discriminator="source")]

@@ -30,7 +30,9 @@ def _is_text(value: str) -> bool:
 
 def names(table: Table, field: str) -> list[str]:
     """A column of ids or labels: text or whole numbers, as text without the space around it."""
-    values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in table.columns[field]]
+    values = [
+        int(value) if isinstance(value, float) and value.is_integer() else value for value in table.columns[field]
+    ]
     for row, value in enumerate(values):
         if not isinstance(value, (str, int)) or isinstance(value, bool) or not str(value).strip():
             raise table.error(row, f"{field} {value!r}; text or a whole number is needed")

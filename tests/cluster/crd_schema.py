@@ -1,4 +1,5 @@
-"""A strict JSON Schema from a Kubernetes custom resource definition: Kubernetes itself drops a key that it does not know, in silence."""
+"""A strict JSON Schema from a Kubernetes custom resource definition: Kubernetes itself drops a key that it does not
+know, in silence."""
 
 from pathlib import Path
 

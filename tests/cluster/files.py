@@ -33,7 +33,9 @@ def autoscaling_config(name: str) -> dict:
     values = load(name)
     if name in LAUNCHERS:
         return launcher_config(values)
-    return _derive_autoscaling_config_from_ray_cr({"metadata": {"name": "encoder-map", "namespace": "default"}, "spec": cluster_spec(values)})
+    return _derive_autoscaling_config_from_ray_cr(
+        {"metadata": {"name": "encoder-map", "namespace": "default"}, "spec": cluster_spec(values)}
+    )
 
 
 def containers(manifest: dict) -> list[dict]:

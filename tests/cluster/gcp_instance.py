@@ -1,4 +1,5 @@
-"""The part of an instance of Google's Compute Engine that gcp.yaml sets, as its interface describes it (discovery document of compute v1)."""
+"""The part of an instance of Google's Compute Engine that gcp.yaml sets, as its interface describes it (discovery
+document of compute v1)."""
 
 TEXT, YES = {"type": "string"}, {"type": "boolean"}
 
@@ -16,13 +17,22 @@ def one_of(*values: str) -> dict:
 
 
 DISK = {
-    "boot": YES, "autoDelete": YES, "type": one_of("PERSISTENT", "SCRATCH"), "deviceName": TEXT, "mode": one_of("READ_ONLY", "READ_WRITE"),
-    "initializeParams": message(diskSizeGb=TEXT, diskType=TEXT, sourceImage=TEXT, provisionedIops=TEXT, provisionedThroughput=TEXT),
-}  # fmt: skip
+    "boot": YES,
+    "autoDelete": YES,
+    "type": one_of("PERSISTENT", "SCRATCH"),
+    "deviceName": TEXT,
+    "mode": one_of("READ_ONLY", "READ_WRITE"),
+    "initializeParams": message(
+        diskSizeGb=TEXT, diskType=TEXT, sourceImage=TEXT, provisionedIops=TEXT, provisionedThroughput=TEXT
+    ),
+}
 SCHEDULING = {
-    "provisioningModel": one_of("SPOT", "STANDARD", "FLEX_START", "RESERVATION_BOUND"), "instanceTerminationAction": one_of("DELETE", "STOP"),
-    "onHostMaintenance": one_of("MIGRATE", "TERMINATE"), "automaticRestart": YES, "preemptible": YES,
-}  # fmt: skip
+    "provisioningModel": one_of("SPOT", "STANDARD", "FLEX_START", "RESERVATION_BOUND"),
+    "instanceTerminationAction": one_of("DELETE", "STOP"),
+    "onHostMaintenance": one_of("MIGRATE", "TERMINATE"),
+    "automaticRestart": YES,
+    "preemptible": YES,
+}
 INSTANCE = message(
     machineType=TEXT,
     minCpuPlatform=TEXT,

@@ -17,7 +17,11 @@ from cluster.local import LocalCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 L4 = {"ray.io/accelerator-type": "L4"}
-LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}  # 127.0.0.1, the same in IPv6, ::1
+LOOPBACK = {
+    "0100007F",
+    "0000000000000000FFFF00000100007F",
+    "00000000000000000000000001000000",
+}  # 127.0.0.1, the same in IPv6, ::1
 pytestmark = pytest.mark.cluster
 
 
@@ -65,7 +69,9 @@ def listening(pids: list[int]) -> set[str]:
     """Addresses that these processes listen on, as /proc writes them."""
     sockets = set()
     for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a process of the list may have ended meanwhile
+        with contextlib.suppress(
+            FileNotFoundError, ProcessLookupError
+        ):  # a process of the list may have ended meanwhile
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 if descriptor.is_symlink() and os.readlink(descriptor).startswith("socket:["):
                     sockets.add(os.readlink(descriptor)[8:-1])
@@ -122,7 +128,10 @@ def test_closing_one_ends_all_of_it_and_nothing_else(pair):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_left_however_the_owner_ends(number):
     owner = subprocess.Popen(
-        [sys.executable, "cluster/local.py", "--nodes", "1", "--gpus", "1", "--labels", '{"a": "b"}'], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "cluster/local.py", "--nodes", "1", "--gpus", "1", "--labels", '{"a": "b"}'],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     lines = iter(owner.stdout.readline, "")
     shown = []

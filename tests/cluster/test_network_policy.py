@@ -9,22 +9,45 @@ from tests.cluster.files import MANIFESTS, cluster_spec, load
 
 LABELS = {"type": "object", "additionalProperties": {"type": "string"}}
 SELECTOR = {"type": "object", "properties": {"matchLabels": LABELS}, "additionalProperties": False}
-PEER = {"type": "object", "properties": {"podSelector": SELECTOR, "namespaceSelector": SELECTOR}, "additionalProperties": False, "minProperties": 1}
-PORT = {"type": "object", "properties": {"protocol": {"enum": ["TCP", "UDP", "SCTP"]}, "port": {"type": ["string", "integer"]}}, "additionalProperties": False}
+PEER = {
+    "type": "object",
+    "properties": {"podSelector": SELECTOR, "namespaceSelector": SELECTOR},
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+PORT = {
+    "type": "object",
+    "properties": {"protocol": {"enum": ["TCP", "UDP", "SCTP"]}, "port": {"type": ["string", "integer"]}},
+    "additionalProperties": False,
+}
 RULE = {
-    "type": "object", "additionalProperties": False,
-    "properties": {"from": {"type": "array", "items": PEER, "minItems": 1}, "ports": {"type": "array", "items": PORT, "minItems": 1}},
-}  # fmt: skip
-POLICY = {  # of networking.k8s.io/v1, as far as it is used; an unknown key would be dropped in silence
-    "type": "object", "required": ["apiVersion", "kind", "metadata", "spec"], "additionalProperties": False,
+    "type": "object",
+    "additionalProperties": False,
     "properties": {
-        "apiVersion": {"const": "networking.k8s.io/v1"}, "kind": {"const": "NetworkPolicy"}, "metadata": {"type": "object"},
+        "from": {"type": "array", "items": PEER, "minItems": 1},
+        "ports": {"type": "array", "items": PORT, "minItems": 1},
+    },
+}
+POLICY = {  # of networking.k8s.io/v1, as far as it is used; an unknown key would be dropped in silence
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "additionalProperties": False,
+    "properties": {
+        "apiVersion": {"const": "networking.k8s.io/v1"},
+        "kind": {"const": "NetworkPolicy"},
+        "metadata": {"type": "object"},
         "spec": {
-            "type": "object", "required": ["podSelector", "policyTypes", "ingress"], "additionalProperties": False,
-            "properties": {"podSelector": SELECTOR, "policyTypes": {"const": ["Ingress"]}, "ingress": {"type": "array", "items": RULE}},
+            "type": "object",
+            "required": ["podSelector", "policyTypes", "ingress"],
+            "additionalProperties": False,
+            "properties": {
+                "podSelector": SELECTOR,
+                "policyTypes": {"const": ["Ingress"]},
+                "ingress": {"type": "array", "items": RULE},
+            },
         },
     },
-}  # fmt: skip
+}
 OWN = {"app.kubernetes.io/part-of": "encoder-map"}
 RAY_PORTS = (6379, 8265, 8080, 10001, 45678)  # GCS, dashboard, metrics, client, any worker's
 
@@ -44,14 +67,21 @@ def reaches(policy: dict, pod: dict, port: int, peer: dict, namespace: dict | No
     spec = policy["spec"]
     if not selects(spec["podSelector"], pod["metadata"]["labels"]):
         return True  # no policy is about it
-    names = {entry["name"]: entry["containerPort"] for container in pod["spec"]["containers"] for entry in container.get("ports", [])}
+    names = {
+        entry["name"]: entry["containerPort"]
+        for container in pod["spec"]["containers"]
+        for entry in container.get("ports", [])
+    }
 
     def admits(one: dict) -> bool:
-        inside = namespace is None if "namespaceSelector" not in one else selects(one["namespaceSelector"], namespace or {})
+        inside = (
+            namespace is None if "namespaceSelector" not in one else selects(one["namespaceSelector"], namespace or {})
+        )
         return inside and selects(one.get("podSelector", {}), peer)
 
     return any(
-        any(map(admits, rule["from"])) and ("ports" not in rule or port in [names.get(entry["port"], entry["port"]) for entry in rule["ports"]])
+        any(map(admits, rule["from"]))
+        and ("ports" not in rule or port in [names.get(entry["port"], entry["port"]) for entry in rule["ports"]])
         for rule in spec["ingress"]
     )
 
@@ -80,7 +110,12 @@ def test_nodes_of_ray_reach_each_other_and_strangers_reach_nothing(policy, name)
     for pod in every:
         for port in RAY_PORTS:
             assert reaches(policy, pod, port, OWN, None)
-            for peer, namespace in (({}, None), ({"app": "web"}, None), (OWN, {"kubernetes.io/metadata.name": "elsewhere"}), ({}, {})):
+            for peer, namespace in (
+                ({}, None),
+                ({"app": "web"}, None),
+                (OWN, {"kubernetes.io/metadata.name": "elsewhere"}),
+                ({}, {}),
+            ):
                 assert not reaches(policy, pod, port, peer, namespace)
 
 
@@ -88,7 +123,9 @@ def test_nodes_of_ray_reach_each_other_and_strangers_reach_nothing(policy, name)
 def test_the_operator_reaches_the_dashboard_and_prometheus_the_metrics_and_nothing_else(policy, name):
     head, *workers = pods(name)
     operator, prometheus = {"app.kubernetes.io/name": "kuberay-operator"}, {"kubernetes.io/metadata.name": "monitoring"}
-    assert [port for port in RAY_PORTS if reaches(policy, head, port, operator, {"kubernetes.io/metadata.name": "kuberay"})] == [8265]
+    assert [
+        port for port in RAY_PORTS if reaches(policy, head, port, operator, {"kubernetes.io/metadata.name": "kuberay"})
+    ] == [8265]
     for pod in (head, *workers):
         assert [port for port in RAY_PORTS if reaches(policy, pod, port, {}, prometheus)] == [8080]
     assert not any(reaches(policy, worker, port, operator, {}) for worker in workers for port in RAY_PORTS)

@@ -1,4 +1,5 @@
-"""Several Rays of one user on one machine: none joins another, whatever the environment and Ray's own files in /tmp say."""
+"""Several Rays of one user on one machine: none joins another, whatever the environment and Ray's own files in /tmp
+say."""
 
 import json
 import os
@@ -34,7 +35,9 @@ with cluster(ClusterSettings(cpus=1)):
 
 def python(script: str, *words: str, **environment: str) -> str:
     variables = {**os.environ, "RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT), **environment}
-    ended = subprocess.run([sys.executable, "-c", script, *words], env=variables, capture_output=True, text=True, timeout=400)
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *words], env=variables, capture_output=True, text=True, timeout=400
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -1,4 +1,5 @@
-"""cluster/slurm.sbatch without Slurm: its own commands, on two addresses of this machine, with programs in the place of srun and scontrol."""
+"""cluster/slurm.sbatch without Slurm: its own commands, on two addresses of this machine, with programs in the place of
+srun and scontrol."""
 
 import contextlib
 import os
@@ -21,11 +22,22 @@ from tests.faults.held import Held
 
 SCRIPT = CLUSTER / "slurm.sbatch"
 OPTIONS = {  # of sbatch, with what each may be
-    "job-name": r"[\w-]+", "nodes": r"\d+", "ntasks-per-node": "1", "cpus-per-task": r"\d+", "gpus-per-node": r"\d+", "mem": r"\d+G", "time": r"\d\d:\d\d:\d\d",
-    "output": r"[\w%.-]+", "open-mode": "append|truncate", "requeue": "", "signal": r"(B:)?[A-Z0-9]+(@\d+)?",
-}  # fmt: skip
+    "job-name": r"[\w-]+",
+    "nodes": r"\d+",
+    "ntasks-per-node": "1",
+    "cpus-per-task": r"\d+",
+    "gpus-per-node": r"\d+",
+    "mem": r"\d+G",
+    "time": r"\d\d:\d\d:\d\d",
+    "output": r"[\w%.-]+",
+    "open-mode": "append|truncate",
+    "requeue": "",
+    "signal": r"(B:)?[A-Z0-9]+(@\d+)?",
+}
 NODES = ("127.0.0.2", "127.0.0.3")
-CORES = sorted(os.sched_getaffinity(0))[1:][-2:] if len(os.sched_getaffinity(0)) > 2 else sorted(os.sched_getaffinity(0))  # that Slurm gives each node
+CORES = (
+    sorted(os.sched_getaffinity(0))[1:][-2:] if len(os.sched_getaffinity(0)) > 2 else sorted(os.sched_getaffinity(0))
+)  # that Slurm gives each node
 pytestmark = pytest.mark.cluster
 
 
@@ -38,16 +50,25 @@ class Job:
         (self.state / "state").write_text("RUNNING")
         if hold:  # the second node does not begin
             (self.state / "hold").touch()
-        programs = f"{ROOT / 'tests/cluster/slurm'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        programs = (
+            f"{ROOT / 'tests/cluster/slurm'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        )
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "SLURM_"))}
         told = {
-            "SLURM_JOB_ID": str(number), "SLURM_JOB_NODELIST": ",".join(NODES), "SLURM_CPUS_PER_TASK": "1", "SLURM_SUBMIT_DIR": str(folder),
-            "FAKE_SLURM": str(self.state), "FAKE_GPUS": str(gpus), "FAKE_CORES": ",".join(map(str, CORES)), "PATH": programs, "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+            "SLURM_JOB_ID": str(number),
+            "SLURM_JOB_NODELIST": ",".join(NODES),
+            "SLURM_CPUS_PER_TASK": "1",
+            "SLURM_SUBMIT_DIR": str(folder),
+            "FAKE_SLURM": str(self.state),
+            "FAKE_GPUS": str(gpus),
+            "FAKE_CORES": ",".join(map(str, CORES)),
+            "PATH": programs,
+            "PYTHONPATH": str(ROOT),
+        }
         with open(self.log, "ab") as log:  # --open-mode=append
             self.process = subprocess.Popen(
                 ["bash", SCRIPT, config], env={**kept, **told}, stdout=log, stderr=log, start_new_session=True, cwd="/"
-            )  # fmt: skip
+            )
 
     def until(self, condition, seconds: float = 400.0):
         end = time.monotonic() + seconds
@@ -58,7 +79,8 @@ class Job:
 
     @property
     def processes(self) -> set[int]:
-        """What the job has started and is alive, wherever it has been adopted: all that has its number in the environment."""
+        """What the job has started and is alive, wherever it has been adopted: all that has its number in the
+        environment."""
         wanted, found = f"SLURM_JOB_ID={self.number}".encode(), set()
         for path in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
@@ -124,7 +146,14 @@ def start(tmp_path):
 def sweep(tmp_path: Path, encoders: list, limit: int = 120, cluster: dict | None = None, **values) -> Path:
     path = tmp_path / "mine.yaml"
     cluster = {"address": "auto", "shared_store": True, "grace_seconds": 3, **(cluster or {})}
-    content = {"name": "t", "store": "shared/store", "sentences": {"source": "builtin", "limit": limit}, "encoders": encoders, "cluster": cluster, **values}
+    content = {
+        "name": "t",
+        "store": "shared/store",
+        "sentences": {"source": "builtin", "limit": limit},
+        "encoders": encoders,
+        "cluster": cluster,
+        **values,
+    }
     path.write_text(yaml.safe_dump(content))
     return path
 
@@ -134,7 +163,11 @@ CLASSICAL = [{"source": "catalogue", "name": "classical", "include": ["hash/word
 
 def numbered() -> int:
     """A job's number that no other test on this machine has now."""
-    return next(number for number in range(100_000 + os.getpid(), 10**9, 5_001) if all(map(free, range(first_port(number), first_port(number) + 4))))
+    return next(
+        number
+        for number in range(100_000 + os.getpid(), 10**9, 5_001)
+        if all(map(free, range(first_port(number), first_port(number) + 4)))
+    )
 
 
 def first_port(number: int) -> int:
@@ -155,24 +188,35 @@ def test_every_option_of_sbatch_is_one_and_the_script_is_bash():
     assert {"requeue", "signal", "open-mode", "cpus-per-task", "nodes"} <= given.keys()
     assert given["signal"].startswith("B:TERM@"), "the script gets it, and not the nodes of Ray beside it"
     subprocess.run(["bash", "-n", SCRIPT], check=True)
-    first_command = next(number for number, line in enumerate(SCRIPT.read_text().splitlines()) if line and not line.startswith("#"))
-    assert max(n for n, line in enumerate(SCRIPT.read_text().splitlines()) if line.startswith("#SBATCH")) < first_command, "Slurm reads no later ones"
+    first_command = next(
+        number for number, line in enumerate(SCRIPT.read_text().splitlines()) if line and not line.startswith("#")
+    )
+    assert (
+        max(n for n, line in enumerate(SCRIPT.read_text().splitlines()) if line.startswith("#SBATCH")) < first_command
+    ), "Slurm reads no later ones"
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", SCRIPT], check=True)
 
 
 @pytest.mark.parametrize(
     ("cluster", "message"),
-    [({"address": None}, "qre: cluster.address: on Slurm it is auto"), ({"shared_store": False}, "qre: store: all nodes write to it"), ({"adress": 1}, "adress: unknown key")],
-)  # fmt: skip
+    [
+        ({"address": None}, "qre: cluster.address: on Slurm it is auto"),
+        ({"shared_store": False}, "qre: store: all nodes write to it"),
+        ({"adress": 1}, "adress: unknown key"),
+    ],
+)
 def test_a_config_that_would_run_on_one_node_alone_is_refused_before_anything_starts(tmp_path, start, cluster, message):
     job = start(sweep(tmp_path, CLASSICAL, cluster=cluster), numbered())
     assert job.end() == 2
     assert message in job.log.read_text() and not (job.state / "tasks").exists() and not job.requeued
 
 
-def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_leaves_nothing(tmp_path, start, tiny_encoder):
-    """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it; and another job of the same user has the port that this one would take."""
+def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_leaves_nothing(
+    tmp_path, start, tiny_encoder
+):
+    """SIGTERM to the batch script alone, as `--signal=B:TERM@120` has it; and another job of the same user has the port
+    that this one would take."""
     one = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean", "name": "one"}
     config, number = sweep(tmp_path, [*CLASSICAL, one]), numbered()
     port, store = first_port(number), Store(tmp_path / "shared/store")
@@ -180,8 +224,12 @@ def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_le
         first = start(config, number, gpus=1)
         raylets = first.until(lambda: len(found := first.raylets) == 2 and found)
         assert {tuple(sorted(os.sched_getaffinity(pid))) for pid in raylets} == {tuple(CORES)}
-        assert {re.search(r"static_resource_list=\S*\bCPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_CPUS_PER_TASK"
-        assert {re.search(r"static_resource_list=\S*\bGPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, "SLURM_GPUS_ON_NODE"
+        assert {re.search(r"static_resource_list=\S*\bCPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, (
+            "SLURM_CPUS_PER_TASK"
+        )
+        assert {re.search(r"static_resource_list=\S*\bGPU,(\d+)", line)[1] for line in raylets.values()} == {"1"}, (
+            "SLURM_GPUS_ON_NODE"
+        )
         assert {folder.stat().st_mode & 0o777 for folder in first.folders} == {0o700}
         first.until(lambda: held.reached() and store.embeddings.keys())
         assert f"Ray at {NODES[0]}:{port + 2}: 2 of 2 nodes" in first.log.read_text()
@@ -194,7 +242,9 @@ def test_a_sweep_on_two_nodes_is_queued_again_when_its_time_is_up_goes_on_and_le
     second = start(config, number)
     assert second.end() == 0, second.log.read_text()[-4000:]
     assert not second.requeued and second.left == []
-    assert before and before == {key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in before}
+    assert before and before == {
+        key: store.folder.path(store.embeddings.name(key)).stat().st_mtime_ns for key in before
+    }
     assert store.atlases.manifest("t") is not None
     assert "stopping" in (told := second.log.read_text()) and "map of" in told, "the log goes on too"
 

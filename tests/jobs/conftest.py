@@ -24,8 +24,15 @@ def tiny(tmp_path_factory):
 
 
 def write_config(folder: Path, encoders: list, limit: int = 120, **values) -> Path:
-    """A config on built-in sentences, with its store beside it; one CPU, since each process that loads an encoder costs six seconds of it to start."""
+    """A config on built-in sentences, with its store beside it; one CPU, since each process that loads an encoder costs
+    six seconds of it to start."""
     path = folder / "config.yaml"
-    config = {"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": limit}, "encoders": encoders, **values}
+    config = {
+        "name": "t",
+        "store": str(folder / "store"),
+        "sentences": {"source": "builtin", "limit": limit},
+        "encoders": encoders,
+        **values,
+    }
     path.write_text(yaml.safe_dump({"cluster": {"cpus": 1}, **config}))
     return path

@@ -1,4 +1,5 @@
-"""Sweeps on a cluster that starts with no worker node: an autoscaler of Ray, the first or the second, brings nodes and takes them away."""
+"""Sweeps on a cluster that starts with no worker node: an autoscaler of Ray, the first or the second, brings nodes and
+takes them away."""
 
 import contextlib
 import os
@@ -21,8 +22,12 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def cluster(request):
     """Up to two nodes with a GPU each, which go when they have been idle for three seconds."""
-    known = {"RAY_enable_infeasible_task_early_exit": "true"}  # the second autoscaler then says at once what it can bring no node for
-    with LocalCluster(cpus=2, gpus=1, resources={"pin": 1}, autoscale=2, autoscaler=request.param, idle_seconds=3, environment=known) as cluster:
+    known = {
+        "RAY_enable_infeasible_task_early_exit": "true"
+    }  # the second autoscaler then says at once what it can bring no node for
+    with LocalCluster(
+        cpus=2, gpus=1, resources={"pin": 1}, autoscale=2, autoscaler=request.param, idle_seconds=3, environment=known
+    ) as cluster:
         cluster.version = request.param
         yield cluster
 
@@ -36,7 +41,8 @@ def folders(tmp_path_factory):
 
 
 class Disturbing(Reporter):
-    """Kills the node of e2 when it begins. e1 is held up until e2 has begun again, and e2 then until the other node has gone.
+    """Kills the node of e2 when it begins. e1 is held up until e2 has begun again, and e2 then until the other node has
+    gone.
 
     Attributes:
         seen: all worker nodes that there ever were.
@@ -113,18 +119,27 @@ def test_nodes_come_with_the_work_and_go_with_its_tail(cluster, folders, tmp_pat
 
 
 def test_a_slot_that_no_node_type_holds_does_not_hang(cluster, folders, tmp_path):
-    """The second autoscaler says so at once; the first says nothing, and its encoder is put aside when nothing else has moved for too long."""
+    """The second autoscaler says so at once; the first says nothing, and its encoder is put aside when nothing else has
+    moved for too long."""
 
     def check(minutes: float) -> None:
-        case = Case(tmp_path, [folders[0], HASHED], {"address": cluster.address, "gpus_per_encoder": 8, "stall_minutes": minutes})
-        with pinned(cluster) if cluster.version == "v1" else contextlib.nullcontext():  # what the others wait for is up already
+        case = Case(
+            tmp_path,
+            [folders[0], HASHED],
+            {"address": cluster.address, "gpus_per_encoder": 8, "stall_minutes": minutes},
+        )
+        with (
+            pinned(cluster) if cluster.version == "v1" else contextlib.nullcontext()
+        ):  # what the others wait for is up already
             plan = case.sweep()
         assert (len(plan.on_map), plan.done) == (6, True)
         (failure,) = plan.failures.values()
         why = "ActorUnschedulableError" if cluster.version == "v2" else "NoCapacity"
         assert (failure.encoder, failure.exception, failure.kind) == ("e1", why, "transient")
         if cluster.version == "v1":
-            assert failure.message.startswith(f"no node with 1 CPU, 8 GPUs in {minutes:g} min: no node is large enough for it, and none is starting")
+            assert failure.message.startswith(
+                f"no node with 1 CPU, 8 GPUs in {minutes:g} min: no node is large enough for it, and none is starting"
+            )
 
     given_time(check, 0.4) if cluster.version == "v1" else check(30)
 

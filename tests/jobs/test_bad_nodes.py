@@ -1,4 +1,5 @@
-"""A node that cannot do what others can: its work goes elsewhere, no encoder is blamed, and it is named. On a real Ray of two nodes."""
+"""A node that cannot do what others can: its work goes elsewhere, no encoder is blamed, and it is named. On a real Ray
+of two nodes."""
 
 import os
 import shutil
@@ -18,7 +19,9 @@ from tests.jobs.conftest import write_config
 from tests.jobs.test_hub_sweep import ROOT
 
 pytestmark = pytest.mark.cluster
-NEEDS_MOUNTS = pytest.mark.skipif(os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode != 0, reason="needs a mount namespace")
+NEEDS_MOUNTS = pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode != 0, reason="needs a mount namespace"
+)
 ENCODERS = 6
 
 
@@ -31,7 +34,12 @@ def made(tmp_path_factory):
 
 def command(config: Path, environment: dict, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *options],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
     )
 
 
@@ -49,9 +57,12 @@ def judge(result: subprocess.CompletedProcess, store: Store, cluster: LocalClust
     progress, name = store.progress.read("t"), f"node {bad.id[:8]} ("
     (told,) = progress["nodes"]
     failed = int(told.split()[0])
-    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= ENCODERS, progress
+    assert told.startswith(f"{failed} pass{'es' if failed > 1 else ''} failed on {name}") and 1 <= failed <= ENCODERS, (
+        progress
+    )
     benched = [one for one in progress["no more work for"] if one.startswith(name)]
-    # three need not be in a row: features that are made there meanwhile are a success (test_bench.py shows when a node is benched)
+    # three need not be in a row: features that are made there meanwhile are a success (test_bench.py shows when a node
+    # is benched)
     assert len(benched) == said.count("gets no more work in this sweep") <= (failed >= 3), (progress, said)
 
 
@@ -66,7 +77,9 @@ def test_a_hub_cache_that_cannot_be_used(hub, made, tmp_path):
     (tmp_path / "file").write_text("no folder")
     with two_nodes(hub.environment(tmp_path / "home")) as cluster:
         config = hub_config(tmp_path, hub, made, cluster)
-        bad = cluster.add_node(cpus=2, environment={"HF_HUB_CACHE": str(tmp_path / "file" / "hub"), "HF_HOME": str(tmp_path / "file")})
+        bad = cluster.add_node(
+            cpus=2, environment={"HF_HUB_CACHE": str(tmp_path / "file" / "hub"), "HF_HOME": str(tmp_path / "file")}
+        )
         result = command(config, hub.environment(tmp_path / "home"))
         judge(result, Store(tmp_path / "store"), cluster, bad)
 
@@ -83,7 +96,8 @@ def test_a_token_that_is_missing(hub, made, tmp_path):
 @NEEDS_MOUNTS
 @pytest.mark.parametrize("what", ["absent", "empty", "another version"])
 def test_a_mount_that_is_missing_or_holds_something_else(made, tmp_path, what):
-    """The same path on the bad node: a mount point with nothing in it, the folder without its files, or older encoders."""
+    """The same path on the bad node: a mount point with nothing in it, the folder without its files, or older
+    encoders."""
     models, other = tmp_path / "models", tmp_path / "other"
     for number, one in enumerate(made):
         shutil.copytree(one, models / f"e{number}")
@@ -101,10 +115,13 @@ def test_a_mount_that_is_missing_or_holds_something_else(made, tmp_path, what):
 
 
 def test_a_library_that_is_another_one(made, tmp_path):
-    """On the bad node every load fails in a library, by an error that an encoder's own files may as well have brought about."""
+    """On the bad node every load fails in a library, by an error that an encoder's own files may as well have brought
+    about."""
     hooked = tmp_path / "site"
     hooked.mkdir()
-    (hooked / "sentence_transformers.py").write_text("class SentenceTransformer:\n    def __init__(self, *a, **k):\n        raise KeyError('qwen9')\n")
+    (hooked / "sentence_transformers.py").write_text(
+        "class SentenceTransformer:\n    def __init__(self, *a, **k):\n        raise KeyError('qwen9')\n"
+    )
     encoders = [{"source": "folder", "path": str(one)} for one in made]
     with two_nodes({}) as cluster:
         bad = cluster.add_node(cpus=2, environment={"PYTHONPATH": f"{hooked}{os.pathsep}{ROOT}"})
@@ -113,14 +130,17 @@ def test_a_library_that_is_another_one(made, tmp_path):
 
 
 def test_an_actor_that_cannot_be_made(made, tmp_path):
-    """On the bad node a library does not load, so an actor dies before it says anything; the only CPU of the good one is not held by an idle actor meanwhile."""
+    """On the bad node a library does not load, so an actor dies before it says anything; the only CPU of the good one
+    is not held by an idle actor meanwhile."""
     hooked = tmp_path / "site"
     (hooked / "numpy").mkdir(parents=True)
     (hooked / "numpy/__init__.py").write_text("raise ImportError('libopenblas.so.0: cannot open shared object file')\n")
     encoders = [{"source": "folder", "path": str(one)} for one in made]
     with two_nodes({}) as cluster:
         cluster.add_node(cpus=2, environment={"PYTHONPATH": f"{hooked}{os.pathsep}{ROOT}"})
-        config = write_config(tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 5})
+        config = write_config(
+            tmp_path, encoders, cluster={"address": cluster.address, "shared_store": True, "stall_minutes": 5}
+        )
         result = command(config, {})
         assert result.returncode == 0 and f"map of {ENCODERS} encoders" in result.stdout, result.stdout + result.stderr
         assert Store(tmp_path / "store").failures.read_all() == {}
@@ -136,7 +156,11 @@ def test_broken_encoders_bench_no_node_and_name_both(made, tmp_path):
     nan = make_odd("nan", tmp_path / "nan")
     with two_nodes({}) as cluster:
         cluster.add_node(cpus=1)
-        config = write_config(tmp_path, [*encoders, {"source": "folder", "path": str(nan)}], cluster={"address": cluster.address, "shared_store": True})
+        config = write_config(
+            tmp_path,
+            [*encoders, {"source": "folder", "path": str(nan)}],
+            cluster={"address": cluster.address, "shared_store": True},
+        )
         result = command(config, {})
         said = result.stdout + result.stderr
         assert result.returncode == 1 and "gets no more work" not in said, said
@@ -149,7 +173,8 @@ def test_broken_encoders_bench_no_node_and_name_both(made, tmp_path):
 
 
 def test_a_damaged_snapshot_is_fetched_anew(hub, made, tmp_path, monkeypatch):
-    """A file of a snapshot has another content and the same size: what fails then is the cache's fault, not the encoder's."""
+    """A file of a snapshot has another content and the same size: what fails then is the cache's fault, not the
+    encoder's."""
     environment = hub.environment(tmp_path / "home")
     for number in range(4):
         hub.add(f"org/e{number}", folder=made[number])
@@ -159,7 +184,12 @@ def test_a_damaged_snapshot_is_fetched_anew(hub, made, tmp_path, monkeypatch):
     (cached,) = {file for file in (tmp_path / "home").rglob("snapshots/*/tokenizer.json") if "e1" in str(file)}
     content = cached.read_bytes()
     cached.resolve().write_bytes(b"x" * len(content))
-    again = command(write_config(tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(4)], store=str(tmp_path / "new")), environment)
+    again = command(
+        write_config(
+            tmp_path, [{"source": "hub", "id": f"org/e{number}"} for number in range(4)], store=str(tmp_path / "new")
+        ),
+        environment,
+    )
     assert again.returncode == 0, again.stdout + again.stderr
     assert "tokenizer.json of org/e1 was damaged in the hub's cache of this node" in again.stdout
     assert cached.read_bytes() == content

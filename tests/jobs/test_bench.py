@@ -2,9 +2,9 @@
 
 import pytest
 
+from jobs.config.slots import Slot
 from jobs.engine import bench as module
 from jobs.engine.bench import IN_A_ROW, Bench
-from jobs.config.slots import Slot
 
 SLOT, GPU = Slot(), Slot(gpus=1)
 

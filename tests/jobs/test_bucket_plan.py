@@ -10,8 +10,8 @@ import pytest
 
 import jobs.planning.resolve
 from jobs.config import SweepConfig
-from jobs.planning.plan import make_plan, method_folder
 from jobs.planning.memory import Memory
+from jobs.planning.plan import make_plan, method_folder
 from jobs.planning.resolve import resolve
 from qre.encoders.hub import HubModel
 from qre.store import Store
@@ -25,25 +25,36 @@ IN_A_SHARD = 16
 def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     """A sweep over 1,101 encoders of the hub, half of them pinned, in whose store everything is done."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # what is made here need not survive a crash
-    monkeypatch.setattr(jobs.planning.resolve, "registry_attributes", lambda name: {})  # mteb's registry takes its own time
+    monkeypatch.setattr(
+        jobs.planning.resolve, "registry_attributes", lambda name: {}
+    )  # mteb's registry takes its own time
     names = [f"org{number % 40}/e{number}" for number in range(ENCODERS)]
     pinned = {name: f"{number:040x}" for number, name in enumerate(names) if number % 2}
     entries = [{"source": "hub", "id": name, "revision": pinned.get(name)} for name in names]
     (tmp_path / "list.yaml").write_text(json.dumps(entries))  # JSON is YAML
-    config = SweepConfig.model_validate({
-        "name": "t", "store": s3.location(), "sentences": {"source": "builtin", "limit": 100},
-        "encoders": [{"source": "list", "path": str(tmp_path / "list.yaml")}],
-    })  # fmt: skip
+    config = SweepConfig.model_validate(
+        {
+            "name": "t",
+            "store": s3.location(),
+            "sentences": {"source": "builtin", "limit": 100},
+            "encoders": [{"source": "list", "path": str(tmp_path / "list.yaml")}],
+        }
+    )
     store = Store(tmp_path / "made")
     Memory(store).write_all(
-        {(name, pinned.get(name)): HubModel(name, f"{number:040x}", (("model.safetensors", 9),)) for number, name in enumerate(names)}
+        {
+            (name, pinned.get(name)): HubModel(name, f"{number:040x}", (("model.safetensors", 9),))
+            for number, name in enumerate(names)
+        }
     )
     plan = make_plan(config, store, resolve(config, store, ask_hub=False))
     keys = [unit.key for unit in plan.units]
     for key in keys:
         store.embeddings.write(key, np.zeros((1, 1), np.float32), {})
     folder = method_folder(config, plan.sentences.fingerprint)
-    rows = list(np.random.default_rng(0).standard_normal((IN_A_SHARD, 2000)))  # shards of 256 kB: more than a footer and its keys
+    rows = list(
+        np.random.default_rng(0).standard_normal((IN_A_SHARD, 2000))
+    )  # shards of 256 kB: more than a footer and its keys
     for start in range(0, ENCODERS, IN_A_SHARD):
         some = keys[start : start + IN_A_SHARD]
         store.features.write(folder, pa.table({"key": some, "feature": rows[: len(some)]}))
@@ -64,10 +75,17 @@ def test_a_finished_sweep_of_1101_encoders_is_seen_in_seconds(s3, finished):  # 
     seconds, requests = time.monotonic() - start, len(s3.requests)
     assert plan.done
     assert len(plan.on_map) == len(plan.embedded) == ENCODERS
-    assert hub_requests <= 2 * (ENCODERS + ENCODERS // 2 + 1)  # a record, and for a branch its commit; two requests each
+    assert hub_requests <= 2 * (
+        ENCODERS + ENCODERS // 2 + 1
+    )  # a record, and for a branch its commit; two requests each
     shards = -(-ENCODERS // IN_A_SHARD)
-    assert requests - hub_requests <= 2 + 1 + 3 * shards + 1 + 3  # embeddings in two pages, shards and parts of them, failures, atlas
-    print(f"1,101 encoders done, 30 ms a request: hub records in {hub_seconds:.1f} s and {hub_requests} requests;", end=" ")
+    assert (
+        requests - hub_requests <= 2 + 1 + 3 * shards + 1 + 3
+    )  # embeddings in two pages, shards and parts of them, failures, atlas
+    print(
+        f"1,101 encoders done, 30 ms a request: hub records in {hub_seconds:.1f} s and {hub_requests} requests;",
+        end=" ",
+    )
     print(f"the plan in {seconds - hub_seconds:.1f} s and {requests - hub_requests} requests")
 
 
@@ -75,13 +93,21 @@ def test_what_the_hub_said_is_read_alike_from_a_folder(tmp_path):
     memory = Memory(Store(tmp_path))
     model = HubModel("org/a", "a" * 40, (("model.safetensors", 9),), {"query": "q: "}, attributes={"parameters": 3})
     memory.write_all({("org/a", None): model, ("org/b", "b" * 40): HubModel("org/b", "b" * 40, ())})
-    places = [("org/a", None), ("org/a", "a" * 40), ("org/a", "main"), ("org/b", "b" * 40), ("org/b", None), ("org/c", None)]
+    places = [
+        ("org/a", None),
+        ("org/a", "a" * 40),
+        ("org/a", "main"),
+        ("org/b", "b" * 40),
+        ("org/b", None),
+        ("org/c", None),
+    ]
     known = memory.read_all(places)
     assert known == {places[0]: model, places[1]: model, places[3]: HubModel("org/b", "b" * 40, ())}
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"3", b'{"commit": "../../x"}', b'{"commit": 3}', b'{"files": 3}', b'{"files": [[]]}', b"\xff"]
+    "content",
+    [b"", b"{", b"[]", b"3", b'{"commit": "../../x"}', b'{"commit": 3}', b'{"files": 3}', b'{"files": [[]]}', b"\xff"],
 )
 def test_a_record_of_the_hub_that_is_not_one_is_not_known(tmp_path, content):
     store = Store(tmp_path)

@@ -9,14 +9,45 @@ from typer.testing import CliRunner
 from jobs.cli import app
 from jobs.terminal import console
 
-COMMANDS = ("plan", "sweep", "status", "report", "submit", "evaluate", "rank", "place", "neighbours", "compare", "illustrate", "encoders search", "encoders list", "encoders show")
-HEAVY = ("numpy", "pandas", "scipy", "sklearn", "torch", "ray", "pyarrow", "matplotlib", "huggingface_hub", "transformers")
+COMMANDS = (
+    "plan",
+    "sweep",
+    "status",
+    "report",
+    "submit",
+    "evaluate",
+    "rank",
+    "place",
+    "neighbours",
+    "compare",
+    "illustrate",
+    "encoders search",
+    "encoders list",
+    "encoders show",
+)
+HEAVY = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torch",
+    "ray",
+    "pyarrow",
+    "matplotlib",
+    "huggingface_hub",
+    "transformers",
+)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["sweep", "--help"], ["--version"]])
 def test_help_imports_nothing_large(words):
-    script = f"import sys; from jobs.cli import main\ntry: main()\nfinally: print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
-    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=400, check=False)
+    script = (
+        f"import sys; from jobs.cli import main\ntry: main()\nfinally: print(sorted(set({HEAVY!r}) & "
+        f"set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=400, check=False
+    )
     assert ended.stdout and ended.stderr.strip() == "[]", ended.stderr
 
 
@@ -26,9 +57,7 @@ def test_every_command_can_be_quiet_or_verbose_and_shows_an_example(command):
     assert "--quiet" in told and "--verbose" in told and f"qre {command}" in told
 
 
-@pytest.mark.parametrize(("words", "volume"), [
-    ([], "normal"), (["-q"], "quiet"), (["-v"], "verbose"),
-])  # fmt: skip
+@pytest.mark.parametrize(("words", "volume"), [([], "normal"), (["-q"], "quiet"), (["-v"], "verbose")])
 def test_the_volume_is_said_before_or_after_the_command(words, volume):
     for given in ([*words, "encoders", "list"], ["encoders", "list", *words]):
         assert CliRunner().invoke(app, given).exit_code == 0

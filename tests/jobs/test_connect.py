@@ -1,4 +1,5 @@
-"""What stands between a command and its cluster or bucket: a proxy in the environment, another version, a clock, a certificate."""
+"""What stands between a command and its cluster or bucket: a proxy in the environment, another version, a clock, a
+certificate."""
 
 import http.server
 import ipaddress
@@ -21,7 +22,9 @@ from tests.s3 import s3  # noqa: F401
 ROOT = Path(__file__).resolve().parents[2]
 FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 NOWHERE = "http://user:never-in-a-message@127.0.0.1:1"
-PROXY = {name: NOWHERE for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "grpc_proxy")} | {"NO_PROXY": "", "no_proxy": ""}
+PROXY = {
+    name: NOWHERE for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "grpc_proxy")
+} | {"NO_PROXY": "", "no_proxy": ""}
 PRETEND = """
 import json, sys
 from ray._raylet import GcsClient
@@ -36,7 +39,14 @@ client.internal_kv_put(key, json.dumps({**told, **json.loads(sys.argv[2])}).enco
 
 def qre(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    ended = subprocess.run([sys.executable, "-m", "jobs.cli", *map(str, words)], cwd=cwd, env=variables, capture_output=True, text=True, timeout=400)
+    ended = subprocess.run(
+        [sys.executable, "-m", "jobs.cli", *map(str, words)],
+        cwd=cwd,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     assert "Traceback" not in ended.stderr and "never-in-a-message" not in ended.stdout + ended.stderr
     return ended
 
@@ -44,7 +54,9 @@ def qre(*words: object, cwd: Path = ROOT, **environment: str) -> subprocess.Comp
 @pytest.fixture(scope="module")
 def head():
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment={"PYTHONPATH": str(ROOT), "PATH": path, **PROXY}) as cluster:
+    with LocalCluster(
+        nodes=0, head_cpus=1, dashboard=True, environment={"PYTHONPATH": str(ROOT), "PATH": path, **PROXY}
+    ) as cluster:
         yield cluster
 
 
@@ -74,16 +86,33 @@ def test_a_proxy_that_answers_for_the_cluster_is_named(tmp_path, monkeypatch):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server, socket.create_server(("0.0.0.0", 0)) as other:
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server,
+        socket.create_server(("0.0.0.0", 0)) as other,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         own = outer()
         path = write_config(tmp_path, [FEW], store="s3://bucket/prefix")
-        refused = qre("submit", path.name, "--address", f"http://{own}:{other.getsockname()[1]}", cwd=tmp_path, **{**PROXY, **{
-            name: f"http://user:never-in-a-message@127.0.0.1:{server.server_port}" for name in ("HTTP_PROXY", "http_proxy")
-        }})  # fmt: skip
+        refused = qre(
+            "submit",
+            path.name,
+            "--address",
+            f"http://{own}:{other.getsockname()[1]}",
+            cwd=tmp_path,
+            **{
+                **PROXY,
+                **{
+                    name: f"http://user:never-in-a-message@127.0.0.1:{server.server_port}"
+                    for name in ("HTTP_PROXY", "http_proxy")
+                },
+            },
+        )
         server.shutdown()
     assert refused.returncode == 2
-    assert f"asked through the proxy 127.0.0.1:{server.server_port} of the environment: set NO_PROXY={own}" in refused.stderr
+    assert (
+        f"asked through the proxy 127.0.0.1:{server.server_port} of the environment: set NO_PROXY={own}"
+        in refused.stderr
+    )
 
 
 def outer() -> str:
@@ -102,11 +131,18 @@ def test_another_version_of_the_cluster_is_told_in_one_line(tmp_path, head, othe
     """The last tests of this head: it says from here on that it is another."""
     environment = {**os.environ, "RAY_AUTH_MODE": "token"}
     given = {"ray_version": "2.60.0", "python_version": ".".join(map(str, sys.version_info[:3])), **other}
-    subprocess.run([sys.executable, "-c", PRETEND, head.address.replace("LOCALHOST", "127.0.0.1"), json.dumps(given)], env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", PRETEND, head.address.replace("LOCALHOST", "127.0.0.1"), json.dumps(given)],
+        env=environment,
+        check=True,
+    )
     swept = qre("sweep", write_config(tmp_path, [FEW], cluster={"address": head.address}))
     assert swept.returncode == 2, swept.stdout + swept.stderr
     (line,) = [line for line in swept.stderr.splitlines() if line.startswith("qre:")]
-    assert f"the cluster at {head.address} runs Ray {given['ray_version']} on Python {given['python_version']}, and this process Ray 2.60" in line
+    assert (
+        f"the cluster at {head.address} runs Ray {given['ray_version']} on Python {given['python_version']}, and this "
+        f"process Ray 2.60" in line
+    )
     assert "qre submit" in line
 
 
@@ -128,12 +164,18 @@ def test_a_certificate_that_is_not_yet_valid_is_told_with_the_clock(tmp_path):
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         planned = qre(
-            "plan", write_config(tmp_path, [FEW], store=address.format(server.server_port)), AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b",
+            "plan",
+            write_config(tmp_path, [FEW], store=address.format(server.server_port)),
+            AWS_ACCESS_KEY_ID="a",
+            AWS_SECRET_ACCESS_KEY="b",
             AWS_EC2_METADATA_DISABLED="true",
-        )  # fmt: skip
+        )
         server.shutdown()
     assert planned.returncode == 1, planned.stderr
-    assert "does not trust the server's certificate" in planned.stderr and "check the machine's clock (it says " in planned.stderr
+    assert (
+        "does not trust the server's certificate" in planned.stderr
+        and "check the machine's clock (it says " in planned.stderr
+    )
 
 
 def made(folder: Path) -> None:
@@ -146,8 +188,12 @@ def made(folder: Path) -> None:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
     own = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), tomorrow, tomorrow + timedelta(days=9))
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), tomorrow, tomorrow + timedelta(days=9)
+    )
     certificate = builder.add_extension(own, critical=False).sign(key, hashes.SHA256())
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     plain = serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )

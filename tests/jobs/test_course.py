@@ -16,10 +16,10 @@ from jobs.engine.remaining import Remaining, in_words
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.planning.work import Times, measured_factor
-from jobs.terminal.bar import Bar
-from jobs.terminal.console import console
 from jobs.show.cost_tables import money_in_words, print_simulation
 from jobs.show.course import course
+from jobs.terminal.bar import Bar
+from jobs.terminal.console import console
 from qre.encoders.passes import pass_key
 from qre.store import Store
 
@@ -28,7 +28,8 @@ NOW = datetime(2026, 11, 26, 18, 2, tzinfo=timezone.utc)
 
 @pytest.mark.parametrize("slower", [0.5, 1.0, 2.5, 4.0])
 def test_the_time_left_begins_with_the_estimate_and_does_not_creep_up(slower):
-    """Work of 100 s that takes so much longer: what is told rises by steps in the first half, if at all, and is near the truth in the end."""
+    """Work of 100 s that takes so much longer: what is told rises by steps in the first half, if at all, and is near
+    the truth in the end."""
     left, told, shares = Remaining(), [], []
     truth = 100 * slower
     for now in range(int(truth)):
@@ -47,40 +48,83 @@ def test_a_stall_raises_the_time_left_and_no_share_falls():
     assert left.update(201.0, 400.0) and left.share == pytest.approx(0.75)  # more work has turned up
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(3, "a few seconds left"), (44, "about 40 s left"), (170, "about 3 min left"), (7300, "about 2 h left"), (259200, "about 3 days left")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3, "a few seconds left"),
+        (44, "about 40 s left"),
+        (170, "about 3 min left"),
+        (7300, "about 2 h left"),
+        (259200, "about 3 days left"),
+    ],
+)
 def test_a_time_left_in_words(seconds, words):
     assert in_words(seconds) == words
 
 
 def record(**values):
-    return {"state": "running", "when": NOW.isoformat(), "since": (NOW - timedelta(minutes=1)).isoformat(), "seconds": 38.2, "seconds_left": 170, "why": "", **values}
+    return {
+        "state": "running",
+        "when": NOW.isoformat(),
+        "since": (NOW - timedelta(minutes=1)).isoformat(),
+        "seconds": 38.2,
+        "seconds_left": 170,
+        "why": "",
+        **values,
+    }
 
 
-@pytest.mark.parametrize(("values", "now", "words"), [
-    ({}, NOW, ["running since ", "33 of 116 encoders, about 3 min left"]),
-    ({}, NOW + timedelta(minutes=10), ["died: no sign of life since ", "33 of 116 encoders; `qre sweep my.yaml` goes on"]),
-    ({"host": socket.gethostname(), "pid": 2**22 + 1}, NOW, ["died: "]),  # no process has this number on Linux
-    ({"host": socket.gethostname(), "pid": os.getpid()}, NOW, ["running since "]),
-    ({"host": "elsewhere", "pid": 2**22 + 1}, NOW, ["running since "]),
-    ({"state": "stopped", "why": "stopped by SIGINT"}, NOW, ["stopped by you (Ctrl-C) at 33 of 116 encoders, 00:38 into the run (20"]),
-    ({"state": "stopped", "why": "stopped by SIGTERM"}, NOW, ["stopped by SIGTERM at 33 of"]),
-    ({"state": "stopped", "why": "cluster.budget is spent"}, NOW, ["stopped: cluster.budget is spent at 33"]),
-    ({"state": "error", "why": "no node"}, NOW, ["ended by an error: no node at 33 of 116 encoders"]),
-    ({"state": "ended"}, NOW, ["finished (20", "after 00:38"]),
-    ({"state": "failed", "when": "?", "seconds": None}, NOW, ["ended by an error at 33 of 116 encoders; `qre"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "now", "words"),
+    [
+        ({}, NOW, ["running since ", "33 of 116 encoders, about 3 min left"]),
+        (
+            {},
+            NOW + timedelta(minutes=10),
+            ["died: no sign of life since ", "33 of 116 encoders; `qre sweep my.yaml` goes on"],
+        ),
+        ({"host": socket.gethostname(), "pid": 2**22 + 1}, NOW, ["died: "]),  # no process has this number on Linux
+        ({"host": socket.gethostname(), "pid": os.getpid()}, NOW, ["running since "]),
+        ({"host": "elsewhere", "pid": 2**22 + 1}, NOW, ["running since "]),
+        (
+            {"state": "stopped", "why": "stopped by SIGINT"},
+            NOW,
+            ["stopped by you (Ctrl-C) at 33 of 116 encoders, 00:38 into the run (20"],
+        ),
+        ({"state": "stopped", "why": "stopped by SIGTERM"}, NOW, ["stopped by SIGTERM at 33 of"]),
+        ({"state": "stopped", "why": "cluster.budget is spent"}, NOW, ["stopped: cluster.budget is spent at 33"]),
+        ({"state": "error", "why": "no node"}, NOW, ["ended by an error: no node at 33 of 116 encoders"]),
+        ({"state": "ended"}, NOW, ["finished (20", "after 00:38"]),
+        ({"state": "failed", "when": "?", "seconds": None}, NOW, ["ended by an error at 33 of 116 encoders; `qre"]),
+    ],
+)
 def test_the_course_of_a_sweep_in_words(values, now, words):
     told = course(record(**values), "33 of 116 encoders", "my.yaml", now)[0]
     assert all(part in told for part in words), told
 
 
 def test_a_record_of_an_earlier_version_and_nodes_without_work_are_told():
-    old = {"state": "running", "phase": "encoders", "done": 1, "total": 2, "when": NOW.isoformat(), "no more work for": ["node a: full"], "nodes": ["2 passes failed on node a"]}
-    assert course(old, "1 of 2 encoders", "c", NOW) == ["running since some time, 1 of 2 encoders, encoders", "no more work for node a: full", "2 passes failed on node a"]
+    old = {
+        "state": "running",
+        "phase": "encoders",
+        "done": 1,
+        "total": 2,
+        "when": NOW.isoformat(),
+        "no more work for": ["node a: full"],
+        "nodes": ["2 passes failed on node a"],
+    }
+    assert course(old, "1 of 2 encoders", "c", NOW) == [
+        "running since some time, 1 of 2 encoders, encoders",
+        "no more work for node a: full",
+        "2 passes failed on node a",
+    ]
 
 
 def test_counts_are_of_what_people_know():
-    assert str(Counts(3, 64, 18, 384, 1)) == "encoders 3 of 64, scores 18 of 384, 1 failed" and str(Counts(3, 64)) == "encoders 3 of 64"
+    assert (
+        str(Counts(3, 64, 18, 384, 1)) == "encoders 3 of 64, scores 18 of 384, 1 failed"
+        and str(Counts(3, 64)) == "encoders 3 of 64"
+    )
 
 
 def test_a_terminal_gets_a_labelled_bar_at_once(tmp_path):
@@ -92,24 +136,49 @@ def test_a_terminal_gets_a_labelled_bar_at_once(tmp_path):
         bar.update("encoders 3 of 64", 0.21, "about 2 min left", "e: loading")
         bar._bar.refresh()
         file.flush()
-        assert "encoders 3 of 64" in (tmp_path / "screen").read_text() and "21% about 2 min left" in (tmp_path / "screen").read_text()
+        assert (
+            "encoders 3 of 64" in (tmp_path / "screen").read_text()
+            and "21% about 2 min left" in (tmp_path / "screen").read_text()
+        )
 
 
 def test_small_sums_are_not_nothing_and_nothing_has_no_sign():
     assert [money_in_words(amount) for amount in (0.0, 0.002, 0.01, 1234.5)] == ["0.00", "<0.01", "0.01", "1,234.50"]
-    row = {"gpus": 1, "bound": 60.0, "makespan": 60.0, "above_bound": -1e-9, "above_bound_unsure": 0.1, "makespan_lossy": 60.0, "losses": 0, "repeated_gpu_hours": 0.0}
+    row = {
+        "gpus": 1,
+        "bound": 60.0,
+        "makespan": 60.0,
+        "above_bound": -1e-9,
+        "above_bound_unsure": 0.1,
+        "makespan_lossy": 60.0,
+        "losses": 0,
+        "repeated_gpu_hours": 0.0,
+    }
     with console.capture() as shown:
         print_simulation([{**row, "cost": 0.002}, {**row, "gpus": 2, "cost": 0.5}], "L4", 3, 0.5, "passes")
-    assert "-0" not in shown.get() and "0 %" in shown.get() and "<0.01 ← cheapest" in shown.get() and shown.get().count("cheapest") == 1
+    assert (
+        "-0" not in shown.get()
+        and "0 %" in shown.get()
+        and "<0.01 ← cheapest" in shown.get()
+        and shown.get().count("cheapest") == 1
+    )
 
 
 class Case:
     def __init__(self, folder, **values):
         self.file = folder / "config.yaml"
         classical = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
-        self.file.write_text(yaml.safe_dump({
-            "name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": 60}, "encoders": [classical], **values,
-        }))  # fmt: skip
+        self.file.write_text(
+            yaml.safe_dump(
+                {
+                    "name": "t",
+                    "store": str(folder / "store"),
+                    "sentences": {"source": "builtin", "limit": 60},
+                    "encoders": [classical],
+                    **values,
+                }
+            )
+        )
         self.config = SweepConfig.model_validate(yaml.safe_load(self.file.read_text()))
         self.store = Store(self.config.store)
 
@@ -136,16 +205,30 @@ def test_speeds_in_the_store_go_before_the_model(tmp_path, tiny_encoder):
     expected = Times(plan, case.config).of(work).embed
     case.store.speeds.write(key, {"sentences": 30, "seconds": 6.0, "device": "cpu", "threads": 1})
     factor = measured_factor(plan, case.config, case.store)
-    assert Times(plan, case.config, factor).of(work).embed == pytest.approx(12.0) and factor == pytest.approx(12.0 / expected)
+    assert Times(plan, case.config, factor).of(work).embed == pytest.approx(12.0) and factor == pytest.approx(
+        12.0 / expected
+    )
 
 
-@pytest.mark.parametrize(("values", "code", "words"), [
-    ({}, 0, ""),
-    ({"on_end": {"url_env": "QRE_TEST_IS_NOT_SET"}}, 2, "refused: on_end: QRE_TEST_IS_NOT_SET is not set"),
-    ({"export": "STORE/inside"}, 2, "refused: export: "),
-    ({"cluster": {"max_failed": 99}}, 2, "refused: cluster.max_failed: 99 is more than the 12 encoders"),
-    ({"encoders": [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}, {"source": "folder", "path": "BROKEN"}]}, 1, "1 encoder not available"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "code", "words"),
+    [
+        ({}, 0, ""),
+        ({"on_end": {"url_env": "QRE_TEST_IS_NOT_SET"}}, 2, "refused: on_end: QRE_TEST_IS_NOT_SET is not set"),
+        ({"export": "STORE/inside"}, 2, "refused: export: "),
+        ({"cluster": {"max_failed": 99}}, 2, "refused: cluster.max_failed: 99 is more than the 12 encoders"),
+        (
+            {
+                "encoders": [
+                    {"source": "catalogue", "name": "classical", "include": ["hash/word*"]},
+                    {"source": "folder", "path": "BROKEN"},
+                ]
+            },
+            1,
+            "1 encoder not available",
+        ),
+    ],
+)
 def test_plan_tells_by_its_exit_code_whether_a_sweep_can_begin(tmp_path, values, code, words):
     (tmp_path / "broken").mkdir()
     text = yaml.safe_dump(values).replace("STORE", str(tmp_path / "store")).replace("BROKEN", str(tmp_path / "broken"))

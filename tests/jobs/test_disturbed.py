@@ -19,10 +19,14 @@ pytestmark = pytest.mark.cluster
 
 def test_ctrl_c_and_sigterm_keep_what_is_done(tmp_path):
     """Once all but one pass are done, and the second time that one alone was begun."""
-    case = Case(tmp_path, {**CLASSICAL, "include": ["hash/word*"]}, cluster={"cpus": 2, "shard_units": 4, "grace_seconds": 1})
+    case = Case(
+        tmp_path, {**CLASSICAL, "include": ["hash/word*"]}, cluster={"cpus": 2, "shard_units": 4, "grace_seconds": 1}
+    )
     with Held(case.config) as held:
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen(case.command("sweep"), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            process = subprocess.Popen(
+                case.command("sweep"), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            )
             until(lambda: held.reached() and case.store.embeddings.keys() == held.others, "the others are not embedded")
             os.kill(process.pid, number)
             _, errors = process.communicate(timeout=PATIENCE)
@@ -61,7 +65,8 @@ def test_killed_sweeps_lose_nothing(tmp_path, folder_encoder):  # noqa: F811
 
 
 def test_an_actor_that_dies_is_replaced(tmp_path):
-    """One embed actor is killed in the middle of its work: its pass is tried again, and nothing is missing in the end."""
+    """One embed actor is killed in the middle of its work: its pass is tried again, and nothing is missing in the
+    end."""
     sweep = Sweep(tmp_path, [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}], sentences=120)
     with Held(tmp_path / "config.yaml") as held:
         process = sweep.start()

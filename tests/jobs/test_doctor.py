@@ -16,13 +16,17 @@ ROOT = Path(__file__).parents[2]
 
 def config(folder: Path, **more) -> Path:
     file = folder / "sweep.yaml"
-    file.write_text(json.dumps({"name": "t", "store": "store", "encoders": [{"source": "catalogue", "name": "demo"}], **more}))
+    file.write_text(
+        json.dumps({"name": "t", "store": "store", "encoders": [{"source": "catalogue", "name": "demo"}], **more})
+    )
     return file
 
 
 def told(*words, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()) -> tuple[int, dict[str, dict]]:
     command = [*prefix, sys.executable, "-m", "jobs.cli", "doctor", "--json", *map(str, words)]
-    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=400, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=400, check=False
+    )
     return ended.returncode, {one["what"]: one for one in json.loads(ended.stdout)["findings"]}
 
 
@@ -30,7 +34,17 @@ def told(*words, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
 def test_a_machine_that_is_ready(tmp_path):
     code, lines = told(config(tmp_path), env={"HF_HUB_OFFLINE": "1"})
     assert code == 0, lines
-    assert {"Python", "packages", "machine", "open files", "shared memory", "hub", "hub cache", "store", "Ray"} <= lines.keys()
+    assert {
+        "Python",
+        "packages",
+        "machine",
+        "open files",
+        "shared memory",
+        "hub",
+        "hub cache",
+        "store",
+        "Ray",
+    } <= lines.keys()
     assert "1 node" in lines["Ray"]["detail"]
 
 
@@ -41,10 +55,16 @@ def test_what_is_wrong_comes_with_its_fix(tmp_path, bound_by_rights):
     (store := tmp_path / "store").mkdir()
     closed(cache), closed(store)
     file = config(tmp_path, store=str(store), cluster={"address": "127.0.0.1:1", "gpus_per_encoder": 1})
-    code, lines = told(file, env={"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}, prefix=tuple(prefix))
+    code, lines = told(
+        file,
+        env={"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"},
+        prefix=tuple(prefix),
+    )
     assert code == 1
     wrong = {what for what, line in lines.items() if line["state"] == "problem"}
-    assert wrong == {"hub cache", "store", "Ray"}, lines  # no encoder of this config comes from the hub, and its GPUs are the cluster's
+    assert wrong == {"hub cache", "store", "Ray"}, (
+        lines
+    )  # no encoder of this config comes from the hub, and its GPUs are the cluster's
     assert lines["hub"]["state"] == "note" and "127.0.0.1" in lines["hub"]["detail"]
     assert "HF_HOME" in lines["hub cache"]["fix"] and "127.0.0.1:1" in lines["Ray"]["detail"]
 
@@ -62,13 +82,22 @@ def test_gpus_that_are_asked_for_and_are_not_here(tmp_path):
 
 def test_a_hub_is_asked_with_its_token():
     with FakeHub(tokens={"hf_good": "somebody"}) as hub:
-        code = "from jobs.start import doctor; print([(one.what, one.state, 'hf_' in str(one)) for one in doctor._hub(None)])"
+        code = (
+            "from jobs.start import doctor; print([(one.what, one.state, 'hf_' in str(one)) for one in "
+            "doctor._hub(None)])"
+        )
         said = {
             token: subprocess.run(
-                [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token}, capture_output=True, text=True, timeout=400
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env={**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": token},
+                capture_output=True,
+                text=True,
+                timeout=400,
             ).stdout
             for token in ("hf_good", "hf_bad")
         }
     assert said == {
-        "hf_good": "[('hub', 'ok', False), ('token', 'ok', False)]\n", "hf_bad": "[('hub', 'ok', False), ('token', 'problem', False)]\n",
-    }  # fmt: skip
+        "hf_good": "[('hub', 'ok', False), ('token', 'ok', False)]\n",
+        "hf_bad": "[('hub', 'ok', False), ('token', 'problem', False)]\n",
+    }

@@ -21,13 +21,19 @@ def case(tmp_path, tiny_encoder):
     folder = {"source": "folder", "path": str(tiny_encoder), "layer": 1, "pooling": "mean"}
     entries = [
         {"source": "catalogue", "name": "classical", "include": ["hash/word*"]},
-        {**folder, "name": "plain"}, {**folder, "name": "white", "transforms": ["whiten"]},
+        {**folder, "name": "plain"},
+        {**folder, "name": "white", "transforms": ["whiten"]},
         {**folder, "name": "last", "layer": 2, "pooling": "cls"},
-    ]  # fmt: skip
-    config = SweepConfig.model_validate({
-        "name": "t", "store": str(tmp_path / "store"), "sentences": {"source": "builtin", "limit": 200}, "encoders": entries,
-        "encode": {"token_budget": 256, "chunk_sentences": 25},
-    })  # fmt: skip
+    ]
+    config = SweepConfig.model_validate(
+        {
+            "name": "t",
+            "store": str(tmp_path / "store"),
+            "sentences": {"source": "builtin", "limit": 200},
+            "encoders": entries,
+            "encode": {"token_budget": 256, "chunk_sentences": 25},
+        }
+    )
     store = Store(config.store)
     work = next(work for work in make_plan(config, store, resolve(config, store)).passes if len(work.units) == 3)
     return store, work, config.encode
@@ -36,7 +42,11 @@ def case(tmp_path, tiny_encoder):
 def embed_pass(*arguments) -> list[UnitResult]:
     """The results of all events of a pass."""
     events = list(embed_events(*arguments))
-    return [event.result if isinstance(event, Embedded) else event for event in events if isinstance(event, (Embedded, UnitResult))]
+    return [
+        event.result if isinstance(event, Embedded) else event
+        for event in events
+        if isinstance(event, (Embedded, UnitResult))
+    ]
 
 
 class Killed(BaseException):

@@ -1,4 +1,5 @@
-"""Signals at every stage of the command, and readers that go away: each stage is found by what the command itself has done, not by a clock."""
+"""Signals at every stage of the command, and readers that go away: each stage is found by what the command itself has
+done, not by a clock."""
 
 import contextlib
 import os
@@ -32,9 +33,13 @@ class Run:
         self.mark, self.out, self.errors = uuid.uuid4().hex, folder / "out.txt", folder / "errors.txt"
         with open(self.out, "wb") as out, open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", *map(str, words)], cwd=ROOT, stdout=out, stderr=errors,
-                start_new_session=True, env={**os.environ, MARK: self.mark, **environment},
-            )  # fmt: skip
+                [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", *map(str, words)],
+                cwd=ROOT,
+                stdout=out,
+                stderr=errors,
+                start_new_session=True,
+                env={**os.environ, MARK: self.mark, **environment},
+            )
 
     def said(self) -> str:
         return self.out.read_text() + self.errors.read_text()
@@ -71,7 +76,11 @@ class Run:
         self.process.send_signal(number)
         assert self.process.wait(PATIENCE) == 128 + number, self.said()
         errors = self.errors.read_text().splitlines()
-        assert errors[-1] == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on from there"
+        assert (
+            errors[-1]
+            == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on "
+            f"from there"
+        )
         assert not re.search("Traceback|Exception ignored|Error", "\n".join(errors)), errors
         until(lambda: not marked(self.mark), "processes are left")
         return "\n".join(errors[:-1])
@@ -83,13 +92,18 @@ def unfinished(folder: Path) -> list[str]:
 
 @pytest.fixture
 def importing(tmp_path):
-    """Variables by which a command stops where it imports numpy; `wait()` until it is there, `release()` to let it go on."""
+    """Variables by which a command stops where it imports numpy; `wait()` until it is there, `release()` to let it go
+    on."""
     hook, pipe = tmp_path / "hook", tmp_path / "pipe"
     hook.mkdir()
     os.mkfifo(pipe)
     (hook / "sitecustomize.py").write_text(HOOK.format(pipe=str(pipe)))
     opened = []
-    yield {"PYTHONPATH": f"{hook}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}, lambda: opened.append(open(pipe, "wb")), lambda: opened.pop().close()
+    yield (
+        {"PYTHONPATH": f"{hook}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        lambda: opened.append(open(pipe, "wb")),
+        lambda: opened.pop().close(),
+    )
     for pipe in opened:
         pipe.close()
 
@@ -140,7 +154,11 @@ def mute():
 @pytest.mark.parametrize("words", [("plan",), ("sweep",), ("encoders", "show")], ids=" ".join)
 def test_while_the_hub_is_asked(tmp_path, mute, words):
     asked = "a/b" if words[0] == "encoders" else write_config(tmp_path, [FEW, {"source": "hub", "id": "a/b"}])
-    environment = {**NOBODY, "HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}", "HF_HOME": str(tmp_path / "home")}
+    environment = {
+        **NOBODY,
+        "HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}",
+        "HF_HOME": str(tmp_path / "home"),
+    }
     run = Run(tmp_path, *words, asked, **environment)
     mute.settimeout(PATIENCE)
     with mute.accept()[0] as asking:
@@ -160,11 +178,19 @@ def test_while_the_bucket_does_not_answer(s3, tmp_path):  # noqa: F811
 
 @pytest.mark.cluster
 def test_while_a_sweep_starts_works_and_ends(tmp_path):
-    """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to the end. SIGHUP and SIGTERM in turn."""
-    path = write_config(tmp_path, [FEW], limit=120, export=str(tmp_path / "map"), cluster={"cpus": 2, "grace_seconds": 2})
+    """One store all along: stopped while Ray starts, in passes, after the last file of the map, and then it goes on to
+    the end. SIGHUP and SIGTERM in turn."""
+    path = write_config(
+        tmp_path, [FEW], limit=120, export=str(tmp_path / "map"), cluster={"cpus": 2, "grace_seconds": 2}
+    )
     manifest, pipe = tmp_path / "store/atlases/t/manifest.json", tmp_path / "pipe"
     os.mkfifo(pipe)
-    run = Run(tmp_path, "sweep", path, before=HOLDING.format(module="ray._private.node", name="Node.start_ray_processes", pipe=str(pipe)))
+    run = Run(
+        tmp_path,
+        "sweep",
+        path,
+        before=HOLDING.format(module="ray._private.node", name="Node.start_ray_processes", pipe=str(pipe)),
+    )
     with run.held(pipe, "Ray starts"):
         assert run.runs("gcs_server") and not run.runs("raylet")
         assert run.stopped(signal.SIGHUP) == ""
@@ -173,7 +199,9 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
     with Held(path) as held:
         run = Run(tmp_path, "sweep", path)
         run.reached(held.reached, "an embedding")
-        workers = [pid for pid in descendants([run.process.pid]) if (command(pid) or [""])[0].startswith("ray::Embedder")]
+        workers = [
+            pid for pid in descendants([run.process.pid]) if (command(pid) or [""])[0].startswith("ray::Embedder")
+        ]
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)  # the grace period is used to its end: Ray's core aborts those who take long
         run.process.send_signal(signal.SIGTERM)
@@ -189,7 +217,10 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
         Path(left).unlink()
 
     exporting = HOLDING.format(module="jobs.sweeping.one_sweep", name="export", pipe=str(pipe))
-    for number in (signal.SIGHUP, signal.SIGTERM):  # the map is made, and the second time it was there already: nothing is left but the copy
+    for number in (
+        signal.SIGHUP,
+        signal.SIGTERM,
+    ):  # the map is made, and the second time it was there already: nothing is left but the copy
         run = Run(tmp_path, "sweep", path, before=exporting)
         with run.held(pipe, "the export"):
             assert manifest.exists() and not (tmp_path / "map").exists()
@@ -198,7 +229,9 @@ def test_while_a_sweep_starts_works_and_ends(tmp_path):
         assert unfinished(tmp_path) == []
 
     assert Run(tmp_path, "sweep", path).process.wait(PATIENCE) == 0
-    assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(file.name for file in manifest.parent.iterdir())
+    assert sorted(file.name for file in (tmp_path / "map").iterdir()) == sorted(
+        file.name for file in manifest.parent.iterdir()
+    )
 
 
 SWALLOWED = """
@@ -226,7 +259,12 @@ with ending.handled():
 @pytest.mark.parametrize("where", ["del", "fork"])
 def test_what_python_swallows_is_raised_again_and_not_shown(where):
     ended = subprocess.run(
-        [sys.executable, "-c", SWALLOWED, str(int(signal.SIGTERM)), where], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [sys.executable, "-c", SWALLOWED, str(int(signal.SIGTERM)), where],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     told = "qre: stopped by SIGTERM; what is done is kept, and the same command goes on from there\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "unwound\n", told)
@@ -236,7 +274,9 @@ def test_hangup_is_ignored_where_it_was(tmp_path, importing):
     """As nohup has it."""
     variables, wait, release = importing
     command = f"trap '' HUP; exec {sys.executable} -m jobs.cli plan {write_config(tmp_path, [FEW])}"
-    process = subprocess.Popen(["bash", "-c", command], cwd=ROOT, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        ["bash", "-c", command], cwd=ROOT, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True
+    )
     wait()
     process.send_signal(signal.SIGHUP)
     release()
@@ -247,7 +287,10 @@ def test_hangup_is_ignored_where_it_was(tmp_path, importing):
 @pytest.mark.parametrize("command", ["plan", "status"])
 def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", command, write_config(tmp_path, [FEW])], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "jobs.cli", command, write_config(tmp_path, [FEW])],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdout.close()
     errors = process.stderr.read()
@@ -258,9 +301,11 @@ def test_a_reader_that_goes_away_ends_a_looking_command(tmp_path, command):
 def test_a_sweep_goes_on_without_its_readers(tmp_path):
     """Of stdout and of stderr: it is the work that counts, and the store tells how far it is."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", "sweep", write_config(tmp_path, [FEW], export=str(tmp_path / "map"))], cwd=ROOT, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "jobs.cli", "sweep", write_config(tmp_path, [FEW], export=str(tmp_path / "map"))],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     process.stdout.close()
     process.stderr.close()
     assert process.wait(PATIENCE) == 0

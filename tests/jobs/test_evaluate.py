@@ -1,4 +1,5 @@
-"""`qre evaluate`: the table of scores, what would be run, and MTEB's tasks run on a real local Ray for encoders of a hub."""
+"""`qre evaluate`: the table of scores, what would be run, and MTEB's tasks run on a real local Ray for encoders of a
+hub."""
 
 import importlib.util
 import json
@@ -39,21 +40,29 @@ def command(*words) -> list[str]:
 
 
 def environment(hub, folder: Path) -> dict[str, str]:
-    return {**os.environ, **(hub.environment(folder / "home") if hub else {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")})}
+    return {
+        **os.environ,
+        **(hub.environment(folder / "home") if hub else {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")}),
+    }
 
 
 def evaluate(hub, folder: Path, *words) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=400)
+    return subprocess.run(
+        command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=400
+    )
 
 
 def keep_data(home: Path, task: str) -> None:
-    """Put pairs into the cache of `datasets`, where MTEB finds the data of a task that was loaded before; its own builder writes them."""
+    """Put pairs into the cache of `datasets`, where MTEB finds the data of a task that was loaded before; its own
+    builder writes them."""
     import datasets
     import mteb
 
     source, made = home.parent / f"{task}.jsonl", home.parent / f"made-{task}"
     texts = ("the cat runs", "a dog sees the city", "the farmer sings in the morning", "the old judge likes the river")
-    pairs = [{"sentence1": a, "sentence2": b, "score": float(len({*a.split()} & {*b.split()}))} for a in texts for b in texts]
+    pairs = [
+        {"sentence1": a, "sentence2": b, "score": float(len({*a.split()} & {*b.split()}))} for a in texts for b in texts
+    ]
     source.write_text("\n".join(map(json.dumps, pairs)))
     builder = datasets.load_dataset_builder("json", data_files={"test": str(source)}, cache_dir=str(made))
     builder.download_and_prepare()
@@ -78,12 +87,18 @@ def hub(identifier: str, **values) -> HubSpec:
 def test_an_encoder_that_no_registry_knows_has_its_own_prompts_and_empty_sides():
     """As sentence-transformers fills them: an encoder that states "passage" alone gets nothing before a document."""
     own = {"prompts": (("passage", "p: "), ("sts", "s: ")), "default_prompt": "s: "}
-    assert prompts_of(hub("nobody/knows", **own)) == ({"query": "", "document": "", "passage": "p: ", "sts": "s: "}, "s: ", "")
+    assert prompts_of(hub("nobody/knows", **own)) == (
+        {"query": "", "document": "", "passage": "p: ", "sts": "s: "},
+        "s: ",
+        "",
+    )
 
 
 @MTEB
 def test_the_registrys_prompts_take_the_place_of_all_of_an_encoders_own():
-    prompts, default, refusal = prompts_of(hub("intfloat/E5-small", prompts=(("query", "mine: "), ("sts", "s: ")), default_prompt="s: "))
+    prompts, default, refusal = prompts_of(
+        hub("intfloat/E5-small", prompts=(("query", "mine: "), ("sts", "s: ")), default_prompt="s: ")
+    )
     assert (prompts, default, refusal) == ({"query": "query: ", "document": "passage: "}, "", "")
     assert prompts_of(hub("sentence-transformers/all-MiniLM-L6-v2")) == ({"query": "", "document": ""}, "", "")
 
@@ -91,8 +106,12 @@ def test_the_registrys_prompts_take_the_place_of_all_of_an_encoders_own():
 @MTEB
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("intfloat/multilingual-e5-large-instruct", "by InstructSentenceTransformerModel"), ("nomic-ai/nomic-embed-text-v1.5", "by NomicWrapper"), ("nlpai-lab/KURE-v3", "with model_kwargs")],
-)  # fmt: skip
+    [
+        ("intfloat/multilingual-e5-large-instruct", "by InstructSentenceTransformerModel"),
+        ("nomic-ai/nomic-embed-text-v1.5", "by NomicWrapper"),
+        ("nlpai-lab/KURE-v3", "with model_kwargs"),
+    ],
+)
 def test_what_mteb_loads_in_another_way_is_refused_by_name(name, why):
     refusal = prompts_of(hub(name))[2]
     assert f"MTEB's registry loads {name} {why}" in refusal
@@ -100,7 +119,8 @@ def test_what_mteb_loads_in_another_way_is_refused_by_name(name, why):
 
 @MTEB
 def test_every_encoder_of_the_registry_is_taken_with_its_prompts_or_refused():
-    """Whatever loader or argument a later registry has: only the plain wrapper with nothing but prompts is measured here."""
+    """Whatever loader or argument a later registry has: only the plain wrapper with nothing but prompts is measured
+    here."""
     from mteb.models.model_implementations import MODEL_REGISTRY
     from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 
@@ -109,18 +129,32 @@ def test_every_encoder_of_the_registry_is_taken_with_its_prompts_or_refused():
         if not re.fullmatch(r"[^/]+/[^/]+", name):
             continue
         prompts, _, refusal = prompts_of(hub(name))
-        plain = meta.loader is SentenceTransformerEncoderWrapper and not meta.loader_kwargs.keys() - {"model_prompts", "trust_remote_code", "device"}
+        plain = meta.loader is SentenceTransformerEncoderWrapper and not meta.loader_kwargs.keys() - {
+            "model_prompts",
+            "trust_remote_code",
+            "device",
+        }
         if plain:
             assert not refusal
             assert prompts == (meta.loader_kwargs.get("model_prompts") or {"query": "", "document": ""})
-        taken, with_prompts = taken + (not refusal), with_prompts + bool(not refusal and meta.loader_kwargs.get("model_prompts"))
+        taken, with_prompts = (
+            taken + (not refusal),
+            with_prompts + bool(not refusal and meta.loader_kwargs.get("model_prompts")),
+        )
     assert taken > 300 and with_prompts > 50
 
 
 def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
-    """What has a score is not run; two names of one encoder are run once; a layer, or a prompt of a person's own, is no encoder as published."""
+    """What has a score is not run; two names of one encoder are run once; a layer, or a prompt of a person's own, is no
+    encoder as published."""
     folder = {"source": "folder", "path": str(tiny_encoder)}
-    encoders = [SIMPLE, {**folder, "name": "own"}, {**folder, "name": "same"}, {**folder, "name": "odd", "prompt": "odd: "}, {**folder, "name": "layer", "layer": 1, "pooling": "mean"}]
+    encoders = [
+        SIMPLE,
+        {**folder, "name": "own"},
+        {**folder, "name": "same"},
+        {**folder, "name": "odd", "prompt": "odd: "},
+        {**folder, "name": "layer", "layer": 1, "pooling": "mean"},
+    ]
     tasks = [{"source": "mteb", "tasks": ["BIOSSES", "STS12"]}, {"source": "builtin", "include": ["builtin/sts"]}]
     config = load_config(write_config(tmp_path, encoders, tasks=tasks))
     store = Store(config.store)
@@ -141,7 +175,9 @@ def test_the_table_and_what_would_be_run(tmp_path, tiny_encoder):
     assert (work.name, [name for name, _ in work.tasks]) == ("own", ["BIOSSES", "STS12"])
     assert (work.spec.prompt, dict(work.prompts), work.default) == ("", {"query": "", "document": ""}, "")
     place = work.encoder.id.replace("/", "__")
-    store.folder.write(f"{ROOT}/{place}/{work.encoder.revision}/BIOSSES.json", json.dumps(result(0.5, "BIOSSES")).encode())
+    store.folder.write(
+        f"{ROOT}/{place}/{work.encoder.revision}/BIOSSES.json", json.dumps(result(0.5, "BIOSSES")).encode()
+    )
     rows, (work,) = seen({"BIOSSES": None, "STS12": None})
     assert rows["BIOSSES"]["imported"] == 2
     assert [name for name, _ in work.tasks] == ["STS12"]
@@ -154,7 +190,9 @@ def test_the_table_writes_nothing_and_needs_no_mteb(tmp_path):
     told = evaluate(None, tmp_path, config, "--json")
     assert told.returncode == 0, told.stderr
     told = json.loads(told.stdout)
-    assert told["tasks"] == [{"task": "STS12", "kind": "STS" if HAS_MTEB else "", "measured": 0, "imported": 0, "missing": 0}]
+    assert told["tasks"] == [
+        {"task": "STS12", "kind": "STS" if HAS_MTEB else "", "measured": 0, "imported": 0, "missing": 0}
+    ]
     assert [row["kind"] for row in told["report"]].count("task without results") == 1
     assert not (tmp_path / "store").exists()
     shown = evaluate(None, tmp_path, config)
@@ -190,7 +228,8 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
 @MTEB
 @pytest.mark.cluster
 def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
-    """One with data at hand, one without; an encoder that cannot be loaded; then what is made is taken in, and not made again."""
+    """One with data at hand, one without; an encoder that cannot be loaded; then what is made is taken in, and not made
+    again."""
     commits = {}
     for kind in ("bert", "prompts"):
         commits[kind] = hub.add(f"tiny/{kind}", folder=make(kind, tmp_path / "made" / kind))
@@ -210,19 +249,33 @@ def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
     told = {row["encoder"]: row for row in json.loads(ran.stdout)["ran"]}
     for kind, commit in commits.items():
         row = told[f"tiny/{kind}"]
-        assert (row["key"], list(row["scores"]), list(row["failures"])) == (f"tiny/{kind}@{commit}", ["BIOSSES"], ["STS12"])
-        assert sorted(path.name for path in (tmp_path / "store" / ROOT / f"tiny__{kind}" / commit).iterdir()) == ["BIOSSES.json", "model_meta.json"]
+        assert (row["key"], list(row["scores"]), list(row["failures"])) == (
+            f"tiny/{kind}@{commit}",
+            ["BIOSSES"],
+            ["STS12"],
+        )
+        assert sorted(path.name for path in (tmp_path / "store" / ROOT / f"tiny__{kind}" / commit).iterdir()) == [
+            "BIOSSES.json",
+            "model_meta.json",
+        ]
     assert (list(told["odd/nan"]["failures"]), told["odd/nan"]["scores"]) == (["BIOSSES", "STS12"], {})
     assert "NaN or Inf" in told["odd/nan"]["failures"]["BIOSSES"]
     assert re.search(r"failed: odd/nan: BIOSSES: EncoderError: NaN or Inf", ran.stderr)
-    meta = json.loads((tmp_path / "store" / ROOT / "tiny__prompts" / commits["prompts"] / "model_meta.json").read_text())
+    meta = json.loads(
+        (tmp_path / "store" / ROOT / "tiny__prompts" / commits["prompts"] / "model_meta.json").read_text()
+    )
     assert set(meta["experiment_kwargs"]["prompts"]) <= {"query", "document"}
 
     settings = load_config(config)
     store = Store(settings.store)
     taken = public_scores(settings, store, resolve(settings, store, ask_hub=False).specs).table
-    assert taken[["name", "task", "match"]].values.tolist() == [["tiny/bert", "BIOSSES", "exact"], ["tiny/prompts", "BIOSSES", "exact"]]
-    assert dict(zip(taken.name, taken.score, strict=True)) == pytest.approx({name: told[name]["scores"]["BIOSSES"] for name in taken.name})
+    assert taken[["name", "task", "match"]].values.tolist() == [
+        ["tiny/bert", "BIOSSES", "exact"],
+        ["tiny/prompts", "BIOSSES", "exact"],
+    ]
+    assert dict(zip(taken.name, taken.score, strict=True)) == pytest.approx(
+        {name: told[name]["scores"]["BIOSSES"] for name in taken.name}
+    )
 
     again = evaluate(hub, tmp_path, config, "--mteb")
     assert again.returncode == 1
@@ -234,13 +287,25 @@ def test_tasks_of_hub_encoders_are_run_kept_and_taken_in(hub, tmp_path):
 @MTEB
 @pytest.mark.cluster
 def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
-    commits = [hub.add(f"tiny/{number}", folder=make("bert", tmp_path / "made" / str(number), seed=number)) for number in range(3)]
+    commits = [
+        hub.add(f"tiny/{number}", folder=make("bert", tmp_path / "made" / str(number), seed=number))
+        for number in range(3)
+    ]
     keep_data(tmp_path / "home", "BIOSSES")
     hub.slow("tiny/2", 1000.0)  # its weights never come
     hub.slow("tiny/1", 1000.0)
     encoders = [SIMPLE, *({"source": "hub", "id": f"tiny/{number}"} for number in range(3))]
-    config = write_config(tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1})
-    process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    config = write_config(
+        tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1}
+    )
+    process = subprocess.Popen(
+        command(config, "--mteb"),
+        cwd=PROJECT,
+        env=environment(hub, tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     made = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json"
     until(lambda: made.exists() or process.poll() is not None, "no result")
     process.send_signal(signal.SIGTERM)
@@ -259,8 +324,17 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
     commit = hub.add("tiny/bert", folder=make("bert", tmp_path / "made"))
     keep_data(tmp_path / "home", "BIOSSES")
     hub.slow("tiny/bert", 1000.0)
-    config = write_config(tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}])
-    process = subprocess.Popen(command(config, "--mteb"), cwd=PROJECT, env=environment(hub, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    config = write_config(
+        tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}]
+    )
+    process = subprocess.Popen(
+        command(config, "--mteb"),
+        cwd=PROJECT,
+        env=environment(hub, tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
     def actors():
         children = psutil.Process(process.pid).children(recursive=True)

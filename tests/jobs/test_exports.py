@@ -20,25 +20,42 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def sweep(config: Path, prefix: list[str] = ()):
     return subprocess.run(
-        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=400, check=False,
+        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize(("export", "told"), [
-    ("file", "is a file"), ("file/below", "is a file"), ("store", "is inside the store"), ("store/atlases/t", "is inside the store"), ("link", "is inside the store"),
-    ("other", "holds the map 'other', and this one is 't'"), ("page", "is not of a map, and is not overwritten"), ("newer", "by a newer version"),
-    ("s3://bucket/x", "is not a folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("export", "told"),
+    [
+        ("file", "is a file"),
+        ("file/below", "is a file"),
+        ("store", "is inside the store"),
+        ("store/atlases/t", "is inside the store"),
+        ("link", "is inside the store"),
+        ("other", "holds the map 'other', and this one is 't'"),
+        ("page", "is not of a map, and is not overwritten"),
+        ("newer", "by a newer version"),
+        ("s3://bucket/x", "is not a folder"),
+    ],
+)
 def test_an_export_to_the_wrong_place_ends_before_any_work(tmp_path, export, told):
     (tmp_path / "file").write_text("x")
     (tmp_path / "store").mkdir()
     (tmp_path / "link").symlink_to("store")
-    for name, manifest in (("other", {"name": "other", "identity": "i"}), ("page", {"start_url": "/"}), ("newer", {"name": "t", "identity": "i", "schema": 2})):
+    for name, manifest in (
+        ("other", {"name": "other", "identity": "i"}),
+        ("page", {"start_url": "/"}),
+        ("newer", {"name": "t", "identity": "i", "schema": 2}),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest))
     before = names(tmp_path)
@@ -56,12 +73,19 @@ def test_an_export_that_may_not_be_written_ends_before_any_work(tmp_path, bound_
     for export in ("closed", "closed/below/here"):
         result = sweep(write_config(tmp_path, [HASHED], export=str(tmp_path / export)), prefix)
         assert result.returncode == 1 and result.stderr.count("\n") == 1, result.stderr
-        assert f"export: {tmp_path / export} cannot be written: " in result.stderr and "Permission denied" in result.stderr
+        assert (
+            f"export: {tmp_path / export} cannot be written: " in result.stderr and "Permission denied" in result.stderr
+        )
     assert names(tmp_path) == ["closed", "config.yaml"]
 
 
 def test_a_full_or_read_only_disk_is_found(tmp_path):
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "qre", str(tmp_path)], capture_output=True).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "qre", str(tmp_path)], capture_output=True
+        ).returncode
+    ):
         pytest.skip("only root can mount a small file system")
     try:
         with pytest.raises(PlaceError, match="No space left on device; make room"):
@@ -93,5 +117,9 @@ def test_another_option_is_named(tmp_path):
 
 def test_a_copied_map_of_a_newer_version_is_told():
     manifest = json.dumps({"schema": 2, "name": "t", "files": "of another kind"}).encode()
-    with pytest.raises(UserError, match=r"the copy: manifest.json was written by a newer version of this program \(schema 2, this one reads 1\): update"):
+    with pytest.raises(
+        UserError,
+        match=r"the copy: manifest.json was written by a newer version of this program \(schema 2, this one reads "
+        r"1\): update",
+    ):
         AtlasFiles(lambda file: manifest, "the copy")

@@ -9,8 +9,8 @@ import pytest
 from jobs.show import last_words as finished
 from jobs.show.last_words import _print_best
 from jobs.terminal.spelled import near, qre_command, quoted
-from qre.atlas.overview import parents_of
 from qre.atlas.finished import FinishedAtlas
+from qre.atlas.overview import parents_of
 from tests.finished import STRANGE, TASKS
 
 

@@ -1,4 +1,5 @@
-"""CPUs that a process is granted: by a real affinity mask and a real cgroup, and by made trees of /proc and /sys of both versions."""
+"""CPUs that a process is granted: by a real affinity mask and a real cgroup, and by made trees of /proc and /sys of
+both versions."""
 
 import os
 import subprocess
@@ -28,28 +29,71 @@ def tree(root: Path, **files: str) -> Path:
     ("files", "expected"),
     [
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 1),
-        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "100000 100000\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, 1),
+        (
+            {
+                "proc/self/cgroup": "0::/a/b\n",
+                "sys/fs/cgroup/a/cpu.max": "100000 100000\n",
+                "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+            },
+            1,
+        ),
         ({"proc/self/cgroup": "0::/of/the/host\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, MASK),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "6400000 100000\n"}, MASK),
-        ({"proc/self/cgroup": "3:cpu,cpuacct:/docker/x\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000"}, 1),
-        ({"proc/self/cgroup": "2:cpuacct,cpu:/a\n", "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "20000", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "20000"}, 1),
-        ({"proc/self/cgroup": "3:cpu:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"}, MASK),
+        (
+            {
+                "proc/self/cgroup": "3:cpu,cpuacct:/docker/x\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            1,
+        ),
+        (
+            {
+                "proc/self/cgroup": "2:cpuacct,cpu:/a\n",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "20000",
+                "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "20000",
+            },
+            1,
+        ),
+        (
+            {
+                "proc/self/cgroup": "3:cpu:/\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            MASK,
+        ),
         ({}, MASK),
     ],
-    ids=["half", "the group above", "a path of the host", "no quota", "more than the mask", "v1", "v1 in its other name", "v1 without", "no cgroups"],
-)  # fmt: skip
+    ids=[
+        "half",
+        "the group above",
+        "a path of the host",
+        "no quota",
+        "more than the mask",
+        "v1",
+        "v1 in its other name",
+        "v1 without",
+        "no cgroups",
+    ],
+)
 def test_trees(tmp_path, files, expected):
     assert granted_cpus(tree(tmp_path, **files)) == expected
 
 
 def test_an_affinity_mask():
     one = min(os.sched_getaffinity(0))
-    asked = subprocess.run(ASK, cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {one}))
+    asked = subprocess.run(
+        ASK, cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {one})
+    )
     assert asked.stdout == "1\n"
 
 
-@pytest.mark.skipif(not os.access(V1, os.W_OK) or not (V1 / "cpu.cfs_quota_us").exists(), reason="no cgroup of version 1 that this user may make")
+@pytest.mark.skipif(
+    not os.access(V1, os.W_OK) or not (V1 / "cpu.cfs_quota_us").exists(),
+    reason="no cgroup of version 1 that this user may make",
+)
 def test_a_cgroup():
     """Half a CPU is one; where the mask is wider, one and a half are one too."""
     group = V1 / f"qre-{uuid.uuid4().hex[:8]}"
@@ -57,8 +101,10 @@ def test_a_cgroup():
     try:
         for quota in (50_000, 150_000):
             (group / "cpu.cfs_quota_us").write_text(str(quota))
-            enter = f"echo $$ > {group}/cgroup.procs && exec \"$@\""
-            asked = subprocess.run(["sh", "-c", enter, "sh", *ASK], cwd=ROOT, capture_output=True, text=True, check=True)
+            enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+            asked = subprocess.run(
+                ["sh", "-c", enter, "sh", *ASK], cwd=ROOT, capture_output=True, text=True, check=True
+            )
             assert asked.stdout == "1\n"
     finally:
         group.rmdir()
@@ -78,8 +124,17 @@ for cpus in (None, 2):
         print("CPUS", ray.cluster_resources()["CPU"])
 """
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=400, preexec_fn=lambda: os.sched_setaffinity(0, {one})
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        preexec_fn=lambda: os.sched_setaffinity(0, {one}),
     )
-    assert [line for line in ended.stdout.splitlines() if line.startswith("CPUS")] == ["CPUS 1.0", "CPUS 2.0"], ended.stderr
+    assert [line for line in ended.stdout.splitlines() if line.startswith("CPUS")] == ["CPUS 1.0", "CPUS 2.0"], (
+        ended.stderr
+    )
     told = [line for line in ended.stderr.splitlines() if line.startswith("note:")]
-    assert told == ["note: cluster.cpus is 2, but this process is granted 1 (affinity mask, cgroup): encoders share them"]
+    assert told == [
+        "note: cluster.cpus is 2, but this process is granted 1 (affinity mask, cgroup): encoders share them"
+    ]

@@ -17,12 +17,23 @@ def group(spec, bases=None, by="base") -> str:
 def test_a_vectoriser_with_all_its_dimensions_is_one_group():
     specs = {spec.name: spec for spec in classical()[0]}
     same = [
-        ("lsa/word1-1/tfidf/d32", "lsa/word1-1/tfidf/d384"), ("hash/word1-1/count/d256", "hash/word1-1/count/d1024"),
-        ("projection/word1-1/d128/s0", "projection/word1-1/d512/s1"), ("sif/w2/d100", "sif/w2/d300/all_but_the_top:1"),
-    ]  # fmt: skip
+        ("lsa/word1-1/tfidf/d32", "lsa/word1-1/tfidf/d384"),
+        ("hash/word1-1/count/d256", "hash/word1-1/count/d1024"),
+        ("projection/word1-1/d128/s0", "projection/word1-1/d512/s1"),
+        ("sif/w2/d100", "sif/w2/d300/all_but_the_top:1"),
+    ]
     for first, second in same:
         assert group(specs[first]) == group(specs[second]) == group(specs[second], by="parent")
-    apart = {group(specs[name]) for name in ("lsa/word1-1/tfidf/d32", "lsa/word1-2/tfidf/d32", "hash/word1-1/count/d256", "hash/word1-1/log/d256", "sif/w5/d100")}
+    apart = {
+        group(specs[name])
+        for name in (
+            "lsa/word1-1/tfidf/d32",
+            "lsa/word1-2/tfidf/d32",
+            "hash/word1-1/count/d256",
+            "hash/word1-1/log/d256",
+            "sif/w5/d100",
+        )
+    }
     assert len(apart) == 5
     assert group(specs["lsa/word1-1/tfidf/d32"], by="family") == "LSA words"
 
@@ -61,4 +72,19 @@ def test_folders_of_one_family_or_one_content_are_of_one_kind():
 
     first, other = kinds_of([folder("r1", "mine"), folder("r2", "yours")], {})
     assert first != other
-    assert len(set(kinds_of([folder("r1", "mine"), folder("r1", "layers", layer=2, pooling="cls"), folder("r2", "layers"), folder("r3", "mine")], {}))) == 1
+    assert (
+        len(
+            set(
+                kinds_of(
+                    [
+                        folder("r1", "mine"),
+                        folder("r1", "layers", layer=2, pooling="cls"),
+                        folder("r2", "layers"),
+                        folder("r3", "mine"),
+                    ],
+                    {},
+                )
+            )
+        )
+        == 1
+    )

@@ -1,4 +1,5 @@
-"""Encoders of the hub through the whole way: plan, sweep, map; the odd ones end as recorded failures with what to do."""
+"""Encoders of the hub through the whole way: plan, sweep, map; the odd ones end as recorded failures with what to
+do."""
 
 import json
 import os
@@ -19,7 +20,11 @@ from tests.hub import READER
 from tests.jobs.conftest import write_config
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert", "hidden_size": 384}', "model.safetensors": 90_000_000}
+FILES = {
+    "modules.json": b"[]",
+    "config.json": b'{"model_type": "bert", "hidden_size": 384}',
+    "model.safetensors": 90_000_000,
+}
 
 
 def qre(hub, folder: Path, *words: str, **environment) -> subprocess.CompletedProcess:
@@ -31,21 +36,35 @@ def qre(hub, folder: Path, *words: str, **environment) -> subprocess.CompletedPr
 @pytest.mark.cluster
 def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     for kind in KINDS:
-        hub.add(f"tiny/{kind}", folder=make(kind, tmp_path / "made" / kind), downloads=5, card={"license": "mit"}, tags=["sentence-transformers"])
+        hub.add(
+            f"tiny/{kind}",
+            folder=make(kind, tmp_path / "made" / kind),
+            downloads=5,
+            card={"license": "mit"},
+            tags=["sentence-transformers"],
+        )
     for kind in ("no-modules-json", "pickle", "nan", "remote-code"):
         hub.add(f"odd/{kind}", folder=make_odd(kind, tmp_path / "odd" / kind))
     hub.add("odd/gated", files=FILES, gated="manual")
     encoders = [{"source": "hub", "query": {"author": "tiny", "limit": 50}}]
-    encoders += [{"source": "hub", "id": f"odd/{kind}"} for kind in ("no-modules-json", "pickle", "nan", "remote-code", "gated", "none")]
+    encoders += [
+        {"source": "hub", "id": f"odd/{kind}"}
+        for kind in ("no-modules-json", "pickle", "nan", "remote-code", "gated", "none")
+    ]
     encoders += [{"source": "hub", "id": "tiny/bert", "revision": "nobranch", "name": "wrong revision"}]
     encoders += [{"source": "hub", "id": "tiny/prompts", "prompt_name": "nothing", "name": "wrong prompt"}]
-    encoders += [{"source": "hub", "id": "../../x", "name": "climbs"}, {"source": "hub", "id": "<script>alert(1)</script>"}]
+    encoders += [
+        {"source": "hub", "id": "../../x", "name": "climbs"},
+        {"source": "hub", "id": "<script>alert(1)</script>"},
+    ]
     config = write_config(tmp_path, encoders)
 
     planned = json.loads(qre(hub, tmp_path, "plan", config, "--json").stdout)
     assert planned["to_embed"] == len(KINDS) + 1  # odd/nan looks good until it runs
     assert len(planned["failed"]) == 9
-    assert not any("safetensors" in path for method, path in hub.requests if method == "GET")  # planning downloads no weights
+    assert not any(
+        "safetensors" in path for method, path in hub.requests if method == "GET"
+    )  # planning downloads no weights
 
     first = qre(hub, tmp_path, "sweep", config)
     assert first.returncode == 1, first.stderr
@@ -53,10 +72,17 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     store = Store(tmp_path / "store")
     reasons = {failure.encoder: failure.exception for failure in store.failures.read_all().values()}
     assert reasons == {
-        "odd/no-modules-json": "not sentence-transformers", "odd/pickle": "pickle only", "odd/nan": "EncoderError", "odd/remote-code": "remote code",
-        "odd/gated": "gated", "odd/none": "missing", "wrong revision": "revision missing", "wrong prompt": "wrong entry", "climbs": "bad name",
+        "odd/no-modules-json": "not sentence-transformers",
+        "odd/pickle": "pickle only",
+        "odd/nan": "EncoderError",
+        "odd/remote-code": "remote code",
+        "odd/gated": "gated",
+        "odd/none": "missing",
+        "wrong revision": "revision missing",
+        "wrong prompt": "wrong entry",
+        "climbs": "bad name",
         "<script>alert(1)</script>": "bad name",
-    }  # fmt: skip
+    }
     assert "ask for access on its page" in first.stdout  # what to do stands beside what failed
     assert not list(tmp_path.rglob(MARKER))
     assert not (tmp_path / "x").exists()
@@ -64,11 +90,17 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     import pyarrow.parquet as pq
 
     table = pq.read_table(pa.BufferReader(store.atlases.read("t", "map.parquet"))).to_pandas().set_index("name")
-    assert (table.loc["tiny/bert", "licence"], table.loc["tiny/bert", "downloads"], table.loc["tiny/bert", "layers"]) == ("mit", 5, 2)
+    assert (
+        table.loc["tiny/bert", "licence"],
+        table.loc["tiny/bert", "downloads"],
+        table.loc["tiny/bert", "layers"],
+    ) == ("mit", 5, 2)
     assert "<script>" not in store.atlases.read("t", "map.svg").decode()
 
     # pinned lists resolve without a request, and everything is done already
-    found = qre(hub, tmp_path, "encoders", "search", "--author", "tiny", "--limit", "50", "--out", str(tmp_path / "tiny.yaml"))
+    found = qre(
+        hub, tmp_path, "encoders", "search", "--author", "tiny", "--limit", "50", "--out", str(tmp_path / "tiny.yaml")
+    )
     assert found.returncode == 0, found.stderr
     config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "tiny.yaml")}])
     drawn = qre(hub, tmp_path, "sweep", config)  # the same encoders by their commits: nothing is embedded again
@@ -126,9 +158,17 @@ def test_a_plan_of_1101_encoders(hub, tmp_path, monkeypatch):
     """The paper's number: in under 30 s, in bounded memory, without a byte of weights."""
     hub.adopt(monkeypatch, tmp_path / "home")
     for number in range(1101):
-        hub.add(f"org{number % 40}/e{number}", files=FILES, safetensors_parameters={"F32": 22_000_000 * (1 + number % 20)})
-    (tmp_path / "list.csv").write_text("id,max_tokens\n" + "".join(f"org{number % 40}/e{number},256\n" for number in range(1101)))
-    config = write_config(tmp_path, [{"source": "list", "path": str(tmp_path / "list.csv")}], sentences={"source": "builtin", "limit": 10_000})
+        hub.add(
+            f"org{number % 40}/e{number}", files=FILES, safetensors_parameters={"F32": 22_000_000 * (1 + number % 20)}
+        )
+    (tmp_path / "list.csv").write_text(
+        "id,max_tokens\n" + "".join(f"org{number % 40}/e{number},256\n" for number in range(1101))
+    )
+    config = write_config(
+        tmp_path,
+        [{"source": "list", "path": str(tmp_path / "list.csv")}],
+        sentences={"source": "builtin", "limit": 10_000},
+    )
     start = time.monotonic()
     result = qre(hub, tmp_path, "plan", config, "--json")
     seconds = time.monotonic() - start

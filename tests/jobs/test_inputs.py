@@ -27,10 +27,17 @@ FILES = {
     "encoders": [CLASSICAL, {"source": "list", "path": "./encoders.yaml"}],
     "tasks": [
         {"source": "file", "kind": "sts", "name": "pairs", "path": "pairs.csv"},
-        {"source": "file", "kind": "clustering", "name": "groups", "path": "data.json#test", "label_groups": "groups.json", "columns": {"text": 0, "label": 1}},
+        {
+            "source": "file",
+            "kind": "clustering",
+            "name": "groups",
+            "path": "data.json#test",
+            "label_groups": "groups.json",
+            "columns": {"text": 0, "label": 1},
+        },
         {"source": "mteb", "results": ["results"]},
     ],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -41,11 +48,25 @@ def files(tmp_path) -> Path:
     for path in (root / "texts", result.parent):
         path.mkdir(parents=True)
     (root / "texts/mine.txt").write_text("".join(f"sentence number {number} of the files\n" for number in range(60)))
-    (root / "encoders.yaml").write_text(yaml.safe_dump([{"source": "classical", "name": f"mine{k}", "family": "LSA", "kind": "lsa", "rank": 8 + k} for k in (0, 1)]))
-    (root / "pairs.csv").write_text("sentence1,sentence2,score\n" + "".join(f"a {k},b {k * 7 % 5},{k % 4}\n" for k in range(20)))
+    (root / "encoders.yaml").write_text(
+        yaml.safe_dump(
+            [{"source": "classical", "name": f"mine{k}", "family": "LSA", "kind": "lsa", "rank": 8 + k} for k in (0, 1)]
+        )
+    )
+    (root / "pairs.csv").write_text(
+        "sentence1,sentence2,score\n" + "".join(f"a {k},b {k * 7 % 5},{k % 4}\n" for k in range(20))
+    )
     (root / "data.json").write_text(json.dumps({"test": [[f"text {k}", "xyz"[k % 3]] for k in range(30)]}))
     (root / "groups.json").write_text(json.dumps({"first": ["x"], "second": ["y", "z"]}))
-    result.write_text(json.dumps({"task_name": "STS12", "mteb_version": "1.30.0", "scores": {"test": [{"main_score": 0.5, "hf_subset": "default", "languages": ["eng-Latn"]}]}}))
+    result.write_text(
+        json.dumps(
+            {
+                "task_name": "STS12",
+                "mteb_version": "1.30.0",
+                "scores": {"test": [{"main_score": 0.5, "hf_subset": "default", "languages": ["eng-Latn"]}]},
+            }
+        )
+    )
     (result.parent / "STS12 (1).json").write_text("{")
     return root
 
@@ -103,16 +124,33 @@ def test_what_is_said_names_the_bucket_and_not_the_copy(s3, files, tmp_path):  #
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sentences": {"source": "file", "path": "gone.txt"}}, r"sentences.path: there is no gone.txt in s3://.*: there are 'data.json', 'encoders.yaml'"),
-        ({"encoders": [{"source": "list", "path": "texts/other.yaml"}]}, r"encoders\[0\].path: there is no texts/other.yaml in s3://"),
-        ({"sentences": {"source": "file", "path": "../mine.txt"}}, r"sentences.path: ../mine.txt: a path below inputs has no \.\. in it"),
-        ({"sentences": {"source": "file", "path": "texts/../../etc/passwd.txt"}}, r"sentences.path: .*has no \.\. in it"),
+        (
+            {"sentences": {"source": "file", "path": "gone.txt"}},
+            r"sentences.path: there is no gone.txt in s3://.*: there are 'data.json', 'encoders.yaml'",
+        ),
+        (
+            {"encoders": [{"source": "list", "path": "texts/other.yaml"}]},
+            r"encoders\[0\].path: there is no texts/other.yaml in s3://",
+        ),
+        (
+            {"sentences": {"source": "file", "path": "../mine.txt"}},
+            r"sentences.path: ../mine.txt: a path below inputs has no \.\. in it",
+        ),
+        (
+            {"sentences": {"source": "file", "path": "texts/../../etc/passwd.txt"}},
+            r"sentences.path: .*has no \.\. in it",
+        ),
         ({"sentences": {"source": "file", "path": "my file.txt"}}, "sentences.path: my file.txt: a path below inputs"),
         ({"tasks": [{"source": "mteb", "results": ["result"]}]}, r"tasks\[0\].results\[0\]: there is no result in"),
-        ({"encoders": [{"source": "folder", "path": "encoder"}]}, r"encoders\[0\].path: encoder: an encoder's folder is read on every node"),
+        (
+            {"encoders": [{"source": "folder", "path": "encoder"}]},
+            r"encoders\[0\].path: encoder: an encoder's folder is read on every node",
+        ),
     ],
-)  # fmt: skip
-def test_what_is_not_below_the_prefix_is_refused_and_nothing_is_written_outside(s3, files, tmp_path, monkeypatch, values, message):  # noqa: F811
+)
+def test_what_is_not_below_the_prefix_is_refused_and_nothing_is_written_outside(
+    s3, files, tmp_path, monkeypatch, values, message
+):  # noqa: F811
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with pytest.raises(UserError, match=f"^{message}"):
@@ -126,25 +164,35 @@ def test_an_encoder_of_a_list_has_an_absolute_folder_too(s3, files, tmp_path):  
         (files / "encoders.yaml").write_text(yaml.safe_dump([{"source": "folder", "path": path}]))
         config = sweep(tmp_path, inputs=uploaded(s3, files))
         if refused:
-            with pytest.raises(UserError, match=r"^s3://\S+ at \S+/encoders.yaml: encoders\[0\].path: encoder: an encoder's folder is read on every node"):
+            with pytest.raises(
+                UserError,
+                match=r"^s3://\S+ at \S+/encoders.yaml: encoders\[0\].path: encoder: an encoder's folder is read on "
+                r"every node",
+            ):
                 resolve(config, Store(tmp_path / "store"))
         else:
-            assert [spec.path for spec in resolve(config, Store(tmp_path / "store")).specs if spec.source == "folder"] == [path]
+            assert [
+                spec.path for spec in resolve(config, Store(tmp_path / "store")).specs if spec.source == "folder"
+            ] == [path]
 
 
 def test_an_absolute_path_is_this_machines(s3, files, tmp_path):  # noqa: F811
     (tmp_path / "mounted.txt").write_text("of a mounted\nvolume\n")
-    config = sweep(tmp_path, inputs=uploaded(s3, files), sentences={"source": "file", "path": str(tmp_path / "mounted.txt")})
+    config = sweep(
+        tmp_path, inputs=uploaded(s3, files), sentences={"source": "file", "path": str(tmp_path / "mounted.txt")}
+    )
     assert resolve(config, Store(tmp_path / "store")).sentences.texts == ("of a mounted", "volume")
 
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("s3://key:secret@maps/inputs", "inputs: no credentials in the address"), ("ftp://maps/inputs", "inputs: an address that begins with ftp://"),
-        (f"s3://{BUCKET}", "inputs: s3://maps: name a prefix of the bucket"), ("no/such/folder", "inputs: there is no folder /"),
+        ("s3://key:secret@maps/inputs", "inputs: no credentials in the address"),
+        ("ftp://maps/inputs", "inputs: an address that begins with ftp://"),
+        (f"s3://{BUCKET}", "inputs: s3://maps: name a prefix of the bucket"),
+        ("no/such/folder", "inputs: there is no folder /"),
     ],
-)  # fmt: skip
+)
 def test_an_address_that_cannot_be_is_refused(tmp_path, inputs, message):
     with pytest.raises(UserError, match=f"^{message}"):
         resolve(sweep(tmp_path, inputs=inputs), Store(tmp_path / "store"))
@@ -176,7 +224,9 @@ def test_only_what_is_named_is_fetched(s3, files, tmp_path):  # noqa: F811
     location = uploaded(s3, files)
     s3.requests.clear()
     resolve(sweep(tmp_path, inputs=location), Store(tmp_path / "store"))
-    assert any("pairs.csv" in request for request in s3.requests) and not any("other.bin" in request for request in s3.requests)
+    assert any("pairs.csv" in request for request in s3.requests) and not any(
+        "other.bin" in request for request in s3.requests
+    )
 
 
 def test_submitting_asks_for_no_file_that_lies_in_the_bucket(files, tmp_path):
@@ -193,12 +243,46 @@ def test_submitting_asks_for_no_file_that_lies_in_the_bucket(files, tmp_path):
 
 
 def test_every_path_that_a_config_may_have_is_looked_up(tmp_path):
-    retrieval = {"source": "file", "kind": "retrieval", "name": "r", "corpus": "c.jsonl", "queries": "q.jsonl", "qrels": "q.tsv"}
-    classification = {"source": "file", "kind": "classification", "name": "k", "train": "a.csv", "test": "b.csv", "label_groups": "g.json#x"}
-    config = sweep(tmp_path, tasks=[*FILES["tasks"], retrieval, classification, {"source": "file", "kind": "pairs", "name": "p", "path": "p.csv"}])
+    retrieval = {
+        "source": "file",
+        "kind": "retrieval",
+        "name": "r",
+        "corpus": "c.jsonl",
+        "queries": "q.jsonl",
+        "qrels": "q.tsv",
+    }
+    classification = {
+        "source": "file",
+        "kind": "classification",
+        "name": "k",
+        "train": "a.csv",
+        "test": "b.csv",
+        "label_groups": "g.json#x",
+    }
+    config = sweep(
+        tmp_path,
+        tasks=[
+            *FILES["tasks"],
+            retrieval,
+            classification,
+            {"source": "file", "kind": "pairs", "name": "p", "path": "p.csv"},
+        ],
+    )
     assert {path for _, path in named(config)} == {
-        "texts/mine.txt", "./encoders.yaml", "pairs.csv", "data.json", "groups.json", "results", "c.jsonl", "q.jsonl", "q.tsv", "a.csv", "b.csv", "g.json", "p.csv",
-    }  # fmt: skip
+        "texts/mine.txt",
+        "./encoders.yaml",
+        "pairs.csv",
+        "data.json",
+        "groups.json",
+        "results",
+        "c.jsonl",
+        "q.jsonl",
+        "q.tsv",
+        "a.csv",
+        "b.csv",
+        "g.json",
+        "p.csv",
+    }
 
 
 @pytest.mark.cluster
@@ -207,7 +291,14 @@ def test_a_sweep_that_brings_its_files_from_the_bucket_is_done_and_seen_from_any
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     config = tmp_path / "config.yaml"
-    values = {"name": "t", "store": s3.location(), "inputs": uploaded(s3, files), "cluster": {"cpus": 2}, **FILES, "tasks": FILES["tasks"][:1]}
+    values = {
+        "name": "t",
+        "store": s3.location(),
+        "inputs": uploaded(s3, files),
+        "cluster": {"cpus": 2},
+        **FILES,
+        "tasks": FILES["tasks"][:1],
+    }
     config.write_text(yaml.safe_dump(values))
     assert "14 encoders to embed" in (planned := CliRunner().invoke(app, ["plan", str(config)])).output, planned.output
     monkeypatch.setattr("sys.argv", ["qre", "sweep", str(config)])

@@ -46,10 +46,15 @@ def test_neighbours_as_a_table_and_as_json(finished_atlas):
     assert [row["rank"] for row in told["neighbours"]] == [1, 2, 3, 4]
     scores = pd.read_parquet(finished_atlas / "scores.parquet").set_index(["name", "task"])["score"]
     assert all(row["scores"] == {task: scores[row["neighbour"], task] for task in TASKS} for row in told["neighbours"])
-    assert told["scores"] == {task: scores["made/e5", task] for task in TASKS} and f"{scores['made/e4', TASKS[0]]:.3f}" in shown
+    assert (
+        told["scores"] == {task: scores["made/e5", task] for task in TASKS}
+        and f"{scores['made/e4', TASKS[0]]:.3f}" in shown
+    )
     assert "they need not be equally good, so compare their scores" in shown
     assert told["neighbours"][0]["neighbour"] == "made/e4" and told["neighbours"][0]["near_copy"] is True
-    assert STRANGE in qre("neighbours", "made/e1", "--atlas", finished_atlas)[1]  # its near-copy; rich would take [red] away
+    assert (
+        STRANGE in qre("neighbours", "made/e1", "--atlas", finished_atlas)[1]
+    )  # its near-copy; rich would take [red] away
 
 
 def test_an_unknown_encoder_is_told_with_the_nearest(finished_atlas):
@@ -65,12 +70,20 @@ def test_the_tasks_that_there_are(finished_atlas):
     assert all(task in shown for task in TASKS)
     told = json.loads(qre("rank", "--atlas", finished_atlas, "--tasks", "--json")[1])["tasks"]
     assert told == json.loads(qre("rank", "--atlas", finished_atlas, "--json")[1])["tasks"]
-    assert [(row["task"], row["measured"], row["imported"], row["predicted"]) for row in told] == [(task, 41, 7, UNSCORED) for task in TASKS]
+    assert [(row["task"], row["measured"], row["imported"], row["predicted"]) for row in told] == [
+        (task, 41, 7, UNSCORED) for task in TASKS
+    ]
 
 
 def test_a_ranking_says_what_is_measured_and_what_is_predicted(finished_atlas):
     code, shown, _ = qre("rank", "--task", TASKS[0], "--atlas", finished_atlas)
-    assert code == 0 and "predicted" in shown and "imported" in shown and f"{UNSCORED} are predicted only" in shown and STRANGE in shown
+    assert (
+        code == 0
+        and "predicted" in shown
+        and "imported" in shown
+        and f"{UNSCORED} are predicted only" in shown
+        and STRANGE in shown
+    )
     told = json.loads(qre("rank", "--task", TASKS[0], "--atlas", finished_atlas, "--all", "--json")[1])["encoders"]
     assert len(told) == GROUPS * SIZE
     assert {row["basis"] for row in told} == {"measured", "imported", "predicted"}
@@ -80,15 +93,37 @@ def test_a_ranking_says_what_is_measured_and_what_is_predicted(finished_atlas):
 
 def test_without_a_task_all_of_them_and_their_mean(finished_atlas):
     code, shown, _ = qre("rank", "--atlas", finished_atlas)
-    assert code == 0 and all(task in shown for task in ("mean", *TASKS)) and "over all of these tasks" in shown and "~" in shown and STRANGE in shown
+    assert (
+        code == 0
+        and all(task in shown for task in ("mean", *TASKS))
+        and "over all of these tasks" in shown
+        and "~" in shown
+        and STRANGE in shown
+    )
     told = json.loads(qre("rank", "--atlas", finished_atlas, "--json", "--all")[1])
-    by_task = [{row["name"]: row for row in json.loads(qre("rank", "--atlas", finished_atlas, "--task", task, "--json", "--all")[1])["encoders"]} for task in TASKS]
-    assert len(told["encoders"]) == GROUPS * SIZE and [row["rank"] for row in told["encoders"]] == list(range(1, GROUPS * SIZE + 1))
+    by_task = [
+        {
+            row["name"]: row
+            for row in json.loads(qre("rank", "--atlas", finished_atlas, "--task", task, "--json", "--all")[1])[
+                "encoders"
+            ]
+        }
+        for task in TASKS
+    ]
+    assert len(told["encoders"]) == GROUPS * SIZE and [row["rank"] for row in told["encoders"]] == list(
+        range(1, GROUPS * SIZE + 1)
+    )
     for row in told["encoders"]:
         assert row["mean"] == pytest.approx(sum(one[row["name"]]["value"] for one in by_task) / 2)
-        assert row["scores"][TASKS[1]] == {key: by_task[1][row["name"]][key] for key in ("value", "low", "high", "basis")}
+        assert row["scores"][TASKS[1]] == {
+            key: by_task[1][row["name"]][key] for key in ("value", "low", "high", "basis")
+        }
     assert [row["mean"] for row in told["encoders"]] == sorted((row["mean"] for row in told["encoders"]), reverse=True)
-    table = pd.read_csv(io.StringIO(qre("rank", "--atlas", finished_atlas, "--task", TASKS[1], "--task", TASKS[0], "--csv", "--top", 3)[1]))
+    table = pd.read_csv(
+        io.StringIO(
+            qre("rank", "--atlas", finished_atlas, "--task", TASKS[1], "--task", TASKS[0], "--csv", "--top", 3)[1]
+        )
+    )
     assert len(table) == 3 and f"{TASKS[0]} low" in table and table["near_copies"].to_list() == [SIZE - 1] * 3
 
 
@@ -99,7 +134,10 @@ def test_near_copies_are_one_line_unless_all_are_asked_for(finished_atlas):
     group = [int(row["name"].split("e")[-1]) // SIZE if row["name"] != STRANGE else 0 for row in every["encoders"]]
     best = [row["name"] for i, row in enumerate(every["encoders"]) if group[i] not in group[:i]]
     assert [row["name"] for row in folded["encoders"]] == best
-    assert f"{GROUPS * (SIZE - 1)} near-copies differ" in qre(*words)[1] and "near-copies differ" not in qre(*words, "--all")[1]
+    assert (
+        f"{GROUPS * (SIZE - 1)} near-copies differ" in qre(*words)[1]
+        and "near-copies differ" not in qre(*words, "--all")[1]
+    )
 
 
 def test_speeds_are_shown_when_asked_for(finished_atlas):
@@ -115,9 +153,22 @@ def test_predictions_of_a_task_that_is_not_predicted(finished_atlas, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     for file in ("predictions.parquet", "predicted.parquet", "predictor.safetensors"):
         del manifest["files"][file]
-    (copy / "manifest.json").write_text(json.dumps({**manifest, "notes": [f"prediction: {TASKS[0]}: not predicted; scores of 8 groups of encoders, and 12 are needed"]}))
-    for words, why in (((TASKS[0],), "scores of 8 groups of encoders, and 12 are needed"), ((TASKS[1],), "48 encoders of this map have a score on it"), (TASKS, "8 groups")):
-        code, shown, told = qre("rank", "--atlas", copy, "--by", "predicted", *(part for task in words for part in ("--task", task)))
+    (copy / "manifest.json").write_text(
+        json.dumps(
+            {
+                **manifest,
+                "notes": [f"prediction: {TASKS[0]}: not predicted; scores of 8 groups of encoders, and 12 are needed"],
+            }
+        )
+    )
+    for words, why in (
+        ((TASKS[0],), "scores of 8 groups of encoders, and 12 are needed"),
+        ((TASKS[1],), "48 encoders of this map have a score on it"),
+        (TASKS, "8 groups"),
+    ):
+        code, shown, told = qre(
+            "rank", "--atlas", copy, "--by", "predicted", *(part for task in words for part in ("--task", task))
+        )
         assert code == 2 and not shown and f"'{words[0]}' is not predicted: " in told and why in told
 
 
@@ -130,7 +181,9 @@ def test_a_map_without_tasks_says_so(tmp_path):
 
 def test_filters_and_csv(finished_atlas):
     words = ("rank", "--task", TASKS[1], "--atlas", finished_atlas)
-    table = pd.read_csv(io.StringIO(qre(*words, "--csv", "--top", 5, "--max-parameters", 20_000_000, "--measured-only")[1]))
+    table = pd.read_csv(
+        io.StringIO(qre(*words, "--csv", "--top", 5, "--max-parameters", 20_000_000, "--measured-only")[1])
+    )
     assert len(table) == 5 and (table["parameters"] <= 2e7).all() and table["score"].notna().all()
     assert "encoders of unknown size are left out" in qre(*words, "--max-parameters", 20_000_000)[1]
     by_prediction = json.loads(qre(*words, "--by", "predicted", "--json")[1])["encoders"]
@@ -150,30 +203,71 @@ def test_an_unknown_task_is_told(finished_atlas):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """A config of 12 classical encoders whose embeddings are in its store (but one), and whose atlas has scores of two encoders."""
+    """A config of 12 classical encoders whose embeddings are in its store (but one), and whose atlas has scores of two
+    encoders."""
     folder = tmp_path_factory.mktemp("compared")
     path = folder / "config.yaml"
     entries = [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}]
-    path.write_text(yaml.safe_dump({"name": "t", "store": str(folder / "store"), "sentences": {"source": "builtin", "limit": 150}, "encoders": entries}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "name": "t",
+                "store": str(folder / "store"),
+                "sentences": {"source": "builtin", "limit": 150},
+                "encoders": entries,
+            }
+        )
+    )
     config = load_config(path)
     store = Store(config.store)
     plan = make_plan(config, store, resolve(config, store))
-    made = {unit.spec.name: embed(unit.spec, plan.sentences.texts, config.encode, "cpu", lambda *_: None) for unit in plan.units}
+    made = {
+        unit.spec.name: embed(unit.spec, plan.sentences.texts, config.encode, "cpu", lambda *_: None)
+        for unit in plan.units
+    }
     for unit in plan.units[:-1]:
         store.embeddings.write(unit.key, made[unit.spec.name], {})
     rows = [feature_row(embedding, config.features) for embedding in made.values()]
-    features = pa.table({
-        "key": [unit.key for unit in plan.units], "feature": pa.array([row.feature for row in rows]),
-        **{name: [getattr(row, name) for row in rows] for name in ("qre", "entropy", "effective_rank", "dimension")},
-    })  # fmt: skip
-    encoders = [{"key": unit.key, "name": unit.spec.name, "family": unit.spec.family, "parent": unit.parent} for unit in plan.units]
+    features = pa.table(
+        {
+            "key": [unit.key for unit in plan.units],
+            "feature": pa.array([row.feature for row in rows]),
+            **{
+                name: [getattr(row, name) for row in rows] for name in ("qre", "entropy", "effective_rank", "dimension")
+            },
+        }
+    )
+    encoders = [
+        {"key": unit.key, "name": unit.spec.name, "family": unit.spec.family, "parent": unit.parent}
+        for unit in plan.units
+    ]
     names = list(made)
-    scores = pd.DataFrame([
-        {"name": name, "task": "STS", "kind": "sts", "metric": "cosine_spearman", "split": "test", "score": score, "low": np.nan,
-         "high": np.nan, "n": np.nan, "source": "measured"} for name, score in zip(names[:2], (0.5, 0.7), strict=True)
-    ])  # fmt: skip
-    files = build_atlas(encoders, features, config.atlas).files | {"scores.parquet": parquet(pa.Table.from_pandas(scores))}
-    manifest = {"identity": "none", "sentences": plan.sentences.fingerprint, "features": config.features.model_dump(), "atlas": config.atlas.model_dump()}
+    scores = pd.DataFrame(
+        [
+            {
+                "name": name,
+                "task": "STS",
+                "kind": "sts",
+                "metric": "cosine_spearman",
+                "split": "test",
+                "score": score,
+                "low": np.nan,
+                "high": np.nan,
+                "n": np.nan,
+                "source": "measured",
+            }
+            for name, score in zip(names[:2], (0.5, 0.7), strict=True)
+        ]
+    )
+    files = build_atlas(encoders, features, config.atlas).files | {
+        "scores.parquet": parquet(pa.Table.from_pandas(scores))
+    }
+    manifest = {
+        "identity": "none",
+        "sentences": plan.sentences.fingerprint,
+        "features": config.features.model_dump(),
+        "atlas": config.atlas.model_dump(),
+    }
     store.atlases.write("t", files, manifest)
     return path, made, store
 
@@ -184,13 +278,19 @@ def test_two_encoders_of_a_config(swept):
     told = json.loads(qre("compare", a, b, "--atlas", path, "--json")[1])
     rho, sigma = (DensityOperator.from_embedding(made[name]) for name in (a, b))
     expected = relative(rho, sigma), relative(sigma, rho), jensen_shannon(rho, sigma), linear_cka(made[a], made[b])
-    assert [told[name] for name in ("relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")] == pytest.approx(expected, rel=1e-9)
+    assert [told[name] for name in ("relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")] == pytest.approx(
+        expected, rel=1e-9
+    )
     vectors = [feature_row(made[name], FeatureMethod()).feature for name in made]
     distances = np.abs(np.stack(vectors) - vectors[0]).sum(axis=1)
     assert told["map"]["distance"] == pytest.approx(distances[1])
-    assert told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
+    assert (
+        told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
+    )
     assert 0 <= told["map"]["neighbours_in_common"] <= told["map"]["k"]
-    assert told["scores"] == [{"task": "STS", "metric": "cosine_spearman", "a": 0.5, "b": 0.7, "difference": pytest.approx(-0.2)}]
+    assert told["scores"] == [
+        {"task": "STS", "metric": "cosine_spearman", "a": 0.5, "b": 0.7, "difference": pytest.approx(-0.2)}
+    ]
     code, shown, _ = qre("compare", a, b, "--atlas", path)
     assert code == 0 and "Jensen-Shannon" in shown and "-0.2000" in shown and f"A: {a}" in shown
 
@@ -211,9 +311,12 @@ def test_what_cannot_be_compared_is_told(swept, tmp_path):
     np.save(tmp_path / "short.npy", made[first][:10])
     np.save(tmp_path / "nan.npy", np.full((150, 3), np.nan))
     for words, why in [
-        ((first, first[:-1] + "x"), "did you mean"), ((first, last), f"'{last}': no embedding in"), ((tmp_path / "short.npy", first), "10 rows"),
-        ((tmp_path / "nan.npy", first), "NaN"), ((tmp_path / "absent.npy", first), "no such file"),
-    ]:  # fmt: skip
+        ((first, first[:-1] + "x"), "did you mean"),
+        ((first, last), f"'{last}': no embedding in"),
+        ((tmp_path / "short.npy", first), "10 rows"),
+        ((tmp_path / "nan.npy", first), "NaN"),
+        ((tmp_path / "absent.npy", first), "no such file"),
+    ]:
         code, _, told = qre("compare", *words, "--atlas", path)
         assert code == 2 and why in told, (words, told)
 
@@ -242,7 +345,11 @@ def test_in_a_folder_what_its_features_tell(swept, tmp_path):
         np.save(tmp_path / f"{name.replace('/', '-')}.npy", made[name])
     files = [tmp_path / f"{name.replace('/', '-')}.npy" for name in (a, b)]
     told = json.loads(qre("compare", *files, "--atlas", folder, "--json")[1])
-    assert told["linear_cka"] == pytest.approx(whole["linear_cka"]) and told["notes"] == [] and told["map"]["distance"] == pytest.approx(whole["map"]["distance"])
+    assert (
+        told["linear_cka"] == pytest.approx(whole["linear_cka"])
+        and told["notes"] == []
+        and told["map"]["distance"] == pytest.approx(whole["map"]["distance"])
+    )
     for words, why in (((a, b + "x"), "did you mean"), ((a,), "name two encoders"), ((a, b, a), "not 3")):
         code, _, why_not = qre("compare", *words, "--atlas", folder)
         assert code == 2 and why in why_not
@@ -255,7 +362,9 @@ def test_epsilon_of_a_mixing_is_no_clipping():
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((40, 5)), rng.standard_normal((40, 6))
     clipped = divergences(first, second, FeatureMethod(epsilon=1e-4))
-    assert clipped["epsilon"] == 1e-4 and divergences(first, second, FeatureMethod(perturbation="mix"))["epsilon"] == 1e-6
+    assert (
+        clipped["epsilon"] == 1e-4 and divergences(first, second, FeatureMethod(perturbation="mix"))["epsilon"] == 1e-6
+    )
     shift = rng.standard_normal(5)
     centred = FeatureMethod(center=True)
     assert divergences(first + shift, second, centred) == pytest.approx(divergences(first, second, centred), rel=1e-6)

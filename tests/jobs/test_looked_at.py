@@ -1,4 +1,5 @@
-"""Commands that look change nothing in a store: not a byte, not a date, no file more, healthy or damaged, in a folder or a bucket."""
+"""Commands that look change nothing in a store: not a byte, not a date, no file more, healthy or damaged, in a folder
+or a bucket."""
 
 import json
 import os
@@ -22,11 +23,22 @@ from tests.jobs.conftest import write_config
 from tests.s3 import s3  # noqa: F401
 
 COMMANDS = [
-    ("plan", "{config}"), ("plan", "{config}", "--json"), ("plan", "{config}", "--simulate"), ("status", "{config}"), ("status", "{config}", "--json"),
-    ("report", "{config}"), ("report", "{config}", "--out", "{out}/copied"), ("evaluate", "{config}"), ("evaluate", "{config}", "--json"),
-    ("compare", "{config}", "{a}", "{b}"), ("neighbours", "{a}", "--atlas", "{config}"), ("rank", "--atlas", "{config}"),
-    ("place", "{out}/m.npy", "--atlas", "{config}", "--out", "{out}/placed"), ("encoders", "list"), ("encoders", "show", "{a}"),
-]  # fmt: skip
+    ("plan", "{config}"),
+    ("plan", "{config}", "--json"),
+    ("plan", "{config}", "--simulate"),
+    ("status", "{config}"),
+    ("status", "{config}", "--json"),
+    ("report", "{config}"),
+    ("report", "{config}", "--out", "{out}/copied"),
+    ("evaluate", "{config}"),
+    ("evaluate", "{config}", "--json"),
+    ("compare", "{config}", "{a}", "{b}"),
+    ("neighbours", "{a}", "--atlas", "{config}"),
+    ("rank", "--atlas", "{config}"),
+    ("place", "{out}/m.npy", "--atlas", "{config}", "--out", "{out}/placed"),
+    ("encoders", "list"),
+    ("encoders", "show", "{a}"),
+]
 
 
 def qre(*words) -> tuple[int, str]:
@@ -42,12 +54,13 @@ def tree(folder: Path) -> dict[str, tuple]:
     return {
         path.relative_to(folder).as_posix(): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
         for path in [folder, *folder.rglob("*")]
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A config and its store, in which all is done: features, scores, a map, a failure, what the hub said, chunks and progress of others."""
+    """A config and its store, in which all is done: features, scores, a map, a failure, what the hub said, chunks and
+    progress of others."""
     folder = tmp_path_factory.mktemp("made")
     config = write_config(folder, [HASHED], tasks=[{"source": "builtin", "include": ["builtin/sts"]}])
     settings = load_config(config)
@@ -63,7 +76,19 @@ def made(tmp_path_factory):
 
 def damage(store: Path) -> None:
     """One of each shelf, but for the atlas's table of contents."""
-    for shelf in ("features", "failures", "scores", "hub", "embeddings", "chunks", "notices", "speeds", "progress", "sentences", "atlases"):
+    for shelf in (
+        "features",
+        "failures",
+        "scores",
+        "hub",
+        "embeddings",
+        "chunks",
+        "notices",
+        "speeds",
+        "progress",
+        "sentences",
+        "atlases",
+    ):
         for path in sorted(path for path in (store / shelf).rglob("*.*") if path.is_file())[:2]:
             if path.name != "manifest.json":
                 raw = bytearray(path.read_bytes())
@@ -75,7 +100,13 @@ def damage(store: Path) -> None:
 
 def at(folder: Path, made, location: str, damaged: bool = False) -> tuple[Path, dict[str, str]]:
     """A copy of the made config on a store elsewhere; what the words of COMMANDS stand for."""
-    config = write_config(folder, [HASHED], tasks=[{"source": "builtin", "include": ["builtin/sts"]}], store=location, export=str(folder / "out" / "export"))
+    config = write_config(
+        folder,
+        [HASHED],
+        tasks=[{"source": "builtin", "include": ["builtin/sts"]}],
+        store=location,
+        export=str(folder / "out" / "export"),
+    )
     (folder / "out").mkdir()
     np.save(folder / "out" / "m.npy", np.random.default_rng(0).standard_normal((120, 4)).astype(np.float32))
     names = [spec.name for spec in resolve(made[1], Store(folder / "none")).specs]
@@ -97,13 +128,20 @@ def test_looking_changes_nothing_in_a_folder(tmp_path, made, damaged):
         assert tree(store) == before, command
     told = {name: text for name, (_, text) in ends.items()}
     if not damaged:
-        assert {name: code for name, (code, _) in ends.items() if code} == {"plan {config} --simulate": 2}, told  # no transformer to simulate
+        assert {name: code for name, (code, _) in ends.items() if code} == {"plan {config} --simulate": 2}, (
+            told
+        )  # no transformer to simulate
         assert "the map is up to date" in told["status {config}"]
-        assert (tmp_path / "out" / "copied" / "map.csv").read_bytes() == (store / "atlases" / "t" / "map.csv").read_bytes()
+        assert (tmp_path / "out" / "copied" / "map.csv").read_bytes() == (
+            store / "atlases" / "t" / "map.csv"
+        ).read_bytes()
         return
     for name in ("plan {config}", "status {config}"):
         assert ends[name][0] == 0
-        assert " ".join(told[name].split()).count("is damaged (") >= 2 and "a sweep that reads it makes it again" in told[name], told[name]
+        assert (
+            " ".join(told[name].split()).count("is damaged (") >= 2
+            and "a sweep that reads it makes it again" in told[name]
+        ), told[name]
         assert "moved to quarantine" not in told[name]
     assert "is damaged" in json.dumps(json.loads(told["status {config} --json"])["notes"])
 
@@ -137,7 +175,9 @@ def test_a_plan_that_asks_the_hub_keeps_nothing(hub, tmp_path):
     from tests.jobs.test_hub_sweep import qre as command
 
     hub.add("org/a", files=FILES)
-    config = write_config(tmp_path, [HASHED, {"source": "hub", "id": "org/a"}, {"source": "hub", "query": {"author": "org"}}])
+    config = write_config(
+        tmp_path, [HASHED, {"source": "hub", "id": "org/a"}, {"source": "hub", "query": {"author": "org"}}]
+    )
     for name in ("plan", "evaluate", "status"):
         result = command(hub, tmp_path, name, config)
         assert "Traceback" not in result.stderr
@@ -159,4 +199,6 @@ def test_what_was_seen_damaged_is_made_again_by_a_sweep(tmp_path):
     assert result.status == "absent" and path.exists() and "nothing is changed by looking" in result.message
     (result,) = featurize_batch(store, [ToFeaturize(unit.key, "x")], {"m": config.features})
     assert result.status == "absent" and not path.exists()
-    assert unit.key in {one.key for work in make_plan(config, store, resolve(config, store)).passes for one in work.units}
+    assert unit.key in {
+        one.key for work in make_plan(config, store, resolve(config, store)).passes for one in work.units
+    }

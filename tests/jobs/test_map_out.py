@@ -7,11 +7,19 @@ from jobs.start.new_config import Wanted, write
 from qre.errors import PlaceError, UserError
 
 
-@pytest.mark.parametrize(("out", "told"), [
-    (".", "--out '.': name a folder of its own"), ("..", "--out '..': name a folder of its own"), ("/", "--out '/': name a folder of its own"), ("", "--out '.': name a folder of its own"),
-    ("a/..", "--out 'a/..': name a folder of its own"), ("s3://b/x", "--out s3:/b/x: the map goes into a folder of this machine"),
-    ("file", "--out file: file is a file; name a folder"), ("file/x", "--out file/x: file is a file; name a folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        (".", "--out '.': name a folder of its own"),
+        ("..", "--out '..': name a folder of its own"),
+        ("/", "--out '/': name a folder of its own"),
+        ("", "--out '.': name a folder of its own"),
+        ("a/..", "--out 'a/..': name a folder of its own"),
+        ("s3://b/x", "--out s3:/b/x: the map goes into a folder of this machine"),
+        ("file", "--out file: file is a file; name a folder"),
+        ("file/x", "--out file/x: file is a file; name a folder"),
+    ],
+)
 def test_an_out_that_cannot_be_is_told_and_nothing_is_written(tmp_path, monkeypatch, out, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")

@@ -1,4 +1,5 @@
-"""Every type of error that the checks of a config can give has words of ours: what pydantic would say gets through in none."""
+"""Every type of error that the checks of a config can give has words of ours: what pydantic would say gets through in
+none."""
 
 import re
 from typing import get_args
@@ -12,12 +13,27 @@ from jobs.config.keys import Place, plain_type
 from jobs.config.mistakes import PATTERNS, _what
 
 CONTEXT = {
-    "error": ValueError("our own words"), "pattern": "^x$", "expected": "'a', 'b' or 'c'", "expected_tags": "'a', 'b'", "discriminator": "'cpus'", "tag": "q",
-    "min_length": 2, "max_length": 3, "actual_length": 1, "field_type": "Tuple", "gt": 1, "ge": 1, "lt": 1, "le": 1, "multiple_of": 2, "class": "Slot",
-}  # fmt: skip
+    "error": ValueError("our own words"),
+    "pattern": "^x$",
+    "expected": "'a', 'b' or 'c'",
+    "expected_tags": "'a', 'b'",
+    "discriminator": "'cpus'",
+    "tag": "q",
+    "min_length": 2,
+    "max_length": 3,
+    "actual_length": 1,
+    "field_type": "Tuple",
+    "gt": 1,
+    "ge": 1,
+    "lt": 1,
+    "le": 1,
+    "multiple_of": 2,
+    "class": "Slot",
+}
 JARGON = re.compile(
-    r"input|tuple|dict|valid|string|integer|boolean|pydantic|literal|instance|parse|attribute|decimal|constraint|schema|pattern|callable|NoneType|discriminator", re.IGNORECASE
-)  # fmt: skip
+    r"input|tuple|dict|valid|string|integer|boolean|pydantic|literal|instance|parse|attribute|decimal|constraint|schema|pattern|callable|NoneType|discriminator",
+    re.IGNORECASE,
+)
 TYPES = get_args(core_schema.ErrorType)
 
 
@@ -41,14 +57,27 @@ def test_there_are_types():
 @pytest.mark.parametrize("value", [5, "text", [1], {"a": 1}, None])
 def test_no_word_of_pydantic(kind, value):
     place = Place(("cluster", "cpus"), SweepConfig)
-    told = _what(place, [{"type": kind, "loc": ("cluster", "cpus"), "msg": "Input should be a valid tuple", "input": value, "ctx": CONTEXT}])
+    told = _what(
+        place,
+        [
+            {
+                "type": kind,
+                "loc": ("cluster", "cpus"),
+                "msg": "Input should be a valid tuple",
+                "input": value,
+                "ctx": CONTEXT,
+            }
+        ],
+    )
     assert told and not JARGON.search(told) and "\n" not in told
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_context_that_we_do_not_know_changes_nothing(kind):
     place = Place(("cluster", "cpus"), SweepConfig)
-    told = _what(place, [{"type": kind, "loc": ("cluster", "cpus"), "msg": "Input should be a valid tuple", "input": 5}])
+    told = _what(
+        place, [{"type": kind, "loc": ("cluster", "cpus"), "msg": "Input should be a valid tuple", "input": 5}]
+    )
     assert told and not JARGON.search(told)
 
 
@@ -56,6 +85,11 @@ def test_every_pattern_of_a_config_is_in_words():
     found = records(SweepConfig, set())
     patterns = set()
     for record in found:
-        patterns |= set(re.findall(r"""['"]?pattern['"]?[:=] ?'((?:[^'\\\\]|\\\\.)*)'""", repr(record.model_json_schema()).replace("\\\\", "\\")))
+        patterns |= set(
+            re.findall(
+                r"""['"]?pattern['"]?[:=] ?'((?:[^'\\\\]|\\\\.)*)'""",
+                repr(record.model_json_schema()).replace("\\\\", "\\"),
+            )
+        )
     assert len(found) > 20 and len(patterns) >= 3
     assert {pattern for pattern in patterns if pattern not in PATTERNS} == set()

@@ -1,4 +1,5 @@
-"""What the MTEB actor does for one encoder, with MTEB's own mock tasks and a real small transformer; results go to the store, in MTEB's form."""
+"""What the MTEB actor does for one encoder, with MTEB's own mock tasks and a real small transformer; results go to the
+store, in MTEB's form."""
 
 import json
 import re
@@ -59,18 +60,25 @@ def test_each_result_is_in_the_store_as_soon_as_it_is_made(store, tiny_encoder):
     """And MTEB itself reads it there, as do we."""
     import mteb
 
-    events = run_tasks(store, work(tiny_encoder), mocks("MockSTSTask", "MockRerankingTask", "MockAggregatedTask"), SETTINGS, "cpu")
+    events = run_tasks(
+        store, work(tiny_encoder), mocks("MockSTSTask", "MockRerankingTask", "MockAggregatedTask"), SETTINGS, "cpu"
+    )
     assert isinstance(next(events), Loaded)
     first = next(events)
     assert (first.task, first.why) == ("MockSTSTask", "")
-    assert sorted(path.name for path in folder(store).iterdir()) == ["MockSTSTask.json", "model_meta.json"]  # while the next is to come
+    assert sorted(path.name for path in folder(store).iterdir()) == [
+        "MockSTSTask.json",
+        "model_meta.json",
+    ]  # while the next is to come
     rest = ended(events)
     assert len(rest) == 2
     assert not [event for event in rest.values() if event.why]
     cache = store.folder.path("mteb").parent / "cache"
     (cache / "results").parent.mkdir()
     (cache / "results").symlink_to(store.folder.path("mteb"))
-    assert mteb.ResultCache(cache).load_task_result("MockSTSTask", "org/mine", A).get_score() == pytest.approx(first.score, abs=1e-9)
+    assert mteb.ResultCache(cache).load_task_result("MockSTSTask", "org/mine", A).get_score() == pytest.approx(
+        first.score, abs=1e-9
+    )
     ours = read_results(store.folder.path("mteb"), rules={})
     assert set(ours.table.model) == {"org/mine"}
     assert dict(zip(ours.table.task, ours.table.score, strict=True))["MockSTSTask"] == pytest.approx(first.score)
@@ -79,7 +87,11 @@ def test_each_result_is_in_the_store_as_soon_as_it_is_made(store, tiny_encoder):
 def test_prompts_for_queries_and_documents_change_the_numbers_as_they_should(store, tiny_encoder, monkeypatch):
     seen = []
     encode = mteb_actor._Encode.__call__
-    monkeypatch.setattr(mteb_actor._Encode, "__call__", lambda self, texts, prompt: (seen.append(prompt), encode(self, texts, prompt))[1])
+    monkeypatch.setattr(
+        mteb_actor._Encode,
+        "__call__",
+        lambda self, texts, prompt: (seen.append(prompt), encode(self, texts, prompt))[1],
+    )
     told = work(tiny_encoder, prompts=(("query", "query: "), ("document", "passage: ")))
     list(run_tasks(store, told, mocks("MockRerankingTask"), SETTINGS, "cpu"))
     assert set(seen) == {"query: ", "passage: "}
@@ -92,16 +104,21 @@ def test_prompts_for_queries_and_documents_change_the_numbers_as_they_should(sto
 
 
 PROMPTS = [
-    {}, {"query": "the old "}, {"query": "the old ", "document": "at night "}, {"query": "the old ", "passage": "at night "}, {"STS": "a red ", "query": "one "},
+    {},
+    {"query": "the old "},
+    {"query": "the old ", "document": "at night "},
+    {"query": "the old ", "passage": "at night "},
+    {"STS": "a red ", "query": "one "},
     {"Reranking-query": "the old ", "MockSTS": "at night ", "Classification": "one ", "nonsense": "a red "},
-]  # fmt: skip
+]
 
 
 @pytest.mark.filterwarnings("default")  # of MTEB, on prompts that it does not know
 @pytest.mark.parametrize("registry", [False, True])
 @pytest.mark.parametrize("prompts", PROMPTS, ids=lambda prompts: ",".join(prompts) or "none")
 def test_the_numbers_are_those_of_mtebs_own_wrapper(store, tmp_path, prompts, registry):
-    """The encoder's own prompts, or those that a registry puts in their place; a default prompt; pooling that leaves the prompt out; a dot product."""
+    """The encoder's own prompts, or those that a registry puts in their place; a default prompt; pooling that leaves
+    the prompt out; a dot product."""
     import mteb
     from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
     from sentence_transformers import SentenceTransformer
@@ -109,7 +126,16 @@ def test_the_numbers_are_those_of_mtebs_own_wrapper(store, tmp_path, prompts, re
     path = make("bert", tmp_path / "encoder")
     own = {"sts": "on the mat "} if registry else {**prompts, "sts": "on the mat "}
     config, pooling = path / "config_sentence_transformers.json", path / "1_Pooling" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": own, "default_prompt_name": "sts", "similarity_fn_name": "dot"}))
+    config.write_text(
+        json.dumps(
+            {
+                **json.loads(config.read_text()),
+                "prompts": own,
+                "default_prompt_name": "sts",
+                "similarity_fn_name": "dot",
+            }
+        )
+    )
     pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "include_prompt": False}))
     model = SentenceTransformer(str(path), device="cpu", model_kwargs={"dtype": "float32"})
     theirs = SentenceTransformerEncoderWrapper(model, model_prompts=prompts if registry else None)
@@ -118,7 +144,15 @@ def test_the_numbers_are_those_of_mtebs_own_wrapper(store, tmp_path, prompts, re
     for task in mocks(*names):
         (result,) = mteb.evaluate(theirs, task, cache=None, co2_tracker=False, show_progress_bar=False).task_results
         expected[task.metadata.name] = result.get_score()
-    spec = FolderSpec(name="mine", family="f", path=str(path), revision="d" * 64, prompt="on the mat ", prompts=tuple(own.items()), default_prompt="on the mat ")
+    spec = FolderSpec(
+        name="mine",
+        family="f",
+        path=str(path),
+        revision="d" * 64,
+        prompt="on the mat ",
+        prompts=tuple(own.items()),
+        default_prompt="on the mat ",
+    )
     used, default = (prompts, "") if registry and prompts else ({"query": "", "document": "", **own}, "on the mat ")
     told = Evaluation(Encoder("mine", "org/mine", A), spec, tuple(used.items()), (), 1.0, default=default)
     found = ended(run_tasks(store, told, mocks(*names), SETTINGS, "cpu"))
@@ -136,10 +170,25 @@ def test_a_task_that_fails_and_data_that_cannot_be_had_stop_no_other(store, tiny
     assert [path.name for path in folder(store).iterdir() if path.stem != "model_meta"] == ["MockSTSTask.json"]
 
 
-@pytest.mark.parametrize(("kind", "why"), [("pickle", "pickle only .*pytorch_model.bin"), ("nan", "NaN or Inf"), ("truncated", "model.safetensors: .* bytes, and its header says")])
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("pickle", "pickle only .*pytorch_model.bin"),
+        ("nan", "NaN or Inf"),
+        ("truncated", "model.safetensors: .* bytes, and its header says"),
+    ],
+)
 def test_an_encoder_that_fails_ends_its_tasks_with_the_reason(store, tmp_path, monkeypatch, kind, why):
     monkeypatch.setattr("jobs.workers.faults.check_intact", lambda spec: None)  # the revision of `work` is none
-    found = ended(run_tasks(store, work(make_odd(kind, tmp_path / kind)), mocks("MockSTSTask", "MockPairClassificationTask"), SETTINGS, "cpu"))
+    found = ended(
+        run_tasks(
+            store,
+            work(make_odd(kind, tmp_path / kind)),
+            mocks("MockSTSTask", "MockPairClassificationTask"),
+            SETTINGS,
+            "cpu",
+        )
+    )
     assert len(found) == 2
     for event in found.values():
         assert event.score is None

@@ -1,4 +1,5 @@
-"""Scores joined with the encoders of a sweep, and MTEB's own mock tasks run through our wrapper, with the hub switched off."""
+"""Scores joined with the encoders of a sweep, and MTEB's own mock tasks run through our wrapper, with the hub switched
+off."""
 
 import importlib.util
 import json
@@ -24,15 +25,30 @@ A, B, C = "a" * 40, "b" * 40, "c" * 40
 def table(*rows):
     """A long table of rows (model, revision, task, score)."""
     return pd.DataFrame(
-        [(model, revision, task, "main_score", "test", "en", score, "2.0", "f") for model, revision, task, score in rows], columns=TABLE
+        [
+            (model, revision, task, "main_score", "test", "en", score, "2.0", "f")
+            for model, revision, task, score in rows
+        ],
+        columns=TABLE,
     )
 
 
 SCORES = table(
-    ("org/one", A, "T1", 0.1), ("org/one", B, "T1", 0.2), ("org/one", B, "T2", 0.3), ("org/one", "external", "T2", 0.4), ("org/one", "external", "T3", 0.5),
-    ("Org/Two", "no_revision_available", "T1", 0.6), ("org/three", A, "T1", 0.7), ("org/three", A, "T2", 0.8),
-)  # fmt: skip
-ENCODERS = [Encoder("one", "org/one", A), Encoder("two", "org/two", A), Encoder("four", "org/four", A), Encoder("lsa", "")]
+    ("org/one", A, "T1", 0.1),
+    ("org/one", B, "T1", 0.2),
+    ("org/one", B, "T2", 0.3),
+    ("org/one", "external", "T2", 0.4),
+    ("org/one", "external", "T3", 0.5),
+    ("Org/Two", "no_revision_available", "T1", 0.6),
+    ("org/three", A, "T1", 0.7),
+    ("org/three", A, "T2", 0.8),
+)
+ENCODERS = [
+    Encoder("one", "org/one", A),
+    Encoder("two", "org/two", A),
+    Encoder("four", "org/four", A),
+    Encoder("lsa", ""),
+]
 
 
 def rows_of(frame):
@@ -66,14 +82,26 @@ def test_only_exact_revisions_where_asked():
 
 
 def test_two_spellings_in_the_results_are_one_encoder():
-    found = join(table(("ORG/one", A, "T1", 0.1), ("org/one", A, "T1", 0.2), ("ORG/one", A, "T2", 0.3)), [Encoder("one", "org/one", A)])
+    found = join(
+        table(("ORG/one", A, "T1", 0.1), ("org/one", A, "T1", 0.2), ("ORG/one", A, "T2", 0.3)),
+        [Encoder("one", "org/one", A)],
+    )
     assert rows_of(found.table[["model", "task", "score"]]) == [["org/one", "T1", 0.2], ["ORG/one", "T2", 0.3]]
 
 
 def test_which_revisions_are_recorded():
     results = table(*(("org/one", revision, "T1", 0.5) for revision in (A, B, "2", "main", "external", "")))
-    for revision, match in ((A, "exact"), (B, "other"), ("2", "other"), ("main", "unrecorded"), ("external", "unrecorded"), ("", "unrecorded")):
-        assert join(results[results.revision == revision], [Encoder("one", "org/one", A)]).table.match.tolist() == [match]
+    for revision, match in (
+        (A, "exact"),
+        (B, "other"),
+        ("2", "other"),
+        ("main", "unrecorded"),
+        ("external", "unrecorded"),
+        ("", "unrecorded"),
+    ):
+        assert join(results[results.revision == revision], [Encoder("one", "org/one", A)]).table.match.tolist() == [
+            match
+        ]
     unpinned = join(results[results.revision == "main"], [Encoder("one", "org/one", "main")])
     assert unpinned.table.match.tolist() == ["unrecorded"]  # a branch moves: the same name is not the same encoder
 
@@ -87,17 +115,28 @@ def test_an_empty_join_has_its_columns():
 
 def test_what_lacks():
     assert rows_of(missing(SCORES, ENCODERS, ["T1", "T3", "T1"])) == [
-        ["two", "org/two", A, "T3"], ["four", "org/four", A, "T1"], ["four", "org/four", A, "T3"], ["lsa", "", "", "T1"], ["lsa", "", "", "T3"]
-    ]  # fmt: skip
+        ["two", "org/two", A, "T3"],
+        ["four", "org/four", A, "T1"],
+        ["four", "org/four", A, "T3"],
+        ["lsa", "", "", "T1"],
+        ["lsa", "", "", "T3"],
+    ]
     assert len(missing(SCORES, ENCODERS, ["T1", "T3"], revisions="exact")) == 7
 
 
 def test_a_public_score_belongs_to_an_encoder_as_published_and_to_nothing_cut_out_of_it():
     one = {"name": "one", "family": "f", "id": "org/one", "revision": A}
     specs = [
-        HubSpec(**one), HubSpec(**one, layer=3, pooling="mean"), HubSpec(**one, pooling="cls"), HubSpec(**one, transforms=("center",)),
-        HubSpec(**one, max_tokens=16), HubSpec(**one, prompt="query: "), HubSpec(**one, dtype="float16"), FolderSpec(name="f", family="f", path="/f", revision="0"), ClassicalSpec(name="c", family="f", kind="lsa"),
-    ]  # fmt: skip
+        HubSpec(**one),
+        HubSpec(**one, layer=3, pooling="mean"),
+        HubSpec(**one, pooling="cls"),
+        HubSpec(**one, transforms=("center",)),
+        HubSpec(**one, max_tokens=16),
+        HubSpec(**one, prompt="query: "),
+        HubSpec(**one, dtype="float16"),
+        FolderSpec(name="f", family="f", path="/f", revision="0"),
+        ClassicalSpec(name="c", family="f", kind="lsa"),
+    ]
     assert published(specs) == [Encoder("one", "org/one", A)]
 
 
@@ -124,7 +163,13 @@ class Letters:
     def __call__(self, texts, prompt=None):
         texts = [(prompt or "") + text for text in texts]
         self.calls.append(texts)
-        return np.array([[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz: "] for text in texts], dtype=np.float32) + 0.01
+        return (
+            np.array(
+                [[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz: "] for text in texts],
+                dtype=np.float32,
+            )
+            + 0.01
+        )
 
 
 def hostile(texts, prompt=None):
@@ -138,9 +183,16 @@ def mocks(*names):
 
 
 KINDS = (
-    "MockSTSTask", "MockClassificationTask", "LegacyMockClusteringFastTask", "MockPairClassificationTask", "MockRetrievalTask", "MockRerankingTask",
-    "MockSummarizationTask", "MockMultilingualSTSTask", "MockAggregatedTask",
-)  # fmt: skip
+    "MockSTSTask",
+    "MockClassificationTask",
+    "LegacyMockClusteringFastTask",
+    "MockPairClassificationTask",
+    "MockRetrievalTask",
+    "MockRerankingTask",
+    "MockSummarizationTask",
+    "MockMultilingualSTSTask",
+    "MockAggregatedTask",
+)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")  # the mock tasks have two samples
@@ -162,7 +214,12 @@ def test_every_kind_of_task_gives_what_mteb_itself_gives(tmp_path, offline, capf
     seen = []
     letters = Letters()
     ours = run(
-        lambda texts: letters(list(tqdm(texts, disable=False))), "org/plain", A, mocks(*KINDS), tmp_path, progress=lambda *told: seen.append(told)
+        lambda texts: letters(list(tqdm(texts, disable=False))),
+        "org/plain",
+        A,
+        mocks(*KINDS),
+        tmp_path,
+        progress=lambda *told: seen.append(told),
     )
     assert capfd.readouterr().err == ""  # no progress bars
     assert list(tqdm([1])) == [1]
@@ -186,16 +243,27 @@ def test_results_lie_where_mteb_looks_for_them_and_are_not_made_again(tmp_path, 
     second = run(again, "org/one", A, mocks("MockSTSTask", "MockPairClassificationTask"), tmp_path)
     assert set(second.table.task) == {"MockSTSTask", "MockPairClassificationTask"}
     assert len(again.calls) == 2  # the two sides of the pairs
-    assert read_results(tmp_path, rules={}).table.file.tolist() == sorted(f"results/org__one/{A}/{name}" for name in second.table.file)
+    assert read_results(tmp_path, rules={}).table.file.tolist() == sorted(
+        f"results/org__one/{A}/{name}" for name in second.table.file
+    )
     path = tmp_path / f"results/org__one/{A}/MockSTSTask.json"
     path.write_text(path.read_text()[:100])  # cut off, as by a full disk
-    assert run(Letters(), "org/one", A, mocks("MockSTSTask"), tmp_path).table.score.tolist() == first.table.score.tolist()
+    assert (
+        run(Letters(), "org/one", A, mocks("MockSTSTask"), tmp_path).table.score.tolist() == first.table.score.tolist()
+    )
 
 
 def test_every_text_gets_the_one_prompt_unless_queries_and_documents_have_their_own(tmp_path, offline):
     plain, told = Letters(), Letters()
     run(plain, "org/one", A, mocks("MockRerankingTask", "MockSTSTask"), tmp_path)
-    run(told, "org/one", B, mocks("MockRerankingTask", "MockSTSTask"), tmp_path, prompts={"query": "query: ", "document": "passage: "})
+    run(
+        told,
+        "org/one",
+        B,
+        mocks("MockRerankingTask", "MockSTSTask"),
+        tmp_path,
+        prompts={"query": "query: ", "document": "passage: "},
+    )
     assert len(plain.calls) == len(told.calls) == 4
     for texts, prompt, with_prompt in zip(plain.calls, ("query: ", "passage: ", "", ""), told.calls, strict=True):
         assert all(isinstance(text, str) for text in texts)
@@ -221,7 +289,10 @@ def test_texts_come_in_one_call_whatever_the_batches_of_mteb(offline):
     [
         (lambda texts: np.ones((1, 3)), "ShapeError: encoder 'org/one': 2 texts gave an array of shape (1, 3)"),
         (lambda texts: np.ones(len(texts)), "ShapeError: encoder 'org/one': 2 texts gave an array of shape (2,)"),
-        (lambda texts: np.full((len(texts), 3), np.nan), "NonFiniteError: encoder 'org/one': NaN or Inf in texts of MockSTSTask (row 0, 1)"),
+        (
+            lambda texts: np.full((len(texts), 3), np.nan),
+            "NonFiniteError: encoder 'org/one': NaN or Inf in texts of MockSTSTask (row 0, 1)",
+        ),
         (lambda texts: 1 / 0, "ZeroDivisionError: division by zero"),
         (hostile, "ValueError: a�[31m�b"),
     ],
@@ -265,7 +336,8 @@ def test_an_unknown_task_is_an_error_with_a_suggestion(tmp_path):
 
 @MTEB
 @pytest.mark.parametrize(
-    ("name", "revision"), [("..", A), ("../x", A), ("a/b/c", A), ("a/.b", A), ("a/b", ".."), ("a/b", "x/../.."), ("", A), ("a/b", "")]
+    ("name", "revision"),
+    [("..", A), ("../x", A), ("a/b/c", A), ("a/.b", A), ("a/b", ".."), ("a/b", "x/../.."), ("", A), ("a/b", "")],
 )
 def test_names_that_could_leave_the_folder_are_refused(tmp_path, name, revision):
     with pytest.raises(UserError, match="cannot be a folder of results"):

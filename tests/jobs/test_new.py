@@ -11,12 +11,18 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 
-WORDS = ("how to repair the boat", "paint a garden wall in the evening", "sell old bicycles by the harbour", "measure the height of the roof", "clean every kitchen window")
+WORDS = (
+    "how to repair the boat",
+    "paint a garden wall in the evening",
+    "sell old bicycles by the harbour",
+    "measure the height of the roof",
+    "clean every kitchen window",
+)
 TEXTS = [f"{text}, part {number} of the manual" for number in range(48) for text in WORDS]
 
 
 def rows(path, header, *columns):
-    with (gzip.open(path, "wt") if path.suffix == ".gz" else open(path, "w", newline="")) as stream:
+    with gzip.open(path, "wt") if path.suffix == ".gz" else open(path, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
         writer.writerows(zip(*columns, strict=True))
@@ -29,7 +35,9 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows(tmp_path / "documents.csv", ["id", "text"], [f"d{i}" for i in range(len(TEXTS))], TEXTS)
     rows(tmp_path / "queries.csv", ["id", "text"], [f"q{i}" for i in range(5)], [f"who can {text}?" for text in WORDS])
-    rows(tmp_path / "relevant.csv", ["query", "document"], [f"q{i % 5}" for i in range(20)], [f"d{i}" for i in range(20)])
+    rows(
+        tmp_path / "relevant.csv", ["query", "document"], [f"q{i % 5}" for i in range(20)], [f"d{i}" for i in range(20)]
+    )
     return tmp_path
 
 
@@ -51,14 +59,26 @@ def test_own_queries_and_documents(home):
     told = new("mine.yaml", "--sentences", "documents.csv", "--task", "retrieval=.")
     assert "plan ./mine.yaml" in told and "results/mine" in told
     config, plan = plans("mine.yaml")
-    assert config["sentences"] == {"source": "file", "path": "documents.csv", "column": "text"} and plan["sentences"] == len(TEXTS)
+    assert config["sentences"] == {"source": "file", "path": "documents.csv", "column": "text"} and plan[
+        "sentences"
+    ] == len(TEXTS)
     [task] = config["tasks"]
     assert (task["kind"], task["queries"], task["qrels_columns"]["relevance"]) == ("retrieval", "queries.csv", None)
     assert plan["to_score"] == plan["units"] > 200
 
 
 def test_the_documents_are_the_sentences_where_none_are_named(home):
-    new("mine.yaml", "--queries", "queries.csv", "--documents", "documents.csv", "--relevant", "relevant.csv", "--limit", 100)
+    new(
+        "mine.yaml",
+        "--queries",
+        "queries.csv",
+        "--documents",
+        "documents.csv",
+        "--relevant",
+        "relevant.csv",
+        "--limit",
+        100,
+    )
     config, plan = plans("mine.yaml")
     assert config["sentences"]["path"] == "documents.csv" and plan["sentences"] == 100
 
@@ -66,17 +86,35 @@ def test_the_documents_are_the_sentences_where_none_are_named(home):
 def test_nothing_named_is_the_demo(home):
     new("mine.yaml")
     config, _ = plans("mine.yaml")
-    assert (config["sentences"], config["encoders"], config["tasks"]) == ({"source": "builtin", "limit": 2000}, [{"source": "catalogue", "name": "demo"}], [{"source": "builtin"}])
+    assert (config["sentences"], config["encoders"], config["tasks"]) == (
+        {"source": "builtin", "limit": 2000},
+        [{"source": "catalogue", "name": "demo"}],
+        [{"source": "builtin"}],
+    )
 
 
-@pytest.mark.parametrize(("name", "column"), [("many.csv", "Question Text"), ("many.csv.gz", "Question Text"), ("many.tsv", "b c"), ("many.jsonl", "b c"), ("many.parquet", "b c")])
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("many.csv", "Question Text"),
+        ("many.csv.gz", "Question Text"),
+        ("many.tsv", "b c"),
+        ("many.jsonl", "b c"),
+        ("many.parquet", "b c"),
+    ],
+)
 def test_the_column_is_found(home, name, column):
-    table = pd.DataFrame({"number": range(len(TEXTS)), "colour": ["red", "blue", "green"] * (len(TEXTS) // 3), column: TEXTS})
+    table = pd.DataFrame(
+        {"number": range(len(TEXTS)), "colour": ["red", "blue", "green"] * (len(TEXTS) // 3), column: TEXTS}
+    )
     path = home / name
     {
-        "csv": lambda: table.to_csv(path, index=False), "gz": lambda: table.to_csv(path, index=False), "tsv": lambda: table.to_csv(path, index=False, sep="\t"),
-        "jsonl": lambda: table.to_json(path, orient="records", lines=True), "parquet": lambda: table.to_parquet(path),
-    }[name.rpartition(".")[2]]()  # fmt: skip
+        "csv": lambda: table.to_csv(path, index=False),
+        "gz": lambda: table.to_csv(path, index=False),
+        "tsv": lambda: table.to_csv(path, index=False, sep="\t"),
+        "jsonl": lambda: table.to_json(path, orient="records", lines=True),
+        "parquet": lambda: table.to_parquet(path),
+    }[name.rpartition(".")[2]]()
     new("mine.yaml", "--sentences", path)
     assert plans("mine.yaml")[0]["sentences"]["column"] == column
 
@@ -96,9 +134,15 @@ def test_duplicates_and_empty_lines_are_left_out_with_a_count(home):
     assert config["sentences"]["on_problem"] == "drop" and plan["sentences"] == len(TEXTS)
 
 
-@pytest.mark.parametrize(("kind", "header"), [("sts", ["first", "second", "score"]), ("pairs", ["s1", "s2", "is_duplicate"]), ("clustering", ["text", "topic"])])
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [("sts", ["first", "second", "score"]), ("pairs", ["s1", "s2", "is_duplicate"]), ("clustering", ["text", "topic"])],
+)
 def test_other_tasks(home, kind, header):
-    values = [number % 2 if kind == "pairs" else (number % 10) / 2 if kind == "sts" else f"topic {number % 3}" for number in range(60)]
+    values = [
+        number % 2 if kind == "pairs" else (number % 10) / 2 if kind == "sts" else f"topic {number % 3}"
+        for number in range(60)
+    ]
     columns = [TEXTS[:60], values] if kind == "clustering" else [TEXTS[:60], TEXTS[60:120], values]
     rows(home / "task.csv", header, *columns)
     new("mine.yaml", "--task", f"{kind}=task.csv", "--limit", 300)
@@ -121,14 +165,17 @@ def test_popular_encoders_and_own_ones(home, tiny_encoder):
     plans("few.yaml")
 
 
-@pytest.mark.parametrize(("words", "why"), [
-    (["mine.yaml", "--sentences", "none.csv"], "none.csv: no such file"),
-    (["mine.yaml", "--encoders", "nothing"], "neither owner/name of the hub nor one of"),
-    (["mine.yaml", "--task", "retrieva=."], "no kind 'retrieva'"),
-    (["mine.yaml", "--task", "retrieval=results"], "no such folder"),
-    (["mine.yaml", "--column", "text"], "--column goes with --sentences"),
-    (["mine"], "mine.yaml"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["mine.yaml", "--sentences", "none.csv"], "none.csv: no such file"),
+        (["mine.yaml", "--encoders", "nothing"], "neither owner/name of the hub nor one of"),
+        (["mine.yaml", "--task", "retrieva=."], "no kind 'retrieva'"),
+        (["mine.yaml", "--task", "retrieval=results"], "no such folder"),
+        (["mine.yaml", "--column", "text"], "--column goes with --sentences"),
+        (["mine"], "mine.yaml"),
+    ],
+)
 def test_what_cannot_be_written_is_told(home, words, why):
     from qre.errors import UserError
 
@@ -150,9 +197,31 @@ def test_a_config_is_not_overwritten_unasked(home):
 
 @pytest.mark.cluster
 def test_a_map_in_one_command(home, tiny_encoder):
-    others = [{"source": "classical", "name": f"hash/{rank}", "family": "hash", "kind": "hashed", "weighting": "count", "rank": rank} for rank in (16, 32, 64, 128)]
+    others = [
+        {
+            "source": "classical",
+            "name": f"hash/{rank}",
+            "family": "hash",
+            "kind": "hashed",
+            "weighting": "count",
+            "rank": rank,
+        }
+        for rank in (16, 32, 64, 128)
+    ]
     (home / "others.yaml").write_text(yaml.safe_dump(others))
-    command = ["map", str(tiny_encoder), "others.yaml", "--sentences", "documents.csv", "--task", "retrieval=.", "--limit", "40", "--out", "out/mine"]
+    command = [
+        "map",
+        str(tiny_encoder),
+        "others.yaml",
+        "--sentences",
+        "documents.csv",
+        "--task",
+        "retrieval=.",
+        "--limit",
+        "40",
+        "--out",
+        "out/mine",
+    ]
     ended = CliRunner().invoke(app, command)
     assert ended.exit_code == 0, ended.output
     assert (home / "out/mine/map.png").is_file() and f"nearest to {tiny_encoder.name}" in " ".join(ended.output.split())

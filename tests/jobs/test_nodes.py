@@ -1,4 +1,5 @@
-"""Sweeps on a real Ray of two nodes; their GPUs are only declared. Judged by the timeline, the store's files and the log."""
+"""Sweeps on a real Ray of two nodes; their GPUs are only declared. Judged by the timeline, the store's files and the
+log."""
 
 import os
 import re
@@ -39,7 +40,9 @@ QUIET = {"log_to_driver": False, "logging_level": "error"}
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes with a GPU each, of two kinds."""
-    with LocalCluster(nodes=1, cpus=2, gpus=1, labels={KIND: "L4"}, environment={"RAY_metrics_report_interval_ms": "500"}) as cluster:
+    with LocalCluster(
+        nodes=1, cpus=2, gpus=1, labels={KIND: "L4"}, environment={"RAY_metrics_report_interval_ms": "500"}
+    ) as cluster:
         cluster.add_node(labels={KIND: "A100"})
         yield cluster
 
@@ -54,7 +57,8 @@ def folders(tmp_path_factory):
 
 
 class Damaging(Reporter):
-    """Damages every embedding on disk as soon as its pass has ended, before its features are made; and looks at the cluster meanwhile.
+    """Damages every embedding on disk as soon as its pass has ended, before its features are made; and looks at the
+    cluster meanwhile.
 
     Attributes:
         ports: where the nodes tell their metrics.
@@ -68,9 +72,16 @@ class Damaging(Reporter):
 
     def ended(self, attempt, outcome):
         super().ended(attempt, outcome)
-        self.ports = tuple(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics" for node in ray.nodes() if node["Alive"])
-        if not self.in_flight:  # the driver tells its metrics every few seconds, and the whole sweep may be over by then: it is held up once
-            self.in_flight = until(lambda: set(metrics(self.ports, "qre_units_in_flight")), "no metric of encoders in flight")
+        self.ports = tuple(
+            f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+        # the driver tells its metrics every few seconds, and the whole sweep may be over by then: it is held up once
+        if not self.in_flight:
+            self.in_flight = until(
+                lambda: set(metrics(self.ports, "qre_units_in_flight")), "no metric of encoders in flight"
+            )
         self.scaled.add(autoscaling())
         for unit in attempt.work.units:
             flip(self._store.folder.path(self._store.embeddings.name(unit.key)))
@@ -89,14 +100,21 @@ def metrics(ports: tuple[str, ...], name: str, **tags: str) -> list[float]:
         with urllib.request.urlopen(port, timeout=PATIENCE) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in {"sweep": "t", **tags}.items()]
-        found += [float(line.split()[-1]) for line in lines if line.startswith(f"ray_{name}{{") and all(one in line for one in wanted)]
+        found += [
+            float(line.split()[-1])
+            for line in lines
+            if line.startswith(f"ray_{name}{{") and all(one in line for one in wanted)
+        ]
     return found
 
 
 @pytest.fixture(scope="module")
 def on_gpus(cluster, folders, tmp_path_factory):
-    """Four encoders with a GPU each and six classical ones, on two nodes; every embedding on disk is damaged before it is featurized."""
-    case = Case(tmp_path_factory.mktemp("gpus"), [*folders, HASHED], {"address": cluster.address, "gpus_per_encoder": 1})
+    """Four encoders with a GPU each and six classical ones, on two nodes; every embedding on disk is damaged before it
+    is featurized."""
+    case = Case(
+        tmp_path_factory.mktemp("gpus"), [*folders, HASHED], {"address": cluster.address, "gpus_per_encoder": 1}
+    )
     assert len(case.sweep(Damaging).on_map) == 10
     return case
 
@@ -120,7 +138,9 @@ def test_the_longest_go_first_and_no_more_than_the_cluster_holds(on_gpus):
     assert len({row["expected"] for row in rows}) == 4
     assert most_at_once(rows) == 2
     for row in rows:
-        assert all(later["expected"] < row["expected"] for later in rows if later["asked"] > row["asked"] + 0.1), "not the longest first"
+        assert all(later["expected"] < row["expected"] for later in rows if later["asked"] > row["asked"] + 0.1), (
+            "not the longest first"
+        )
 
 
 def test_classical_encoders_hold_no_gpu_and_share_processes(on_gpus):
@@ -132,7 +152,8 @@ def test_classical_encoders_hold_no_gpu_and_share_processes(on_gpus):
 
 
 def test_features_come_from_embeddings_by_reference(on_gpus, tmp_path):
-    """What was on disk is damaged, and nobody has read it: the features are the right ones, and nothing is in quarantine."""
+    """What was on disk is damaged, and nobody has read it: the features are the right ones, and nothing is in
+    quarantine."""
     assert list(on_gpus.store.folder.names("quarantine")) == []
     assert on_gpus.store.atlases.read("t", "features.parquet") == without_ray(on_gpus.config, tmp_path)
 
@@ -144,7 +165,9 @@ def test_metrics_stand_on_the_port_of_a_node(on_gpus):
     size = sum(4 * 400 * d for d in [32] * 4 + [256, 512, 1024] * 2)
     assert metrics(ports, "qre_embedding_bytes_total") == [pytest.approx(size, rel=1e-4)]  # it is told with six digits
     assert metrics(ports, "qre_sentences_embedded_total") == [10 * 400.0]
-    counts = {phase: metrics(ports, "qre_phase_seconds_count", phase=phase) for phase in ("load", "encode", "write", "reduce")}
+    counts = {
+        phase: metrics(ports, "qre_phase_seconds_count", phase=phase) for phase in ("load", "encode", "write", "reduce")
+    }
     assert counts == {"load": [10.0], "encode": [14.0], "write": [10.0], "reduce": [1.0]}
     assert metrics(ports, "qre_phase_seconds_count", phase="featurize")[0] >= 1
     assert metrics(ports, "qre_units_failed_total") == metrics(ports, "qre_attempts_lost_total") == []
@@ -171,10 +194,13 @@ class Together(Reporter):
 
 
 def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster, folders, tmp_path):
-    """Two small encoders share the GPU of one kind of node, a middle one takes the other kind, a large one asks for what is nowhere."""
+    """Two small encoders share the GPU of one kind of node, a middle one takes the other kind, a large one asks for
+    what is nowhere."""
     slots = [
-        {"up_to_gigabytes": 1.2, "gpus": 1, "share": 2, "labels": {KIND: "L4"}}, {"up_to_gigabytes": 2, "gpus": 1, "labels": {KIND: "A100"}}, {"gpus": 8},
-    ]  # fmt: skip
+        {"up_to_gigabytes": 1.2, "gpus": 1, "share": 2, "labels": {KIND: "L4"}},
+        {"up_to_gigabytes": 2, "gpus": 1, "labels": {KIND: "A100"}},
+        {"gpus": 8},
+    ]
     encoders = [*folders[:2], {**folders[2], "token_budget": 8000}, {**folders[3], "token_budget": 30000}, HASHED]
     case = Case(tmp_path, encoders, {"address": cluster.address, "slots": slots, "stall_minutes": PATIENCE / 60})
     with Held(case.config, name="e1") as first, Held(case.config, name="e2") as second:
@@ -185,7 +211,9 @@ def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster,
     assert first["node"] == second["node"] == l4
     assert alone["node"] == a100
     assert first["gpus"] == second["gpus"] == ["0"] and first["pid"] != second["pid"]
-    assert max(first["started"], second["started"]) < min(first["ended"], second["ended"]), "the two did not share the GPU"
+    assert max(first["started"], second["started"]) < min(first["ended"], second["ended"]), (
+        "the two did not share the GPU"
+    )
     assert "e4" not in rows
     (failure,) = case.store.failures.read_all().values()
     assert (failure.encoder, failure.exception, failure.kind) == ("e4", "NoNodeHoldsIt", "transient")
@@ -196,8 +224,11 @@ def test_slots_go_where_their_labels_are_and_what_no_node_holds_is_told(cluster,
 
 
 def test_the_driver_holds_no_embedding_and_keeps_to_its_width(cluster, tmp_path):
-    """246 MB of embeddings, several times what the nodes may hold by reference: the driver grows by a small part of them."""
-    encoders = [{"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}]
+    """246 MB of embeddings, several times what the nodes may hold by reference: the driver grows by a small part of
+    them."""
+    encoders = [
+        {"source": "catalogue", "name": "classical", "include": ["hash/word*/d1024", "hash/char_wb3-3/*/d1024"]}
+    ]
     cli = Sweep(tmp_path, encoders, 10_000, cluster={"address": cluster.address, "width_per_slot": 1})
     process = cli.start()
     until(lambda: "encoders 0 of 6" in cli.log() or process.poll() is not None, "the sweep does not begin")
@@ -234,7 +265,9 @@ def test_an_embedding_whose_node_has_gone_is_read_from_the_store(cluster, tmp_pa
             )
         cluster.kill(node)
         units = [ToFeaturize(key, key) for key in references]
-        made = featurize.options(num_cpus=1).remote(case.store.location, units, dict(references), {"m": case.config.features}, 1)
+        made = featurize.options(num_cpus=1).remote(
+            case.store.location, units, dict(references), {"m": case.config.features}, 1
+        )
         *_, ended = [ray.get(event, timeout=PATIENCE) for event in made]
         assert {result.status for result in ended.result} == {"done"}
         for reference in references.values():
@@ -244,14 +277,20 @@ def test_an_embedding_whose_node_has_gone_is_read_from_the_store(cluster, tmp_pa
         ray.shutdown()
     table = case.store.features.read("m", references)
     for key, feature in zip(references, table["feature"].to_pylist(), strict=True):
-        assert np.array_equal(feature, feature_row(case.store.embeddings.read(key)[0], case.config.features, key).feature)
+        assert np.array_equal(
+            feature, feature_row(case.store.embeddings.read(key)[0], case.config.features, key).feature
+        )
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode != 0, reason="needs a mount namespace")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode != 0, reason="needs a mount namespace"
+)
 def test_a_node_that_sees_another_store_ends_the_sweep(cluster, folders, tmp_path, monkeypatch):
     store, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
     store.mkdir()
-    elsewhere.write_text(f'#!/bin/sh\nexec unshare -m sh -c \'mount -t tmpfs none {store} && exec {sys.executable} "$@"\' sh "$@"\n')
+    elsewhere.write_text(
+        f'#!/bin/sh\nexec unshare -m sh -c \'mount -t tmpfs none {store} && exec {sys.executable} "$@"\' sh "$@"\n'
+    )
     elsewhere.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", str(elsewhere))
@@ -290,7 +329,10 @@ def test_an_actor_that_says_nothing_is_ended_and_its_pass_tried_again(cluster, t
             again = [row for row in rows[1:] if row["encoder"] == rows[0]["encoder"]]
             assert again[-1]["outcome"] == "done"
             assert all(row["pid"] != case.reporter.stopped for row in rows[1:])
-            assert f"no sign of life for {minutes:g} min; its actor is ended; trying again (2 of 9)" in case.said.getvalue()
+            assert (
+                f"no sign of life for {minutes:g} min; its actor is ended; trying again (2 of 9)"
+                in case.said.getvalue()
+            )
             until(lambda: not command(case.reporter.stopped), "the stopped process is still there")
         finally:
             if case.reporter.stopped and command(case.reporter.stopped):
@@ -305,6 +347,7 @@ class Occupying(Reporter):
     def begin(self, phase):
         if phase != "encoders":
             return
+
         class Other:
             def holds(self) -> bool:
                 return True
@@ -317,7 +360,11 @@ class Occupying(Reporter):
 def test_a_sweep_in_which_nothing_moves_ends_and_says_what_it_waits_for(cluster, tmp_path):
     case = Case(tmp_path, [HASHED], {"address": cluster.address, "stall_minutes": 0.05})
     why = "the nodes that hold it are busy, or it is starting there"
-    with pytest.raises(SweepError, match=rf"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU: {why}\n"):
+    with pytest.raises(
+        SweepError,
+        match=rf"nothing has moved for 0.05 min \(cluster.stall_minutes\):\n  hash/.*: waits for a node with 1 CPU: "
+        rf"{why}\n",
+    ):
         case.sweep(Occupying)
 
 
@@ -325,7 +372,13 @@ def node_killed(case: faults.Case) -> int:
     """As the fault of that name; its pass is held in the middle until then, and all others have ended."""
     with Held(case.sweep.folder / "config.yaml", chunk=9, name="tiny/L1") as held:
         case.start()
-        case.until(lambda: held.reached() and case.store.embeddings.keys() == held.others and list(case.store.folder.names("features")))
+        case.until(
+            lambda: (
+                held.reached()
+                and case.store.embeddings.keys() == held.others
+                and list(case.store.folder.names("features"))
+            )
+        )
         case.until(lambda: not any(command(pid)[:1] == ["ray::featurize"] for pid in case.cluster.processes))
         _, node = case.in_the_middle()
         case.strike(case.cluster.kill, node)
@@ -335,7 +388,9 @@ def node_killed(case: faults.Case) -> int:
 def test_a_killed_node_costs_no_more_than_the_chunk_in_flight(cluster, tmp_path):
     """The last test of this cluster: the node that comes instead is of the first kind."""
     asked = {"address": cluster.address, "gpus_per_encoder": 1, "shard_units": 6}
-    cli = Sweep(tmp_path / "struck", [*tiny_encoders(tmp_path / "tiny"), HASHED], 2000, chunk_sentences=8, cluster=asked)
+    cli = Sweep(
+        tmp_path / "struck", [*tiny_encoders(tmp_path / "tiny"), HASHED], 2000, chunk_sentences=8, cluster=asked
+    )
     expected = without_ray(load_config(cli.folder / "config.yaml"), tmp_path / "undisturbed")
     row = strike("node killed", node_killed, cli, cluster, {"features.parquet": expected})
     assert row.problems == ()

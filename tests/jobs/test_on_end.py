@@ -1,4 +1,5 @@
-"""on_end: a command, or a real server on loopback, is told how a sweep has ended; nothing that goes wrong with it changes how."""
+"""on_end: a command, or a real server on loopback, is told how a sweep has ended; nothing that goes wrong with it
+changes how."""
 
 import contextlib
 import json
@@ -18,8 +19,8 @@ from typer.testing import CliRunner
 from cluster.guard import command as command_of
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.engine.connect import AtLimit, Interrupted, SweepError
 from jobs.config.on_end import OnEnd
+from jobs.engine.connect import AtLimit, Interrupted, SweepError
 from jobs.sweeping.telling import on_end
 from qre.errors import UserError
 from qre.store import Store
@@ -32,7 +33,8 @@ TOKEN = "s3cret-t0ken"
 
 
 class Server:
-    """Answers POSTs with the given codes in turn, the last one for ever; keeps what it was sent. A code of 0 answers drop by drop, without an end."""
+    """Answers POSTs with the given codes in turn, the last one for ever; keeps what it was sent. A code of 0 answers
+    drop by drop, without an end."""
 
     def __init__(self, *codes: int, location: str = ""):
         self.got, self.codes, self.over = [], list(codes), threading.Event()
@@ -106,17 +108,28 @@ def exit_of(code: int, cause: BaseException | None) -> typer.Exit:
 @pytest.mark.parametrize(
     ("error", "outcome", "code", "message"),
     [
-        (None, "done", 0, "map of 7"), (exit_of(143, Interrupted(signal.SIGTERM)), "stopped", 143, "stopped by SIGTERM"),
-        (exit_of(1, SweepError("nothing has moved")), "error", 1, "nothing has moved"), (exit_of(1, AtLimit("at the budget")), "stopped", 1, "at the budget"),
-        (UserError("no such file"), "error", 2, "no such file"), (TimeoutError("the store is away"), "error", 1, "the store is away"),
-        (RuntimeError("a bug"), "error", 1, "a bug"), (KeyboardInterrupt(), "stopped", 130, "KeyboardInterrupt"), (SystemExit(143), "stopped", 143, "143"),
+        (None, "done", 0, "map of 7"),
+        (exit_of(143, Interrupted(signal.SIGTERM)), "stopped", 143, "stopped by SIGTERM"),
+        (exit_of(1, SweepError("nothing has moved")), "error", 1, "nothing has moved"),
+        (exit_of(1, AtLimit("at the budget")), "stopped", 1, "at the budget"),
+        (UserError("no such file"), "error", 2, "no such file"),
+        (TimeoutError("the store is away"), "error", 1, "the store is away"),
+        (RuntimeError("a bug"), "error", 1, "a bug"),
+        (KeyboardInterrupt(), "stopped", 130, "KeyboardInterrupt"),
+        (SystemExit(143), "stopped", 143, "143"),
     ],
-)  # fmt: skip
+)
 def test_every_way_to_end_is_told(tmp_path, error, outcome, code, message):
     told = tmp_path / "told.json"
     ended(OnEnd(command=tuple(writes(told))), error, "map of 7" if error is None else "")
     got = json.loads(told.read_text())
-    assert (got["sweep"], got["outcome"], got["exit_code"], got["message"], got["encoders"]) == ("t", outcome, code, message, {"done": 7})
+    assert (got["sweep"], got["outcome"], got["exit_code"], got["message"], got["encoders"]) == (
+        "t",
+        outcome,
+        code,
+        message,
+        {"done": 7},
+    )
     assert got["seconds"] >= 0
 
 
@@ -126,9 +139,10 @@ def test_every_way_to_end_is_told(tmp_path, error, outcome, code, message):
         (["/no/such/program"], "note: on_end: /no/such/program: No such file or directory"),
         ([sys.executable, "-c", "raise SystemExit(3)"], "ended with exit code 3"),
         ([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], "ended with SIGKILL"),
-        ([str(ROOT)], "Permission denied"), (["a\0b"], "note: on_end: a\0b: ValueError"),
+        ([str(ROOT)], "Permission denied"),
+        (["a\0b"], "note: on_end: a\0b: ValueError"),
     ],
-)  # fmt: skip
+)
 def test_a_command_that_goes_wrong_is_one_line(capfd, command, note):
     assert ended(OnEnd(command=tuple(command)), exit_of(1, SweepError("x"))) == 1
     told = capfd.readouterr().err
@@ -136,7 +150,12 @@ def test_a_command_that_goes_wrong_is_one_line(capfd, command, note):
 
 
 def test_its_output_is_shown(capfd):
-    assert ended(OnEnd(command=(sys.executable, "-c", "import sys; print('to stdout'); print('to stderr', file=sys.stderr)"))) == 0
+    assert (
+        ended(
+            OnEnd(command=(sys.executable, "-c", "import sys; print('to stdout'); print('to stderr', file=sys.stderr)"))
+        )
+        == 0
+    )
     told = capfd.readouterr()
     assert "to stdout" in told.out and "to stderr" in told.err and "note" not in told.err
 
@@ -170,7 +189,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from jobs.config.on_end import OnEnd
 from jobs.sweeping.telling import on_end
 try:
-    with on_end(OnEnd(command=(sys.executable, "-c", "import time; open({str(tmp_path / 'here')!r}, 'w'); time.sleep(600)")), "t"):
+    with on_end(OnEnd(command=(sys.executable, "-c", "import time; open({str(tmp_path / "here")!r}, 'w'); time.sleep(600)")), "t"):
         raise typer.Exit(1)
 except typer.Exit as stop:
     sys.exit(stop.exit_code)
@@ -195,9 +214,12 @@ def test_a_webhook_gets_the_json(capfd):
 @pytest.mark.parametrize(
     ("codes", "asked", "note"),
     [
-        ((500, 503, 200), 3, ""), ((500,), 3, "127.0.0.1 answered 500"), ((404,), 1, "127.0.0.1 answered 404"), ((429, 200), 2, ""),
+        ((500, 503, 200), 3, ""),
+        ((500,), 3, "127.0.0.1 answered 500"),
+        ((404,), 1, "127.0.0.1 answered 404"),
+        ((429, 200), 2, ""),
     ],
-)  # fmt: skip
+)
 def test_a_webhook_that_fails_is_asked_again_and_one_that_refuses_is_not(capfd, codes, asked, note):
     with Server(*codes) as server:
         assert ended(OnEnd(url=server.url), exit_of(1, SweepError("x"))) == 1
@@ -225,7 +247,9 @@ def test_nobody_there(capfd):
         mine.bind(("127.0.0.1", 0))
         assert ended(OnEnd(url=f"http://127.0.0.1:{mine.getsockname()[1]}/hook/{TOKEN}")) == 0
     told = capfd.readouterr().err
-    assert told.startswith("note: on_end: 127.0.0.1 cannot be reached: ") and told.count("\n") == 1 and TOKEN not in told
+    assert (
+        told.startswith("note: on_end: 127.0.0.1 cannot be reached: ") and told.count("\n") == 1 and TOKEN not in told
+    )
 
 
 def test_the_address_comes_from_the_environment_and_its_lack_is_told_at_the_start(monkeypatch, capfd):
@@ -245,12 +269,23 @@ def test_the_address_comes_from_the_environment_and_its_lack_is_told_at_the_star
 @pytest.mark.parametrize(
     "on_end",
     [
-        f"{{url: 'ftp://h/{TOKEN}'}}", f"{{url: 'https://user:{TOKEN}@h/'}}", f"{{url: 'https:///{TOKEN}'}}", f"{{url: 'https://h:99999/{TOKEN}'}}",
-        f"'https://h/{TOKEN}'", f"{{url: ['https://h/{TOKEN}']}}", f"{{url: 'https://h/{TOKEN}', command: [a]}}", f"{{url_env: 'https://h/{TOKEN}'}}",
-        f"{{ulr: 'https://h/{TOKEN}'}}", f"{{url: 'https://h/{TOKEN}', seconds: 0}}", "{}", "{command: []}", "{command: [a], seconds: 1e9}",
-        f"{{url: 'https://h/{TOKEN}'", f"{{url: 'https://h/a {TOKEN}'}}",
+        f"{{url: 'ftp://h/{TOKEN}'}}",
+        f"{{url: 'https://user:{TOKEN}@h/'}}",
+        f"{{url: 'https:///{TOKEN}'}}",
+        f"{{url: 'https://h:99999/{TOKEN}'}}",
+        f"'https://h/{TOKEN}'",
+        f"{{url: ['https://h/{TOKEN}']}}",
+        f"{{url: 'https://h/{TOKEN}', command: [a]}}",
+        f"{{url_env: 'https://h/{TOKEN}'}}",
+        f"{{ulr: 'https://h/{TOKEN}'}}",
+        f"{{url: 'https://h/{TOKEN}', seconds: 0}}",
+        "{}",
+        "{command: []}",
+        "{command: [a], seconds: 1e9}",
+        f"{{url: 'https://h/{TOKEN}'",
+        f"{{url: 'https://h/a {TOKEN}'}}",
     ],
-)  # fmt: skip
+)
 def test_a_wrong_one_is_named_without_its_token(tmp_path, on_end):
     path = tmp_path / "c.yaml"
     path.write_text(f"name: t\nstore: s\nencoders: [{{source: catalogue, name: classical}}]\non_end: {on_end}\n")
@@ -270,9 +305,13 @@ def test_it_is_shown_nowhere_and_part_of_no_key(tmp_path):
 
 def sweep(config: Path, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config)], cwd=config.parent, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config)],
+        cwd=config.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 @pytest.mark.cluster
@@ -289,7 +328,11 @@ def test_a_sweep_tells_how_it_has_ended(tmp_path):
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1, said
         told = server.got[-1][2]
-        assert (told["outcome"], told["exit_code"], told["encoders"]) == ("failed", 1, {"done": 6, "failed": 1, "waiting": 0})
+        assert (told["outcome"], told["exit_code"], told["encoders"]) == (
+            "failed",
+            1,
+            {"done": 6, "failed": 1, "waiting": 0},
+        )
         assert [failure["name"] for failure in told["failures"]] == ["broken"] and told["failures"][0]["reason"]
         assert (told["gpu_hours"], told["cost"]) == (0, None)
         assert (told["store"], told["map"]) == (Store(tmp_path / "store").location, str(tmp_path / "out"))
@@ -301,7 +344,11 @@ def test_a_sweep_tells_how_it_has_ended(tmp_path):
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
         assert "1 of 7 encoders failed, no more than cluster.max_failed (1) allows: exit code 0" in said
-        assert (server.got[-1][2]["outcome"], server.got[-1][2]["exit_code"], server.got[-1][2]["encoders"]["failed"]) == ("done", 0, 1)
+        assert (
+            server.got[-1][2]["outcome"],
+            server.got[-1][2]["exit_code"],
+            server.got[-1][2]["encoders"]["failed"],
+        ) == ("done", 0, 1)
         more = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
         config = write_config(tmp_path, [more, *encoders[1:]], on_end=hook, cluster={"cpus": 1, "grace_seconds": 1})
         with Held(config) as held:
@@ -310,16 +357,24 @@ def test_a_sweep_tells_how_it_has_ended(tmp_path):
             process.send_signal(signal.SIGTERM)
             said, _ = process.communicate(timeout=PATIENCE)
         told = server.got[-1][2]
-        assert (process.returncode, told["outcome"], told["exit_code"], told["message"]) == (143, "stopped", 143, "stopped by SIGTERM"), said
+        assert (process.returncode, told["outcome"], told["exit_code"], told["message"]) == (
+            143,
+            "stopped",
+            143,
+            "stopped by SIGTERM",
+        ), said
         assert told["encoders"]["waiting"] > 0
 
 
 @pytest.mark.parametrize(
     ("most", "code", "words"),
     [
-        (0, 1, ""), (1, 0, "1 of 7 encoders failed, no more than cluster.max_failed (1) allows: exit code 0"), ("20%", 0, "(20%)"), ("10%", 1, ""),
+        (0, 1, ""),
+        (1, 0, "1 of 7 encoders failed, no more than cluster.max_failed (1) allows: exit code 0"),
+        ("20%", 0, "(20%)"),
+        ("10%", 1, ""),
     ],
-)  # fmt: skip
+)
 def test_max_failed_in_the_sweep_and_the_report(tmp_path, finished_store, most, code, words):
     config = write_config(tmp_path, finished_store[1], store=finished_store[0], cluster={"cpus": 2, "max_failed": most})
     for command in ("sweep", "report"):

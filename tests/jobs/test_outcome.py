@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.config.slots import ClusterSettings
 from jobs.engine.outcome import BUDGET, encoder_count, failed_encoders, most_failed, tolerated
-from jobs.planning.units import score_key
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.config.slots import ClusterSettings
+from jobs.planning.units import score_key
 from qre.store import Failure, Store
 from tests.jobs.conftest import write_config
 
@@ -26,13 +26,25 @@ def plan(tmp_path_factory):
 
 
 def failed(plan, *failures: tuple[str, str, str]):
-    return replace(plan, failures={key: Failure(key=key, encoder=key, kind=kind, exception=exception, message="") for key, kind, exception in failures})
+    return replace(
+        plan,
+        failures={
+            key: Failure(key=key, encoder=key, kind=kind, exception=exception, message="")
+            for key, kind, exception in failures
+        },
+    )
 
 
 def test_an_encoder_counts_once_however_often_it_failed(plan):
     (task,) = plan.tasks
     first, second = (unit.key for unit in plan.units[:2])
-    both = failed(plan, (first, "permanent", "E"), (score_key(task, first), "permanent", "E"), (score_key(task, second), "transient", "E"), ("gone", "permanent", "gated"))
+    both = failed(
+        plan,
+        (first, "permanent", "E"),
+        (score_key(task, first), "permanent", "E"),
+        (score_key(task, second), "transient", "E"),
+        ("gone", "permanent", "gated"),
+    )
     assert (failed_encoders(both), encoder_count(both)) == (3, 7)
     assert tolerated(ClusterSettings(max_failed=2), both) is None
     assert "3 of 7 encoders failed" in tolerated(ClusterSettings(max_failed=3), both)
@@ -54,5 +66,12 @@ def test_a_share_is_rounded_down(plan, share, count):
 
 
 def test_a_share_is_exact(plan):
-    hundred = replace(plan, units=plan.units * 0, failures={str(number): Failure(key=str(number), encoder="", kind="permanent", exception="", message="") for number in range(100)})
+    hundred = replace(
+        plan,
+        units=plan.units * 0,
+        failures={
+            str(number): Failure(key=str(number), encoder="", kind="permanent", exception="", message="")
+            for number in range(100)
+        },
+    )
     assert [most_failed(ClusterSettings(max_failed=f"{share}%"), hundred) for share in range(101)] == list(range(101))

@@ -1,4 +1,5 @@
-"""An atlas and its progress belong to the config that made them: another of the same name is refused, with the way out."""
+"""An atlas and its progress belong to the config that made them: another of the same name is refused, with the way
+out."""
 
 import json
 import os
@@ -12,12 +13,12 @@ import yaml
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from typer.testing import CliRunner
 
+from jobs import IN_A_JOB
 from jobs.cli import app
 from jobs.config import load_config
-from jobs.records.ownership import Owner, claim, owner_of, place_of
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs import IN_A_JOB
+from jobs.records.ownership import Owner, claim, owner_of, place_of
 from jobs.workers.reduce import reduction, write_atlas
 from qre.errors import UserError
 from qre.store import Store
@@ -48,9 +49,14 @@ def owner(config: Path, store: Store) -> Owner:
 
 def sweep(config: Path, *words: str, cwd: Path | None = None):
     return subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *words], capture_output=True, text=True, timeout=400, check=False, cwd=cwd,
+        [sys.executable, "-m", "jobs.cli", "sweep", str(config), *words],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.cluster
@@ -58,11 +64,22 @@ def test_another_config_of_the_name_is_refused_until_it_takes_over(tmp_path, fir
     config, store = first
     (tmp_path / "two").mkdir()
     other = write_config(tmp_path / "two", [OTHERS], store=str(tmp_path / "store"))
-    before = {name: store.folder.read(name) for shelf in ("atlases", "progress", "owners", "runs") for name in store.folder.names(shelf)}
+    before = {
+        name: store.folder.read(name)
+        for shelf in ("atlases", "progress", "owners", "runs")
+        for name in store.folder.names(shelf)
+    }
     refused = sweep(other)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
-    assert "belong to another config, config.yaml; give config.yaml a name: of its own" in refused.stderr and "--take-over" in refused.stderr
-    assert {name: store.folder.read(name) for shelf in ("atlases", "progress", "owners", "runs") for name in store.folder.names(shelf)} == before
+    assert (
+        "belong to another config, config.yaml; give config.yaml a name: of its own" in refused.stderr
+        and "--take-over" in refused.stderr
+    )
+    assert {
+        name: store.folder.read(name)
+        for shelf in ("atlases", "progress", "owners", "runs")
+        for name in store.folder.names(shelf)
+    } == before
     status = CliRunner().invoke(app, ["status", str(other)]).output
     assert "belong to another config" in " ".join(status.split()) and "finished (" not in status
 
@@ -78,9 +95,22 @@ def test_another_config_of_the_name_is_refused_until_it_takes_over(tmp_path, fir
 def test_an_edited_config_is_itself(tmp_path, first):
     config, store = first
     values = yaml.safe_load(config.read_text())
-    config.write_text(yaml.safe_dump({**values, "encoders": [HASHED, OTHERS], "sentences": {"source": "builtin", "limit": 90}, "atlas": {"seed": 3}}))
+    config.write_text(
+        yaml.safe_dump(
+            {
+                **values,
+                "encoders": [HASHED, OTHERS],
+                "sentences": {"source": "builtin", "limit": 90},
+                "atlas": {"seed": 3},
+            }
+        )
+    )
     claim(store, "t", owner(config, store))
-    assert store.owners.read("t") == {"file": "config.yaml", "place": place_of(config), "content": owner(config, store).content}
+    assert store.owners.read("t") == {
+        "file": "config.yaml",
+        "place": place_of(config),
+        "content": owner(config, store).content,
+    }
 
 
 def test_a_copy_of_a_config_is_itself_until_it_is_edited(tmp_path, first):
@@ -100,7 +130,9 @@ def test_what_does_not_make_the_map_makes_no_other_config(tmp_path, first):
     config, store = first
     copied = tmp_path / "c.yaml"
     values = yaml.safe_load(config.read_text())
-    copied.write_text(yaml.safe_dump({**values, "export": str(tmp_path / "out"), "cluster": {"cpus": 1, "shard_units": 2}}))
+    copied.write_text(
+        yaml.safe_dump({**values, "export": str(tmp_path / "out"), "cluster": {"cpus": 1, "shard_units": 2}})
+    )
     claim(store, "t", owner(copied, store))
 
 
@@ -129,7 +161,8 @@ def test_a_config_that_was_taken_over_while_it_ran_writes_no_map(first):
 
 
 def test_a_submitted_config_is_where_it_was_submitted_from(tmp_path, monkeypatch):
-    """In a job the working directory is another copy each time; the place that `qre submit` tells is that of the original."""
+    """In a job the working directory is another copy each time; the place that `qre submit` tells is that of the
+    original."""
     assert IN_A_JOB == RAY_JOB_CONFIG_JSON_ENV_VAR
     places = []
     for name in ("a", "b"):

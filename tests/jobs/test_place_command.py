@@ -1,4 +1,5 @@
-"""`qre place`: hub encoders, folders and matrices on a finished map; what cannot be placed is told, and does not stop the others."""
+"""`qre place`: hub encoders, folders and matrices on a finished map; what cannot be placed is told, and does not stop
+the others."""
 
 import json
 import pickle
@@ -51,7 +52,16 @@ def matrix(tmp_path):
 def test_a_matrix_is_placed_and_told(place, matrix):
     code, shown, _ = place(matrix)
     assert code == 0
-    for part in ("mine: at (", "nearest on the map", *TASKS, "predicted", "familiarity", "with 90% intervals", "compare their scores", f"score: {TASKS[0]}"):
+    for part in (
+        "mine: at (",
+        "nearest on the map",
+        *TASKS,
+        "predicted",
+        "familiarity",
+        "with 90% intervals",
+        "compare their scores",
+        f"score: {TASKS[0]}",
+    ):
         assert part in shown, part
 
 
@@ -65,8 +75,17 @@ def test_json_is_valid_and_has_it_all(place, matrix, tmp_path):
     mine, noise, old = told["placed"]
     assert [row["task"] for row in mine["predicted"]] == list(TASKS) and len(mine["neighbours"]) == 3
     assert all(row["low"] < row["predicted"] < row["high"] for row in mine["predicted"])
-    assert bool(mine["warning"]) == (mine["familiarity"] < 0.85) and "a guess" in noise["warning"] and noise["familiarity"] < 0.85 and {row["kinds"] for row in noise["predicted"]} == {24}
-    assert old["same"] == STRANGE and old["neighbours"][0]["neighbour"] == STRANGE and old["neighbours"][0]["distance"] < 1e-9
+    assert (
+        bool(mine["warning"]) == (mine["familiarity"] < 0.85)
+        and "a guess" in noise["warning"]
+        and noise["familiarity"] < 0.85
+        and {row["kinds"] for row in noise["predicted"]} == {24}
+    )
+    assert (
+        old["same"] == STRANGE
+        and old["neighbours"][0]["neighbour"] == STRANGE
+        and old["neighbours"][0]["distance"] < 1e-9
+    )
 
 
 def test_names_of_strangers_are_escaped(place, tmp_path):
@@ -81,7 +100,13 @@ def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_
     before = {path.name: path.read_bytes() for path in finished_atlas.iterdir()}
     code, shown, _ = place(matrix, "--out", tmp_path / "out")
     assert code == 0 and "place.png" in shown
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["neighbours.csv", "place.png", "place.svg", "placed.csv", "predicted.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "neighbours.csv",
+        "place.png",
+        "place.svg",
+        "placed.csv",
+        "predicted.csv",
+    ]
     assert pd.read_csv(tmp_path / "out/placed.csv")["name"].to_list() == ["mine"]
     assert list(pd.read_csv(tmp_path / "out/neighbours.csv")) == ["name", "rank", "neighbour", "distance"]
     assert pd.read_csv(tmp_path / "out/predicted.csv")["task"].to_list() == list(TASKS)
@@ -130,11 +155,21 @@ def wrong_files(folder):
     pq.write_table(pa.table({"text": ["x"] * SENTENCES}), folder / "text.parquet")
     pq.write_table(pa.table({"v": [[1.0, 2.0], [1.0]]}), folder / "ragged.parquet")
     return {
-        "nan.npy": "NaN", "rows.npy": f"50 rows, and .*{SENTENCES} sentences", "one.npy": "matrix of numbers", "pickled.npy": "never loaded",
-        "raw.npy": "not a .npy file", "cut.npy": "cut off", "bad.safetensors": "cannot be read", "two.safetensors": "'a' .*'b'",
-        "bad.parquet": "not a Parquet file", "text.parquet": "one column of lists", "ragged.parquet": "same number of values", "absent.npy": "no such file",
-        "no/such/folder/here": "no such folder, no matrix", "./missing": "no such folder",
-    }  # fmt: skip
+        "nan.npy": "NaN",
+        "rows.npy": f"50 rows, and .*{SENTENCES} sentences",
+        "one.npy": "matrix of numbers",
+        "pickled.npy": "never loaded",
+        "raw.npy": "not a .npy file",
+        "cut.npy": "cut off",
+        "bad.safetensors": "cannot be read",
+        "two.safetensors": "'a' .*'b'",
+        "bad.parquet": "not a Parquet file",
+        "text.parquet": "one column of lists",
+        "ragged.parquet": "same number of values",
+        "absent.npy": "no such file",
+        "no/such/folder/here": "no such folder, no matrix",
+        "./missing": "no such folder",
+    }
 
 
 def test_what_is_wrong_with_a_file_is_told(place, tmp_path, monkeypatch):
@@ -166,7 +201,11 @@ def test_a_damaged_atlas_and_none(place, matrix, finished_atlas, tmp_path):
 
 def test_the_atlas_of_a_config_is_read_from_its_store(place, matrix, finished_atlas, tmp_path):
     config = tmp_path / "config.yaml"
-    values = {"name": "t", "store": str(finished_atlas.parents[1]), "encoders": [{"source": "catalogue", "name": "classical"}]}
+    values = {
+        "name": "t",
+        "store": str(finished_atlas.parents[1]),
+        "encoders": [{"source": "catalogue", "name": "classical"}],
+    }
     config.write_text(yaml.safe_dump(values))
     assert place(matrix, atlas=config)[0] == 0
     config.write_text(yaml.safe_dump({**values, "name": "other"}))
@@ -178,7 +217,9 @@ def test_the_atlas_of_a_config_is_read_from_its_store(place, matrix, finished_at
 
 
 def test_a_folder_is_embedded_as_the_map_was(place, tiny_encoder, finished_atlas):
-    code, shown, said = place(tiny_encoder, "--layer", "1", "--pooling", "cls", "--truncate-dim", "16", "--device", "cpu", "--json")
+    code, shown, said = place(
+        tiny_encoder, "--layer", "1", "--pooling", "cls", "--truncate-dim", "16", "--device", "cpu", "--json"
+    )
     assert code == 0, said
     assert f"{SENTENCES} of {SENTENCES} sentences embedded" in said
     placed = json.loads(shown)["placed"][0]
@@ -194,10 +235,31 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
     config = tmp_path / "config.yaml"
     pairs = [(f"the cat sees a dog {i}", f"a farmer runs {i * 7 % 5}", i % 6) for i in range(30)]
     pd.DataFrame(pairs, columns=["sentence1", "sentence2", "score"]).to_csv(tmp_path / "pairs.csv", index=False)
-    tasks = [{"source": "file", "kind": "sts", "name": name, "path": str(tmp_path / "pairs.csv")} for name in (TASKS[1], "not on the map")]
-    values = {"name": "t", "store": str(finished_atlas.parents[1]), "encoders": [{"source": "catalogue", "name": "classical"}], "tasks": tasks[:1]}
+    tasks = [
+        {"source": "file", "kind": "sts", "name": name, "path": str(tmp_path / "pairs.csv")}
+        for name in (TASKS[1], "not on the map")
+    ]
+    values = {
+        "name": "t",
+        "store": str(finished_atlas.parents[1]),
+        "encoders": [{"source": "catalogue", "name": "classical"}],
+        "tasks": tasks[:1],
+    }
     config.write_text(yaml.safe_dump(values))
-    (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "classical", "name": "hashed", "family": "H", "kind": "hashed", "weighting": "log", "transforms": ["center"]}]))
+    (tmp_path / "list.yaml").write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "source": "classical",
+                    "name": "hashed",
+                    "family": "H",
+                    "kind": "hashed",
+                    "weighting": "log",
+                    "transforms": ["center"],
+                }
+            ]
+        )
+    )
     code, shown, said = place("--entry", tmp_path / "list.yaml", "--measure", "--json", atlas=config)
     assert code == 0, said
     found = json.loads(shown)["placed"][0]["measured"]
@@ -207,9 +269,15 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
     plain = spec.model_copy(update={"transforms": ()})
     mean = embed(plain, sentences, settings, "cpu", lambda *_: None).mean(axis=0, dtype=np.float64)
     own = embed(plain, task.texts, settings, "cpu", lambda *_: None)
-    assert [row["task"] for row in found] == [TASKS[1]] and found[0]["score"] == pytest.approx(task.score((own - mean).astype(np.float32)).score, abs=1e-9)
+    assert [row["task"] for row in found] == [TASKS[1]] and found[0]["score"] == pytest.approx(
+        task.score((own - mean).astype(np.float32)).score, abs=1e-9
+    )
     code, shown, _ = place("--entry", tmp_path / "list.yaml", "--measure", atlas=config)
-    assert code == 0 and "measured scores, with 95 % intervals; predicted scores" in shown and f"{found[0]['score']:.4f}" in shown
+    assert (
+        code == 0
+        and "measured scores, with 95 % intervals; predicted scores" in shown
+        and f"{found[0]['score']:.4f}" in shown
+    )
     for words, where, why in (((matrix,), config, "a ready matrix"), ((matrix,), finished_atlas, "--atlas CONFIG")):
         code, _, told = place(*words, "--measure", atlas=where)
         assert code == 2 and "--measure" in told and why in told
@@ -217,11 +285,14 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
 
 def test_options_that_do_not_go_together(place, tiny_encoder, matrix):
     for words, why in [
-        ((tiny_encoder, "--layer", "1"), "a layer needs a pooling"), ((tiny_encoder, "--pooling", "median"), "--pooling: "),
-        ((tiny_encoder, "--prompt", "a", "--prompt-name", "b"), "not both"), ((tiny_encoder, "--prompt-name", "nothing"), "no prompt 'nothing'"),
-        ((matrix, "--layer", "1", "--pooling", "cls"), "only ready matrices"), ((), "at least one MODEL"),
+        ((tiny_encoder, "--layer", "1"), "a layer needs a pooling"),
+        ((tiny_encoder, "--pooling", "median"), "--pooling: "),
+        ((tiny_encoder, "--prompt", "a", "--prompt-name", "b"), "not both"),
+        ((tiny_encoder, "--prompt-name", "nothing"), "no prompt 'nothing'"),
+        ((matrix, "--layer", "1", "--pooling", "cls"), "only ready matrices"),
+        ((), "at least one MODEL"),
         (("tiny/bert", "--trust-remote-code"), "40-digit revision"),
-    ]:  # fmt: skip
+    ]:
         code, _, told = place(*words)
         assert code == 2 and why in told, (words, told)
 
@@ -255,11 +326,15 @@ def test_encoders_of_the_hub_at_their_commit_or_why_not(place, tiny_encoder, tmp
         hub.adopt(monkeypatch, tmp_path / "home")
         commit = hub.add("tiny/bert", folder=tiny_encoder, branches={"dev": None})
         hub.add("odd/gated", files={"modules.json": b"[]", "model.safetensors": 10}, gated="manual")
-        code, shown, said = place("tiny/bert@dev", f"tiny/bert@{commit}", "odd/gated", "odd/none", tiny_encoder, "--json", "--device", "cpu")
+        code, shown, said = place(
+            "tiny/bert@dev", f"tiny/bert@{commit}", "odd/gated", "odd/none", tiny_encoder, "--json", "--device", "cpu"
+        )
         assert code == 1, said
         told = json.loads(shown)
         by_branch, by_commit, by_folder = told["placed"]
         assert by_branch["name"] == "tiny/bert" and by_branch["qre"] == by_commit["qre"] == by_folder["qre"]
         assert set(told["failed"]) == {"odd/gated", "odd/none"}
-        assert "ask for access" in told["failed"]["odd/gated"] and "no folder of this name" in told["failed"]["odd/none"]
+        assert (
+            "ask for access" in told["failed"]["odd/gated"] and "no folder of this name" in told["failed"]["odd/none"]
+        )
         assert f"resolve/{commit}" in " ".join(request[1] for request in hub.requests)

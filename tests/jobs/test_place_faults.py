@@ -1,4 +1,5 @@
-"""Faults of the place (token, network, disk, rights, Ray): told once, recorded against no encoder, and a finished map stands."""
+"""Faults of the place (token, network, disk, rights, Ray): told once, recorded against no encoder, and a finished map
+stands."""
 
 import errno
 import os
@@ -12,12 +13,12 @@ import pandas as pd
 import pytest
 
 from jobs.config import load_config
+from jobs.config.slots import ClusterSettings
 from jobs.engine import connect as local
 from jobs.engine.connect import SweepError, cluster
 from jobs.engine.smaller import check_not_smaller
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.config.slots import ClusterSettings
 from jobs.workers.faults import doubtful, machines_fault, places_fault
 from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubProblem
@@ -43,7 +44,11 @@ def test_a_token_that_has_expired_costs_no_map(hub, tmp_path):
     for name in ("a", "b"):
         hub.add(f"org/{name}", folder=make("bert", tmp_path / "made" / name, seed=ord(name)))
     hub.add("org/private", folder=make("bert", tmp_path / "made" / "private"), private=True)
-    config = write_config(tmp_path, [HASHED, *({"source": "hub", "id": f"org/{name}"} for name in ("a", "b", "private"))], export=str(tmp_path / "out"))
+    config = write_config(
+        tmp_path,
+        [HASHED, *({"source": "hub", "id": f"org/{name}"} for name in ("a", "b", "private"))],
+        export=str(tmp_path / "out"),
+    )
     first = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
     assert first.returncode == 0, first.stderr
     store = Store(tmp_path / "store")
@@ -52,23 +57,33 @@ def test_a_token_that_has_expired_costs_no_map(hub, tmp_path):
 
     again = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)  # what was once asked is known: nothing is missing
     assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.count("access refused") == 1 and "HF_TOKEN" in again.stdout and READER not in again.stdout + again.stderr
+    assert (
+        again.stdout.count("access refused") == 1
+        and "HF_TOKEN" in again.stdout
+        and READER not in again.stdout + again.stderr
+    )
     assert "9 encoders on the map" in again.stdout
 
     store.folder.remove_folder("hub")  # a store whose memory of the hub is gone
     lost = qre(hub, tmp_path, "sweep", config, HF_TOKEN=READER)
     assert lost.returncode == 1
-    assert "would be missing 3 of its encoders (org/a, org/b, org/private)" in lost.stderr and "--allow-smaller" in lost.stderr
+    assert (
+        "would be missing 3 of its encoders (org/a, org/b, org/private)" in lost.stderr
+        and "--allow-smaller" in lost.stderr
+    )
     assert "3 encoders: org/a" in " ".join(lost.stdout.split()) and "check the name" not in lost.stdout
     assert store.failures.read_all() == {}
     assert (atlas_encoders(store), (tmp_path / "out" / "manifest.json").read_bytes()) == (9, manifest)
 
     smaller = qre(hub, tmp_path, "sweep", config, "--allow-smaller", HF_TOKEN=READER)
-    assert smaller.returncode == 1 and atlas_encoders(store) == 6  # asked for, so made; three were not asked, so not all is done
+    assert (
+        smaller.returncode == 1 and atlas_encoders(store) == 6
+    )  # asked for, so made; three were not asked, so not all is done
 
 
 def test_what_a_refusal_means(hub, tmp_path, monkeypatch):
-    """The hub answers a bad token, a private repository and a proxy alike with 4xx; only its own word that it has none makes an encoder missing."""
+    """The hub answers a bad token, a private repository and a proxy alike with 4xx; only its own word that it has none
+    makes an encoder missing."""
     hub.adopt(monkeypatch, tmp_path / "home")
     hub.add("org/a", files=FILES)
 
@@ -82,7 +97,13 @@ def test_what_a_refusal_means(hub, tmp_path, monkeypatch):
     assert reason(token="hf_expired", name="org/none") == "access refused"  # with such a token nothing is said of it
     assert reason(token=READER, name="org/none") == "missing"
     assert reason(name="org/none") == "missing"
-    for status, expected in ((401, "access refused"), (403, "access refused"), (407, "access refused"), (404, "hub error"), (451, "hub error")):
+    for status, expected in (
+        (401, "access refused"),
+        (403, "access refused"),
+        (407, "access refused"),
+        (404, "hub error"),
+        (451, "hub error"),
+    ):
         hub.fail("org/a", status=status, where="api")
         assert reason() == expected, status
 
@@ -92,7 +113,11 @@ def test_without_a_hub_nothing_is_recorded_and_the_rest_goes_on(hub, tmp_path, m
     hub.adopt(monkeypatch, tmp_path / "home")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.fail("*", status=503, times=1000, where="any")
-    entries = [{"source": "hub", "id": "org/a"}, {"source": "hub", "id": "org/b"}, {"source": "hub", "query": {"author": "org"}}]
+    entries = [
+        {"source": "hub", "id": "org/a"},
+        {"source": "hub", "id": "org/b"},
+        {"source": "hub", "query": {"author": "org"}},
+    ]
     config = load_config(write_config(tmp_path, [HASHED, *entries]))
     resolved = resolve(config, Store(config.store))
     assert [failure.exception for failure in resolved.unasked] == ["hub error"] * 3 and not resolved.unresolved
@@ -101,7 +126,8 @@ def test_without_a_hub_nothing_is_recorded_and_the_rest_goes_on(hub, tmp_path, m
 
 
 def test_which_maps_are_too_small(tmp_path):
-    """Encoders that the config names no more, and those that failed by their own fault, may go; what was only hindered may not."""
+    """Encoders that the config names no more, and those that failed by their own fault, may go; what was only hindered
+    may not."""
     config = load_config(write_config(tmp_path, [HASHED]))
     store = Store(config.store)
     plan = make_plan(config, store, resolve(config, store))
@@ -129,7 +155,9 @@ def test_which_maps_are_too_small(tmp_path):
     check_not_smaller(config, Store(tmp_path / "empty"), plan)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE, errno.EIO]
+)
 def test_errors_of_the_disk_are_the_places_however_they_are_wrapped(number):
     try:
         try:
@@ -141,28 +169,51 @@ def test_errors_of_the_disk_are_the_places_however_they_are_wrapped(number):
     for error in (OSError(number, "x", "/some/file"), wrapped, RuntimeError(f"cannot open (os error {number})")):
         fault = place_error(error)
         assert machines_fault(error) and places_fault(fault) and os.strerror(number) in str(fault)
-    assert str(place_error(wrapped)).startswith("/some/file: " if number in (errno.EACCES, errno.EMFILE, errno.EIO) else "/: ")
+    assert str(place_error(wrapped)).startswith(
+        "/some/file: " if number in (errno.EACCES, errno.EMFILE, errno.EIO) else "/: "
+    )
 
 
 OWN = (EncoderError("x"), EmbeddingError("x"), HubProblem("org/a", "pickle only"))
 IN_DOUBT = (
-    OSError("weights are not there"), OSError(errno.EINVAL, "x", "f"), ValueError("x"), KeyError("qwen9"), DoubtfulError("x"), RuntimeError("shape '[1]' is invalid"),
-    ModuleNotFoundError("No module named 'einops'"), RuntimeError("CUDA error: device-side assert triggered"), UnicodeDecodeError("utf-8", b"x", 0, 1, "x"),
-)  # fmt: skip
+    OSError("weights are not there"),
+    OSError(errno.EINVAL, "x", "f"),
+    ValueError("x"),
+    KeyError("qwen9"),
+    DoubtfulError("x"),
+    RuntimeError("shape '[1]' is invalid"),
+    ModuleNotFoundError("No module named 'einops'"),
+    RuntimeError("CUDA error: device-side assert triggered"),
+    UnicodeDecodeError("utf-8", b"x", 0, 1, "x"),
+)
 OF_THE_MACHINE = (
-    FileNotFoundError(errno.ENOENT, "x", "/models/a/config.json"), ConnectionResetError(errno.ECONNRESET, "x"), OSError(errno.ENETUNREACH, "x"), OSError(errno.EBUSY, "x"),
-    MemoryError(), TimeoutError("x"), RuntimeError("can't start new thread"), RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 9"),
-    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    RuntimeError("CUDA error: uncorrectable ECC error encountered"), RuntimeError("No CUDA GPUs are available"), RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
-    RuntimeError("The NVIDIA driver on your system is too old (found version 11040)"), RuntimeError("CUDA driver version is insufficient for CUDA runtime version"),
-    RuntimeError("CUDA error: no kernel image is available for execution on the device"), AssertionError("Torch not compiled with CUDA enabled"),
-    ImportError("libcudart.so.12: cannot open shared object file: No such file or directory"), OSError("libcublas.so.12: undefined symbol: x"),
-    ImportError("/lib/x86_64-linux-gnu/libm.so.6: version `GLIBC_2.38' not found"), HubProblem("org/a", "gated"),
-)  # fmt: skip
+    FileNotFoundError(errno.ENOENT, "x", "/models/a/config.json"),
+    ConnectionResetError(errno.ECONNRESET, "x"),
+    OSError(errno.ENETUNREACH, "x"),
+    OSError(errno.EBUSY, "x"),
+    MemoryError(),
+    TimeoutError("x"),
+    RuntimeError("can't start new thread"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 9"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+    RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: uncorrectable ECC error encountered"),
+    RuntimeError("No CUDA GPUs are available"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
+    RuntimeError("The NVIDIA driver on your system is too old (found version 11040)"),
+    RuntimeError("CUDA driver version is insufficient for CUDA runtime version"),
+    RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+    AssertionError("Torch not compiled with CUDA enabled"),
+    ImportError("libcudart.so.12: cannot open shared object file: No such file or directory"),
+    OSError("libcublas.so.12: undefined symbol: x"),
+    ImportError("/lib/x86_64-linux-gnu/libm.so.6: version `GLIBC_2.38' not found"),
+    HubProblem("org/a", "gated"),
+)
 
 
 def test_whose_fault_an_error_is():
-    """The encoder's at once only where its files, config or numbers were read; the machine's by type, errno or words; and what may be either comes twice."""
+    """The encoder's at once only where its files, config or numbers were read; the machine's by type, errno or words;
+    and what may be either comes twice."""
     assert [(machines_fault(error), doubtful(error)) for error in OWN] == [(False, False)] * len(OWN)
     assert [error for error in IN_DOUBT if machines_fault(error) or not doubtful(error)] == []
     assert [error for error in OF_THE_MACHINE if not machines_fault(error)] == []
@@ -203,7 +254,13 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, bound_by_rights, c
     config = write_config(tmp_path, [HASHED])
     (tmp_path / "store").mkdir()
     closed(tmp_path / "store")
-    result = subprocess.run([*prefix, sys.executable, "-m", "jobs.cli", command, str(config)], cwd=ROOT, capture_output=True, text=True, timeout=400)
+    result = subprocess.run(
+        [*prefix, sys.executable, "-m", "jobs.cli", command, str(config)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     assert "Traceback" not in result.stderr
     if command == "plan":
         assert result.returncode == 0, result.stderr
@@ -215,7 +272,8 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path, bound_by_rights, c
 
 @pytest.mark.cluster
 def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_by_rights, monkeypatch):
-    """What a read-only hub cache holds is used; what it lacks is told once, with the way out; nothing is recorded, and the others are mapped."""
+    """What a read-only hub cache holds is used; what it lacks is told once, with the way out; nothing is recorded, and
+    the others are mapped."""
     prefix, closed = bound_by_rights
     for name in ("here", "there", "elsewhere"):
         hub.add(f"org/{name}", folder=make("bert", tmp_path / "made" / name, seed=len(name)))
@@ -226,7 +284,14 @@ def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_b
     ids = [{"source": "hub", "id": f"org/{name}"} for name in ("here", "there", "elsewhere")]
     config = write_config(tmp_path, [HASHED, *ids], store=str(tmp_path / "another"))
     command = [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)]
-    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **hub.environment(tmp_path / "home")}, capture_output=True, text=True, timeout=400)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **hub.environment(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     assert result.returncode == 1, result.stderr
     assert "map of 7 encoders" in result.stdout, result.stdout + result.stderr
     table = " ".join(result.stdout.split())
@@ -236,7 +301,8 @@ def test_a_cache_that_cannot_be_written_blames_no_encoder(hub, tmp_path, bound_b
 
 
 def test_a_ray_that_does_not_start_is_one_line(tmp_path):
-    """A folder whose name is too long for Ray's sockets, and one that is no folder: Ray itself answers with a page of traceback."""
+    """A folder whose name is too long for Ray's sockets, and one that is no folder: Ray itself answers with a page of
+    traceback."""
     config = write_config(tmp_path, [HASHED])
     (tmp_path / "file").write_text("")
     for place, mend in ((tmp_path / ("long" * 30), "short name"), (tmp_path / "file" / "ray", "RAY_TMPDIR")):
@@ -255,13 +321,20 @@ def test_a_machine_without_shared_memory_is_one_line(tmp_path):
     dev = tmp_path / "dev"
     dev.mkdir()
     devices = "for d in null zero random urandom; do touch $DEV/$d && mount --bind /dev/$d $DEV/$d || exit 99; done"
-    around = f"mount -t tmpfs none $DEV && {devices}; mount --move $DEV /dev && ln -s /proc/self/fd /dev/fd || exit 99; exec "
+    around = (
+        f"mount -t tmpfs none $DEV && {devices}; mount --move $DEV /dev && ln -s /proc/self/fd /dev/fd || exit "
+        f"99; exec "
+    )
     script = "from jobs.engine import local; local.PAUSES = (); from jobs.cli import main; main()"
     command = [sys.executable, "-W", "ignore", "-c", script, "sweep", str(write_config(tmp_path, [HASHED]))]
     result = subprocess.run(
-        ["unshare", "-m", "sh", "-c", f'{around} "$@"', "sh", *command], cwd=ROOT, env={**os.environ, "DEV": str(dev)},
-        capture_output=True, text=True, timeout=400,
-    )  # fmt: skip
+        ["unshare", "-m", "sh", "-c", f'{around} "$@"', "sh", *command],
+        cwd=ROOT,
+        env={**os.environ, "DEV": str(dev)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     if result.returncode == 99 or "unshare" in result.stderr:
         pytest.skip("only root can give a command a /dev of its own")
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1, result.stderr
@@ -289,23 +362,35 @@ def test_a_fault_of_the_place_travels_between_processes():
 
 
 def test_pages_that_are_not_the_hubs_blame_no_encoder(hub, tmp_path, monkeypatch):
-    """A proxy's page in the place of the hub's answers, with status 200: to the request for an encoder, for its files, for a list."""
+    """A proxy's page in the place of the hub's answers, with status 200: to the request for an encoder, for its files,
+    for a list."""
     monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
     hub.adopt(monkeypatch, tmp_path / "home")
     hub.add("org/a", folder=make("bert", tmp_path / "a"), tags=["sentence-transformers"])
     for place in ("/api/models/org/a", "/org/a/resolve/", "/api/models?"):
-        entries = [{"source": "hub", "id": "org/a"}] if "org/a" in place else [{"source": "hub", "query": {"author": "org"}}]
+        entries = (
+            [{"source": "hub", "id": "org/a"}] if "org/a" in place else [{"source": "hub", "query": {"author": "org"}}]
+        )
         config = load_config(write_config(tmp_path, [HASHED, *entries]))
         hub.page_of_a_proxy = place
         resolved = resolve(config, Store(tmp_path / place.strip("/?").replace("/", "-")))
-        assert [failure.exception for failure in resolved.unasked] == ["hub error"] and not resolved.unresolved and resolved.incomplete, place
+        assert (
+            [failure.exception for failure in resolved.unasked] == ["hub error"]
+            and not resolved.unresolved
+            and resolved.incomplete
+        ), place
         hub.page_of_a_proxy = None
 
 
 def test_private_encoders_of_a_query_stay_when_the_token_is_forgotten(hub, tmp_path, monkeypatch):
     hub.adopt(monkeypatch, tmp_path / "home")
     for name in "ab":
-        hub.add(f"org/{name}", folder=make("bert", tmp_path / name, seed=ord(name)), private=True, tags=["sentence-transformers"])
+        hub.add(
+            f"org/{name}",
+            folder=make("bert", tmp_path / name, seed=ord(name)),
+            private=True,
+            tags=["sentence-transformers"],
+        )
     config = load_config(write_config(tmp_path, [HASHED, {"source": "hub", "query": {"author": "org"}}]))
     store = Store(config.store)
     monkeypatch.setenv("HF_TOKEN", READER)

@@ -23,7 +23,13 @@ HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 def config(tmp_path, *encoders, **values) -> SweepConfig:
     encoders = encoders or (HASHED,)
     return SweepConfig.model_validate(
-        {"name": "t", "store": str(tmp_path / "store"), "sentences": {"source": "builtin", "limit": 60}, "encoders": list(encoders), **values}
+        {
+            "name": "t",
+            "store": str(tmp_path / "store"),
+            "sentences": {"source": "builtin", "limit": 60},
+            "encoders": list(encoders),
+            **values,
+        }
     )
 
 
@@ -40,7 +46,9 @@ def test_encoders_of_one_pass_are_together_and_the_longest_comes_first(tmp_path,
     folder = {"source": "folder", "path": str(tiny_encoder)}
     layers = [{**folder, "name": f"L{layer}", "layer": layer, "pooling": "mean"} for layer in (0, 1, 2)]
     lsa = {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/*"]}
-    plan = make_plan(config(tmp_path, HASHED, lsa, *layers, sentences={"source": "builtin", "limit": 400}), Store(tmp_path / "store"))
+    plan = make_plan(
+        config(tmp_path, HASHED, lsa, *layers, sentences={"source": "builtin", "limit": 400}), Store(tmp_path / "store")
+    )
     sizes = {work.units[0].spec.family: len(work.units) for work in plan.passes}
     assert sizes["LSA words"] == 5
     assert max(len(work.units) for work in plan.passes if work.units[0].spec.source == "folder") == 3
@@ -80,7 +88,10 @@ def test_failures_are_tried_again_only_when_that_can_help(tmp_path):
     settings = config(tmp_path)
     store = Store(settings.store)
     keys = [unit.key for unit in make_plan(settings, store).units]
-    failures = [Failure(key=key, encoder="e", kind=kind, exception="E", message="m", when="now") for key, kind in zip(keys, ("permanent", "transient"), strict=False)]
+    failures = [
+        Failure(key=key, encoder="e", kind=kind, exception="E", message="m", when="now")
+        for key, kind in zip(keys, ("permanent", "transient"), strict=False)
+    ]
     for failure in failures:
         store.failures.write(failure)
     todo = {unit.key for work in make_plan(settings, store).passes for unit in work.units}
@@ -100,9 +111,15 @@ def test_one_encoder_under_two_names_is_done_once(tmp_path):
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ([{**HASHED, "include": ["nothing/*"]}], r"encoders\[0\].include: no encoder of catalogue 'classical' matches 'nothing/\*'"),
+        (
+            [{**HASHED, "include": ["nothing/*"]}],
+            r"encoders\[0\].include: no encoder of catalogue 'classical' matches 'nothing/\*'",
+        ),
         ([HASHED, HASHED], "two encoders are named 'hash/word1-1/count/d256'"),
-        ([HASHED, {"source": "folder", "path": "/no/such/folder"}], r"encoders\[1\].path: /no/such/folder: no such folder"),
+        (
+            [HASHED, {"source": "folder", "path": "/no/such/folder"}],
+            r"encoders\[1\].path: /no/such/folder: no such folder",
+        ),
         ([{**HASHED, "include": ["hash/word1-1/count/*"]}], "3 in all, and a map needs at least 4"),
     ],
 )
@@ -113,10 +130,15 @@ def test_what_cannot_be_resolved_is_told_at_once(tmp_path, encoders, message):
 
 def test_sentences_from_a_file(tmp_path):
     (tmp_path / "s.txt").write_text("\n".join(f"sentence number {i}" for i in range(50)))
-    plan = make_plan(config(tmp_path, sentences={"source": "file", "path": str(tmp_path / "s.txt"), "limit": 40}), Store(tmp_path / "store"))
+    plan = make_plan(
+        config(tmp_path, sentences={"source": "file", "path": str(tmp_path / "s.txt"), "limit": 40}),
+        Store(tmp_path / "store"),
+    )
     assert len(plan.sentences) == 40
     with pytest.raises(UserError, match="no such file"):
-        make_plan(config(tmp_path, sentences={"source": "file", "path": str(tmp_path / "t.txt")}), Store(tmp_path / "store"))
+        make_plan(
+            config(tmp_path, sentences={"source": "file", "path": str(tmp_path / "t.txt")}), Store(tmp_path / "store")
+        )
     with pytest.raises(UserError, match=r"sentences.limit: .*50000"):
         make_plan(config(tmp_path, sentences={"source": "builtin", "limit": 10**6}), Store(tmp_path / "store"))
 
@@ -137,15 +159,21 @@ def test_embeddings_are_float32_in_sentence_order(tmp_path, tiny_encoder, senten
     from sentence_transformers import SentenceTransformer
 
     settings = config(
-        tmp_path, HASHED, {"source": "folder", "path": str(tiny_encoder)},
-        sentences={"source": "builtin", "limit": 200}, encode={"token_budget": 256, "chunk_sentences": 20},
-    )  # fmt: skip
+        tmp_path,
+        HASHED,
+        {"source": "folder", "path": str(tiny_encoder)},
+        sentences={"source": "builtin", "limit": 200},
+        encode={"token_budget": 256, "chunk_sentences": 20},
+    )
     store = Store(settings.store)
     work = next(work for work in make_plan(settings, store).passes if work.units[0].spec.source == "folder")
     embed_pass(store, work, sentences, settings.encode)
     embedding, record = store.embeddings.read(work.units[0].key)
     assert embedding.dtype == np.float32
-    assert np.abs(embedding - SentenceTransformer(str(tiny_encoder), device="cpu").encode(list(sentences.texts))).max() < 1e-6
+    assert (
+        np.abs(embedding - SentenceTransformer(str(tiny_encoder), device="cpu").encode(list(sentences.texts))).max()
+        < 1e-6
+    )
     assert record["spec"]["revision"] == work.units[0].spec.revision
     assert "path" not in record["spec"]
     assert record["versions"]["torch"]

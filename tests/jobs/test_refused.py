@@ -1,4 +1,5 @@
-"""A bucket that refuses from some moment on, as credentials do that expire in the middle of a sweep; and one that refuses what nothing depends on."""
+"""A bucket that refuses from some moment on, as credentials do that expire in the middle of a sweep; and one that
+refuses what nothing depends on."""
 
 import subprocess
 import sys
@@ -17,8 +18,12 @@ pytestmark = pytest.mark.cluster
 
 def started(path: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", "sweep", path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+        [sys.executable, "-m", "jobs.cli", "sweep", path],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_refused_at_the_very_start(s3, tmp_path):  # noqa: F811
@@ -38,7 +43,9 @@ def test_who_may_read_only_is_told_at_the_start(s3, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    ("refused", "status", "code"), [(".", 400, "ExpiredToken"), (".", 403, "InvalidAccessKeyId"), ("PUT ", 403, "AccessDenied")], ids=["expired", "key", "writes"]
+    ("refused", "status", "code"),
+    [(".", 400, "ExpiredToken"), (".", 403, "InvalidAccessKeyId"), ("PUT ", 403, "AccessDenied")],
+    ids=["expired", "key", "writes"],
 )
 def test_refused_in_the_middle(s3, tmp_path, refused, status, code):  # noqa: F811
     location = s3.location()
@@ -48,10 +55,18 @@ def test_refused_in_the_middle(s3, tmp_path, refused, status, code):  # noqa: F8
     out, errors = process.communicate(timeout=400)
     assert process.returncode == 1, out + errors
     assert "Traceback" not in errors
-    assert "the bucket refuses our credentials now: renew them" in errors + out and "what is done is kept" in errors.splitlines()[-1]
+    assert (
+        "the bucket refuses our credentials now: renew them" in errors + out
+        and "what is done is kept" in errors.splitlines()[-1]
+    )
     s3.faults.clear()
     assert not Store(location).failures.keys()  # nothing is said against an encoder
-    assert subprocess.run([sys.executable, "-m", "jobs.cli", "sweep", path], cwd=ROOT, capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-m", "jobs.cli", "sweep", path], cwd=ROOT, capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def test_records_that_nothing_depends_on_may_be_refused(s3, tmp_path):  # noqa: F811

@@ -22,9 +22,13 @@ class Case:
     def __init__(self, folder: Path):
         self.folder, self.config = folder, folder / "config.yaml"
         self.values = {
-            "name": "t", "store": str(folder / "store"), "export": str(folder / "out"), "sentences": {"source": "builtin", "limit": 200},
-            "encoders": [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}], "cluster": {"cpus": 2},
-        }  # fmt: skip
+            "name": "t",
+            "store": str(folder / "store"),
+            "export": str(folder / "out"),
+            "sentences": {"source": "builtin", "limit": 200},
+            "encoders": [{"source": "catalogue", "name": "classical", "include": ["hash/word*"]}],
+            "cluster": {"cpus": 2},
+        }
         self.configure()
 
     def configure(self, **values) -> None:
@@ -40,12 +44,16 @@ class Case:
     def sweep(self, *words: str) -> str:
         command = [sys.executable, "-m", "jobs.cli", "sweep", str(self.config), *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
+        result = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=400, check=False
+        )
         assert result.returncode == 0, result.stderr
         return result.stdout
 
     def files(self, folder: str = "out") -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self.folder / folder).iterdir() if path.name != "manifest.json"}
+        return {
+            path.name: path.read_bytes() for path in (self.folder / folder).iterdir() if path.name != "manifest.json"
+        }
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,10 @@ def test_the_map_is_copied(swept):
     assert result.exit_code == 0, result.output
     assert "map of 12 encoders" in result.output
     assert f"picture: {swept.folder / 'out/map.png'}\n" in result.output
-    assert f"qre rank --atlas {swept.folder / 'out'} " in result.output and "qre new mine.yaml --sentences FILE" in result.output
+    assert (
+        f"qre rank --atlas {swept.folder / 'out'} " in result.output
+        and "qre new mine.yaml --sentences FILE" in result.output
+    )
     page = swept.files()["report.md"].decode()
     assert page.startswith("# Map of 12 sentence encoders") and "made without tasks" in page
     assert len(swept.files()) == 9
@@ -89,7 +100,12 @@ def test_the_map_is_copied(swept):
 
 @pytest.mark.cluster
 def test_with_an_encoder_to_come_the_map_of_the_others_is_copied(swept):
-    swept.configure(encoders=[*swept.values["encoders"], {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/d32"]}])
+    swept.configure(
+        encoders=[
+            *swept.values["encoders"],
+            {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/d32"]},
+        ]
+    )
     result = swept.qre("report", "--out", str(swept.folder / "more"))
     assert result.exit_code == 1
     assert "map of 12 encoders" in result.output

@@ -41,7 +41,9 @@ def refuse_to_wait(text):
 
 
 def test_beside_a_running_one_it_is_refused_and_after_a_kill_it_is_not(store, other):
-    with pytest.raises(UserError, match=f"another run is at work on the sweep 't' in .*: process {other.pid} on .*, since .*--anyway"):
+    with pytest.raises(
+        UserError, match=f"another run is at work on the sweep 't' in .*: process {other.pid} on .*, since .*--anyway"
+    ):
         with at_work(store, "t"):
             raise AssertionError("begun")
     assert store.running.read("t")["pid"] == other.pid
@@ -67,7 +69,16 @@ def test_anyway(store, other):
 
 
 def foreign(store, **values):
-    record = {"token": "x", "host": "elsewhere", "pid": 1, "started": "1", "machine": "another", "began": "2026-01-01T00:00:00+00:00", "beat": running._now(), "beats": 1}
+    record = {
+        "token": "x",
+        "host": "elsewhere",
+        "pid": 1,
+        "started": "1",
+        "machine": "another",
+        "began": "2026-01-01T00:00:00+00:00",
+        "beat": running._now(),
+        "beats": 1,
+    }
     store.running.write("t", {**record, **values})
     return record
 
@@ -85,7 +96,19 @@ def test_of_another_machine_the_heartbeat_tells(store, monkeypatch):
         if beats:
             foreign(store, beats=beats.pop())
 
-    monkeypatch.setattr(running, "time", type("Clock", (), {"sleep": staticmethod(passes), "monotonic": staticmethod(lambda: clock[0]), "time": staticmethod(time.time)}))
+    monkeypatch.setattr(
+        running,
+        "time",
+        type(
+            "Clock",
+            (),
+            {
+                "sleep": staticmethod(passes),
+                "monotonic": staticmethod(lambda: clock[0]),
+                "time": staticmethod(time.time),
+            },
+        ),
+    )
     foreign(store)
     told = []
     with pytest.raises(UserError, match="process 1 on elsewhere"):
@@ -121,7 +144,10 @@ for line in sys.stdin:
 @pytest.fixture
 def racers():
     """Processes that begin one sweep in the same moment: gives what each of them says."""
-    processes = [subprocess.Popen([sys.executable, "-c", RACE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", RACE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
 
     def tell(line):
         for process in processes:

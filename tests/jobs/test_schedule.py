@@ -1,10 +1,11 @@
-"""The schedule alone, with a clock of the test's own: order, width, pauses, what counts as a try, and where a snapshot lies."""
+"""The schedule alone, with a clock of the test's own: order, width, pauses, what counts as a try, and where a snapshot
+lies."""
 
 import pytest
 
+from jobs.config.slots import ClusterSettings, Slot
 from jobs.engine.schedule import LONGEST_PAUSE, Schedule
 from jobs.planning.units import PassWork
-from jobs.config.slots import ClusterSettings, Slot
 
 GPU, BIG, CPU = Slot(gpus=1), Slot(gpus=4, cpus=8), Slot()
 
@@ -108,13 +109,18 @@ def test_what_no_node_holds_is_withdrawn():
     ("slot", "name", "options"),
     [
         (CPU, "1 CPU", {"num_cpus": 1, "num_gpus": 0, "resources": {}}),
-        (Slot(cpus=2, gpus=1, share=4), "2 CPUs, 1 GPU shared by 4", {"num_cpus": 2, "num_gpus": 0.25, "resources": {}}),
         (
-            Slot(cpus=8, gpus=2, labels={"zone": "x"}, resources={"nvlink": 1}), "8 CPUs, 2 GPUs, nvlink=1.0, zone=x",
+            Slot(cpus=2, gpus=1, share=4),
+            "2 CPUs, 1 GPU shared by 4",
+            {"num_cpus": 2, "num_gpus": 0.25, "resources": {}},
+        ),
+        (
+            Slot(cpus=8, gpus=2, labels={"zone": "x"}, resources={"nvlink": 1}),
+            "8 CPUs, 2 GPUs, nvlink=1.0, zone=x",
             {"num_cpus": 8, "num_gpus": 2, "resources": {"nvlink": 1}, "label_selector": {"zone": "x"}},
         ),
     ],
-)  # fmt: skip
+)
 def test_a_slot_in_words_and_as_options_of_ray(slot, name, options):
     assert slot.name == name
     assert slot.asked() == options
@@ -141,7 +147,10 @@ def test_what_waits_too_long_asks_for_its_next_slot_and_what_follows_asks_there_
     for attempt in made.overdue(601.0):
         made.fall_back(attempt, 601.0)
     again = made.next(601.0)
-    assert [(attempt.work.seconds, attempt.work.slot, attempt.number) for attempt in again] == [(5, ON_DEMAND, 1), (4, ON_DEMAND, 1)]
+    assert [(attempt.work.seconds, attempt.work.slot, attempt.number) for attempt in again] == [
+        (5, ON_DEMAND, 1),
+        (4, ON_DEMAND, 1),
+    ]
     assert made.overdue(9999.0) == []  # there is no further one
     made.started(again[0], "a", 700.0)
     made.done(again[0])
@@ -207,7 +216,11 @@ def test_all_that_waits_is_withdrawn_also_what_pauses():
 
 
 def test_slots_of_one_bound_are_fall_backs_of_each_other_and_a_larger_one_is_not():
-    small, again, large = {"up_to_gigabytes": 20, "gpus": 1}, {"up_to_gigabytes": 20, "gpus": 1, "labels": {"market": "on-demand"}}, {"gpus": 8}
+    small, again, large = (
+        {"up_to_gigabytes": 20, "gpus": 1},
+        {"up_to_gigabytes": 20, "gpus": 1, "labels": {"market": "on-demand"}},
+        {"gpus": 8},
+    )
     settings = ClusterSettings.model_validate({"slots": [small, again, large]})
     assert settings.slots_for(10) == settings.slots[:2]
     assert settings.slots_for(30) == settings.slots[2:]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jobs.planning.units import PassWork
 from jobs.engine.simulate import SLOT, on_paper, simulate, stand_in
+from jobs.planning.units import PassWork
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,11 @@ def test_no_schedule_beats_the_bound():
     for gpus in (1, 3, 7):
         works = [PassWork(f"{i}", (), float(seconds), SLOT) for i, seconds in enumerate(rng.exponential(10, 30))]
         run = simulate(works, gpus)
-        assert run.bound - 1e-9 <= run.makespan <= (4 / 3 - 1 / (3 * gpus)) * run.bound + max(work.seconds for work in works)
+        assert (
+            run.bound - 1e-9
+            <= run.makespan
+            <= (4 / 3 - 1 / (3 * gpus)) * run.bound + max(work.seconds for work in works)
+        )
 
 
 def test_the_table_of_the_command(works):

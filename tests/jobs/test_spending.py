@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from cluster.local import LocalCluster
 from jobs.cli import app
 from jobs.engine.connect import AtLimit, SweepError
-from jobs.engine.progress import Reporter
 from jobs.engine.outcome import BUDGET, DEADLINE
+from jobs.engine.progress import Reporter
 from jobs.records.spending import UNKNOWN, read_spent
 from qre.encoders.passes import EncodeSettings
 from qre.store import Store
@@ -67,7 +67,9 @@ def begun(made, tiny, cluster, tmp_path):
 
 def spent_before(store: Store, seconds: float) -> None:
     """By a run of the same sweep that was killed."""
-    store.spending.write("t", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": seconds - 10}, "reserved": {"L4": 10.0}})
+    store.spending.write(
+        "t", "20200101T000000Z-killed", {"ended": False, "gpu_seconds": {"L4": seconds - 10}, "reserved": {"L4": 10.0}}
+    )
 
 
 def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, tiny, tmp_path):
@@ -77,7 +79,10 @@ def test_gpu_time_is_counted_by_type_and_told_in_money(cluster, tiny, tmp_path):
     store = Store(cli.store)
     with Held(tmp_path / "config.yaml", name="e1"):
         process = cli.start()
-        (first,) = until(lambda: [record for record in store.spending.read("kills")[0].values() if record["reserved"]], "no record of spending")
+        (first,) = until(
+            lambda: [record for record in store.spending.read("kills")[0].values() if record["reserved"]],
+            "no record of spending",
+        )
         assert first["reserved"] == {"L4": 10.0 / 2}
     assert process.wait(PATIENCE) == 0, cli.log()
     (row,) = (row for row in timeline(store, "kills") if row["gpus"])
@@ -125,7 +130,10 @@ def test_a_run_that_is_killed_is_counted_by_the_next(cluster, tiny, tmp_path):
     store = Store(cli.store)
     with Held(tmp_path / "config.yaml", name="e1"):
         process = cli.start()
-        until(lambda: any(record["reserved"] for record in store.spending.read("kills")[0].values()), "no record of spending while the sweep runs")
+        until(
+            lambda: any(record["reserved"] for record in store.spending.read("kills")[0].values()),
+            "no record of spending while the sweep runs",
+        )
         cli.kill()
         process.wait()
     ((run, first),) = store.spending.read("kills")[0].items()
@@ -140,27 +148,37 @@ def test_a_run_that_is_killed_is_counted_by_the_next(cluster, tiny, tmp_path):
 
 
 def test_a_budget_is_of_all_runs_and_the_map_of_what_there_is_is_drawn(begun):
-    """A run that was killed has spent most of it, and a pass is expected to cost more than the rest: 15 s is the least."""
+    """A run that was killed has spent most of it, and a pass is expected to cost more than the rest: 15 s is the
+    least."""
     case = begun(prices={"L4": 3600}, budget=1010)
     spent_before(case.store, 1000)
     plan = case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
     (failure,) = plan.failures.values()
     assert (failure.encoder, failure.exception, failure.kind) == ("e1", BUDGET, "transient")
-    assert failure.message.startswith("stopped at the budget: 1000.00 of 1010.00 spent, and the cheapest pass left is expected to cost 15.")
+    assert failure.message.startswith(
+        "stopped at the budget: 1000.00 of 1010.00 spent, and the cheapest pass left is expected to cost 15."
+    )
     assert failure.message.endswith("; 1 encoder is left; raise cluster.budget and run the same command again")
     assert not list(case.store.folder.names("failures")), "nothing is recorded against it"
     assert read_spent(case.store, "t").gpu_seconds == {"L4": 1000.0}
 
 
 def test_the_command_at_the_budget(cluster, tiny, tmp_path):
-    """Exit code 1 with words, and that too few are done for a map: what costs nothing is. With a higher budget the same command goes on."""
+    """Exit code 1 with words, and that too few are done for a map: what costs nothing is. With a higher budget the same
+    command goes on."""
     settings = {"address": cluster.address, "slots": L4, "prices": {"L4": 3600}}
     three = {**HASHED, "include": ["hash/word1-1/count/*"]}
     cli = Sweep(tmp_path, [tiny, three], 200, cluster={**settings, "budget": 10})
     assert cli.start().wait(PATIENCE) == 1, cli.log()
-    assert "qre: stopped at the budget: 0.00 of 10.00 spent, and the cheapest pass left is expected to cost 15." in cli.log()
-    assert "; 1 encoder is left; raise cluster.budget and run the same command again; 3 encoders have features, and a map needs" in cli.log()
+    assert (
+        "qre: stopped at the budget: 0.00 of 10.00 spent, and the cheapest pass left is expected to cost 15."
+        in cli.log()
+    )
+    assert (
+        "; 1 encoder is left; raise cluster.budget and run the same command again; 3 encoders have features, and a "
+        "map needs" in cli.log()
+    )
     assert "Traceback" not in cli.log()
     cli = Sweep(tmp_path, [tiny, three], 200, cluster={**settings, "budget": 10_000})
     assert cli.start().wait(PATIENCE) == 0, cli.log()
@@ -192,7 +210,10 @@ def test_at_the_budget_a_pass_in_flight_is_ended_and_keeps_its_chunks(begun):
 def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
     case = begun(finished=True, prices={"L4": 3600}, budget=1010)
     spent_before(case.store, 1000)
-    with pytest.raises(AtLimit, match="stopped at the budget: .*; the finished map is kept, since a new one would be missing 1 of its encoders"):
+    with pytest.raises(
+        AtLimit,
+        match="stopped at the budget: .*; the finished map is kept, since a new one would be missing 1 of its encoders",
+    ):
         case.sweep()
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 7
 
@@ -200,7 +221,10 @@ def test_a_finished_map_is_not_replaced_by_a_smaller_one_at_the_budget(begun):
 def test_a_gpu_without_a_price_is_counted_in_hours(begun):
     case = begun(slots=PLAIN, prices={"L4": 1})
     case.sweep()
-    assert "a GPU of unknown type has no price: it is counted in hours, not in money; label its nodes" in case.said.getvalue()
+    assert (
+        "a GPU of unknown type has no price: it is counted in hours, not in money; label its nodes"
+        in case.said.getvalue()
+    )
     spent = read_spent(case.store, "t")
     assert spent.gpu_seconds[UNKNOWN] > 0 and spent.cost({"L4": 1}) == 0 and spent.unpriced({"L4": 1}) == [UNKNOWN]
 
@@ -209,7 +233,10 @@ def test_a_gpu_without_a_price_ends_a_sweep_with_a_budget(begun):
     case = begun(slots=PLAIN, prices={"L4": 1}, budget=100)
     with Held(case.config):
         (failure,) = case.sweep().failures.values()
-    assert "stopped at the budget: 0.00 of 100.00 spent, which cannot be kept: GPUs of unknown type have no price" in failure.message
+    assert (
+        "stopped at the budget: 0.00 of 100.00 spent, which cannot be kept: GPUs of unknown type have no price"
+        in failure.message
+    )
 
 
 def test_at_the_deadline_the_sweep_stops(begun):
@@ -218,7 +245,11 @@ def test_at_the_deadline_the_sweep_stops(begun):
     with Held(case.config):
         (failure,) = case.sweep().failures.values()
     assert failure.exception == DEADLINE
-    assert failure.message == "stopped at the deadline (15s); 1 encoder is left; give a later cluster.deadline and run the same command again"
+    assert (
+        failure.message
+        == "stopped at the deadline (15s); 1 encoder is left; give a later cluster.deadline and run the same command "
+        "again"
+    )
     assert case.store.atlases.manifest("t")["headline"]["encoders"] == 6
 
 
@@ -232,10 +263,20 @@ def test_a_deadline_that_has_passed_is_refused_before_anything_starts(tmp_path):
 def test_without_a_record_that_cannot_be_read_no_budget_can_be_kept(begun):
     case = begun(prices={"L4": 1}, budget=100)
     record = {"schema": 1, "gpu_seconds": {"L4": 5}, "reserved": {}, "ended": True}
-    wrong = ("{", json.dumps({**record, "schema": 2}), json.dumps({**record, "gpu_seconds": {"L4": -5}}), json.dumps({**record, "reserved": None}), "[]")
+    wrong = (
+        "{",
+        json.dumps({**record, "schema": 2}),
+        json.dumps({**record, "gpu_seconds": {"L4": -5}}),
+        json.dumps({**record, "reserved": None}),
+        "[]",
+    )
     for number, content in enumerate(wrong):
         case.store.folder.write(f"spending/t/{number}.json", content.encode())
-        (line,) = (line for line in read_spent(case.store, "t").words(case.config.cluster) if f"spending/t/{number}.json" in line)
+        (line,) = (
+            line
+            for line in read_spent(case.store, "t").words(case.config.cluster)
+            if f"spending/t/{number}.json" in line
+        )
         assert "cannot be read, or is of a newer version: what that run spent is not counted" in line
     with pytest.raises(SweepError, match="spending/t/0.json in the store cannot be read, or is of a newer version"):
         case.sweep()

@@ -25,9 +25,13 @@ TASKS = [{"source": "builtin", "include": ["builtin/sts"]}]
 def sweep(config: Path, prefix: list[str] = ()):
     """`qre sweep` in a process of its own."""
     result = subprocess.run(
-        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)], capture_output=True, text=True, timeout=400, check=False,
+        [*prefix, sys.executable, "-m", "jobs.cli", "sweep", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert "Traceback" not in result.stderr, result.stderr
     return result.returncode, " ".join((result.stdout + result.stderr).split())
 
@@ -49,7 +53,8 @@ def embedded(config: Path) -> tuple[Store, list]:
 
 @pytest.mark.cluster
 def test_an_embedding_of_a_newer_version_ends_the_sweep_that_needs_it(tmp_path, monkeypatch):
-    """Its rows are of another meaning (here: turned round); nothing may be made of them, and another sweep is not disturbed."""
+    """Its rows are of another meaning (here: turned round); nothing may be made of them, and another sweep is not
+    disturbed."""
     config = write_config(tmp_path, [HASHED])
     store, units = embedded(config)
     name, (embedding, record) = store.embeddings.name(units[2].key), store.embeddings.read(units[2].key)
@@ -59,11 +64,16 @@ def test_an_embedding_of_a_newer_version_ends_the_sweep_that_needs_it(tmp_path, 
     before = store.folder.read(name)
     code, told = sweep(config)
     assert code == 2
-    assert f"{name} was written by a newer version of this program (schema 2, this one reads 1): update, or name another store" in told
+    assert (
+        f"{name} was written by a newer version of this program (schema 2, this one reads 1): update, or name another "
+        f"store" in told
+    )
     assert store.folder.read(name) == before and not list(store.folder.names("quarantine")) and encoders(store) == 0
 
     values = yaml.safe_load(config.read_text())
-    rest = [{"source": "catalogue", "name": "classical", "include": [unit.spec.name]} for unit in units if unit != units[2]]
+    rest = [
+        {"source": "catalogue", "name": "classical", "include": [unit.spec.name]} for unit in units if unit != units[2]
+    ]
     config.write_text(yaml.safe_dump({**values, "encoders": rest}))
     code, told = sweep(config)
     assert (code, encoders(store)) == (0, 5), told
@@ -80,7 +90,10 @@ def test_a_map_of_a_newer_version_is_not_replaced(tmp_path, monkeypatch):
     before = store.folder.read("atlases/t/manifest.json")
     code, told = sweep(config)
     assert code == 2 and "atlases/t/manifest.json was written by a newer version of this program (schema 7" in told
-    assert store.folder.read("atlases/t/manifest.json") == before and store.folder.read("atlases/t/map.csv") == b"of tomorrow"
+    assert (
+        store.folder.read("atlases/t/manifest.json") == before
+        and store.folder.read("atlases/t/map.csv") == b"of tomorrow"
+    )
 
 
 @pytest.mark.cluster
@@ -91,7 +104,12 @@ def test_an_unreadable_embedding_costs_its_encoder_only(tmp_path, bound_by_right
     path.chmod(0)
     code, told = sweep(config, bound_by_rights[0])
     assert code == 1 and encoders(store) == 5, told
-    assert told.count("cannot be read: Permission denied; give this user the right, or name a place of its own; the others go on") == 1
+    assert (
+        told.count(
+            "cannot be read: Permission denied; give this user the right, or name a place of its own; the others go on"
+        )
+        == 1
+    )
     assert units[1].spec.name in told and store.failures.read_all() == {}
     assert path.stat().st_mode & 0o777 == 0 and not list(store.folder.names("quarantine"))
     path.chmod(0o644)
@@ -128,8 +146,16 @@ def test_a_store_on_a_file_server_with_its_litter(tmp_path):
     expected = without_ray(load_config(config), tmp_path / "undisturbed")
     folder = make_plan(load_config(config), store, resolve(load_config(config), store))
     method = next(iter(folder.lacking.values()))[0]
-    for name in (f"features/{method}/x (1).parquet", f"embeddings/ab/{'ab' * 32} (1).safetensors", "failures/Thumbs.db", "scores/.DS_Store",
-                 "embeddings/@eaDir/x.safetensors", ".snapshot/hourly/embeddings/x", "lost+found/y", f"features/{method}/.ipynb_checkpoints/a.parquet"):  # fmt: skip
+    for name in (
+        f"features/{method}/x (1).parquet",
+        f"embeddings/ab/{'ab' * 32} (1).safetensors",
+        "failures/Thumbs.db",
+        "scores/.DS_Store",
+        "embeddings/@eaDir/x.safetensors",
+        ".snapshot/hourly/embeddings/x",
+        "lost+found/y",
+        f"features/{method}/.ipynb_checkpoints/a.parquet",
+    ):
         path = tmp_path / "store" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"stray")
@@ -137,6 +163,8 @@ def test_a_store_on_a_file_server_with_its_litter(tmp_path):
     assert code == 0, told
     assert told.count("files that are not this program's are left alone") == 1
     assert store.atlases.read("t", "features.parquet") == expected
-    assert (tmp_path / "store" / "features" / method / "x (1).parquet").read_bytes() == b"stray" and not list(store.folder.names("quarantine"))
+    assert (tmp_path / "store" / "features" / method / "x (1).parquet").read_bytes() == b"stray" and not list(
+        store.folder.names("quarantine")
+    )
     code, told = sweep(config)
     assert code == 0 and "all is done" in told

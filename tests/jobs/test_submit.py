@@ -1,4 +1,5 @@
-"""`qre submit` on a real Ray with its dashboard: done, failing, wrong, refused, stopped and taken up again, judged by what a user sees."""
+"""`qre submit` on a real Ray with its dashboard: done, failing, wrong, refused, stopped and taken up again, judged by
+what a user sees."""
 
 import contextlib
 import http.server
@@ -31,7 +32,10 @@ pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
 FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 SENTENCES = {"source": "builtin", "limit": 120}
-ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # the cluster's image, as it were
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+}  # the cluster's image, as it were
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +52,14 @@ class Case:
         self.folder, self.address, self.work = folder, address, folder / "work"
         self.work.mkdir()
         self.values = {
-            "name": "t", "store": str(folder / "store"), "export": "out", "sentences": SENTENCES, "encoders": list(encoders or (FEW,)),
-            "cluster": {"shard_units": 4}, **values,
-        }  # fmt: skip
+            "name": "t",
+            "store": str(folder / "store"),
+            "export": "out",
+            "sentences": SENTENCES,
+            "encoders": list(encoders or (FEW,)),
+            "cluster": {"shard_units": 4},
+            **values,
+        }
         self.store = Store(folder / "store")
         self.configure()
 
@@ -61,9 +70,13 @@ class Case:
         """The command in a process; `before` is Python that this runs first."""
         words = [*words, "--address", self.address] if words[0] == "submit" and "--address" not in words else words
         return subprocess.Popen(
-            [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", *words], cwd=self.work, env={**os.environ, **ENVIRONMENT, **(environment or {})},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", f"{before}\nfrom jobs.cli import main; main()", *words],
+            cwd=self.work,
+            env={**os.environ, **ENVIRONMENT, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def qre(self, *words: str, **keywords) -> subprocess.CompletedProcess:
         process = self.start(*words, **keywords)
@@ -76,7 +89,9 @@ class Case:
 
     def embedded(self) -> dict[str, int]:
         """Embeddings in the store, and when each was written."""
-        return {path.name: path.stat().st_mtime_ns for path in (self.folder / "store").glob("embeddings/*/*.safetensors")}
+        return {
+            path.name: path.stat().st_mtime_ns for path in (self.folder / "store").glob("embeddings/*/*.safetensors")
+        }
 
 
 def job_of(text: str) -> str:
@@ -84,11 +99,20 @@ def job_of(text: str) -> str:
 
 
 def test_a_submitted_sweep_is_a_local_one(tmp_path, head, tiny_encoder):
-    """A config that names files of the working directory: the exported atlas has the bytes of a sweep without a cluster."""
+    """A config that names files of the working directory: the exported atlas has the bytes of a sweep without a
+    cluster."""
     folder = {"source": "folder", "path": "encoders/tiny", "family": "tiny", "pooling": "mean"}
-    case = Case(tmp_path, head.dashboard, FEW, {"source": "list", "path": "list.yaml"}, sentences={"source": "file", "path": "data/sentences.txt"})
+    case = Case(
+        tmp_path,
+        head.dashboard,
+        FEW,
+        {"source": "list", "path": "list.yaml"},
+        sentences={"source": "file", "path": "data/sentences.txt"},
+    )
     shutil.copytree(tiny_encoder, case.work / "encoders/tiny")
-    (case.work / "list.yaml").write_text(yaml.safe_dump([{**folder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)]))
+    (case.work / "list.yaml").write_text(
+        yaml.safe_dump([{**folder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)])
+    )
     (case.work / "data").mkdir()
     (case.work / "data/sentences.txt").write_text("\n".join(builtin_set(200).texts))
     local = {**case.values, "store": str(tmp_path / "local"), "export": str(tmp_path / "expected")}
@@ -103,13 +127,22 @@ def test_a_submitted_sweep_is_a_local_one(tmp_path, head, tiny_encoder):
     assert report.returncode == 0, report.stderr
     _, errors = beside.communicate(timeout=PATIENCE)
     assert beside.returncode == 0, errors
-    expected = {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir() if path.name != "manifest.json"}
+    expected = {
+        path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir() if path.name != "manifest.json"
+    }
     assert len(expected) == 9
-    assert {path.name: path.read_bytes() for path in (case.work / "out").iterdir() if path.name != "manifest.json"} == expected
+    assert {
+        path.name: path.read_bytes() for path in (case.work / "out").iterdir() if path.name != "manifest.json"
+    } == expected
 
 
 def test_failing_encoders_end_with_1(tmp_path, head):
-    case = Case(tmp_path, head.dashboard, FEW, {"source": "classical", "name": "too high", "family": "f", "kind": "lsa", "rank": 5000})
+    case = Case(
+        tmp_path,
+        head.dashboard,
+        FEW,
+        {"source": "classical", "name": "too high", "family": "f", "kind": "lsa", "rank": 5000},
+    )
     result = case.submit()
     assert result.returncode == 1, result.stdout + result.stderr
     assert "map of 12 encoders" in result.stdout
@@ -128,7 +161,8 @@ def test_a_config_that_only_the_cluster_can_judge_ends_with_2(tmp_path, head):
 
 
 def test_stopped_and_submitted_again(tmp_path, head):
-    """A stop keeps what is done; the next job does the rest, and only the rest. Ctrl-C leaves a job running; a dropped connection loses no line."""
+    """A stop keeps what is done; the next job does the rest, and only the rest. Ctrl-C leaves a job running; a dropped
+    connection loses no line."""
     case = Case(tmp_path, head.dashboard, cluster={"grace_seconds": 1})
     with Held(case.work / "sweep.yaml") as held:
         following = case.start("submit", "sweep.yaml")
@@ -140,7 +174,9 @@ def test_stopped_and_submitted_again(tmp_path, head):
         assert following.returncode == 143, errors
         assert "qre: stopped by SIGTERM; what is done is kept" in out
         kept = case.embedded()
-        assert len(kept) == len(held.others) == json.loads(case.qre("status", "sweep.yaml", "--json").stdout)["units"] - 1
+        assert (
+            len(kept) == len(held.others) == json.loads(case.qre("status", "sweep.yaml", "--json").stdout)["units"] - 1
+        )
         assert case.qre("report", "sweep.yaml").returncode == 1
 
         held.rearm()
@@ -208,11 +244,14 @@ class Dropping:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
+
 class Busy:
     """SIGSTOP to the dashboard of a head, for as long as the block lasts."""
 
     def __init__(self, cluster: LocalCluster):
-        self._pids = [pid for pid in cluster.processes if any("dashboard/dashboard.py" in word for word in command(pid))]
+        self._pids = [
+            pid for pid in cluster.processes if any("dashboard/dashboard.py" in word for word in command(pid))
+        ]
         assert self._pids, "no dashboard"
 
     def __enter__(self) -> None:
@@ -228,7 +267,9 @@ def test_a_head_that_is_busy_is_waited_for_and_one_that_dies_is_told_with_the_co
     with LocalCluster(nodes=0, head_cpus=1, dashboard=True, environment=ENVIRONMENT) as cluster:
         case = Case(tmp_path, cluster.dashboard)
         with Held(case.work / "sweep.yaml") as held:
-            impatient = "import jobs.submission.follow as f; f.ANSWER_SECONDS, f.SILENT_SECONDS, f.GONE_SECONDS = 1, 3, 3"
+            impatient = (
+                "import jobs.submission.follow as f; f.ANSWER_SECONDS, f.SILENT_SECONDS, f.GONE_SECONDS = 1, 3, 3"
+            )
             following = case.start("submit", "sweep.yaml", "--allow-smaller", before=impatient)
             job = job_of(following.stdout.readline())
             errors = iter(following.stderr.readline, "")
@@ -261,9 +302,14 @@ def test_refused_before_anything_is_uploaded(tmp_path, head):
 
 def jobs_on(cluster: LocalCluster) -> list[str]:
     """Submission ids of all jobs that a cluster has ever had."""
-    script = "import sys; from ray.job_submission import JobSubmissionClient as C; print([j.submission_id for j in C(sys.argv[1]).list_jobs()])"
+    script = (
+        "import sys; from ray.job_submission import JobSubmissionClient as C; print([j.submission_id for j in "
+        "C(sys.argv[1]).list_jobs()])"
+    )
     environment = {**os.environ, "RAY_AUTH_MODE": "token"}
-    return subprocess.run([sys.executable, "-c", script, cluster.dashboard], env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", script, cluster.dashboard], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -271,7 +317,10 @@ def jobs_on(cluster: LocalCluster) -> list[str]:
     [
         ({"store": "store"}, "store: .*store is written as a relative folder"),
         ({"store": "s3://key:secret@bucket/prefix"}, "store: no credentials in the address"),
-        ({"cluster": {"address": "10.0.0.1:6379"}}, "cluster.address: 10.0.0.1:6379: a submitted sweep runs on the cluster"),
+        (
+            {"cluster": {"address": "10.0.0.1:6379"}},
+            "cluster.address: 10.0.0.1:6379: a submitted sweep runs on the cluster",
+        ),
     ],
 )
 def test_configs_that_are_for_no_cluster(change, message):
@@ -282,10 +331,20 @@ def test_configs_that_are_for_no_cluster(change, message):
 
 @pytest.mark.parametrize(
     ("status", "driver", "expected"),
-    [("SUCCEEDED", 0, 0), ("FAILED", 1, 1), ("FAILED", 2, 2), ("FAILED", -9, 137), ("FAILED", None, 1), ("STOPPED", None, 143)],
+    [
+        ("SUCCEEDED", 0, 0),
+        ("FAILED", 1, 1),
+        ("FAILED", 2, 2),
+        ("FAILED", -9, 137),
+        ("FAILED", None, 1),
+        ("STOPPED", None, 143),
+    ],
 )
 def test_exit_codes(status, driver, expected):
-    assert exit_code(JobDetails(type="SUBMISSION", status=status, entrypoint="qre sweep", driver_exit_code=driver)) == expected
+    assert (
+        exit_code(JobDetails(type="SUBMISSION", status=status, entrypoint="qre sweep", driver_exit_code=driver))
+        == expected
+    )
 
 
 def test_addresses_that_do_not_serve(tmp_path, head):

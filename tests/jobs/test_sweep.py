@@ -14,7 +14,11 @@ from tests.conftest import save_tiny_bert
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
-CLASSICAL = {"source": "catalogue", "name": "classical", "include": ["hash/word*", "projection/*d128*", "lsa/word1-1/tfidf/d32"]}
+CLASSICAL = {
+    "source": "catalogue",
+    "name": "classical",
+    "include": ["hash/word*", "projection/*d128*", "lsa/word1-1/tfidf/d32"],
+}
 
 
 class Case:
@@ -23,9 +27,14 @@ class Case:
     def __init__(self, folder: Path, *encoders: dict, **values):
         self.folder = folder
         config = {
-            "name": "t", "store": str(folder / "store"), "export": str(folder / "out"), "sentences": {"source": "builtin", "limit": 400},
-            "encoders": list(encoders), "cluster": {"cpus": 1, "shard_units": 4}, **values,
-        }  # fmt: skip
+            "name": "t",
+            "store": str(folder / "store"),
+            "export": str(folder / "out"),
+            "sentences": {"source": "builtin", "limit": 400},
+            "encoders": list(encoders),
+            "cluster": {"cpus": 1, "shard_units": 4},
+            **values,
+        }
         self.config = folder / "config.yaml"
         self.config.write_text(yaml.safe_dump(config))
         self.store = Store(folder / "store")
@@ -46,7 +55,9 @@ def folder_encoder(tiny_encoder):
 
 
 def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
-    case = Case(tmp_path, CLASSICAL, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)))
+    case = Case(
+        tmp_path, CLASSICAL, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2))
+    )
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr
     assert "map of 19 encoders on 400 sentences" in first.stdout
@@ -73,25 +84,58 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
 
 
 def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
-    """From tasks in the config to a report, and a new encoder placed by it; a score that is damaged is made again, a task that is added is scored alone."""
+    """From tasks in the config to a report, and a new encoder placed by it; a score that is damaged is made again, a
+    task that is added is scored alone."""
     include = ["hash/*", "projection/*d128*", "lsa/*/d32", "sif/w2/d100"]
     case = Case(
-        tmp_path, {**CLASSICAL, "include": include}, *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)),
-        tasks=[{"source": "builtin", "include": ["builtin/sts"]}], prediction={"repeats": 1, "permutations": 5, "sensitivity": [{"epsilon": 1e-3}]},
+        tmp_path,
+        {**CLASSICAL, "include": include},
+        *({**folder_encoder, "name": f"tiny/L{layer}", "layer": layer} for layer in (1, 2)),
+        tasks=[{"source": "builtin", "include": ["builtin/sts"]}],
+        prediction={"repeats": 1, "permutations": 5, "sensitivity": [{"epsilon": 1e-3}]},
         sentences={"source": "builtin", "limit": 500},
-    )  # fmt: skip
+    )
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr + first.stdout
-    assert re.search(r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders\)", first.stdout)
-    assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(r"builtin/sts +│ \S+.*measured", first.stdout)
+    assert re.search(
+        r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders\)", first.stdout
+    )
+    assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(
+        r"builtin/sts +│ \S+.*measured", first.stdout
+    )
     out = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"report.md", "scores.csv", "predictions.parquet", "predictor.safetensors", "spearman.png", "predicted.svg", "quality_map.png", "epsilon.png"} <= out
+    assert {
+        "report.md",
+        "scores.csv",
+        "predictions.parquet",
+        "predictor.safetensors",
+        "spearman.png",
+        "predicted.svg",
+        "quality_map.png",
+        "epsilon.png",
+    } <= out
     scores = (tmp_path / "out/scores.csv").read_text()
     assert len(scores.splitlines()) == 45 and "tiny/L2,builtin/sts,sts,cosine_spearman,built-in," in scores
     placed = subprocess.run(
-        [sys.executable, "-c", "from jobs.cli import main; main()", "place", folder_encoder["path"], "--layer", "1", "--pooling", "mean", "--atlas", str(tmp_path / "out"), "--json"],
-        capture_output=True, text=True, cwd=ROOT, timeout=400,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from jobs.cli import main; main()",
+            "place",
+            folder_encoder["path"],
+            "--layer",
+            "1",
+            "--pooling",
+            "mean",
+            "--atlas",
+            str(tmp_path / "out"),
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=400,
+    )
     assert placed.returncode == 0, placed.stderr
     assert "tiny/L1" in placed.stdout
     damaged = sorted((tmp_path / "store/scores").rglob("*.json"))[7]
@@ -103,7 +147,11 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     config = yaml.safe_load(case.config.read_text())
     config["tasks"][0]["include"].append("builtin/retrieval")
     case.config.write_text(yaml.safe_dump(config))
-    marks = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*") if path.parts[-3] in ("embeddings", "features", "scores")}
+    marks = {
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "store").rglob("*")
+        if path.parts[-3] in ("embeddings", "features", "scores")
+    }
     more = case.qre("sweep")
     assert "2 tasks, 44 encoders)" in more.stdout and "mean over 2 tasks" in more.stdout, more.stderr
     assert {path: path.stat().st_mtime_ns for path in marks} == marks
@@ -122,11 +170,14 @@ def test_bad_encoders_end_as_recorded_failures(tmp_path, folder_encoder):
     weights_file = tmp_path / "cut/model.safetensors"
     weights_file.write_bytes(weights_file.read_bytes()[:5000])
     case = Case(
-        tmp_path, CLASSICAL,
-        {"source": "folder", "path": str(tmp_path / "nan")}, {"source": "folder", "path": str(tmp_path / "cut")},
-        {**folder_encoder, "name": "no such layer", "layer": 9}, {**folder_encoder, "name": "constant", "layer": 0, "pooling": "cls"},
+        tmp_path,
+        CLASSICAL,
+        {"source": "folder", "path": str(tmp_path / "nan")},
+        {"source": "folder", "path": str(tmp_path / "cut")},
+        {**folder_encoder, "name": "no such layer", "layer": 9},
+        {**folder_encoder, "name": "constant", "layer": 0, "pooling": "cls"},
         {"source": "classical", "name": "rank", "family": "f", "kind": "lsa", "rank": 5000},
-    )  # fmt: skip
+    )
     result = case.qre("sweep")
     assert result.returncode == 1, result.stderr
     assert "map of 17 encoders" in result.stdout

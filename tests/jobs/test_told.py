@@ -1,4 +1,5 @@
-"""What people are told of single encoders: warnings of loading, the sentence behind a zero vector or NaN, the message of a failure."""
+"""What people are told of single encoders: warnings of loading, the sentence behind a zero vector or NaN, the message
+of a failure."""
 
 import json
 
@@ -12,8 +13,8 @@ from jobs.cli import app
 from jobs.config import SweepConfig
 from jobs.planning.plan import feature_folders, make_plan
 from jobs.planning.resolve import resolve
-from jobs.terminal.console import console
 from jobs.show.failures import print_failures
+from jobs.terminal.console import console
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import UnitResult
 from jobs.workers.featurize import ToFeaturize, featurize_batch
@@ -31,10 +32,17 @@ class Case:
     def __init__(self, folder, *entries, sentences=None, **values):
         self.file = folder / "config.yaml"
         classical = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
-        self.file.write_text(yaml.safe_dump({
-            "name": "t", "store": str(folder / "store"), "sentences": sentences or {"source": "builtin", "limit": 60},
-            "encoders": [classical, *entries], **values,
-        }))  # fmt: skip
+        self.file.write_text(
+            yaml.safe_dump(
+                {
+                    "name": "t",
+                    "store": str(folder / "store"),
+                    "sentences": sentences or {"source": "builtin", "limit": 60},
+                    "encoders": [classical, *entries],
+                    **values,
+                }
+            )
+        )
         self.config = SweepConfig.model_validate(yaml.safe_load(self.file.read_text()))
         self.store = Store(self.config.store)
 
@@ -46,7 +54,9 @@ class Case:
         self.store.sentences.write(plan.sentences.fingerprint, plan.sentences.to_table())
         for work in plan.passes:
             for event in embed_pass(self.store, work, plan.sentences, self.config.encode):
-                results += [event.result] if isinstance(event, Embedded) else [event] if isinstance(event, UnitResult) else []
+                results += (
+                    [event.result] if isinstance(event, Embedded) else [event] if isinstance(event, UnitResult) else []
+                )
         return results
 
     def featurize(self) -> dict[str, UnitResult]:
@@ -83,7 +93,10 @@ def test_warnings_are_shown_by_status_and_on_the_map(tmp_path, warned):
     assert write_atlas(case.store, reduction(case.config, case.plan()))
     table = case.store.atlases.read("t", "map.csv").decode()
     assert "warnings" in table.splitlines()[0] and table.count("99.0.0") >= 2  # both that were read off the pass
-    assert "libraries warned while 2 of the encoders were loaded: column warnings of the map" in case.store.atlases.manifest("t")["notes"]
+    assert (
+        "libraries warned while 2 of the encoders were loaded: column warnings of the map"
+        in case.store.atlases.manifest("t")["notes"]
+    )
 
 
 def test_a_map_without_warnings_has_no_column_of_them(tmp_path, tiny_encoder):
@@ -92,7 +105,9 @@ def test_a_map_without_warnings_has_no_column_of_them(tmp_path, tiny_encoder):
     case.featurize()
     assert write_atlas(case.store, reduction(case.config, case.plan()))
     assert "warnings" not in case.store.atlases.read("t", "map.csv").decode().splitlines()[0]
-    assert not list(case.store.folder.names("notices")) and not [note for note in case.store.atlases.manifest("t")["notes"] if "warned" in note]
+    assert not list(case.store.folder.names("notices")) and not [
+        note for note in case.store.atlases.manifest("t")["notes"] if "warned" in note
+    ]
 
 
 def test_the_page_has_what_was_warned_of():
@@ -114,7 +129,10 @@ def silent(tmp_path):
     weights["embedding.weight"][1] = 0.0  # [UNK]
     safetensors.torch.save_file(weights, file)
     sentences = tmp_path / "sentences.txt"
-    sentences.write_text("\n".join([*(f"the cat sees the dog {number}" for number in range(43)), EMOJI, "a judge sings", "the river"]), encoding="utf-8")
+    sentences.write_text(
+        "\n".join([*(f"the cat sees the dog {number}" for number in range(43)), EMOJI, "a judge sings", "the river"]),
+        encoding="utf-8",
+    )
     return path, sentences
 
 
@@ -125,7 +143,10 @@ def test_a_zero_vector_names_its_sentence(tmp_path, silent):
     case.embed()
     result = case.featurize()["static"]
     assert (result.status, result.exception) == ("failed", "ZeroRowError")
-    assert f"all-zero vector: the sentence has no direction: sentence 43 ({EMOJI!r}); leave it out, or this encoder" in result.message
+    assert (
+        f"all-zero vector: the sentence has no direction: sentence 43 ({EMOJI!r}); leave it out, or this encoder"
+        in result.message
+    )
     assert {one.status for name, one in case.featurize().items() if name != "static"} == {"done"}
 
 
@@ -136,7 +157,10 @@ def test_nan_of_one_layer_names_its_sentence(tmp_path, tiny_encoder, monkeypatch
     weights = safetensors.torch.load_file(path / "model.safetensors")
     weights["encoder.layer.1.output.LayerNorm.bias"][3] = float("nan")
     safetensors.torch.save_file(weights, path / "model.safetensors", {"format": "pt"})
-    layers = [{"source": "folder", "path": str(path), "name": f"L{layer}", "layer": layer, "pooling": "mean"} for layer in (1, 2)]
+    layers = [
+        {"source": "folder", "path": str(path), "name": f"L{layer}", "layer": layer, "pooling": "mean"}
+        for layer in (1, 2)
+    ]
     case = Case(tmp_path, *layers)
     failed = [result for result in case.embed() if result.status == "failed"]
     assert len(failed) == 1 and "NaN or Inf in the embedding: sentence 0 ('In the opinion" in failed[0].message
@@ -149,13 +173,24 @@ def test_a_matrix_with_a_zero_row_names_the_sentence(finished_atlas, tmp_path):
     embedding[7] = 0
     np.save(tmp_path / "mine.npy", embedding)
     result = CliRunner().invoke(app, ["place", str(tmp_path / "mine.npy"), "--atlas", str(finished_atlas)])
-    assert isinstance(result.exception, UserError) and "all-zero vector: the sentence has no direction: sentence 7 ('" in str(result.exception)
+    assert isinstance(
+        result.exception, UserError
+    ) and "all-zero vector: the sentence has no direction: sentence 7 ('" in str(result.exception)
 
 
 def test_the_table_of_failures_prints_the_message(tmp_path, tiny_encoder):
     case = Case(tmp_path, {"source": "folder", "path": str(tiny_encoder), "name": "tiny"})
     for unit in [unit for unit in case.plan().units if unit.spec.name == "tiny"]:
-        case.store.failures.write(Failure(key=unit.key, encoder="tiny", kind="permanent", exception="gated", message="owner/tiny needs a yes", remedy="ask"))
+        case.store.failures.write(
+            Failure(
+                key=unit.key,
+                encoder="tiny",
+                kind="permanent",
+                exception="gated",
+                message="owner/tiny needs a yes",
+                remedy="ask",
+            )
+        )
     with console.capture() as shown:
         print_failures(case.plan())
     assert all(part in " ".join(shown.get().split()) for part in ("gated: owner/tiny needs a yes", "ask"))

@@ -1,4 +1,5 @@
-"""Whose word an encoder of a config runs on, what a query leaves out, and one encoder under two names: from the entries to the plan."""
+"""Whose word an encoder of a config runs on, what a query leaves out, and one encoder under two names: from the entries
+to the plan."""
 
 import json
 import os
@@ -22,7 +23,11 @@ from tests.other_kinds import make_other
 ROOT = Path(__file__).resolve().parents[2]
 LSA = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
 FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert"}', "model.safetensors": 4000}
-CODE = {**FILES, "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "modeling.Model"}}', "modeling.py": b"raise SystemExit"}
+CODE = {
+    **FILES,
+    "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "modeling.Model"}}',
+    "modeling.py": b"raise SystemExit",
+}
 
 
 @pytest.fixture
@@ -91,7 +96,9 @@ def test_what_a_cache_told_is_not_taken_for_the_hubs_word(own, tmp_path, monkeyp
     assert resolved(tmp_path, entry).specs[-1] == online
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     resolved(tmp_path, entry)
-    assert Memory(store).read_all([("org/a", commit)], of_rule=True) and own.requests == []  # and is not forgotten offline
+    assert (
+        Memory(store).read_all([("org/a", commit)], of_rule=True) and own.requests == []
+    )  # and is not forgotten offline
 
 
 def test_a_query_leaves_out_what_is_no_sentence_encoder(own, tmp_path):
@@ -131,7 +138,9 @@ def test_a_renamed_repository_is_one_encoder(own, tmp_path):
     for pair in ((old, new), (new, old)):
         made, both = keys(*pair)
         assert made == [by_old]
-        assert "'old/name' is the same encoder as 'new/name'; it is left out" in " ".join(both.notes) or "'new/name' is the same" in " ".join(both.notes)
+        assert "'old/name' is the same encoder as 'new/name'; it is left out" in " ".join(
+            both.notes
+        ) or "'new/name' is the same" in " ".join(both.notes)
     layers = keys(old, {**new, "layer": 1, "pooling": "mean"})[0]  # another readout is another encoder
     assert len(layers) == 2
 
@@ -175,7 +184,11 @@ def test_a_cluster_without_the_hub_plans_and_runs_what_its_cache_holds(hub, tmp_
     for name in ("org/a", "org/b"):
         snapshot_download(name, cache_dir=tmp_path / "home" / "hub", endpoint=hub.url)
     hub.requests.clear()
-    entries = [{"source": "hub", "id": "org/a", "revision": commit}, {"source": "hub", "id": "org/b"}, {"source": "hub", "id": "org/none"}]
+    entries = [
+        {"source": "hub", "id": "org/a", "revision": commit},
+        {"source": "hub", "id": "org/b"},
+        {"source": "hub", "id": "org/none"},
+    ]
     config = write_config(tmp_path, [LSA, *entries])
     planned = run(hub, tmp_path, "plan", config, HF_HUB_OFFLINE="1")
     assert planned.returncode == 1, planned.stderr  # org/none is not available
@@ -183,7 +196,9 @@ def test_a_cluster_without_the_hub_plans_and_runs_what_its_cache_holds(hub, tmp_
     swept = run(hub, tmp_path, "sweep", config, HF_HUB_OFFLINE="1")
     assert swept.returncode == 1, swept.stdout + swept.stderr  # org/none is not available
     store = Store(tmp_path / "store")
-    assert "org/none: offline" in " ".join(swept.stdout.split()) and store.failures.read_all() == {}  # the place is to blame, not the encoder
+    assert (
+        "org/none: offline" in " ".join(swept.stdout.split()) and store.failures.read_all() == {}
+    )  # the place is to blame, not the encoder
     assert "map of 8 encoders" in swept.stdout
     assert hub.requests == []
 

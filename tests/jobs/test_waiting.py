@@ -1,4 +1,5 @@
-"""What waits for a node, or hangs, in any stage of a sweep on a real Ray: told, ended, tried again, put aside; nothing hangs in silence."""
+"""What waits for a node, or hangs, in any stage of a sweep on a real Ray: told, ended, tried again, put aside; nothing
+hangs in silence."""
 
 import os
 import re
@@ -27,7 +28,10 @@ TYPES = {
     "small": {"resources": {"CPU": 1, "pin": 1, "object_store_memory": STORE_BYTES}},
     "large": {"resources": {"CPU": 2, "object_store_memory": STORE_BYTES}},
     "spot": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "spot"}},
-    "on-demand": {"resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES}, "labels": {"market": "on-demand"}},
+    "on-demand": {
+        "resources": {"CPU": 1, "GPU": 1, "object_store_memory": STORE_BYTES},
+        "labels": {"market": "on-demand"},
+    },
 }
 SPOT, ON_DEMAND = ({"gpus": 1, "labels": {"market": market}} for market in ("spot", "on-demand"))
 
@@ -59,7 +63,9 @@ class TestWithoutAutoscaler:
     @pytest.mark.parametrize("setting", ["reduce_cpus", "cpus_per_encoder"])
     def test_what_no_node_can_hold_is_refused_before_the_work(self, static, tmp_path, setting):
         case = Case(tmp_path, [HASHED], {"address": static.address, setting: 3})
-        with pytest.raises(UserError, match=rf"^cluster.{setting}: .* waits? .*3 CPUs.*: the largest node of this cluster has 2 CPUs") as refused:
+        with pytest.raises(
+            UserError, match=rf"^cluster.{setting}: .* waits? .*3 CPUs.*: the largest node of this cluster has 2 CPUs"
+        ) as refused:
             case.sweep()
         assert "\n" not in str(refused.value)
         assert case.store.embeddings.keys() == set()
@@ -79,7 +85,9 @@ class TestWithoutAutoscaler:
             sentences = case.store.folder.path(f"sentences/{case.plan().sentences.fingerprint}.parquet")
             plan = case.sweep(lambda *arguments: StoppingReducer(static, sentences, *arguments))
             assert (len(plan.on_map), plan.done) == (6, True)
-            told = f": no sign of life for {minutes:g} min (cluster.stall_minutes); its process is ended: atlas: on node"
+            told = (
+                f": no sign of life for {minutes:g} min (cluster.stall_minutes); its process is ended: atlas: on node"
+            )
             assert told in case.said.getvalue()
             until(lambda: not command(case.reporter.stopped), "the stopped process is still there")
 
@@ -93,16 +101,27 @@ class TestWithoutAutoscaler:
             list(embed_pass(made.store, work, made.plan().sentences, made.config.encode, device="cpu"))
 
         def check(minutes: float) -> None:
-            case = Case(tmp_path, [HASHED], {"address": static.address, "shard_units": 1, "stall_minutes": minutes, "attempts": 2})
+            case = Case(
+                tmp_path,
+                [HASHED],
+                {"address": static.address, "shard_units": 1, "stall_minutes": minutes, "attempts": 2},
+            )
             unit, *others = case.plan().units
-            for name in (*case.store.folder.names("features"), *case.store.folder.names("atlases"), *case.store.folder.names("failures")):
+            for name in (
+                *case.store.folder.names("features"),
+                *case.store.folder.names("atlases"),
+                *case.store.folder.names("failures"),
+            ):
                 case.store.folder.remove(name)
             embedding = case.store.folder.path(case.store.embeddings.name(unit.key))
             plan = case.sweep(lambda *arguments: Unreadable(embedding, *arguments))
             assert {one.key for one in plan.on_map} == {one.key for one in others}
             (failure,) = plan.failures.values()
             assert (failure.encoder, failure.exception, failure.kind) == (unit.spec.name, "TimeoutError", "transient")
-            assert re.search(rf"features of 1 encoder: node \w+ \(.*\): TimeoutError: no sign of life for {minutes:g} min", case.said.getvalue())
+            assert re.search(
+                rf"features of 1 encoder: node \w+ \(.*\): TimeoutError: no sign of life for {minutes:g} min",
+                case.said.getvalue(),
+            )
 
         given_time(check, 0.2)
 
@@ -110,7 +129,9 @@ class TestWithoutAutoscaler:
         def working(hangs: bool):
             def work(tell) -> str:
                 end = time.monotonic() + 2.5 * BEAT_SECONDS
-                while time.monotonic() < end or (not hangs and time.thread_time() < 1):  # on a machine that is busy it is given time to compute
+                while time.monotonic() < end or (
+                    not hangs and time.thread_time() < 1
+                ):  # on a machine that is busy it is given time to compute
                     if hangs:
                         time.sleep(1)
                 return "done"
@@ -137,7 +158,10 @@ class TestWithAutoscaler:
     def test_an_atlas_or_features_that_no_node_type_can_hold_are_told_at_once(self, scaled, tmp_path):
         """Not by the limit on stalls, which is 30 minutes."""
         case = Case(tmp_path, [HASHED], {"address": scaled.address, "reduce_cpus": 64, "width_per_slot": 1})
-        why = r"no node for the atlas, which asks for 64 CPUs \(cluster.reduce_cpus\): no available node type can fulfill it; .*All features are kept"
+        why = (
+            r"no node for the atlas, which asks for 64 CPUs \(cluster.reduce_cpus\): no available node type can "
+            r"fulfill it; .*All features are kept"
+        )
         with pytest.raises(SweepError, match=why):
             case.sweep()
         assert len(case.plan().on_map) == 6
@@ -145,11 +169,14 @@ class TestWithAutoscaler:
         for name in case.store.folder.names("features"):
             case.store.folder.remove(name)
         again = Case(tmp_path, [HASHED], {"address": scaled.address, "cpus_per_encoder": 64, "width_per_slot": 1})
-        with pytest.raises(SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"):
+        with pytest.raises(
+            SweepError, match=r"^features of 6 encoders: no node with 64 CPUs: no available node type can fulfill it$"
+        ):
             again.sweep()
 
     def test_one_encoder_without_capacity_does_not_withhold_the_map_of_the_others(self, up, tiny, tmp_path):
-        """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot still gives nothing."""
+        """It is put aside with the cloud's own word, and the next sweep tries it again: then on demand, since spot
+        still gives nothing."""
         asked = {"address": up.address, "width_per_slot": 1, "fallback_minutes": 0.1}
 
         def check(minutes: float) -> None:
@@ -169,12 +196,21 @@ class TestWithAutoscaler:
         assert "it asks for its next slot" in again.said.getvalue()
 
     def test_where_everything_waits_for_capacity_the_sweep_ends_with_the_reason(self, scaled, tiny, tmp_path):
-        others = [{**tiny, "name": f"e/{layer}", "layer": layer, "pooling": "mean", "prompt": str(layer)} for layer in (0, 1)]
+        others = [
+            {**tiny, "name": f"e/{layer}", "layer": layer, "pooling": "mean", "prompt": str(layer)} for layer in (0, 1)
+        ]
         more = [{**tiny, "name": f"p/{prompt}", "prompt": prompt} for prompt in ("a", "b")]
 
         def check(minutes: float) -> None:
-            case = Case(tmp_path, [*others, *more], {"address": scaled.address, "slots": [SPOT], "width_per_slot": 2, "stall_minutes": minutes})
-            why = rf"nothing has moved for {minutes:g} min .*\n(.*\n)*  .*: waits for a node with .*market=spot: .*launched \(spot\): .*{CODE}"
+            case = Case(
+                tmp_path,
+                [*others, *more],
+                {"address": scaled.address, "slots": [SPOT], "width_per_slot": 2, "stall_minutes": minutes},
+            )
+            why = (
+                rf"nothing has moved for {minutes:g} min .*\n(.*\n)*  .*: waits for a node with .*market=spot: "
+                rf".*launched \(spot\): .*{CODE}"
+            )
             with pytest.raises(SweepError, match=why):
                 case.sweep()
 
@@ -182,7 +218,11 @@ class TestWithAutoscaler:
 
     def test_an_encoder_that_no_node_type_can_hold_is_put_aside(self, up, tiny, tmp_path):
         def check(minutes: float) -> None:
-            case = Case(tmp_path, [tiny, HASHED], {"address": up.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": minutes})
+            case = Case(
+                tmp_path,
+                [tiny, HASHED],
+                {"address": up.address, "gpus_per_encoder": 8, "width_per_slot": 1, "stall_minutes": minutes},
+            )
             plan = case.sweep()
             assert (len(plan.on_map), plan.done) == (6, True)
             (failure,) = plan.failures.values()
@@ -216,8 +256,8 @@ class Unreadable(Reporter):
 
 
 class StoppingReducer(Reporter):
-    """SIGSTOP to the first process that makes the atlas, as soon as it tells what it does; it does not come to its end before, since the sentences do not
-    open."""
+    """SIGSTOP to the first process that makes the atlas, as soon as it tells what it does; it does not come to its end
+    before, since the sentences do not open."""
 
     def __init__(self, cluster, sentences: Path, *arguments):
         super().__init__(*arguments)

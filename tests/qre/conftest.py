@@ -15,7 +15,8 @@ TASKS = ("STS <b>&</b> | one", "Banking77")
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation and the tables that go with it; encoders 40 and after have no scores, 36 and after none on the second task."""
+    """An evaluation and the tables that go with it; encoders 40 and after have no scores, 36 and after none on the
+    second task."""
 
     report: PredictionReport
     table: pd.DataFrame
@@ -32,15 +33,34 @@ def evaluated() -> Evaluated:
     names = (*NAMES, *(f"organisation/encoder-{i}" for i in range(size - len(NAMES))))
     sketches = rng.normal(size=(size, 8))
     data = PredictionData(
-        features={"features": latent @ rng.normal(size=(2, 30)) + 0.1 * rng.normal(size=(size, 30))}, scores=truth, tasks=TASKS, groups=parents,
-        kinds=parents // 2, ranges=score_ranges(["cosine_spearman"] * 2, truth), encoders=names, dimension=np.full(size, 384.0), parameters=np.full(size, np.nan), spectra=rng.uniform(size=(size, 5)),
+        features={"features": latent @ rng.normal(size=(2, 30)) + 0.1 * rng.normal(size=(size, 30))},
+        scores=truth,
+        tasks=TASKS,
+        groups=parents,
+        kinds=parents // 2,
+        ranges=score_ranges(["cosine_spearman"] * 2, truth),
+        encoders=names,
+        dimension=np.full(size, 384.0),
+        parameters=np.full(size, np.nan),
+        spectra=rng.uniform(size=(size, 5)),
         sketches=sketches / np.linalg.norm(sketches, axis=1, keepdims=True),
-    )  # fmt: skip
+    )
     settings = PredictionSettings(folds=2, inner_folds=2, repeats=2, permutations=3)
-    table = pd.DataFrame({
-        "name": names, "family": [f"<i>family</i> {i % 3}" for i in range(size)], "parent": parents, "kind": parents // 2, "x": latent[:, 0], "y": latent[:, 1],
-    })  # fmt: skip
-    rows = [(name, task, "sts", "cosine_spearman", truth[i, j]) for j, task in enumerate(TASKS) for i, name in enumerate(names)]
+    table = pd.DataFrame(
+        {
+            "name": names,
+            "family": [f"<i>family</i> {i % 3}" for i in range(size)],
+            "parent": parents,
+            "kind": parents // 2,
+            "x": latent[:, 0],
+            "y": latent[:, 1],
+        }
+    )
+    rows = [
+        (name, task, "sts", "cosine_spearman", truth[i, j])
+        for j, task in enumerate(TASKS)
+        for i, name in enumerate(names)
+    ]
     scores = pd.DataFrame(rows, columns=["name", "task", "kind", "metric", "score"])
     scores = scores.assign(low=scores["score"] - 0.01, high=scores["score"] + 0.01)
     return Evaluated(evaluate(data, settings), table, scores)

@@ -103,7 +103,9 @@ def test_the_article_fits_the_next_word(sentences):
 
 
 def test_agreement_of_some_common_pairs(sentences):
-    wrong = re.compile(r"\bI (has|is|are|were)\b|\bwe (was|is|has|am)\b|\b(did not|will not) (was|were|had)\b|\bby (I|we)\b", re.I)
+    wrong = re.compile(
+        r"\bI (has|is|are|were)\b|\bwe (was|is|has|am)\b|\b(did not|will not) (was|were|had)\b|\bby (I|we)\b", re.I
+    )
     assert [s.text for s in sentences if wrong.search(s.text)] == []
 
 
@@ -197,7 +199,9 @@ def test_similarity_orders_clear_cases():
     timed = _made(*event, "time=yesterday")
     negated = _made(*(entry.replace("yes", "no") for entry in event))
     other_object = _made(*(entry.replace("sauce", "toast") for entry in event))
-    other_event = _made("agent=the baker", "kind=event", "mode=past", "object=an apple pie", "polarity=yes", "scene=bake")
+    other_event = _made(
+        "agent=the baker", "kind=event", "mode=past", "object=an apple pie", "polarity=yes", "scene=bake"
+    )
     assert 5 > similarity(base, timed) > similarity(base, other_object) > similarity(base, other_event) > 0.5
     assert 2 < similarity(base, negated) < 4
 

@@ -128,7 +128,9 @@ def test_continuous_where_an_eigenvalue_meets_the_floor(seed, condition):
 
 def test_small_epsilon_against_fifty_digits():
     """At ε = 1e-12 float64's own eigendecomposition is wrong in the sixth digit; the QR route is not."""
-    mpmath = pytest.importorskip("mpmath", reason="mpmath comes with torch; without it there is no reference of fifty digits")
+    mpmath = pytest.importorskip(
+        "mpmath", reason="mpmath comes with torch; without it there is no reference of fifty digits"
+    )
     matrix = embedding(7, (16, 9), 1e7)
     with mpmath.workdps(50):
         rows = mpmath.matrix(matrix.tolist())
@@ -138,7 +140,9 @@ def test_small_epsilon_against_fifty_digits():
         values, vectors = mpmath.eigsy(rows * rows.T / 16)
         for epsilon in (1e-6, 1e-9, 1e-12, 1e-15):
             logs = [mpmath.log(max(value, mpmath.mpf(epsilon))) for value in values]
-            expected = [float((-mpmath.log(16) - sum(vectors[i, j] ** 2 * logs[j] for j in range(16))) / 16) for i in range(16)]
+            expected = [
+                float((-mpmath.log(16) - sum(vectors[i, j] ** 2 * logs[j] for j in range(16))) / 16) for i in range(16)
+            ]
             assert distance(feature_row(matrix, FeatureMethod(epsilon=epsilon)).feature, np.array(expected)) < 1e-9
 
 
@@ -157,7 +161,9 @@ def test_agrees_with_qutip_where_both_are_finite(seed):
     expected = qutip.entropy_relative(qutip_operator(first), qutip_operator(second))
     assert relative(rho, sigma) == pytest.approx(expected, rel=1e-9)
     base = qutip.Qobj(np.eye(12) / 12)
-    assert feature_row(first, FeatureMethod()).qre == pytest.approx(qutip.entropy_relative(base, qutip_operator(first)), rel=1e-9)
+    assert feature_row(first, FeatureMethod()).qre == pytest.approx(
+        qutip.entropy_relative(base, qutip_operator(first)), rel=1e-9
+    )
     other = feature_row(first, FeatureMethod(direction="base_second")).qre
     assert other == pytest.approx(qutip.entropy_relative(qutip_operator(first), base), rel=1e-9)
     assert von_neumann(rho) == pytest.approx(qutip.entropy_vn(qutip_operator(first)), rel=1e-9)
@@ -169,7 +175,9 @@ def test_relative_entropy_of_an_operator_to_itself_and_to_the_base():
     base = DensityOperator.from_embedding(np.eye(20))
     assert relative(rho, rho, epsilon=1e-9) == pytest.approx(0.0, abs=1e-9)
     assert relative(rho, base) == pytest.approx(np.log(20) - von_neumann(rho), rel=1e-9)
-    assert relative(base, rho, epsilon=1e-6) == pytest.approx(feature_row(matrix, FeatureMethod(epsilon=1e-6)).qre, rel=1e-9)
+    assert relative(base, rho, epsilon=1e-6) == pytest.approx(
+        feature_row(matrix, FeatureMethod(epsilon=1e-6)).qre, rel=1e-9
+    )
     with pytest.raises(ValueError, match="20 and 5 sentences"):
         relative(rho, DensityOperator.from_embedding(np.eye(5)))
 
@@ -212,9 +220,14 @@ def test_method_names_and_limits():
 def test_several_methods_at_once_have_the_bits_of_each_alone():
     matrix = np.random.default_rng(5).standard_normal((60, 20)) * np.logspace(0, -6, 20)
     methods = [
-        FeatureMethod(), FeatureMethod(perturbation="mix"), FeatureMethod(perturbation="mix", center=True), FeatureMethod(epsilon=1e-15),
-        FeatureMethod(direction="base_second"), FeatureMethod(normalize=False), FeatureMethod(epsilon=1e-3, center=True),
-    ]  # fmt: skip
+        FeatureMethod(),
+        FeatureMethod(perturbation="mix"),
+        FeatureMethod(perturbation="mix", center=True),
+        FeatureMethod(epsilon=1e-15),
+        FeatureMethod(direction="base_second"),
+        FeatureMethod(normalize=False),
+        FeatureMethod(epsilon=1e-3, center=True),
+    ]
     together = feature_rows(matrix, methods)
     for row, method in zip(together, methods, strict=True):
         alone = feature_row(matrix, method)

@@ -1,4 +1,5 @@
-"""Paths as people write them: the home is put in, variables are refused, in every place of a config and of the command line."""
+"""Paths as people write them: the home is put in, variables are refused, in every place of a config and of the command
+line."""
 
 import os
 from pathlib import Path
@@ -23,7 +24,9 @@ PLACES = {  # place in the config -> values with a path P in it
     "sts": {"tasks": [{"source": "file", "kind": "sts", "name": "x", "path": "P"}]},
     "classification": {"tasks": [{"source": "file", "kind": "classification", "name": "x", "train": "P", "test": "P"}]},
     "groups": {"tasks": [{"source": "file", "kind": "clustering", "name": "x", "path": "P", "label_groups": "P"}]},
-    "retrieval": {"tasks": [{"source": "file", "kind": "retrieval", "name": "x", "corpus": "P", "queries": "P", "qrels": "P"}]},
+    "retrieval": {
+        "tasks": [{"source": "file", "kind": "retrieval", "name": "x", "corpus": "P", "queries": "P", "qrels": "P"}]
+    },
 }
 
 
@@ -60,7 +63,10 @@ def test_the_home_is_put_in_everywhere_in_a_config(home, place):
 @pytest.mark.parametrize("path", ["$HOME/x", "${HOME}/x", "x/$USER", "/a/${B", "$(pwd)/x", "s3://$BUCKET/x"])
 @pytest.mark.parametrize("place", PLACES)
 def test_variables_are_refused_everywhere_in_a_config(place, path):
-    with pytest.raises(UserError, match=r"config.yaml:\d+: .*: .* has \$.* in it, and variables are not expanded here: write the path out"):
+    with pytest.raises(
+        UserError,
+        match=r"config.yaml:\d+: .*: .* has \$.* in it, and variables are not expanded here: write the path out",
+    ):
         load_config(config(**filled(PLACES[place], path)))
 
 
@@ -71,10 +77,19 @@ def test_lists_too(home):
     assert load_list("list.csv")[0].path == f"{home}/e"
 
 
-@pytest.mark.parametrize(("given", "path"), [
-    ("~", "{home}"), ("~root/x", f"{os.path.expanduser('~root')}/x"), ("a/~/b", "a/~/b"), ("a~", "a~"), ("x/price$.csv", "x/price$.csv"), ("a$1", "a$1"),
-    ("s3://b/~x", "s3://b/~x"), ("./~", "./~"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("~", "{home}"),
+        ("~root/x", f"{os.path.expanduser('~root')}/x"),
+        ("a/~/b", "a/~/b"),
+        ("a~", "a~"),
+        ("x/price$.csv", "x/price$.csv"),
+        ("a$1", "a$1"),
+        ("s3://b/~x", "s3://b/~x"),
+        ("./~", "./~"),
+    ],
+)
 def test_what_is_put_in(home, given, path):
     assert expanded(given) == path.format(home=home)
 
@@ -88,12 +103,29 @@ def test_for_people_the_home_is_short(home):
     assert shortened(f"{home}/x") == "~/x" and shortened("/etc/x") == "/etc/x" and shortened(f"{home}x") == f"{home}x"
 
 
-@pytest.mark.parametrize("words", [
-    ["illustrate", "--out", "P"], ["status", "P"], ["plan", "P"], ["sweep", "P"], ["report", "P"], ["evaluate", "P"], ["submit", "P"],
-    ["report", "config.yaml", "--out", "P"], ["rank", "--atlas", "P"], ["place", "x.npy", "--atlas", "P"], ["place", "P", "--atlas", "a"],
-    ["place", "x.npy", "--atlas", "a", "--out", "P"], ["place", "--entry", "P", "--atlas", "a"], ["neighbours", "x", "--atlas", "P"],
-    ["compare", "a", "b", "--atlas", "P"], ["encoders", "show", "P"], ["encoders", "search", "--out", "P"], ["submit", "config.yaml", "--working-dir", "P"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["illustrate", "--out", "P"],
+        ["status", "P"],
+        ["plan", "P"],
+        ["sweep", "P"],
+        ["report", "P"],
+        ["evaluate", "P"],
+        ["submit", "P"],
+        ["report", "config.yaml", "--out", "P"],
+        ["rank", "--atlas", "P"],
+        ["place", "x.npy", "--atlas", "P"],
+        ["place", "P", "--atlas", "a"],
+        ["place", "x.npy", "--atlas", "a", "--out", "P"],
+        ["place", "--entry", "P", "--atlas", "a"],
+        ["neighbours", "x", "--atlas", "P"],
+        ["compare", "a", "b", "--atlas", "P"],
+        ["encoders", "show", "P"],
+        ["encoders", "search", "--out", "P"],
+        ["submit", "config.yaml", "--working-dir", "P"],
+    ],
+)
 def test_variables_are_refused_everywhere_on_the_command_line(words):
     config()
     result = CliRunner().invoke(app, [word.replace("P", "$HOME/x") for word in words])

@@ -1,4 +1,5 @@
-"""What `from qre import ...` gives: documented by an example that runs, complete, and imported only when it is asked for."""
+"""What `from qre import ...` gives: documented by an example that runs, complete, and imported only when it is asked
+for."""
 
 import doctest
 import subprocess
@@ -25,5 +26,7 @@ def test_a_name_that_is_not_there():
 
 
 def test_nothing_is_imported_before_it_is_asked_for():
-    script = "import sys, qre; dir(qre); print(sorted(set(sys.modules) & {'numpy', 'pandas', 'torch', 'ray', 'pyarrow'}))"
+    script = (
+        "import sys, qre; dir(qre); print(sorted(set(sys.modules) & {'numpy', 'pandas', 'torch', 'ray', 'pyarrow'}))"
+    )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -42,7 +42,9 @@ def written(path, texts, extra=None):
         pq.write_table(pa.table(columns), path)
     else:
         with path.open("w", encoding="utf-8", newline="") as target:
-            writer = csv.DictWriter(target, list(columns), delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
+            writer = csv.DictWriter(
+                target, list(columns), delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n"
+            )
             writer.writeheader()
             writer.writerows(rows)
     return path
@@ -85,7 +87,8 @@ def test_a_txt_file_has_no_column(file):
 
 
 @pytest.mark.parametrize(
-    "content", ["one\ntwo", "one\ntwo\n", "one\r\ntwo\r\n", "\ufeffone\ntwo\n", "\ufeffone\r\ntwo", "  one \n\ttwo\u00a0\n"]
+    "content",
+    ["one\ntwo", "one\ntwo\n", "one\r\ntwo\r\n", "\ufeffone\ntwo\n", "\ufeffone\r\ntwo", "  one \n\ttwo\u00a0\n"],
 )
 def test_txt_byte_order_mark_line_ends_and_outer_space_are_no_content(file, content):
     assert read_sentences(file("a.txt", content)).texts == ("one", "two")
@@ -99,11 +102,17 @@ def test_only_a_newline_ends_a_line(file):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv"])
 def test_csv_with_byte_order_mark_crlf_and_blank_lines(file, ending):
-    assert read_sentences(file("a" + ending, "\ufeff\r\ntext\r\n\r\none\r\n\r\ntwo\r\n\r\n"), "text").texts == ("one", "two")
+    assert read_sentences(file("a" + ending, "\ufeff\r\ntext\r\n\r\none\r\n\r\ntwo\r\n\r\n"), "text").texts == (
+        "one",
+        "two",
+    )
 
 
 def test_jsonl_with_byte_order_mark_crlf_and_blank_lines(file):
-    assert read_sentences(file("a.jsonl", '\ufeff{"s": "one"}\r\n\r\n{"s": "two", "more": 1}\r\n')).texts == ("one", "two")
+    assert read_sentences(file("a.jsonl", '\ufeff{"s": "one"}\r\n\r\n{"s": "two", "more": 1}\r\n')).texts == (
+        "one",
+        "two",
+    )
 
 
 def test_a_quoted_newline_belongs_to_the_sentence(file):
@@ -112,12 +121,18 @@ def test_a_quoted_newline_belongs_to_the_sentence(file):
 
 
 def test_a_parquet_column_with_a_dot_in_its_name(file):
-    assert read_sentences(file("a.parquet", pa.table({"en.text": ["one", "two"], "en": [1, 2]})), "en.text").texts == ("one", "two")
+    assert read_sentences(file("a.parquet", pa.table({"en.text": ["one", "two"], "en": [1, 2]})), "en.text").texts == (
+        "one",
+        "two",
+    )
 
 
 def test_parquet_dictionaries_and_large_strings_are_text(file):
     for kind in (pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
-        assert read_sentences(file("a.parquet", pa.table({"s": pa.array(["one", "two"]).cast(kind)}))).texts == ("one", "two")
+        assert read_sentences(file("a.parquet", pa.table({"s": pa.array(["one", "two"]).cast(kind)}))).texts == (
+            "one",
+            "two",
+        )
 
 
 # ---- where the fault is
@@ -126,7 +141,9 @@ def test_parquet_dictionaries_and_large_strings_are_text(file):
 def test_the_line_number_after_quoted_newlines(file):
     message = refusal(file("a.csv", 'id,text\n1,"one\nover\nthree lines"\n2,two\n3,two\n'), "text")  # lines 2-4, 5, 6
     assert "1 duplicates, line 6 (as line 5)" in message
-    assert "line 5 (as line 2)" in refusal(file("b.csv", 'text\n"one\nmore"\ntwo\n"one\nmore"\n'))  # a record's first line counts
+    assert "line 5 (as line 2)" in refusal(
+        file("b.csv", 'text\n"one\nmore"\ntwo\n"one\nmore"\n')
+    )  # a record's first line counts
 
 
 def test_the_line_number_after_a_header_of_two_lines_and_blank_lines(file):
@@ -140,7 +157,10 @@ def test_duplicates_and_empties_are_refused_with_their_lines(tmp_path, ending, f
     message = refusal(path, None if ending == ".txt" else "text")
     place = "row" if ending == ".parquet" else "line"
     assert f"{path}: 1 empty, {place} {first + 2}\n" in message
-    assert f"{path}: 2 duplicates, {place} {first + 3} (as {place} {first}), {first + 5} (as {place} {first + 1})\n" in message
+    assert (
+        f"{path}: 2 duplicates, {place} {first + 3} (as {place} {first}), {first + 5} (as {place} {first + 1})\n"
+        in message
+    )
     assert "on_problem: drop" in message
 
 
@@ -176,7 +196,9 @@ def test_a_separator_inside_an_unquoted_sentence_is_refused_not_cut(file):
     assert "a.tsv:2: 3 fields under a header of 2" in refusal(file("a.tsv", "id\ttext\n1\tone\tand on\n"), "text")
 
 
-@pytest.mark.parametrize("content, line", [('text\none\n"two\nthree\n', 3), ('"text\none\n', 1), ('text\none\n"two" three\n', 3)])
+@pytest.mark.parametrize(
+    "content, line", [('text\none\n"two\nthree\n', 3), ('"text\none\n', 1), ('text\none\n"two" three\n', 3)]
+)
 def test_broken_quotes_are_refused_where_the_record_begins(file, content, line):
     assert f"a.csv:{line}: " in refusal(file("a.csv", content))
 
@@ -201,7 +223,9 @@ def test_two_columns_of_one_name_are_refused(file):
         pytest.param('["two"]', "an object, by name, not list", id="list"),
         pytest.param('"two"', "an object, by name, not str", id="bare text"),
         pytest.param('{"t": "two"}', "no column 's'; it has 't'", id="no key"),
-        pytest.param('{"s": ' + "9" * 5000 + "}", "not ", id="too many digits"),  # the first Pythons 3.10 read it, as an int
+        pytest.param(
+            '{"s": ' + "9" * 5000 + "}", "not ", id="too many digits"
+        ),  # the first Pythons 3.10 read it, as an int
         pytest.param('{"s": ' + "[" * 100_000 + "}", "not JSON", id="too deep"),
         pytest.param('{"s": "\\ud83d"}', r"\ud83d is half a character", id="half a surrogate pair"),
     ],
@@ -211,12 +235,16 @@ def test_a_bad_line_of_jsonl_is_named(file, line, problem):
     assert "a.jsonl:3: " in message and problem in message
 
 
-@pytest.mark.parametrize("value, kind", [(7, "int"), (True, "bool"), (1.5, "float"), (["two"], "list"), ({"s": "two"}, "dict")])
+@pytest.mark.parametrize(
+    "value, kind", [(7, "int"), (True, "bool"), (1.5, "float"), (["two"], "list"), ({"s": "two"}, "dict")]
+)
 def test_values_that_are_not_text_are_refused_with_their_line(file, value, kind):
     for on_problem in ("error", "drop"):
         message = refusal(file("a.jsonl", f'{{"s": "one"}}\n{{"s": {json.dumps(value)}}}\n'), on_problem=on_problem)
         assert f"a.jsonl:2: the sentence is {kind}, not text" in message
-    assert f"a.parquet:1: the sentence is {kind}, not text" in refusal(file("a.parquet", pa.table({"s": [value, value]})), "s")
+    assert f"a.parquet:1: the sentence is {kind}, not text" in refusal(
+        file("a.parquet", pa.table({"s": [value, value]})), "s"
+    )
 
 
 def test_bytes_in_a_parquet_file_are_not_text(file):
@@ -292,7 +320,9 @@ def test_fingerprints_tell_content_and_order_apart():
 
 def test_the_fingerprint_is_fixed_for_ever():
     """Stored results are found by it."""
-    assert SentenceSet("x", ("ab", "c")).fingerprint == "601d5476e2ccfe2c87a2bba7a322659734a05749d5b5aa781f513e4912db0d5f"
+    assert (
+        SentenceSet("x", ("ab", "c")).fingerprint == "601d5476e2ccfe2c87a2bba7a322659734a05749d5b5aa781f513e4912db0d5f"
+    )
 
 
 def test_neither_name_nor_labels_nor_notes_are_in_the_fingerprint():

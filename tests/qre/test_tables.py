@@ -1,4 +1,5 @@
-"""What people's files look like: the same rows whatever the ending, packer, encoding and line end, for sentences and for tasks; else one line with the mend."""
+"""What people's files look like: the same rows whatever the ending, packer, encoding and line end, for sentences and
+for tasks; else one line with the mend."""
 
 import bz2
 import gzip
@@ -42,7 +43,9 @@ def both(path) -> None:
 
 
 def clustering(path, **values):
-    return read_task(SPEC.validate_python({"source": "file", "kind": "clustering", "name": "t", "path": str(path), **values}))
+    return read_task(
+        SPEC.validate_python({"source": "file", "kind": "clustering", "name": "t", "path": str(path), **values})
+    )
 
 
 def refusals(path) -> list[str]:
@@ -93,7 +96,10 @@ def test_utf_16_without_its_mark_is_named(tmp_path, encoding):
     path = tmp_path / "a.csv"
     path.write_bytes(content(".csv").decode().replace("Où", "Ou").encode(encoding))
     for told in refusals(path):
-        assert "a.csv:1: a NUL byte" in told and f"iconv -f {encoding.replace('-le', 'le').replace('-be', 'be')} -t utf-8" in told
+        assert (
+            "a.csv:1: a NUL byte" in told
+            and f"iconv -f {encoding.replace('-le', 'le').replace('-be', 'be')} -t utf-8" in told
+        )
 
 
 def test_a_utf_16_file_that_is_cut(tmp_path):
@@ -121,7 +127,10 @@ def test_a_csv_with_another_separator(tmp_path, separator, name):
 
 def test_a_tsv_with_commas_and_a_csv_that_names_its_separator(tmp_path):
     (tmp_path / "a.tsv").write_text("text,label\none,a\ntwo,b\n")
-    assert all("seems separated by commas, not by tabs" in told and "call it .csv" in told for told in refusals(tmp_path / "a.tsv"))
+    assert all(
+        "seems separated by commas, not by tabs" in told and "call it .csv" in told
+        for told in refusals(tmp_path / "a.tsv")
+    )
     (tmp_path / "b.csv").write_text("sep=;\ntext;label\none;a\n")
     assert all("the first line names a separator; remove it" in told for told in refusals(tmp_path / "b.csv"))
 
@@ -146,7 +155,9 @@ def test_quotes_that_are_quoting_in_a_tsv_are_kept_as_that(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text('text\tlabel\n"one\tand on"\ta\n"two\nand on"\tb\n')
     assert read_sentences(path, "text").texts == ("one\tand on", "two\nand on")
-    path.write_text('text\tlabel\n"one"\t"a"\n"two"\t"b"\n"th"ree"\t"b"\n')  # all is quoted, so this is a fault of one line
+    path.write_text(
+        'text\tlabel\n"one"\t"a"\n"two"\t"b"\n"th"ree"\t"b"\n'
+    )  # all is quoted, so this is a fault of one line
     assert all("a.tsv:4: " in told and "written twice" in told for told in refusals(path))
     path.write_text('text\n"one\ntwo"\nthree\n')
     with pytest.raises(UserError, match="a.tsv:2: a quote begins here and ends on a later line"):
@@ -193,9 +204,17 @@ def test_a_carriage_return_inside_a_line_of_txt(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n", "a pointer of Git LFS.*git lfs pull"),
+        (
+            "a.txt",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n",
+            "a pointer of Git LFS.*git lfs pull",
+        ),
         ("a.csv", "text,id\nhello\rworld,1\nb,2\n", r"a.csv:2: a carriage return inside the line"),
-        ("a.tsv", 'text\tsource\nFirst one\tA\n"Well, he said\tA\nSecond\tB\nB said so"\tB\nNo source here\nLast\tA\n', r"a.tsv:3: a quote begins here and ends on a later line"),
+        (
+            "a.tsv",
+            'text\tsource\nFirst one\tA\n"Well, he said\tA\nSecond\tB\nB said so"\tB\nNo source here\nLast\tA\n',
+            r"a.tsv:3: a quote begins here and ends on a later line",
+        ),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(tmp_path, name, content, message):

@@ -11,14 +11,35 @@ from qre.tasks.mteb.scores import checked, good_name, shown
 
 OTHER_LANGUAGES = "left out; `languages:` takes them in"
 ENGLISH = ("en", "en-en", "eng", "default")
-SIMILARITIES = {"max": "max", "cosine": "cos_sim", "dot": "dot", "euclidean": "euclidean", "manhattan": "manhattan", "similarity": "similarity"}
-OLD_NAMES = ("cosine_spearman", "max_ap", "ndcg_at_10", "map", "v_measure", "accuracy", "f1")  # main scores of files that name none, by task type
+SIMILARITIES = {
+    "max": "max",
+    "cosine": "cos_sim",
+    "dot": "dot",
+    "euclidean": "euclidean",
+    "manhattan": "manhattan",
+    "similarity": "similarity",
+}
+OLD_NAMES = (
+    "cosine_spearman",
+    "max_ap",
+    "ndcg_at_10",
+    "map",
+    "v_measure",
+    "accuracy",
+    "f1",
+)  # main scores of files that name none, by task type
 
 
 def main_score(
-    data: dict, task: str, rules: Mapping[str, Rule], place: tuple, problems: list, languages: tuple[str, ...] = ENGLISH_ONLY
-) -> tuple[float, Rule] | None:  # fmt: skip
-    """The score on 0-1 of what a result file holds and the rule that it was taken by; None, with a problem, where the rule is not filled.
+    data: dict,
+    task: str,
+    rules: Mapping[str, Rule],
+    place: tuple,
+    problems: list,
+    languages: tuple[str, ...] = ENGLISH_ONLY,
+) -> tuple[float, Rule] | None:
+    """The score on 0-1 of what a result file holds and the rule that it was taken by; None, with a problem, where the
+    rule is not filled.
 
     Args:
         rules: what counts, by task; a task that is not among them gets the rule of the file.
@@ -30,10 +51,17 @@ def main_score(
     if not rule.subsets:
         which = "English scores" if languages == ENGLISH_ONLY else f"scores in {', '.join(languages)}"
         return problems.append((*place, f"no {which} for a split that counts", "left out"))
-    there = [(subset, row) for split in rule.splits for subset, row in splits.get(split, {}).items() if subset not in rule.subsets]
+    there = [
+        (subset, row)
+        for split in rule.splits
+        for subset, row in splits.get(split, {}).items()
+        if subset not in rule.subsets
+    ]
     others = list(dict.fromkeys(subset for subset, row in there if not _in_languages(subset, row, languages)))
     if others:
-        listed = ", ".join(shown(name) for name in others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
+        listed = ", ".join(shown(name) for name in others[:8]) + (
+            f" and {len(others) - 8} more" if len(others) > 8 else ""
+        )
         problems.append((*place, f"other languages: {listed}", OTHER_LANGUAGES))
     values = []
     for split in rule.splits:
@@ -52,10 +80,14 @@ def main_score(
 
 
 def _splits(data: dict, place: tuple, problems: list) -> dict[str, dict[str, dict]]:
-    """Split -> subset -> scores, of new files and of those from before mteb 1.11, where split and perhaps subset are keys of the file itself."""
+    """Split -> subset -> scores, of new files and of those from before mteb 1.11, where split and perhaps subset are
+    keys of the file itself."""
     if "scores" not in data:
         blocks = {split: block for split, block in data.items() if isinstance(block, dict)}
-        inner = {split: {k: v for k, v in block.items() if isinstance(v, dict) and k not in SIMILARITIES.values()} for split, block in blocks.items()}
+        inner = {
+            split: {k: v for k, v in block.items() if isinstance(v, dict) and k not in SIMILARITIES.values()}
+            for split, block in blocks.items()
+        }
         return {split: inner[split] or {"default": block} for split, block in blocks.items()}
     splits: dict[str, dict[str, dict]] = {}
     for split, rows in data["scores"].items() if isinstance(data["scores"], dict) else ():
@@ -73,13 +105,16 @@ def _splits(data: dict, place: tuple, problems: list) -> dict[str, dict[str, dic
 def _rule_of_file(task: str, splits: Mapping[str, Mapping[str, dict]], languages: tuple[str, ...]) -> Rule:
     order = ("dev",) if task == "MSMARCO" else ("test", "validation", "dev")
     split = next((split for split in order if split in splits), "")
-    meant = [name for name, row in splits.get(split, {}).items() if good_name(name) and _in_languages(name, row, languages)]
+    meant = [
+        name for name, row in splits.get(split, {}).items() if good_name(name) and _in_languages(name, row, languages)
+    ]
     named = [name for name in ENGLISH if name in meant] if languages == ENGLISH_ONLY else []
     return Rule((split,), tuple(named[:1] or meant))
 
 
 def _in_languages(subset: str, row: dict, wanted: tuple[str, ...]) -> bool:
-    """Whether all languages of a subset are among those wanted; files from before mteb 1.11 name them by the subset alone."""
+    """Whether all languages of a subset are among those wanted; files from before mteb 1.11 name them by the subset
+    alone."""
     if wanted == ALL:
         return True
     languages = [str(code) for code in row["languages"]] if isinstance(row.get("languages"), list) else []
@@ -90,7 +125,8 @@ def _in_languages(subset: str, row: dict, wanted: tuple[str, ...]) -> bool:
 
 
 def _value(row: dict, metric: str, place: tuple, problems: list) -> float | None:
-    """The main score of one split and subset: the rule's metric, else what the file calls so, else the metric that old files have in its place."""
+    """The main score of one split and subset: the rule's metric, else what the file calls so, else the metric that old
+    files have in its place."""
     stated, named = _metric(row, "main_score"), _metric(row, metric)
     if stated is not None and named is not None and abs(stated - named) > 1e-6:
         problems.append((*place, f"main_score is {stated:.6g}, but {metric} is {named:.6g}", f"{metric} taken"))

@@ -29,10 +29,12 @@ def read_results(
     """The main scores of a folder of MTEB result files, all revisions.
 
     Args:
-        root: a clone of the public results repository or its results/, a cache of `mteb`, the folder of one model, or of one revision.
+        root: a clone of the public results repository or its results/, a cache of `mteb`, the folder of one model, or
+            of one revision.
         tasks: read only files of these names (without .json); None for all.
         models: read only these (org/name, in any case); None for all.
-        rules: what counts, by task; None for `official_rules(languages)`. Tasks that are not among them get the rule of the file.
+        rules: what counts, by task; None for `official_rules(languages)`. Tasks that are not among them get the rule of
+            the file.
         languages: three-letter codes of those whose subsets count there, or ("all",).
         progress: told how many files are read, and of how many.
 
@@ -52,7 +54,9 @@ def read_results(
     return deduplicated(rows, problems)
 
 
-def _pieces(root: Path, tasks: Collection[str] | None, models: Collection[str] | None, problems: list) -> list[tuple[Path, str, str, list[str]]]:
+def _pieces(
+    root: Path, tasks: Collection[str] | None, models: Collection[str] | None, problems: list
+) -> list[tuple[Path, str, str, list[str]]]:
     """(folder, model, revision, names of at most 256 files): what is read at one go."""
     if not root.is_dir():
         raise UserError(f"{root}: no such folder of MTEB results")
@@ -73,7 +77,9 @@ def _pieces(root: Path, tasks: Collection[str] | None, models: Collection[str] |
 def _revision_folders(root: Path, problems: list) -> list[Path]:
     """The folders of single revisions, whatever the root is: a clone or cache, its results/, a model, a revision."""
     found = []
-    for top in [inner for inner in (root / "results", root / "remote" / "results") if inner.is_dir() and not inner.is_symlink()] or [root]:
+    for top in [
+        inner for inner in (root / "results", root / "remote" / "results") if inner.is_dir() and not inner.is_symlink()
+    ] or [root]:
         below = _folders(top)
         if any("__" in folder.name for folder in below):
             models = below
@@ -100,7 +106,9 @@ def _json_files(root: Path, folder: Path, problems: list) -> list[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name == "experiments":
-                problems.append((_place(root, folder / entry.name), "", "", "other settings of the encoder", "not read"))
+                problems.append(
+                    (_place(root, folder / entry.name), "", "", "other settings of the encoder", "not read")
+                )
             elif entry.name.endswith(".json") and entry.is_symlink():
                 problems.append((_place(root, folder / entry.name), "", "", "a link", "not read"))
             elif entry.name.endswith(".json") and entry.name != META and entry.is_file(follow_symlinks=False):
@@ -109,7 +117,8 @@ def _json_files(root: Path, folder: Path, problems: list) -> list[str]:
 
 
 def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
-    """(model, revision): the folders' names, or model_meta.json where the folders are none of the layout; "" for a model without a good name."""
+    """(model, revision): the folders' names, or model_meta.json where the folders are none of the layout; "" for a
+    model without a good name."""
     meta = folder / META
     told, _ = _load(meta) if meta.is_file() and not meta.is_symlink() else ({}, "")
     told = told if isinstance(told, dict) else {}
@@ -119,7 +128,9 @@ def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
     else:
         model = folder.parent.name.replace("__", "/", 1)
         if laid_out and name is not None:
-            problems.append((_place(root, meta), shown(model), "", f"names the model {shown(str(name))}", "the folder's name taken"))
+            problems.append(
+                (_place(root, meta), shown(model), "", f"names the model {shown(str(name))}", "the folder's name taken")
+            )
     revision = told.get("revision") if not laid_out and good_name(told.get("revision")) else folder.name
     if good_name(model) and good_name(revision):
         return model, revision
@@ -127,7 +138,15 @@ def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
     return "", ""
 
 
-def _read_files(root: Path, folder: Path, model: str, revision: str, names: list[str], rules: Mapping[str, Rule], languages: tuple[str, ...]) -> tuple[list, list, int]:
+def _read_files(
+    root: Path,
+    folder: Path,
+    model: str,
+    revision: str,
+    names: list[str],
+    rules: Mapping[str, Rule],
+    languages: tuple[str, ...],
+) -> tuple[list, list, int]:
     """(rows, problems, files read)."""
     rows, problems, below = [], [], _place(root, folder)
     for name in names:
@@ -147,7 +166,19 @@ def _read_files(root: Path, folder: Path, model: str, revision: str, names: list
         if found is not None:
             score, rule = found
             version = data.get("mteb_version") if good_name(data.get("mteb_version")) else ""
-            rows.append((model, revision, task, "main_score", "|".join(rule.splits), "|".join(rule.subsets), score, version, place))
+            rows.append(
+                (
+                    model,
+                    revision,
+                    task,
+                    "main_score",
+                    "|".join(rule.splits),
+                    "|".join(rule.subsets),
+                    score,
+                    version,
+                    place,
+                )
+            )
     return rows, problems, len(names)
 
 

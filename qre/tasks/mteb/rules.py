@@ -12,8 +12,9 @@ ENGLISH, ALL = ("eng",), ("all",)  # languages whose subsets count
 TASK = re.compile(r"[A-Za-z0-9_.-]{2,100}")  # what the names of all MTEB tasks look like
 NO_TASK = re.compile(  # columns of a leaderboard that look so: what is known of a model, ranks and means
     r"(rank|mean|avg|average|overall|total)([_.-].*)?|score|model|name|revision|year|licen[cs]e|.*param(eter)?s|.*dim(ension)?s?|size|memory.*|.*max_?tokens"
-    r"|zero[_-]?shot|downloads|likes|n_.*", re.IGNORECASE
-)  # fmt: skip
+    r"|zero[_-]?shot|downloads|likes|n_.*",
+    re.IGNORECASE,
+)
 TYPES = frozenset(
     """BitextMining Classification Clustering MultilabelClassification PairClassification Regression Reranking Retrieval STS Summarization InstructionRetrieval
     InstructionReranking Compositionality DocumentUnderstanding ZeroShotClassification Any2AnyRetrieval Any2AnyReranking Any2AnyMultilingualRetrieval
@@ -41,7 +42,8 @@ def registered() -> frozenset[str]:
 
 
 def is_task(name: str) -> bool:
-    """Whether a column of a table is a task of MTEB: by its registry; where it is not installed, by what names of tasks look like."""
+    """Whether a column of a table is a task of MTEB: by its registry; where it is not installed, by what names of tasks
+    look like."""
     if known := registered():
         return name in known
     return bool(TASK.fullmatch(name)) and name.casefold() not in TYPES and not NO_TASK.fullmatch(name)
@@ -49,24 +51,35 @@ def is_task(name: str) -> bool:
 
 @cache
 def official_rules(languages: tuple[str, ...] = ENGLISH) -> dict[str, Rule]:
-    """The rules that the installed `mteb` gives for every task with a part in these languages; {} where it is not installed."""
+    """The rules that the installed `mteb` gives for every task with a part in these languages; {} where it is not
+    installed."""
     if importlib.util.find_spec("mteb") is None:
         return {}
     import mteb
 
     if languages != ENGLISH:
-        rules = {task.metadata.name: _in(rule_of(task), task, languages) for task in mteb.get_tasks(exclude_superseded=False, exclude_private=False)}
+        rules = {
+            task.metadata.name: _in(rule_of(task), task, languages)
+            for task in mteb.get_tasks(exclude_superseded=False, exclude_private=False)
+        }
         return {name: rule for name, rule in rules.items() if rule.subsets}
-    english = mteb.get_tasks(languages=["eng"], exclusive_language_filter=True, exclude_superseded=False, exclude_private=False)
+    english = mteb.get_tasks(
+        languages=["eng"], exclusive_language_filter=True, exclude_superseded=False, exclude_private=False
+    )
     tasks = [*english, *(task for name in reversed(BENCHMARKS) for task in mteb.get_benchmark(name).tasks)]
     return {task.metadata.name: rule_of(task) for task in tasks}
 
 
 def _in(rule: Rule, task, languages: tuple[str, ...]) -> Rule:
-    """The rule with the subsets all of whose languages are wanted; the filter of `mteb` itself would let subsets pass that are half in another."""
+    """The rule with the subsets all of whose languages are wanted; the filter of `mteb` itself would let subsets pass
+    that are half in another."""
     codes = task.metadata.eval_langs
     of = codes if isinstance(codes, dict) else dict.fromkeys(rule.subsets, codes)
-    wanted = [one for one in rule.subsets if languages == ALL or (one in of and {code.split("-")[0] for code in of[one]} <= set(languages))]
+    wanted = [
+        one
+        for one in rule.subsets
+        if languages == ALL or (one in of and {code.split("-")[0] for code in of[one]} <= set(languages))
+    ]
     return rule._replace(subsets=tuple(wanted))
 
 

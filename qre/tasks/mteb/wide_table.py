@@ -20,33 +20,53 @@ LARGEST_TABLE = 1 << 28
 
 
 def read_table(path: str | os.PathLike, tasks: Collection[str] | None = None) -> Scores:
-    """The scores of a wide table: a column `model` (else the first one is taken), perhaps `revision`, and a column of numbers for each task.
+    """The scores of a wide table: a column `model` (else the first one is taken), perhaps `revision`, and a column of
+    numbers for each task.
 
-    A table whose scores are mostly above 1 is on 0-100 and is divided by 100; a column or row that is on the other scale than the table is left out.
-    An empty cell is a score that is not there, and no problem.
+    A table whose scores are mostly above 1 is on 0-100 and is divided by 100; a column or row that is on the other
+    scale than the table is left out. An empty cell is a score that is not there, and no problem.
 
     Args:
-        tasks: the columns to read, whatever they are called; None for all that are tasks of MTEB: a leaderboard also has ranks, means, sizes.
+        tasks: the columns to read, whatever they are called; None for all that are tasks of MTEB: a leaderboard also
+            has ranks, means, sizes.
 
     Raises:
-        UserError: the file is missing, too large, neither CSV nor Parquet, cannot be read, or holds no column of scores.
+        UserError: the file is missing, too large, neither CSV nor Parquet, cannot be read, or holds no column of
+            scores.
     """
     path = Path(path)
     frame = _frame(path)
     names = {column: str(column) for column in frame.columns}
-    key = next((column for column, name in names.items() if name.casefold() == "model"), frame.columns[0] if names else "")
-    beside = [column for column, name in names.items() if column != key and name != "revision" and (tasks is None or name in tasks)]
+    key = next(
+        (column for column, name in names.items() if name.casefold() == "model"), frame.columns[0] if names else ""
+    )
+    beside = [
+        column
+        for column, name in names.items()
+        if column != key and name != "revision" and (tasks is None or name in tasks)
+    ]
     numbers = [
-        column for column in beside
+        column
+        for column in beside
         if frame[column].dtype.kind in "iuf" and good_name(names[column]) and not names[column].startswith("Unnamed:")
-    ]  # fmt: skip
-    problems = [(path.name, "", shown(names[column]), "not a column of scores", "left out") for column in beside if column not in numbers]
+    ]
+    problems = [
+        (path.name, "", shown(names[column]), "not a column of scores", "left out")
+        for column in beside
+        if column not in numbers
+    ]
     if tasks is None:
         strange = [column for column in numbers if not is_task(names[column])]
-        problems += [(path.name, "", names[column], "not a task of MTEB; name it in `tasks:` where it is one", "left out") for column in strange]
+        problems += [
+            (path.name, "", names[column], "not a task of MTEB; name it in `tasks:` where it is one", "left out")
+            for column in strange
+        ]
         numbers = [column for column in numbers if column not in strange]
         if strange and not numbers:
-            raise UserError(f"{path}: no column is a task of MTEB; name in `tasks:` which of them are: {shown(', '.join(names[one] for one in strange))}")
+            raise UserError(
+                f"{path}: no column is a task of MTEB; name in `tasks:` which of them are: "
+                f"{shown(', '.join(names[one] for one in strange))}"
+            )
     if not numbers and tasks and not beside:
         near = "".join(did_you_mean(task, names.values()) for task in list(tasks)[:1])
         raise UserError(f"{path}: no column {' or '.join(map(repr, list(tasks)[:3]))}{near}")
@@ -57,7 +77,9 @@ def read_table(path: str | os.PathLike, tasks: Collection[str] | None = None) ->
     if large:
         problems.append((path.name, "", "", "scores on 0-100", "divided by 100"))
     other = f"on {'0-1' if large else '0-100'}, where the table is on {'0-100' if large else '0-1'}"
-    for column in [column for column in numbers if len(frame[column].dropna()) > 2 and (frame[column].median() > 1) != large]:
+    for column in [
+        column for column in numbers if len(frame[column].dropna()) > 2 and (frame[column].median() > 1) != large
+    ]:
         problems.append((path.name, "", names[column], other, "column left out"))
         numbers.remove(column)
     rows = []
@@ -73,7 +95,19 @@ def read_table(path: str | os.PathLike, tasks: Collection[str] | None = None) ->
         for task in (column for column in numbers if not pd.isna(record[column])):
             score = checked(record[task] / scale, (place, model, names[task]), problems)
             if score is not None:
-                rows.append((model, revision if good_name(revision) else "", names[task], "main_score", "", "", score, "", place))
+                rows.append(
+                    (
+                        model,
+                        revision if good_name(revision) else "",
+                        names[task],
+                        "main_score",
+                        "",
+                        "",
+                        score,
+                        "",
+                        place,
+                    )
+                )
     return deduplicated(rows, problems)
 
 

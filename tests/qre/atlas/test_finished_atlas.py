@@ -9,16 +9,28 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save
 
-from qre.atlas.neighbours import distances_to, pairwise_distances
-from qre.figures.placed import placed_figure
-from qre.atlas.placement import UNFAMILIAR
-from qre.prediction import Predictor
-from qre.prediction.predictor_file import predictor_bytes, read_predictor
-from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
 from qre.atlas.finished import FinishedAtlas
+from qre.atlas.neighbours import distances_to, pairwise_distances
+from qre.atlas.placement import UNFAMILIAR
+from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
 from qre.errors import EmbeddingError, UserError
 from qre.features import feature_row
-from tests.finished import GROUPS, METHODS, SENTENCES, SIZE, STRANGE, TASKS, UNSCORED, embedding_at, finished, points, scores_at
+from qre.figures.placed import placed_figure
+from qre.prediction import Predictor
+from qre.prediction.predictor_file import predictor_bytes, read_predictor
+from tests.finished import (
+    GROUPS,
+    METHODS,
+    SENTENCES,
+    SIZE,
+    STRANGE,
+    TASKS,
+    UNSCORED,
+    embedding_at,
+    finished,
+    points,
+    scores_at,
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,12 @@ def test_what_changes_no_geometry_changes_no_encoder(atlas, change):
     embedding = embedding_at(*points()[9])
     rng = np.random.default_rng(0)
     turn, noise = np.linalg.qr(rng.standard_normal((24, 24)))[0], 1 + 1e-6 * rng.standard_normal(embedding.shape)
-    changed = {"scaled": embedding * 7, "turned": embedding @ turn, "float64": embedding.astype(np.float64), "other bits": embedding * noise}[change]
+    changed = {
+        "scaled": embedding * 7,
+        "turned": embedding @ turn,
+        "float64": embedding.astype(np.float64),
+        "other bits": embedding * noise,
+    }[change]
     assert atlas.place(changed, "copy").same == "made/e9"
 
 
@@ -64,7 +81,9 @@ def test_a_new_encoder_stands_near_those_like_it_and_its_scores_are_inside_their
         placed = atlas.place(embedding_at(*point), "new")
         assert placed.same is None and bool(placed.warning) == (placed.familiarity < UNFAMILIAR)
         assert (placed.predicted["kinds"] == (GROUPS * SIZE - UNSCORED) // SIZE).all()
-        assert placed.predicted["task"].to_list() == list(TASKS) and set(placed.predicted["metric"]) == {"cosine_spearman"}
+        assert placed.predicted["task"].to_list() == list(TASKS) and set(placed.predicted["metric"]) == {
+            "cosine_spearman"
+        }
         low, high, mean = (placed.predicted[name].to_numpy() for name in ("low", "high", "predicted"))
         assert (low < mean).all() and (mean < high).all()
         inside += ((low <= scores_at(*point)) & (scores_at(*point) <= high)).tolist()
@@ -78,7 +97,10 @@ def test_a_new_encoder_lands_among_its_neighbours(atlas):
     table = atlas.table.set_index("name")
     near = table.loc[placed.neighbours["neighbour"][:3], ["x", "y"]].to_numpy()
     everyone = table[["x", "y"]].to_numpy()
-    assert np.linalg.norm(near - (placed.x, placed.y), axis=1).mean() < 0.5 * np.linalg.norm(everyone - (placed.x, placed.y), axis=1).mean()
+    assert (
+        np.linalg.norm(near - (placed.x, placed.y), axis=1).mean()
+        < 0.5 * np.linalg.norm(everyone - (placed.x, placed.y), axis=1).mean()
+    )
 
 
 def test_what_is_unlike_all_that_is_known_is_told(atlas):
@@ -131,7 +153,9 @@ def test_an_atlas_without_scores_still_gives_a_place(tmp_path):
 
 def test_three_lines_are_enough(finished_atlas):
     atlas = FinishedAtlas(finished_atlas)
-    placed = atlas.place(np.array([[len(text), text.count("a"), text.count("e"), 1.0] for text in atlas.sentences]), "mine")
+    placed = atlas.place(
+        np.array([[len(text), text.count("a"), text.count("e"), 1.0] for text in atlas.sentences]), "mine"
+    )
     assert len(placed.neighbours) == atlas.settings.neighbours and placed.warning
 
 
@@ -165,7 +189,11 @@ def test_ranking_by_score_says_what_was_measured(atlas):
     assert (np.diff(table["value"]) <= 0).all()
     assert table["basis"].value_counts().to_dict() == {"measured": 41, "imported": 7, "predicted": UNSCORED}
     lacking = table[table["basis"] == "predicted"]
-    assert lacking["score"].isna().all() and (lacking["value"] == lacking["predicted"]).all() and lacking["familiarity"].notna().all()
+    assert (
+        lacking["score"].isna().all()
+        and (lacking["value"] == lacking["predicted"]).all()
+        and lacking["familiarity"].notna().all()
+    )
     assert ((table["low"] < table["value"]) & (table["value"] < table["high"])).all()
     assert table.set_index("name").loc["made/e1", ["sentences_per_second", "device"]].to_list() == [321.0, "cpu"]
 
@@ -189,10 +217,23 @@ def test_filters_of_a_ranking(atlas):
 def test_what_was_measured_goes_before_what_others_published_and_nothing_need_be_predicted():
     encoders = pd.DataFrame({"name": ["a", "b", "c"], "family": "f"})
     rows = [("a", "imported", 0.9), ("a", "measured", 0.5), ("b", "imported", 0.6), ("c", "measured", np.nan)]
-    scores = pd.DataFrame([
-        {"name": name, "task": "t", "kind": "sts", "metric": "m", "split": "test", "score": score, "low": np.nan, "high": np.nan, "n": np.nan, "source": source}
-        for name, source, score in rows
-    ])  # fmt: skip
+    scores = pd.DataFrame(
+        [
+            {
+                "name": name,
+                "task": "t",
+                "kind": "sts",
+                "metric": "m",
+                "split": "test",
+                "score": score,
+                "low": np.nan,
+                "high": np.nan,
+                "n": np.nan,
+                "source": source,
+            }
+            for name, source, score in rows
+        ]
+    )
     nothing = pd.DataFrame(columns=list(PREDICTED)), pd.DataFrame(columns=list(OUT_OF_FOLD))
     table = ranking("t", encoders, scores, *nothing, {})
     assert table[["name", "basis", "value"]].to_numpy().tolist() == [["b", "imported", 0.6], ["a", "measured", 0.5]]
@@ -290,5 +331,7 @@ def test_the_figure_is_the_same_twice_and_safe_with_strangers_names(atlas, monke
     assert placed_figure(atlas.table, placed) == files
     assert b"<script" not in files["place.svg"]
     texts = html.unescape(files["place.svg"].decode())
-    for number, one in enumerate(placed, start=1):  # all of them are named, whether or not the map has room for the name
+    for number, one in enumerate(
+        placed, start=1
+    ):  # all of them are named, whether or not the map has room for the name
         assert f"{number} {figures.plain(one.name, 44)}: {one.neighbours['neighbour'].iloc[0][:10]}" in texts

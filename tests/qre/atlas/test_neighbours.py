@@ -135,7 +135,8 @@ def test_planted_families_are_found():
 
 
 def test_near_copies_alone_are_no_family():
-    """Two copies of each of 40 unrelated encoders, families random: trivially family without the exclusion, chance with it."""
+    """Two copies of each of 40 unrelated encoders, families random: trivially family without the exclusion, chance with
+    it."""
     rng = np.random.default_rng(8)
     x = np.repeat(rng.normal(size=(40, 5)), 2, axis=0) + rng.normal(scale=1e-3, size=(80, 5))
     families, groups = np.repeat(rng.integers(0, 8, 40), 2), np.repeat(np.arange(40), 2)

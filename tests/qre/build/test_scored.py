@@ -1,4 +1,5 @@
-"""What scores add to an atlas: tables, report, figures and a predictor, from synthetic encoders whose scores follow from their features."""
+"""What scores add to an atlas: tables, report, figures and a predictor, from synthetic encoders whose scores follow
+from their features."""
 
 import io
 from dataclasses import replace
@@ -8,12 +9,12 @@ import pandas as pd
 import pytest
 
 from qre.atlas.map_table import table_files
-from qre.prediction import PredictionSettings
-from qre.prediction.data import score_ranges
-from qre.prediction.predictor_file import read_predictor
-from qre.prediction.folds import joined
 from qre.build.scored import SCORES, Descriptions, _told, saturation_notes, scored_part
 from qre.features import FeatureMethod
+from qre.prediction import PredictionSettings
+from qre.prediction.data import score_ranges
+from qre.prediction.folds import joined
+from qre.prediction.predictor_file import read_predictor
 from tests.qre.prediction.test_predict import made
 
 SETTINGS = PredictionSettings(folds=4, inner_folds=3, repeats=1, permutations=5)
@@ -27,16 +28,39 @@ def world(compare: bool = False, groups: int = 20, twin: bool = False):
     if twin:
         for matrix in features.values():
             matrix[20] = matrix[3] + 1e-6
-    table = pd.DataFrame({
-        "name": data.encoders, "family": data.groups, "group": data.groups, "kind": data.groups, "x": data.scores[:, 0], "y": data.scores[:, 1], "dimension": 128,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "name": data.encoders,
+            "family": data.groups,
+            "group": data.groups,
+            "kind": data.groups,
+            "x": data.scores[:, 0],
+            "y": data.scores[:, 1],
+            "dimension": 128,
+        }
+    )
     rows = [
-        {"name": name, "task": task, "kind": "sts", "metric": "cosine_spearman", "split": "test", "score": score, "low": score - 0.02, "high": score + 0.02,
-         "n": 100, "source": "measured"}
-        for column, task in enumerate(data.tasks) for name, score in zip(data.encoders[:-4], data.scores[:-4, column])
-    ]  # fmt: skip
+        {
+            "name": name,
+            "task": task,
+            "kind": "sts",
+            "metric": "cosine_spearman",
+            "split": "test",
+            "score": score,
+            "low": score - 0.02,
+            "high": score + 0.02,
+            "n": 100,
+            "source": "measured",
+        }
+        for column, task in enumerate(data.tasks)
+        for name, score in zip(data.encoders[:-4], data.scores[:-4, column])
+    ]
     compared = {FeatureMethod(epsilon=1e-3): features[CLIP], CLIP: features[CLIP]} if compare else {}
-    return table, pd.DataFrame(rows, columns=list(SCORES)), Descriptions(features, compared, data.spectra, data.sketches)
+    return (
+        table,
+        pd.DataFrame(rows, columns=list(SCORES)),
+        Descriptions(features, compared, data.spectra, data.sketches),
+    )
 
 
 def read(part, name) -> pd.DataFrame:
@@ -46,11 +70,22 @@ def read(part, name) -> pd.DataFrame:
 def test_tables_figures_and_a_predictor_that_predicts_the_unmeasured():
     part = scored_part(*world(compare=True), SETTINGS)
     assert part.predicts and not part.notes
-    tables = ("scores", "predictions", "prediction_metrics", "prediction_null", "prediction_coverage", "predicted", "sensitivity")
+    tables = (
+        "scores",
+        "predictions",
+        "prediction_metrics",
+        "prediction_null",
+        "prediction_coverage",
+        "predicted",
+        "sensitivity",
+    )
     figures = ("spearman", "predicted", "quality_map", "epsilon")
     assert set(part.files) == {
-        "report.md", "predictor.safetensors", *(f"{t}.{end}" for t in tables for end in ("parquet", "csv")), *(f"{f}.{end}" for f in figures for end in ("png", "svg"))
-    }  # fmt: skip
+        "report.md",
+        "predictor.safetensors",
+        *(f"{t}.{end}" for t in tables for end in ("parquet", "csv")),
+        *(f"{f}.{end}" for f in figures for end in ("png", "svg")),
+    }
     assert part.headline["spearman_ours"] > 0.7 and part.headline["predicted_encoders"] == 76
     predicted = read(part, "predicted")
     assert set(predicted["name"]) == {"e76", "e77", "e78", "e79"} and len(predicted) == 8
@@ -63,13 +98,21 @@ def test_tables_figures_and_a_predictor_that_predicts_the_unmeasured():
 
 
 def test_the_tables_are_the_ones_given(evaluated):
-    files, *_ = _told(evaluated.report, evaluated.table.assign(group=evaluated.table["parent"]), evaluated.scores, pd.DataFrame())
+    files, *_ = _told(
+        evaluated.report, evaluated.table.assign(group=evaluated.table["parent"]), evaluated.scores, pd.DataFrame()
+    )
     files |= table_files("scores", evaluated.scores)
-    given = (("scores", evaluated.scores), ("predictions", evaluated.report.predictions), ("prediction_metrics", evaluated.report.metrics))
+    given = (
+        ("scores", evaluated.scores),
+        ("predictions", evaluated.report.predictions),
+        ("prediction_metrics", evaluated.report.metrics),
+    )
     for name, table in given:
         read = pd.read_csv(io.BytesIO(files[f"{name}.csv"]))
         pd.testing.assert_frame_equal(read, table.reset_index(drop=True), check_dtype=False, rtol=1e-12)
-        pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(files[f"{name}.parquet"])), table.reset_index(drop=True), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(io.BytesIO(files[f"{name}.parquet"])), table.reset_index(drop=True), check_dtype=False
+        )
 
 
 def test_near_copies_of_different_groups_are_kept_together():
@@ -85,10 +128,16 @@ def test_a_saturated_task_is_told_once_and_predictions_keep_to_the_range_of_the_
     first, second = dict.fromkeys(scores["task"])
     order = scores.loc[scores["task"] == first, "score"].rank()
     scores.loc[scores["task"] == first, "metric"] = "max_ap"
-    scores.loc[scores["task"] == first, "score"] = np.minimum(1.0, 0.5 + order / 80)  # the best half of 76 is at 1, or nearly
+    scores.loc[scores["task"] == first, "score"] = np.minimum(
+        1.0, 0.5 + order / 80
+    )  # the best half of 76 is at 1, or nearly
     part = scored_part(table, scores, about, SETTINGS, notes=["60 sentences are few"])
     told = [note for note in part.notes if "saturated" in note]
-    assert len(told) == 1 and told[0].startswith(f"{first} is saturated: 37 of 76 scores are 0.99 or more") and "60 sentences are few" not in part.notes
+    assert (
+        len(told) == 1
+        and told[0].startswith(f"{first} is saturated: 37 of 76 scores are 0.99 or more")
+        and "60 sentences are few" not in part.notes
+    )
     page = part.files["report.md"].decode()
     assert page.count("is saturated") == 1 and page.count("60 sentences are few") == 1
     for name in ("predictions", "predicted"):
@@ -101,10 +150,17 @@ def test_a_saturated_task_is_told_once_and_predictions_keep_to_the_range_of_the_
 
 @pytest.mark.parametrize(
     ("scores", "said"),
-    [([0.99, 0.995, 1.0, *[0.5] * 12], "x is saturated: 3 of 15 scores are 0.99 or more"), ([1.0, 1.0, *[0.5] * 8], None),
-     ([1.0, 1.0, 1.0, *[0.5] * 13], None), ([0.500, 0.504, 0.509], "x hardly tells encoders apart: all 3 scores lie between 0.5000 and 0.5090"),
-     ([0.5, 0.5, 0.5], None), ([0.5, 0.52, 0.54], None), ([99.5, 99.8, 99.9, 20.0], None), ([np.nan, 1.0, 0.0], None)],
-)  # fmt: skip
+    [
+        ([0.99, 0.995, 1.0, *[0.5] * 12], "x is saturated: 3 of 15 scores are 0.99 or more"),
+        ([1.0, 1.0, *[0.5] * 8], None),
+        ([1.0, 1.0, 1.0, *[0.5] * 13], None),
+        ([0.500, 0.504, 0.509], "x hardly tells encoders apart: all 3 scores lie between 0.5000 and 0.5090"),
+        ([0.5, 0.5, 0.5], None),
+        ([0.5, 0.52, 0.54], None),
+        ([99.5, 99.8, 99.9, 20.0], None),
+        ([np.nan, 1.0, 0.0], None),
+    ],
+)
 def test_what_is_saturated(scores, said):
     column = np.array(scores)[:, None]
     data = replace(changed_to(column), tasks=("x",), scores=column, ranges=score_ranges(["max_ap"], column))
@@ -115,7 +171,10 @@ def test_what_is_saturated(scores, said):
 def changed_to(column: np.ndarray):
     """Data of as many encoders as there are rows."""
     data = made()
-    rows = {name: getattr(data, name)[: len(column)] for name in ("groups", "kinds", "encoders", "dimension", "parameters", "spectra", "sketches", "scores")}
+    rows = {
+        name: getattr(data, name)[: len(column)]
+        for name in ("groups", "kinds", "encoders", "dimension", "parameters", "spectra", "sketches", "scores")
+    }
     return replace(data, features={name: matrix[: len(column)] for name, matrix in data.features.items()}, **rows)
 
 
@@ -130,4 +189,8 @@ def test_without_enough_scores_the_scores_alone_are_told(groups):
     some = scores if groups == 5 else scores[scores["name"] == "nobody"]
     part = scored_part(table, some, about, SETTINGS)
     assert set(part.files) == {"scores.parquet", "scores.csv", "report.md"} and not part.predicts
-    assert "scores of 4 groups of encoders, and 12 are needed" in part.notes[0] if groups == 5 else "no encoder on the map has a score" in part.notes[0]
+    assert (
+        "scores of 4 groups of encoders, and 12 are needed" in part.notes[0]
+        if groups == 5
+        else "no encoder on the map has a score" in part.notes[0]
+    )

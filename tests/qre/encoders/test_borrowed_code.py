@@ -1,4 +1,5 @@
-"""Code of a second repository: never unless a config pins it, and then that commit's for the config, the model, the tokenizer and modules alike."""
+"""Code of a second repository: never unless a config pins it, and then that commit's for the config, the model, the
+tokenizer and modules alike."""
 
 import json
 
@@ -15,7 +16,8 @@ from tests.hub import FakeHub
 from tests.other_kinds import change
 
 CODE = {
-    "configuration_shifted.py": "from transformers import BertConfig\n\nSHIFT = {shift}\n\n\nclass Config(BertConfig):\n    model_type = 'shifted'\n",
+    "configuration_shifted.py": "from transformers import BertConfig\n\nSHIFT = {shift}\n\n\nclass "
+    "Config(BertConfig):\n    model_type = 'shifted'\n",
     "modeling_shifted.py": """
 from transformers import BertModel
 
@@ -30,7 +32,8 @@ class Model(BertModel):
         output.last_hidden_state = output.last_hidden_state + SHIFT
         return output
 """,
-    "tokenization_shifted.py": "from transformers import BertTokenizer\n\nSHIFT = {shift}\n\n\nclass Tokenizer(BertTokenizer):\n    shift = SHIFT\n",
+    "tokenization_shifted.py": "from transformers import BertTokenizer\n\nSHIFT = {shift}\n\n\nclass "
+    "Tokenizer(BertTokenizer):\n    shift = SHIFT\n",
     "head.py": """
 import torch
 
@@ -58,7 +61,13 @@ def hub(monkeypatch, tmp_path):
 
 def code(hub, shift: float, factor: float) -> str:
     """Another commit of org/code."""
-    return hub.add("org/code", files={name: text.replace("{shift}", str(shift)).replace("{factor}", str(factor)).encode() for name, text in CODE.items()})
+    return hub.add(
+        "org/code",
+        files={
+            name: text.replace("{shift}", str(shift)).replace("{factor}", str(factor)).encode()
+            for name, text in CODE.items()
+        },
+    )
 
 
 @pytest.fixture
@@ -96,13 +105,17 @@ def test_exactly_the_pinned_code_runs_in_every_part(hub, borrowing, sentences):
     for commit, shift, factor in ((first, 1.0, 2.0), (second, 10.0, 3.0)):
         pinned = {"org/code": commit}
         files = resolve("org/e", borrowing).checked(trusted=True, code_revision=pinned)
-        one = loaded("org/e", borrowing, texts, trust_remote_code=True, code_revision=tuple(pinned.items()), files=files)
+        one = loaded(
+            "org/e", borrowing, texts, trust_remote_code=True, code_revision=tuple(pinned.items()), files=files
+        )
         assert one._run._model.tokenizer.shift == shift
         assert np.abs(vectors(one) - (plain + shift) * factor).max() < 1e-4
     assert not [path for _, path in hub.requests if "/org/code/" in path and path.endswith("/main")]  # never its branch
 
 
-@pytest.mark.parametrize("options", [{}, {"trusted": True}, {"trusted": True, "code_revision": {"org/another": "0" * 40}}])
+@pytest.mark.parametrize(
+    "options", [{}, {"trusted": True}, {"trusted": True, "code_revision": {"org/another": "0" * 40}}]
+)
 def test_without_its_commit_it_does_not(hub, borrowing, sentences, options):
     code(hub, 1.0, 2.0)
     with pytest.raises(HubProblem) as caught:
@@ -117,7 +130,13 @@ def test_without_its_commit_it_does_not(hub, borrowing, sentences, options):
 
 def test_a_pinned_repository_that_is_not_there(hub, borrowing, sentences):
     with pytest.raises(HubProblem, match="org/code: missing"):
-        loaded("org/e", borrowing, list(sentences.texts[:12]), trust_remote_code=True, code_revision=(("org/code", "0" * 40),))
+        loaded(
+            "org/e",
+            borrowing,
+            list(sentences.texts[:12]),
+            trust_remote_code=True,
+            code_revision=(("org/code", "0" * 40),),
+        )
 
 
 def test_a_pin_that_nothing_needs_is_told(hub):
@@ -128,7 +147,11 @@ def test_a_pin_that_nothing_needs_is_told(hub):
 
 CONFIGS = {
     "tokenizer": ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["a/b--t.T", None]}}, "second repository"),
-    "tokenizer of its own": ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["remote.T", None]}}, "remote code"),
+    "tokenizer of its own": (
+        "tokenizer_config.json",
+        {"auto_map": {"AutoTokenizer": ["remote.T", None]}},
+        "remote code",
+    ),
     "old list": ("tokenizer_config.json", {"auto_map": [None, "remote.T"]}, "remote code"),
     "processor": ("processor_config.json", {"auto_map": {"AutoProcessor": "a/b--p.P"}}, "second repository"),
     "preprocessor": ("preprocessor_config.json", {"auto_map": {"AutoImageProcessor": "remote.P"}}, "remote code"),
@@ -139,8 +162,16 @@ CONFIGS = {
     "of no known name": ("some/thing.json", {"a": [{"auto_map": {"AutoModel": "a/b--m.M"}}]}, "second repository"),
     "pipelines": ("config.json", {"custom_pipelines": {"x": {"impl": "a/b--p.P"}}}, "second repository"),
     "kernel": ("config.json", {"_attn_implementation": "someone/kernel"}, "second repository"),
-    "kernel in settings": ("sentence_bert_config.json", {"model_kwargs": {"attn_implementation": {"": "someone/kernel:f"}}}, "second repository"),
-    "other tokenizer": ("sentence_bert_config.json", {"tokenizer_name_or_path": "someone/tokenizer"}, "second repository"),
+    "kernel in settings": (
+        "sentence_bert_config.json",
+        {"model_kwargs": {"attn_implementation": {"": "someone/kernel:f"}}},
+        "second repository",
+    ),
+    "other tokenizer": (
+        "sentence_bert_config.json",
+        {"tokenizer_name_or_path": "someone/tokenizer"},
+        "second repository",
+    ),
     "activation": ("2_Dense/config.json", {"activation_function": "os.path.Tanh"}, "unknown module"),
     "word tokenizer": ("wordembedding_config.json", {"tokenizer_class": "mine.tokenizers.Words"}, "unknown module"),
 }
@@ -160,7 +191,12 @@ def test_every_json_that_can_name_code_is_looked_at(hub, tmp_path, sentences, ca
         folder_revision(folder)
     assert caught.value.reason == reason and name in str(caught.value)
     with pytest.raises(FolderProblem, match=reason):  # it was another when it was planned
-        Pass(FolderSpec(name="a", family="f", path=str(folder), revision=before), list(sentences.texts[:5]), [()], EncodeSettings())
+        Pass(
+            FolderSpec(name="a", family="f", path=str(folder), revision=before),
+            list(sentences.texts[:5]),
+            [()],
+            EncodeSettings(),
+        )
     commit = hub.add("org/e", folder=folder)
     with pytest.raises(HubProblem, match=reason):
         resolve("org/e").checked()
@@ -173,7 +209,9 @@ def test_every_json_that_can_name_code_is_looked_at(hub, tmp_path, sentences, ca
     assert not (tmp_path / MARKER).exists()
 
 
-@pytest.mark.parametrize("type_", ["os.path", "subprocess.Popen", "mypackage.sub.Foo", "numpy.ndarray", "/etc/evil.Foo", "../evil.Foo"])
+@pytest.mark.parametrize(
+    "type_", ["os.path", "subprocess.Popen", "mypackage.sub.Foo", "numpy.ndarray", "/etc/evil.Foo", "../evil.Foo"]
+)
 def test_classes_of_installed_packages_and_of_other_places_are_not_modules(hub, tmp_path, type_):
     folder = make("bert", tmp_path / "e")
     change(folder / "modules.json", lambda modules: [*modules, {**HEAD, "type": type_}])
@@ -185,15 +223,26 @@ def test_classes_of_installed_packages_and_of_other_places_are_not_modules(hub, 
 
 
 def test_texts_and_vocabularies_name_no_code():
-    assert not list(named_code("config_sentence_transformers.json", {"prompts": {"query": "Instruct: a/b -- c. Query: ", "x": "a--b.c"}}))
-    assert not list(named_code("tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "name_or_path": "a/b", "chat_template": "{{a--b}}"}))
+    assert not list(
+        named_code(
+            "config_sentence_transformers.json", {"prompts": {"query": "Instruct: a/b -- c. Query: ", "x": "a--b.c"}}
+        )
+    )
+    assert not list(
+        named_code(
+            "tokenizer_config.json",
+            {"tokenizer_class": "BertTokenizer", "name_or_path": "a/b", "chat_template": "{{a--b}}"},
+        )
+    )
 
 
 def test_the_native_class_gives_what_the_same_code_gives(hub, tmp_path, sentences):
     texts = list(sentences.texts[:20])
     folder = make("bert", tmp_path / "e")
     plain = folder_revision(folder)
-    (folder / "modeling.py").write_text("from transformers import BertModel\n\n\nclass Model(BertModel):\n    marked = True\n")
+    (folder / "modeling.py").write_text(
+        "from transformers import BertModel\n\n\nclass Model(BertModel):\n    marked = True\n"
+    )
     change(folder / "config.json", lambda config: {**config, "auto_map": {"AutoModel": "modeling.Model"}})
     commit = hub.add("org/e", folder=folder)
     model = resolve("org/e")
@@ -201,7 +250,9 @@ def test_the_native_class_gives_what_the_same_code_gives(hub, tmp_path, sentence
         model.checked()
     own = loaded("org/e", commit, texts, trust_remote_code=True, files=model.checked(trusted=True))
     native = loaded("org/e", commit, texts, native=True, files=model.checked(native=True))
-    kept = FolderSpec(name="a", family="f", path=str(folder), revision=folder_revision(folder, native=True), native=True)
+    kept = FolderSpec(
+        name="a", family="f", path=str(folder), revision=folder_revision(folder, native=True), native=True
+    )
     assert own._run._model[0].auto_model.marked and not hasattr(native._run._model[0].auto_model, "marked")
     expected = vectors(own)
     assert np.array_equal(vectors(native), expected)
@@ -213,12 +264,16 @@ def test_native_runs_no_code(tmp_path, sentences):
     folder = make_odd("remote-known", tmp_path / "e")
     with pytest.raises(FolderProblem, match="native: true"):
         folder_revision(folder)
-    spec = FolderSpec(name="a", family="f", path=str(folder), revision=folder_revision(folder, native=True), native=True)
+    spec = FolderSpec(
+        name="a", family="f", path=str(folder), revision=folder_revision(folder, native=True), native=True
+    )
     assert np.isfinite(vectors(Pass(spec, list(sentences.texts[:5]), [()], EncodeSettings(token_budget=4096)))).all()
     assert not (folder / MARKER).exists()
 
 
-@pytest.mark.parametrize(("kind", "why"), [("remote-code", "model type remote"), ("remote-module", "modules.json.*remote.Encoder")])
+@pytest.mark.parametrize(
+    ("kind", "why"), [("remote-code", "model type remote"), ("remote-module", "modules.json.*remote.Encoder")]
+)
 def test_native_is_refused_where_transformers_has_no_such_class(tmp_path, kind, why):
     with pytest.raises(FolderProblem, match=f"not native .*{why}"):
         folder_revision(make_odd(kind, tmp_path / kind), native=True)
@@ -226,7 +281,9 @@ def test_native_is_refused_where_transformers_has_no_such_class(tmp_path, kind, 
 
 def test_native_with_a_tokenizer_of_its_own_needs_one_to_compare_with(tmp_path):
     folder = make("bert", tmp_path / "e")
-    change(folder / "tokenizer_config.json", lambda config: {**config, "auto_map": {"AutoTokenizer": [None, "remote.T"]}})
+    change(
+        folder / "tokenizer_config.json", lambda config: {**config, "auto_map": {"AutoTokenizer": [None, "remote.T"]}}
+    )
     assert len(folder_revision(folder, native=True)) == 64
     (folder / "tokenizer.json").unlink()
     with pytest.raises(FolderProblem, match="not native .*no tokenizer.json"):

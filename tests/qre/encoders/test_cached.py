@@ -59,7 +59,12 @@ def test_an_encoder_in_the_cache_resolves_and_runs(hub, folder, sentences, offli
     offline()
     hub.requests.clear()
     by_commit = resolve("org/e", commit)
-    assert (by_commit.repository, by_commit.revision, by_commit.prompts, by_commit.default_prompt) == ("org/e", commit, online.prompts, online.default_prompt)
+    assert (by_commit.repository, by_commit.revision, by_commit.prompts, by_commit.default_prompt) == (
+        "org/e",
+        commit,
+        online.prompts,
+        online.default_prompt,
+    )
     assert {name for name, _ in by_commit.files} <= {name for name, _ in online.files}
     assert by_commit.attributes["parameters"] == online.attributes["parameters"] > 0
     assert by_commit.attributes["hidden_size"] == online.attributes["hidden_size"] == 32
@@ -67,7 +72,9 @@ def test_an_encoder_in_the_cache_resolves_and_runs(hub, folder, sentences, offli
         assert (by_commit.attributes["licence"], by_commit.attributes["base_model"]) == ("mit", "org/base")
     if fetch is not by_us:  # by its commit alone, as we fetch, no branch is written down
         assert resolve("org/e").revision == commit
-    spec = HubSpec(name="a", family="f", id="org/e", revision=commit, prompt=by_commit.default_prompt, files=by_commit.checked())
+    spec = HubSpec(
+        name="a", family="f", id="org/e", revision=commit, prompt=by_commit.default_prompt, files=by_commit.checked()
+    )
     one = Pass(spec, texts, [()], EncodeSettings(token_budget=4096))
     vectors = one.encode(0)["default"][np.argsort(one.chunks[0])]
     one.close()
@@ -81,7 +88,12 @@ def test_what_is_not_in_the_cache_is_told(hub, folder, offline):
     commit = hub.add("org/e", folder=folder)
     by_the_client(hub, "org/e", commit)
     offline()
-    for name, revision in (("org/none", None), ("org/e", "nobranch"), ("org/e", "0" * 40), ("org/e", "../../org--e/refs/main")):
+    for name, revision in (
+        ("org/none", None),
+        ("org/e", "nobranch"),
+        ("org/e", "0" * 40),
+        ("org/e", "../../org--e/refs/main"),
+    ):
         with pytest.raises(HubProblem, match="not in the cache of this node") as caught:
             resolve(name, revision)
         assert (caught.value.reason, caught.value.transient) == ("offline", True)
@@ -92,7 +104,11 @@ def test_a_part_of_a_snapshot_is_no_encoder(hub, folder, offline, lacking):
     from huggingface_hub import snapshot_download
 
     commit = hub.add("org/e", folder=folder)
-    snapshot_download("org/e", cache_dir=snapshots.cache_folder(), ignore_patterns=[lacking, "tokenizer*"] if lacking == "tokenizer.json" else [lacking, "*.bin"])
+    snapshot_download(
+        "org/e",
+        cache_dir=snapshots.cache_folder(),
+        ignore_patterns=[lacking, "tokenizer*"] if lacking == "tokenizer.json" else [lacking, "*.bin"],
+    )
     offline()
     with pytest.raises(HubProblem, match=f"offline .*incomplete: .*{lacking}"):
         resolve("org/e", commit)
@@ -102,7 +118,9 @@ def test_a_shard_that_lacks_is_named(hub, folder, offline):
     weights = folder / "model.safetensors"
     (folder / "model-00001-of-00002.safetensors").write_bytes(weights.read_bytes())
     weights.unlink()
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}')
+    (folder / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}'
+    )
     commit = hub.add("org/e", folder=folder)
     by_the_client(hub, "org/e", commit)
     offline()

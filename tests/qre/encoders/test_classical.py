@@ -78,7 +78,9 @@ def test_a_fitted_encoder_is_a_fixed_function_of_a_text(values, sentences):
 
 def test_a_text_of_unknown_words_is_a_row_of_zeros(sentences):
     for kind, weighting in (("lsa", "tfidf"), ("lsa", "count"), ("projection", "tfidf"), ("sif", "tfidf")):
-        vectors = fit_classical(spec(kind=kind, weighting=weighting, rank=10), sentences.texts).transform(["xyzzy plugh", sentences.texts[0]])
+        vectors = fit_classical(spec(kind=kind, weighting=weighting, rank=10), sentences.texts).transform(
+            ["xyzzy plugh", sentences.texts[0]]
+        )
         assert not vectors[0].any() and vectors[1].any()
 
 
@@ -91,8 +93,18 @@ def test_no_sentence_is_without_a_token():
 
 def test_word_vectors_follow_company():
     """Words of one company are alike without ever standing together: that is what PPMI word vectors add to counts."""
-    texts = [f"{animal} {verb} {thing}" for animal in ("cat", "dog") for verb in ("eats", "wants", "finds") for thing in ("meat", "milk")]
-    texts += [f"{car} {verb} {thing}" for car in ("bus", "truck") for verb in ("burns", "carries", "needs") for thing in ("fuel", "load")]
+    texts = [
+        f"{animal} {verb} {thing}"
+        for animal in ("cat", "dog")
+        for verb in ("eats", "wants", "finds")
+        for thing in ("meat", "milk")
+    ]
+    texts += [
+        f"{car} {verb} {thing}"
+        for car in ("bus", "truck")
+        for verb in ("burns", "carries", "needs")
+        for thing in ("fuel", "load")
+    ]
     texts += ["cat", "dog", "bus"]
     embedding = embed_classical(spec(kind="sif", rank=4, window=2), texts).astype(np.float64)
     assert cosine(embedding, -3, -2) > 0.9 > 0.5 > cosine(embedding, -3, -1)

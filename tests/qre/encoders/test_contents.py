@@ -15,15 +15,54 @@ from tests.checkpoints import make
 from tests.other_kinds import change
 
 READ = (
-    "vocab.txt", "bpe.codes", "codes.bpe", "spm.vocab", "spiece.model", "words.tsv", "dict", "merges", "a/b/vocab.anything", "tokenizer.json", "x.yaml",
-    "chat_template.jinja", "additional_chat_templates/tool.jinja", "emoji.csv", "vocab.bin", "model-00001-of-00002.safetensors", "config.JSON",
-)  # fmt: skip
+    "vocab.txt",
+    "bpe.codes",
+    "codes.bpe",
+    "spm.vocab",
+    "spiece.model",
+    "words.tsv",
+    "dict",
+    "merges",
+    "a/b/vocab.anything",
+    "tokenizer.json",
+    "x.yaml",
+    "chat_template.jinja",
+    "additional_chat_templates/tool.jinja",
+    "emoji.csv",
+    "vocab.bin",
+    "model-00001-of-00002.safetensors",
+    "config.JSON",
+)
 LEFT_OUT = (
-    "README.md", "LICENSE", "pictures/map.png", ".gitattributes", ".git/config", ".cache/x.json", "onnx/model.onnx", "0_T/openvino/openvino_model.xml",
-    "tf_model.h5", "flax_model.msgpack", "rust_model.ot", "model.gguf", "coreml/model.mlmodel", "pytorch_model.bin", "1_Dense/pytorch_model.bin",
-    "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "trainer_state.json", "training_args.bin", "checkpoint-500/model.safetensors", "runs/x/y.json",
-    "events.out.tfevents.17.host", "eval/similarity_evaluation_results.csv", "logs/a.txt", "train_script.py", "__pycache__/x.pyc", "data.parquet",
-)  # fmt: skip
+    "README.md",
+    "LICENSE",
+    "pictures/map.png",
+    ".gitattributes",
+    ".git/config",
+    ".cache/x.json",
+    "onnx/model.onnx",
+    "0_T/openvino/openvino_model.xml",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "rust_model.ot",
+    "model.gguf",
+    "coreml/model.mlmodel",
+    "pytorch_model.bin",
+    "1_Dense/pytorch_model.bin",
+    "optimizer.pt",
+    "scheduler.pt",
+    "rng_state_0.pth",
+    "trainer_state.json",
+    "training_args.bin",
+    "checkpoint-500/model.safetensors",
+    "runs/x/y.json",
+    "events.out.tfevents.17.host",
+    "eval/similarity_evaluation_results.csv",
+    "logs/a.txt",
+    "train_script.py",
+    "__pycache__/x.pyc",
+    "data.parquet",
+)
 
 
 def test_the_rule():
@@ -68,7 +107,9 @@ def test_the_snapshot_holds_what_the_key_of_the_same_folder_holds(hub, folder):
     here = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert sorted(dict(model.files)) == [name for name in here if counts(name)]
     with acquire("org/a", model.revision, model.files) as snapshot:
-        assert sorted(path.relative_to(snapshot.path).as_posix() for path in snapshot.path.rglob("*") if path.is_file()) == sorted(dict(model.files))
+        assert sorted(
+            path.relative_to(snapshot.path).as_posix() for path in snapshot.path.rglob("*") if path.is_file()
+        ) == sorted(dict(model.files))
         assert folder_revision(snapshot.path) == folder_revision(folder)  # a snapshot's files are links
 
 
@@ -84,7 +125,10 @@ def test_a_list_that_an_older_rule_made_fetches_all_the_same(hub, folder):
 def test_an_encoder_of_folders_with_odd_names(hub, folder):
     """Its modules are fetched and hashed, though the names are those of debris."""
     (folder / "1_Pooling").rename(folder / "eval")
-    change(folder / "modules.json", lambda modules: [{**module, "path": module["path"].replace("1_Pooling", "eval")} for module in modules])
+    change(
+        folder / "modules.json",
+        lambda modules: [{**module, "path": module["path"].replace("1_Pooling", "eval")} for module in modules],
+    )
     before = folder_revision(folder)
     hub.add("org/a", folder=folder)
     model = resolve("org/a")
@@ -101,7 +145,10 @@ def test_pickles_beside_safetensors_are_neither_loaded_nor_refused(hub, folder):
     assert "pytorch_model.bin" not in dict(resolve("org/a").files)
 
 
-@pytest.mark.parametrize(("name", "reason"), [("pytorch_model-00001-of-00002.bin", "pickle only"), ("tf_model.h5", "no weights"), ("model.gguf", "no weights")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("pytorch_model-00001-of-00002.bin", "pickle only"), ("tf_model.h5", "no weights"), ("model.gguf", "no weights")],
+)
 def test_weights_that_are_never_loaded(hub, folder, name, reason):
     (folder / "model.safetensors").rename(folder / name)
     with pytest.raises(FolderProblem, match=reason):
@@ -113,7 +160,9 @@ def test_weights_that_are_never_loaded(hub, folder, name, reason):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "1_Pooling/config.json"])
 def test_a_pointer_of_git_lfs_is_told(folder, name):
-    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 90868376\n")
+    (folder / name).write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 90868376\n"
+    )
     with pytest.raises(FolderProblem, match=rf"{name} is a pointer of Git LFS.*git lfs pull"):
         folder_revision(folder)
 
@@ -154,7 +203,9 @@ def test_keys_of_folders_stay(tmp_path):
 
     folder = make("dense", tmp_path / "a")
     old = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".model", ".jinja", ".safetensors")):
+    for file in sorted(
+        path for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".model", ".jinja", ".safetensors")
+    ):
         old.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     assert folder_revision(folder) == old.hexdigest()
 

@@ -6,7 +6,15 @@ from qre.encoders.cost import CONTEXT_BYTES, GPUS, estimate
 
 
 def one(**changes):
-    values = {"parameters": 100_000_000, "weight_bytes": 0, "hidden": 768, "dtype": "float32", "words": 150_000, "sentences": 10_000, "token_budget": 16_384}
+    values = {
+        "parameters": 100_000_000,
+        "weight_bytes": 0,
+        "hidden": 768,
+        "dtype": "float32",
+        "words": 150_000,
+        "sentences": 10_000,
+        "token_budget": 16_384,
+    }
     return estimate(**{**values, **changes})
 
 

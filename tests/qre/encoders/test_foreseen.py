@@ -43,7 +43,11 @@ def test_the_rank_that_a_corpus_gives_is_known_without_a_fit(sentences, n):
 
 def test_few_different_words_bound_the_rank_of_many_sentences():
     texts = [f"{a} {b} {c}" for a in "bdfgh" for b in "jklmn" for c in "pqrst"]
-    assert CorpusRanks(texts).largest(classical(rank=32)) == 14 == fit_classical(classical(rank=32), texts).transform(texts[:1]).shape[1]
+    assert (
+        CorpusRanks(texts).largest(classical(rank=32))
+        == 14
+        == fit_classical(classical(rank=32), texts).transform(texts[:1]).shape[1]
+    )
     assert CorpusRanks(texts).largest(classical(rank=14)) is None
 
 
@@ -56,7 +60,9 @@ def test_of_a_large_corpus_only_as_much_is_looked_at_as_it_takes():
             Looked.looked += len(part) if isinstance(key, slice) else 1
             return part
 
-    assert CorpusRanks(Looked(["one word or another"] * 10 * MOST_COUNTED)).largest(classical()) is None  # not all is seen, so nothing is claimed
+    assert (
+        CorpusRanks(Looked(["one word or another"] * 10 * MOST_COUNTED)).largest(classical()) is None
+    )  # not all is seen, so nothing is claimed
     assert Looked.looked <= MOST_COUNTED
 
 
@@ -72,15 +78,29 @@ def test_smaller_truncations_are_read_off_what_a_corpus_gives(sentences):
     for spec in (larger, classical(), classical(transforms=("whiten", "truncate:32"))):
         with pytest.raises(EncoderError, match=r"these sentences give \(59\)"):
             check_dimensions(spec, matrix.shape[1])
-        with pytest.raises(TooFewSentences, match=r"\(59\); take more sentences: at least \d+, with as many different words"):
+        with pytest.raises(
+            TooFewSentences, match=r"\(59\); take more sentences: at least \d+, with as many different words"
+        ):
             foresight.check(spec, {})
 
 
 CHAINS = [
-    ("center",), ("whiten",), ("all_but_the_top:1",), ("all_but_the_top:2",), ("truncate:1",), ("truncate:2", "center"), ("whiten", "truncate:4"),
-    ("truncate:6", "all_but_the_top:5"), ("all_but_the_top:7",), ("all_but_the_top:8",), ("truncate:9",), ("normalize", "all_but_the_top:2"),
-    ("all_but_the_top:1", "all_but_the_top:1"), ("truncate:5", "truncate:6"), ("whiten", "whiten"),
-]  # fmt: skip
+    ("center",),
+    ("whiten",),
+    ("all_but_the_top:1",),
+    ("all_but_the_top:2",),
+    ("truncate:1",),
+    ("truncate:2", "center"),
+    ("whiten", "truncate:4"),
+    ("truncate:6", "all_but_the_top:5"),
+    ("all_but_the_top:7",),
+    ("all_but_the_top:8",),
+    ("truncate:9",),
+    ("normalize", "all_but_the_top:2"),
+    ("all_but_the_top:1", "all_but_the_top:1"),
+    ("truncate:5", "truncate:6"),
+    ("whiten", "whiten"),
+]
 
 
 def usable(embedding: np.ndarray, transforms: tuple[str, ...]) -> bool:
@@ -95,7 +115,9 @@ def usable(embedding: np.ndarray, transforms: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 20])
-@pytest.mark.parametrize("transforms", [(), *CHAINS], ids=lambda chain: "-".join(chain) if isinstance(chain, tuple) else str(chain))
+@pytest.mark.parametrize(
+    "transforms", [(), *CHAINS], ids=lambda chain: "-".join(chain) if isinstance(chain, tuple) else str(chain)
+)
 def test_transforms_are_refused_where_they_leave_nothing(n, transforms):
     embedding = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32) + 1
     foresight = Foresight([f"{i}" for i in range(n)])
@@ -112,12 +134,18 @@ def test_layers_and_dimensions_that_an_encoder_does_not_have():
     foresight = Foresight(["a", "b", "c", "d", "e"])
     for layer in (0, 6):
         foresight.check(folder(layer=layer, pooling="mean"), {"layers": 6})
-    with pytest.raises(Foreseen, match="layer 7 is asked for; this encoder has hidden states 0 to 6; give a layer from 0 to 6"):
+    with pytest.raises(
+        Foreseen, match="layer 7 is asked for; this encoder has hidden states 0 to 6; give a layer from 0 to 6"
+    ):
         foresight.check(folder(layer=7, pooling="mean"), {"layers": 6})
-    with pytest.raises(Foreseen, match="truncate:512 is asked for, and its vectors have 384 dimensions; give at most 384"):
+    with pytest.raises(
+        Foreseen, match="truncate:512 is asked for, and its vectors have 384 dimensions; give at most 384"
+    ):
         foresight.check(folder(transforms=("truncate:512",)), {"embedding_dimension": 384})
     foresight.check(folder(transforms=("truncate:384",)), {"embedding_dimension": 384})
-    foresight.check(folder(layer=99, pooling="mean", transforms=("truncate:512",)), {"layers": None, "hidden_size": "of a stranger"})  # nothing is known
+    foresight.check(
+        folder(layer=99, pooling="mean", transforms=("truncate:512",)), {"layers": None, "hidden_size": "of a stranger"}
+    )  # nothing is known
 
 
 def test_the_dimension_of_what_comes_out():
@@ -132,7 +160,23 @@ TRANSFORMER = Module("sentence_transformers.models.Transformer", "", "modules.js
 
 
 @pytest.mark.parametrize(
-    "model_type", ["bert", "distilbert", "roberta", "mpnet", "modernbert", "t5", "mt5", "gpt2", "xlnet", "xlm", "bart", "albert", "electra", "qwen2"]
+    "model_type",
+    [
+        "bert",
+        "distilbert",
+        "roberta",
+        "mpnet",
+        "modernbert",
+        "t5",
+        "mt5",
+        "gpt2",
+        "xlnet",
+        "xlm",
+        "bart",
+        "albert",
+        "electra",
+        "qwen2",
+    ],
 )
 def test_layers_and_dimensions_are_as_transformers_reads_them(model_type):
     config = AutoConfig.for_model(model_type)
@@ -142,16 +186,33 @@ def test_layers_and_dimensions_are_as_transformers_reads_them(model_type):
 
 def test_the_dimension_of_a_whole_pipeline():
     def dimension(*modules: tuple[str, dict]) -> int | None:
-        listed = [Module(f"sentence_transformers.models.{name}", f"{place}_{name}", "modules.json") for place, (name, _) in enumerate(modules)]
-        return shape_of(listed, {f"{module.path}/config.json": config for module, (_, config) in zip(listed, modules, strict=True)})["embedding_dimension"]
+        listed = [
+            Module(f"sentence_transformers.models.{name}", f"{place}_{name}", "modules.json")
+            for place, (name, _) in enumerate(modules)
+        ]
+        return shape_of(
+            listed, {f"{module.path}/config.json": config for module, (_, config) in zip(listed, modules, strict=True)}
+        )["embedding_dimension"]
 
-    body, mean = ("Transformer", {"hidden_size": 768}), ("Pooling", {"word_embedding_dimension": 768, "pooling_mode_mean_tokens": True})
+    body, mean = (
+        ("Transformer", {"hidden_size": 768}),
+        ("Pooling", {"word_embedding_dimension": 768, "pooling_mode_mean_tokens": True}),
+    )
     assert dimension(body, mean, ("Normalize", {})) == 768
     assert dimension(body, ("Pooling", {**mean[1], "pooling_mode_max_tokens": True})) == 1536
     assert dimension(body, ("Pooling", {"embedding_dimension": 768, "pooling_mode": ["cls", "mean"]})) == 1536
-    assert dimension(body, ("Pooling", {"embedding_dimension": 768, "pooling_mode": "cls"}), ("Dense", {"out_features": 512})) == 512
+    assert (
+        dimension(
+            body, ("Pooling", {"embedding_dimension": 768, "pooling_mode": "cls"}), ("Dense", {"out_features": 512})
+        )
+        == 512
+    )
     assert dimension(("StaticEmbedding", {}), ("Normalize", {})) is None
-    assert is_static({"modules": "StaticEmbedding+Normalize"}) and not is_static({"modules": "Transformer+Pooling"}) and not is_static({})
+    assert (
+        is_static({"modules": "StaticEmbedding+Normalize"})
+        and not is_static({"modules": "Transformer+Pooling"})
+        and not is_static({})
+    )
 
 
 def test_a_folder_tells_its_shape_as_it_is_loaded(tmp_path):
@@ -160,21 +221,30 @@ def test_a_folder_tells_its_shape_as_it_is_loaded(tmp_path):
     from qre.encoders.transformer import model_attributes
 
     save_tiny_bert(tmp_path / "a", seed=0, layers=3)
-    loaded, found = model_attributes(SentenceTransformer(str(tmp_path / "a"), device="cpu")), folder_shape(tmp_path / "a")
+    loaded, found = (
+        model_attributes(SentenceTransformer(str(tmp_path / "a"), device="cpu")),
+        folder_shape(tmp_path / "a"),
+    )
     assert found == {name: loaded[name] for name in found} and found["layers"] == 3
 
 
 @pytest.mark.parametrize(
     ("harm", "message"),
-    [(lambda content: content[:100], "its header cannot be read"), (lambda content: content[:-1], "its header says"),
-     (lambda content: b"", "its header cannot be read"), (lambda content: b"not weights" * 100, "its header cannot be read"),
-     (lambda content: content + b"x", "its header says")],
-)  # fmt: skip
+    [
+        (lambda content: content[:100], "its header cannot be read"),
+        (lambda content: content[:-1], "its header says"),
+        (lambda content: b"", "its header cannot be read"),
+        (lambda content: b"not weights" * 100, "its header cannot be read"),
+        (lambda content: content + b"x", "its header says"),
+    ],
+)
 def test_weights_that_are_cut_off_are_found_before_they_are_loaded(tmp_path, harm, message):
     save_tiny_bert(tmp_path / "a", seed=0)
     weights = tmp_path / "a" / "model.safetensors"
     (tmp_path / "a" / "old.safetensors").write_bytes(b"debris")
     folder_revision(tmp_path / "a")
     weights.write_bytes(harm(weights.read_bytes()))
-    with pytest.raises(EncoderError, match=rf"broken weights \(model.safetensors: .*{message}.*\); fetch or copy the files again"):
+    with pytest.raises(
+        EncoderError, match=rf"broken weights \(model.safetensors: .*{message}.*\); fetch or copy the files again"
+    ):
         folder_revision(tmp_path / "a")

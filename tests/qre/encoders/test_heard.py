@@ -1,4 +1,5 @@
-"""What libraries warn of while loading: kept, without paths and without being printed; what can change a number fails."""
+"""What libraries warn of while loading: kept, without paths and without being printed; what can change a number
+fails."""
 
 import json
 import logging
@@ -39,21 +40,24 @@ def test_what_changes_no_number_is_kept_each_time_and_not_printed(dense, sentenc
     change(dense / "config_sentence_transformers.json", __version__={"sentence_transformers": "99.0.0"})
     for _ in range(2):  # a library that warns once in a process is heard in the second load too
         (said,) = record(dense, sentences.texts)["warnings"]
-        assert said.startswith("This model was created with Sentence Transformers version 99.0.0") and str(dense) not in said
+        assert (
+            said.startswith("This model was created with Sentence Transformers version 99.0.0")
+            and str(dense) not in said
+        )
     assert "99.0.0" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
     ("file", "values", "message"),
-    [
-        ("2_Dense/config.json", {"scaling": 2.0}, r"Ignoring unrecognized Dense config key\(s\) \['scaling'\]"),
-    ],
+    [("2_Dense/config.json", {"scaling": 2.0}, r"Ignoring unrecognized Dense config key\(s\) \['scaling'\]")],
 )
 def test_what_can_change_a_number_fails(dense, sentences, file, values, message):
     change(dense / file, **values)
     with pytest.raises(EncoderError, match=message) as told:
         record(dense, sentences.texts)
-    assert str(told.value).startswith("a library warned while loading of what may change its numbers: ") and str(dense.parent) not in str(told.value)
+    assert str(told.value).startswith("a library warned while loading of what may change its numbers: ") and str(
+        dense.parent
+    ) not in str(told.value)
 
 
 def test_a_folder_that_would_be_given_mean_pooling(tmp_path, sentences):
@@ -71,10 +75,12 @@ def test_the_towers_of_images_say_what_does_not_concern_text(tmp_path, sentences
     [
         "Some weights of X were not initialized from the model checkpoint and are newly initialized: ['pooler.weight']",
         "No sentence-transformers model found with name x. Creating a new one with mean pooling.",
-        "The tokenizer class you load from this checkpoint is not the same type as the class this function is called from.",
+        "The tokenizer class you load from this checkpoint is not the same type as the class this function is called "
+        "from.",
         "The tokenizer you are loading with an incorrect regex pattern: this will lead to incorrect tokenization.",
         "You are using a model of type bert to instantiate a model of type nomic_bert.",
-        "The model config specifies `is_causal=False`, but the installed version may not support it; it may be silently ignored",
+        "The model config specifies `is_causal=False`, but the installed version may not support it; it may be "
+        "silently ignored",
         "Unrecognized keys in `rope_parameters`: {'attn_factor'}",
         "Converting from SentencePiece failed, so a tokenizer of another kind is made",
         "`scale` is deprecated and ignored",  # deprecated, and yet it changes a number
@@ -92,9 +98,11 @@ def test_words_that_tell_of_another_encoder_than_stated(text):
     [
         "`torch_dtype` is deprecated! Use `dtype` instead!",
         "flash_attn is not installed, falling back to eager attention",
-        "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers greater than 1",
+        "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
+        "greater than 1",
         "This is a friendly note that no list knows",
-        "A new version of the following files was downloaded from org/name: modeling.py. Make sure that they cannot do harm.",
+        "A new version of the following files was downloaded from org/name: modeling.py. Make sure that they cannot "
+        "do harm.",
     ],
 )
 def test_words_that_are_shown(text):
@@ -107,9 +115,15 @@ def test_words_that_are_shown(text):
 
 def test_paths_and_colours_are_left_out_and_long_words_cut():
     heard = Heard()
-    heard.add("\x1b[1mnote\x1b[0m of /home/someone/models/tiny/file.json,\n see https://example.org/a/b/c and /data/tiny", places=("/data/tiny",))
+    heard.add(
+        "\x1b[1mnote\x1b[0m of /home/someone/models/tiny/file.json,\n see https://example.org/a/b/c and /data/tiny",
+        places=("/data/tiny",),
+    )
     heard.add("x" * 1000)
-    assert heard.shown == ["note of file.json, see https://example.org/a/b/c and the encoder's folder", "x" * 297 + "..."]
+    assert heard.shown == [
+        "note of file.json, see https://example.org/a/b/c and the encoder's folder",
+        "x" * 297 + "...",
+    ]
 
 
 def test_python_warnings_and_loggers_are_heard_and_put_back(capfd):
@@ -139,6 +153,8 @@ def test_vectors_are_those_of_a_load_that_nobody_listens_to(dense, sentences):
     from sentence_transformers import SentenceTransformer
 
     texts = list(sentences.texts[:20])
-    loaded = TransformerPass(FolderSpec(name="a", family="f", path=str(dense), revision="0" * 64), texts, [()], token_budget=10_000)
+    loaded = TransformerPass(
+        FolderSpec(name="a", family="f", path=str(dense), revision="0" * 64), texts, [()], token_budget=10_000
+    )
     expected = SentenceTransformer(str(dense), device="cpu").encode(texts)
     assert np.abs(loaded.encode(np.arange(20))[()] - expected).max() < 1e-6

@@ -9,14 +9,32 @@ from qre.encoders import hub as hub_module
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, resolve, resolve_all, search
 from tests.hub import READER
 
-FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert", "hidden_size": 32, "architectures": ["BertModel"]}', "model.safetensors": 4000}
+FILES = {
+    "modules.json": b"[]",
+    "config.json": b'{"model_type": "bert", "hidden_size": 32, "architectures": ["BertModel"]}',
+    "model.safetensors": 4000,
+}
 
 
 def test_commit_files_prompts_and_attributes(hub):
     config = b'{"prompts": {"query": "find: ", "passage": ""}, "default_prompt_name": "query"}'
-    files = {**FILES, "config_sentence_transformers.json": config, "1_Pooling/config.json": b"{}", "onnx/model.onnx": 9_000_000, "tf_model.h5": 10}
+    files = {
+        **FILES,
+        "config_sentence_transformers.json": config,
+        "1_Pooling/config.json": b"{}",
+        "onnx/model.onnx": 9_000_000,
+        "tf_model.h5": 10,
+    }
     card = {"license": "mit", "language": ["en", "de"], "datasets": ["snli"], "base_model": "bert-base-uncased"}
-    commit = hub.add("org/name", files=files, card=card, downloads=7, likes=3, created="2024-05-06", safetensors_parameters={"F32": 1000})
+    commit = hub.add(
+        "org/name",
+        files=files,
+        card=card,
+        downloads=7,
+        likes=3,
+        created="2024-05-06",
+        safetensors_parameters={"F32": 1000},
+    )
     model = resolve("org/name")
     assert model.revision == commit
     assert dict(model.files)["model.safetensors"] == 4000
@@ -51,7 +69,11 @@ def test_a_moved_branch_is_another_commit(hub):
         ({}, {"config.json": b"{}", "model.safetensors": 10}, "not sentence-transformers"),
         ({}, {"modules.json": b"[]", "pytorch_model.bin": 10}, "pickle only"),
         ({}, {**FILES, "2_Dense/pytorch_model.bin": 10}, "pickle only"),
-        ({}, {**FILES, "config.json": b'{"auto_map": {"AutoModel": "modeling.Model"}}', "modeling.py": b"boom"}, "remote code"),
+        (
+            {},
+            {**FILES, "config.json": b'{"auto_map": {"AutoModel": "modeling.Model"}}', "modeling.py": b"boom"},
+            "remote code",
+        ),
     ],
     ids=["gated", "private", "disabled", "no modules", "pickle", "pickled dense", "remote code"],
 )
@@ -66,7 +88,11 @@ def test_reasons(hub, options, files, reason):
 
 def test_missing_names_and_revisions(hub):
     hub.add("org/name", files=FILES)
-    for name, revision, reason in (("org/none", None, "missing"), ("org/name", "nobranch", "revision missing"), ("org/name", "0" * 40, "revision missing")):
+    for name, revision, reason in (
+        ("org/none", None, "missing"),
+        ("org/name", "nobranch", "revision missing"),
+        ("org/name", "0" * 40, "revision missing"),
+    ):
         with pytest.raises(HubProblem) as caught:
             resolve(name, revision)
         assert caught.value.reason == reason
@@ -111,7 +137,23 @@ def test_no_hub_at_all(hub, monkeypatch):
     assert caught.value.transient
 
 
-@pytest.mark.parametrize("name", ["../../x", "a/b/c", "a\nb", "<script>", "x" * 300, "", "a/..", "org/na me", "-a/b", "a//b", "/etc/passwd", "a/b--c"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "a/b/c",
+        "a\nb",
+        "<script>",
+        "x" * 300,
+        "",
+        "a/..",
+        "org/na me",
+        "-a/b",
+        "a//b",
+        "/etc/passwd",
+        "a/b--c",
+    ],
+)
 def test_names_that_are_none_are_refused_before_any_request(hub, name):
     with pytest.raises(HubProblem) as caught:
         resolve(name)
@@ -136,17 +178,24 @@ def test_search(hub):
     for number in range(30):
         owner = "one" if number % 2 else "two"
         hub.add(
-            f"{owner}/e{number}", files=FILES, downloads=number, tags=["sentence-transformers"], safetensors_parameters={"F32": 1_000_000 * (number + 1)}
+            f"{owner}/e{number}",
+            files=FILES,
+            downloads=number,
+            tags=["sentence-transformers"],
+            safetensors_parameters={"F32": 1_000_000 * (number + 1)},
         )
     hub.add("one/other", files=FILES, downloads=99, tags=["text-generation"])
     found = list(search(HubQuery(author="one", parameters=(None, 20_000_000), limit=5)))
     assert found == ["one/e19", "one/e17", "one/e15", "one/e13", "one/e11"]
 
 
-@pytest.mark.parametrize(("endpoint", "told"), [
-    ("http://127.0.0.1:9", "cannot reach the hub: 127.0.0.1 refuses the connection (no network?)"),
-    ("http://nowhere.invalid", "cannot reach the hub: nowhere.invalid is not found (no network?)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("http://127.0.0.1:9", "cannot reach the hub: 127.0.0.1 refuses the connection (no network?)"),
+        ("http://nowhere.invalid", "cannot reach the hub: nowhere.invalid is not found (no network?)"),
+    ],
+)
 def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     from huggingface_hub import constants
 
@@ -158,5 +207,9 @@ def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     assert (caught.value.reason, caught.value.transient) == ("unreachable", True)
     assert len(slept) == hub_module.REACHING - 1 and sum(slept) < 5
     answers = resolve_all([(f"org/e{number}", None) for number in range(200)])
-    assert {answer.reason for answer in answers} == {"unreachable"} and [answer.repository for answer in answers[:2]] == ["org/e0", "org/e1"]
-    assert len(slept) <= (hub_module.REACHING - 1) * (1 + hub_module.PARALLEL)  # those at once in the first round, and none after it
+    assert {answer.reason for answer in answers} == {"unreachable"} and [
+        answer.repository for answer in answers[:2]
+    ] == ["org/e0", "org/e1"]
+    assert len(slept) <= (hub_module.REACHING - 1) * (
+        1 + hub_module.PARALLEL
+    )  # those at once in the first round, and none after it

@@ -1,13 +1,14 @@
-"""Every kind of checkpoint through our path: what sentence-transformers' own encode gives, to 1e-6, and the same bits twice."""
+"""Every kind of checkpoint through our path: what sentence-transformers' own encode gives, to 1e-6, and the same bits
+twice."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import FolderSpec
-from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import TransformerPass
 from qre.errors import EncoderError
 from tests.checkpoints import KINDS, MARKER, make, make_odd
@@ -76,7 +77,9 @@ def test_another_pooling_keeps_the_modules_after_it(folders, sentences):
 
 
 def test_an_encoder_without_pooling_cannot_have_another(folders, sentences):
-    loaded = TransformerPass(spec(folders["static"], pooling="cls"), sentences.texts[:9], [("last", "cls")], token_budget=200)
+    loaded = TransformerPass(
+        spec(folders["static"], pooling="cls"), sentences.texts[:9], [("last", "cls")], token_budget=200
+    )
     assert "no pooling module" in loaded.refused[("last", "cls")]
 
 
@@ -103,9 +106,14 @@ def test_out_of_memory_halves_the_batch(folders, sentences, monkeypatch):
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("no-modules-json", "no modules.json"), ("pickle", "weights as a pickle"), ("pickle-dense", "weights as a pickle"),
-     ("remote-code", "remote code .*auto_map.AutoConfig is remote.Encoder"), ("remote-known", "transformers has a class of its own for bert.*native: true"),
-     ("remote-module", "remote code .*modules.json.*remote.Encoder")],
+    [
+        ("no-modules-json", "no modules.json"),
+        ("pickle", "weights as a pickle"),
+        ("pickle-dense", "weights as a pickle"),
+        ("remote-code", "remote code .*auto_map.AutoConfig is remote.Encoder"),
+        ("remote-known", "transformers has a class of its own for bert.*native: true"),
+        ("remote-module", "remote code .*modules.json.*remote.Encoder"),
+    ],
 )
 def test_folders_that_are_refused(tmp_path, kind, message):
     with pytest.raises(EncoderError, match=message):

@@ -30,7 +30,9 @@ with locked(Path(sys.argv[1]), "org/a", "{commit}") as lock:
 
 def hold(cache: Path, how: str, prefix: list[str] = (), **environment) -> str:
     command = [*prefix, sys.executable, "-c", HOLD.format(how=how, commit=COMMIT), str(cache)]
-    result = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400)
+    result = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
@@ -49,11 +51,14 @@ def test_all_who_may_write_in_the_cache_may_use_its_locks(tmp_path, mode, shared
     (lock,) = (cache / FOLDER).iterdir()
     folder = stat.S_IMODE((cache / FOLDER).stat().st_mode)
     assert (stat.S_IMODE(lock.stat().st_mode) == 0o666) is shared
-    assert folder & 0o022 == mode & 0o022 and not folder & stat.S_ISVTX  # in a sticky folder the kernel opens no other user's file for writing
+    assert (
+        folder & 0o022 == mode & 0o022 and not folder & stat.S_ISVTX
+    )  # in a sticky folder the kernel opens no other user's file for writing
 
 
 def test_a_cache_that_can_only_be_read_has_locks(tmp_path, bound_by_rights):
-    """One that stands there is taken as it is, so that its owner sees that the snapshot is in use; else it is a file of this user."""
+    """One that stands there is taken as it is, so that its owner sees that the snapshot is in use; else it is a file of
+    this user."""
     prefix, closed = bound_by_rights
     cache, own = tmp_path / "hub", tmp_path / "own"
     cache.mkdir()
@@ -74,12 +79,16 @@ def test_a_cache_that_can_only_be_read_has_locks(tmp_path, bound_by_rights):
 def test_where_no_lock_can_be_written_it_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(locks.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
-    with pytest.raises(PlaceError, match="no lock can be written.*set TMPDIR"), locked(tmp_path / "file" / "hub", "org/a", COMMIT):
+    with (
+        pytest.raises(PlaceError, match="no lock can be written.*set TMPDIR"),
+        locked(tmp_path / "file" / "hub", "org/a", COMMIT),
+    ):
         pass
 
 
 def test_a_folder_that_somebody_laid_in_the_way_is_not_used(tmp_path, monkeypatch):
-    """The temporary folder is open to all: what stands there under our name, and is a link or another's, is not ours."""
+    """The temporary folder is open to all: what stands there under our name, and is a link or another's, is not
+    ours."""
     monkeypatch.setattr(locks.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "file").write_text("")
     (tmp_path / "elsewhere").mkdir()

@@ -5,19 +5,27 @@ import pytest
 
 from qre.encoders import classical
 from qre.encoders.classical import embed_classical
+from qre.encoders.folders import folder_revision
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import ClassicalSpec, FolderSpec
-from qre.encoders.folders import folder_revision
 from qre.errors import EncoderError
 
-OTHERS = ["the red cat sings in the night .", "a dog", "the farmer likes the old boat under the river . " * 3, "a dog", "!"]
+OTHERS = [
+    "the red cat sings in the night .",
+    "a dog",
+    "the farmer likes the old boat under the river . " * 3,
+    "a dog",
+    "!",
+]
 READOUTS = [(), (1, "mean"), (2, "cls"), ("last", "max"), (7, "mean")]
 
 
 @pytest.fixture
 def folder(tiny_encoder):
     def spec(**values):
-        return FolderSpec(name="tiny", family="tiny", path=str(tiny_encoder), revision=folder_revision(tiny_encoder), **values)
+        return FolderSpec(
+            name="tiny", family="tiny", path=str(tiny_encoder), revision=folder_revision(tiny_encoder), **values
+        )
 
     return spec
 
@@ -28,7 +36,9 @@ def test_a_transformer_encodes_other_texts_as_its_sentences(folder, sentences):
     direct = Pass(folder(prompt="query: "), [*OTHERS, *texts[150:]], READOUTS, EncodeSettings(token_budget=200), "cpu")
     vectors = loaded.encode_texts([*OTHERS, *texts[150:]])
     assert set(vectors) == {"default", "1-mean", "2-cls", "last-max"} and set(loaded.refused) == {"7-mean"}
-    for index, rows in enumerate(direct.chunks):  # the same texts, budget and prompt make the same batches: the same bits
+    for index, rows in enumerate(
+        direct.chunks
+    ):  # the same texts, budget and prompt make the same batches: the same bits
         for name, expected in direct.encode(index).items():
             assert vectors[name].dtype == np.float32 and np.array_equal(vectors[name][rows], expected)
     assert np.array_equal(vectors["default"][1], vectors["default"][3])
@@ -44,7 +54,9 @@ def test_encoding_other_texts_leaves_the_sentences_alone(folder, sentences):
 
 
 def test_the_prompt_is_put_before_other_texts_too(folder, sentences):
-    plain, prompted = (Pass(folder(prompt=prompt), sentences.texts[:2], [()], EncodeSettings(), "cpu") for prompt in ("", "the cat "))
+    plain, prompted = (
+        Pass(folder(prompt=prompt), sentences.texts[:2], [()], EncodeSettings(), "cpu") for prompt in ("", "the cat ")
+    )
     expected = plain.encode_texts(["the cat " + text for text in OTHERS])["default"]
     assert np.allclose(prompted.encode_texts(OTHERS)["default"], expected, atol=1e-6)
     assert not np.allclose(plain.encode_texts(OTHERS)["default"], expected, atol=1e-2)

@@ -1,4 +1,5 @@
-"""Every kind of module that sentence-transformers ships, through our path: what its own encode gives, also where layers are read in the same pass."""
+"""Every kind of module that sentence-transformers ships, through our path: what its own encode gives, also where layers
+are read in the same pass."""
 
 import json
 
@@ -78,8 +79,14 @@ def test_a_prompt_that_the_pooling_leaves_out(folders, texts):
     model[1].include_prompt = True
     assert np.abs(expected - model.encode(texts, prompt="search query: ")).max() > 1e-3
     features = model.preprocess(texts[:1], prompt="search query: ")
-    hidden = model[0].auto_model(**{name: features[name] for name in ("input_ids", "attention_mask")}, output_hidden_states=True).hidden_states[1][0]
-    assert np.abs(vectors(own, (1, "mean"))[0] - hidden[features["prompt_length"] :].mean(0).detach().numpy()).max() < 1e-5
+    hidden = (
+        model[0]
+        .auto_model(**{name: features[name] for name in ("input_ids", "attention_mask")}, output_hidden_states=True)
+        .hidden_states[1][0]
+    )
+    assert (
+        np.abs(vectors(own, (1, "mean"))[0] - hidden[features["prompt_length"] :].mean(0).detach().numpy()).max() < 1e-5
+    )
 
 
 def test_a_router_without_a_default_says_so(folders, texts, tmp_path):

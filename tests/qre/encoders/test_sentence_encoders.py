@@ -58,14 +58,23 @@ def test_the_modules_tell_where_the_model_type_does_not(hub, others, tmp_path, k
 def test_a_model_type_of_the_future_is_refused(hub, tmp_path):
     folder = make("bert", tmp_path / "bert")
     for stated in ("TripleEncoder", None, 3):
-        change(folder / "config_sentence_transformers.json", lambda config, stated=stated: {**config, "model_type": stated})
+        change(
+            folder / "config_sentence_transformers.json", lambda config, stated=stated: {**config, "model_type": stated}
+        )
         assert both(hub, folder)[:2] == ("not a sentence encoder",) * 2
 
 
 @pytest.mark.parametrize(
     ("files", "options", "reason"),
     [
-        ({"config.json": b'{"architectures": ["BertForSequenceClassification"], "sentence_transformers": {"version": "4.1"}}'}, {}, "cross-encoder"),
+        (
+            {
+                "config.json": b'{"architectures": ["BertForSequenceClassification"], "sentence_transformers": '
+                b'{"version": "4.1"}}'
+            },
+            {},
+            "cross-encoder",
+        ),
         ({"artifact.metadata": b"{}"}, {}, "multi-vector encoder"),
         ({}, {"card": {"pipeline_tag": "text-ranking"}}, "cross-encoder"),
         ({}, {"tags": ["cross-encoder"]}, "cross-encoder"),
@@ -82,7 +91,8 @@ def test_what_says_so_elsewhere(hub, files, options, reason):
 
 
 def test_a_sentence_encoder_may_be_about_rerankers(hub):
-    """A tag that people also give to what is compared with, or trained from, such a one decides only where the modules do not."""
+    """A tag that people also give to what is compared with, or trained from, such a one decides only where the modules
+    do not."""
     hub.add("org/dense", files={**FILES, "modules.json": json.dumps(MEAN).encode()}, tags=["ColBERT", "reranker"])
     assert resolve("org/dense").repository == "org/dense"
 
@@ -105,13 +115,18 @@ def test_every_module_that_sentence_transformers_ships_is_known():
 
 def test_a_module_that_is_not_shipped(hub, tmp_path):
     folder = make("bert", tmp_path / "bert")
-    change(folder / "modules.json", lambda modules: [*modules, {"idx": 9, "name": "9", "path": "", "type": "sentence_transformers.models.Magic"}])
+    change(
+        folder / "modules.json",
+        lambda modules: [*modules, {"idx": 9, "name": "9", "path": "", "type": "sentence_transformers.models.Magic"}],
+    )
     assert both(hub, folder)[:2] == ("unknown module",) * 2
 
 
 def test_an_adapter_is_refused_with_its_base(hub, tmp_path):
     folder = make("bert", tmp_path / "bert")
-    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "revision": None, "peft_type": "LORA"}))
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "org/base", "revision": None, "peft_type": "LORA"})
+    )
     first, second, message = both(hub, folder)  # beside whole weights too: loading would take the base's
     assert (first, second) == ("adapter", "adapter")
     assert "adapter_config.json: a PEFT adapter of org/base@its default branch" in message
@@ -129,7 +144,11 @@ def test_an_adapter_inside_of_a_router(hub, tmp_path):
     router = Router.for_query_document([query[0], query[1]], [document[0], document[1]])
     SentenceTransformer(modules=[router], device="cpu").save(str(tmp_path / "router"), create_model_card=False)
     assert len(folder_revision(tmp_path / "router")) == 64
-    inner = next(path.parent for path in (tmp_path / "router").rglob("config.json") if "document" in str(path) and "Transformer" in str(path))
+    inner = next(
+        path.parent
+        for path in (tmp_path / "router").rglob("config.json")
+        if "document" in str(path) and "Transformer" in str(path)
+    )
     (inner / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "revision": "dev"}))
     assert both(hub, tmp_path / "router")[:2] == ("adapter", "adapter")
 

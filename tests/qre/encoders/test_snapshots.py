@@ -17,7 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def files(size: int, letter: bytes = b"x") -> dict:
-    return {"modules.json": b"[]", "config.json": b"{}", "1_Pooling/config.json": b"{}", "model.safetensors": letter * size, "code.py": b"boom"}
+    return {
+        "modules.json": b"[]",
+        "config.json": b"{}",
+        "1_Pooling/config.json": b"{}",
+        "model.safetensors": letter * size,
+        "code.py": b"boom",
+    }
 
 
 def bodies(hub, name: str) -> int:
@@ -85,7 +91,9 @@ def test_four_processes_fetch_once(hub, tmp_path):
     hub.slow("org/a", seconds_per_megabyte=3)
     model = resolve("org/a")
     hub.requests.clear()
-    script = f"from qre.encoders.snapshots import acquire; acquire('org/a', {model.revision!r}, {model.files!r}).release()"
+    script = (
+        f"from qre.encoders.snapshots import acquire; acquire('org/a', {model.revision!r}, {model.files!r}).release()"
+    )
     environment = {**os.environ, **hub.environment(tmp_path / "node")}
     processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(4)]
     assert [process.wait(400) for process in processes] == [0] * 4
@@ -108,7 +116,11 @@ def test_the_least_recently_used_goes_first_and_none_in_use(hub):
 def test_the_bound_is_held_while_encoders_come_and_go(hub):
     for number in range(6):
         taken(hub, f"org/e{number}", 100_000, bound=250_000).release()
-        size = sum(path.stat().st_size for path in snapshots.cache_folder().rglob("*") if path.is_file() and not path.is_symlink())
+        size = sum(
+            path.stat().st_size
+            for path in snapshots.cache_folder().rglob("*")
+            if path.is_file() and not path.is_symlink()
+        )
         assert size <= 250_000 + 5000
 
 

@@ -20,9 +20,20 @@ def key(spec, fingerprint="s", settings=SETTINGS):
 
 @pytest.mark.parametrize(
     "change",
-    [{"revision": "1" * 64}, {"layer": 1, "pooling": "mean"}, {"layer": 1, "pooling": "cls"}, {"layer": 2, "pooling": "mean"},
-     {"pooling": "mean"}, {"token_budget": 512}, {"prompt": "query: "}, {"max_tokens": 32}, {"dtype": "bfloat16"}, {"transforms": ("whiten",)}, {"transforms": ("whiten", "center")}],
-)  # fmt: skip
+    [
+        {"revision": "1" * 64},
+        {"layer": 1, "pooling": "mean"},
+        {"layer": 1, "pooling": "cls"},
+        {"layer": 2, "pooling": "mean"},
+        {"pooling": "mean"},
+        {"token_budget": 512},
+        {"prompt": "query: "},
+        {"max_tokens": 32},
+        {"dtype": "bfloat16"},
+        {"transforms": ("whiten",)},
+        {"transforms": ("whiten", "center")},
+    ],
+)
 def test_what_changes_a_transformer_changes_its_key(change):
     assert key(FOLDER.model_copy(update=change)) != key(FOLDER)
 
@@ -34,9 +45,17 @@ def test_what_changes_no_number_changes_no_key(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": "projection"}, {"analyzer": "char_wb"}, {"ngrams": (1, 2)}, {"weighting": "count"}, {"rank": 100}, {"seed": 1},
-     {"corpus": "0" * 64}, {"transforms": ("truncate:8",)}],
-)  # fmt: skip
+    [
+        {"kind": "projection"},
+        {"analyzer": "char_wb"},
+        {"ngrams": (1, 2)},
+        {"weighting": "count"},
+        {"rank": 100},
+        {"seed": 1},
+        {"corpus": "0" * 64},
+        {"transforms": ("truncate:8",)},
+    ],
+)
 def test_what_changes_a_classical_encoder_changes_its_key(change):
     assert key(LSA.model_copy(update=change)) != key(LSA)
 
@@ -65,12 +84,21 @@ def test_pass_and_parent():
 
 
 models = st.builds(
-    HubSpec, name=st.text("abc", min_size=1), family=st.just("f"), id=st.sampled_from(["a/b", "a/c"]), revision=st.sampled_from(["0" * 40, "1" * 40]),
-    layer=st.none(), pooling=st.sampled_from([None, "cls", "mean"]), prompt=st.sampled_from(["", "q: "]), max_tokens=st.sampled_from([None, 64]),
-    dtype=st.sampled_from(["float32", "bfloat16"]), token_budget=st.sampled_from([None, 512]), trust_remote_code=st.booleans(),
+    HubSpec,
+    name=st.text("abc", min_size=1),
+    family=st.just("f"),
+    id=st.sampled_from(["a/b", "a/c"]),
+    revision=st.sampled_from(["0" * 40, "1" * 40]),
+    layer=st.none(),
+    pooling=st.sampled_from([None, "cls", "mean"]),
+    prompt=st.sampled_from(["", "q: "]),
+    max_tokens=st.sampled_from([None, 64]),
+    dtype=st.sampled_from(["float32", "bfloat16"]),
+    token_budget=st.sampled_from([None, 512]),
+    trust_remote_code=st.booleans(),
     transforms=st.lists(st.sampled_from(["center", "whiten", "truncate:8", "normalize"]), max_size=2).map(tuple),
     files=st.sampled_from([(), (("model.safetensors", 1),)]),
-)  # fmt: skip
+)
 
 
 @given(models, models)
@@ -122,8 +150,20 @@ def test_hub_encoders():
     for change in ({"id": "org/other"}, {"revision": "1" * 40}, {"trust_remote_code": True}, {"prompt": "q: "}):
         assert key(hub.model_copy(update=change)) != key(hub)
     assert key(hub.model_copy(update={"files": (("model.safetensors", 9),)})) == key(hub)
-    assert set(hub.pass_identity()) == {"source", "id", "revision", "prompt", "max_tokens", "dtype", "trust_remote_code"}  # later options only where set
-    for change in ({"native": True}, {"code_revision": (("org/code", "0" * 40),)}, {"code_revision": (("org/code", "1" * 40),)}):
+    assert set(hub.pass_identity()) == {
+        "source",
+        "id",
+        "revision",
+        "prompt",
+        "max_tokens",
+        "dtype",
+        "trust_remote_code",
+    }  # later options only where set
+    for change in (
+        {"native": True},
+        {"code_revision": (("org/code", "0" * 40),)},
+        {"code_revision": (("org/code", "1" * 40),)},
+    ):
         assert key(hub.model_copy(update=change)) != key(hub)
     with pytest.raises(ValidationError, match="revision"):
         HubSpec(name="a", family="f", id="org/name", revision="main")

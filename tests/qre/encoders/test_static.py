@@ -1,4 +1,5 @@
-"""The static encoder that a package carries: its vectors are those of the package's own function, and what is not there is told."""
+"""The static encoder that a package carries: its vectors are those of the package's own function, and what is not there
+is told."""
 
 import importlib.util
 import shutil
@@ -15,12 +16,19 @@ from qre.errors import EncoderError, PlaceError
 from qre.sentences import builtin_set
 
 TEXTS = (*builtin_set(200).texts, "Ünïcode, 日本語 and 🙂!", " two  spaces ", "x" * 3000)
-installed = pytest.mark.skipif(importlib.util.find_spec("wordllama") is None, reason="wordllama is not installed: pip install -e '.[demo]'")
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("wordllama") is None, reason="wordllama is not installed: pip install -e '.[demo]'"
+)
 
 
 def spec(**values) -> StaticSpec:
     package, vectors, tokenizer = catalogue.WORDLLAMA
-    known = {"package": package, "vectors": vectors, "tokenizer": tokenizer, "revision": static_revision(*catalogue.WORDLLAMA)}
+    known = {
+        "package": package,
+        "vectors": vectors,
+        "tokenizer": tokenizer,
+        "revision": static_revision(*catalogue.WORDLLAMA),
+    }
     return StaticSpec(name="wordllama", family="wordllama", **{**known, **values})
 
 
@@ -50,10 +58,15 @@ def test_its_content_is_its_identity_wherever_it_lies(monkeypatch, tmp_path):
         shutil.copy(path, tmp_path / "elsewhere" / name)
     monkeypatch.syspath_prepend(tmp_path)
     moved = spec(package="elsewhere", revision=static_revision("elsewhere", vectors, tokenizer))
-    keys = {unit_key(one, "f", EncodeSettings(token_budget=budget)) for one in (spec(), moved) for budget in (512, 1024)}
+    keys = {
+        unit_key(one, "f", EncodeSettings(token_budget=budget)) for one in (spec(), moved) for budget in (512, 1024)
+    }
     assert len(keys) == 1  # nothing is batched, so the budget moves no bit
     cut = spec(transforms=("truncate:64",))
-    assert pass_key(cut, "f", EncodeSettings()) == pass_key(spec(), "f", EncodeSettings()) and unit_key(cut, "f", EncodeSettings()) not in keys
+    assert (
+        pass_key(cut, "f", EncodeSettings()) == pass_key(spec(), "f", EncodeSettings())
+        and unit_key(cut, "f", EncodeSettings()) not in keys
+    )
     with open(tmp_path / "elsewhere" / vectors, "ab") as file:
         file.write(b"x")
     with pytest.raises(PlaceError, match="other vectors than were planned with; install the same version everywhere"):
@@ -78,4 +91,6 @@ def test_a_package_that_is_not_there_is_told(monkeypatch, tmp_path):
 def test_the_catalogue_has_it_by_dimension_and_transform():
     specs, notes = catalogue.wordllama()
     assert not notes and len({one.name for one in specs}) == len(specs) == 9
-    assert {one.family for one in specs} == {"wordllama"} and len({pass_key(one, "f", EncodeSettings()) for one in specs}) == 1
+    assert {one.family for one in specs} == {"wordllama"} and len(
+        {pass_key(one, "f", EncodeSettings()) for one in specs}
+    ) == 1

@@ -1,4 +1,5 @@
-"""Token ids against tokenizer.json, pad tokens, positions and limits: the wrong ones are named with their mend, the right ones pass."""
+"""Token ids against tokenizer.json, pad tokens, positions and limits: the wrong ones are named with their mend, the
+right ones pass."""
 
 import json
 import shutil
@@ -16,7 +17,9 @@ from tests.pipelines import PIPELINES, make_pipeline
 
 
 def loaded(path, texts, **values) -> TransformerPass:
-    spec = FolderSpec(name="a", family="f", path=str(path), revision="0" * 64, **{"prompt": folder_prompts(path)[1], **values})
+    spec = FolderSpec(
+        name="a", family="f", path=str(path), revision="0" * 64, **{"prompt": folder_prompts(path)[1], **values}
+    )
     return TransformerPass(spec, list(texts), [()], token_budget=300)
 
 
@@ -45,14 +48,19 @@ def test_the_real_encoder_passes(sentences):
     assert loaded(model.get_model_path(), [*sentences.texts, *odd], prompt="query: ").record["unknown_share"] < 0.01
 
 
-@pytest.mark.parametrize(("family", "stated"), [("xlm-roberta", None), ("roberta", "BertTokenizer"), ("t5", "MPNetTokenizer")])
+@pytest.mark.parametrize(
+    ("family", "stated"), [("xlm-roberta", None), ("roberta", "BertTokenizer"), ("t5", "MPNetTokenizer")]
+)
 def test_a_tokenizer_that_is_rebuilt_by_another_rule_fails(bert, sentences, family, stated):
-    """A BERT with the tokenizer of another family: with no class stated, or another one, transformers makes BERT's out of its vocabulary."""
+    """A BERT with the tokenizer of another family: with no class stated, or another one, transformers makes BERT's out
+    of its vocabulary."""
     for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         (bert / file).unlink(missing_ok=True)
     _tokenizer(family).save_pretrained(bert)
     config(bert, tokenizer_class=stated)
-    differ = r"^token ids differ from those of its tokenizer\.json on \d+ of 200 sentences, first on sentence 0 \('In the"
+    differ = (
+        r"^token ids differ from those of its tokenizer\.json on \d+ of 200 sentences, first on sentence 0 \('In the"
+    )
     with pytest.raises(EncoderError, match=differ) as told:
         loaded(bert, sentences.texts, prompt="query: ")
     assert f"transformers made a {stated or 'BertTokenizer'}" in str(told.value)
@@ -64,7 +72,15 @@ def test_a_tokenizer_that_is_rebuilt_by_another_rule_fails(bert, sentences, fami
 
 def test_a_difference_that_only_the_prompt_brings_out(bert, sentences):
     added = json.loads((bert / "tokenizer.json").read_text())
-    token = {"id": 6, "content": "qq", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    token = {
+        "id": 6,
+        "content": "qq",
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": False,
+    }
     config(bert, added_tokens_decoder={"6": {name: value for name, value in token.items() if name != "id"}})
     assert "qq" not in added["model"]["vocab"]
     with pytest.raises(EncoderError, match="token ids differ from those of its tokenizer.json on 200 of 200 sentences"):
@@ -94,7 +110,9 @@ def test_tokens_at_the_ends_that_the_config_states(tmp_path, stated):
     whole = Pass(spec, ["a cat", "the dog"], [()], EncodeSettings())
     said = "tokenizer_config.json states add_eos_token: true, and its sentences are read without that token"
     assert whole.record["warnings"] == ([said] if stated else [])
-    whole._run._model.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)])
+    whole._run._model.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
     if stated:
         assert whole.over(["a cat"]).chunks
     else:
@@ -115,8 +133,13 @@ def test_tasks_texts_are_compared_too(bert, sentences):
 
 def test_a_vocabulary_of_another_language_without_tokenizer_json(bert, sentences):
     (bert / "tokenizer.json").unlink()
-    (bert / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"漢字仮名交文"]), encoding="utf-8")
-    with pytest.raises(EncoderError, match=r"^\d+% of the tokens of the sentences are unknown .* made by BertTokenizer without a tokenizer.json"):
+    (bert / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"漢字仮名交文"]), encoding="utf-8"
+    )
+    with pytest.raises(
+        EncoderError,
+        match=r"^\d+% of the tokens of the sentences are unknown .* made by BertTokenizer without a tokenizer.json",
+    ):
         loaded(bert, sentences.texts)
     tokenizer = _tokenizer("bert")
     (bert / "vocab.txt").write_text("\n".join(sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)))
@@ -133,8 +156,12 @@ def test_many_unknown_tokens_are_told_of(bert):
 def test_no_pad_token(tmp_path, sentences):
     path = make("gpt-neox", tmp_path / "neox")
     whole = loaded(path, sentences.texts)
-    (path / "tokenizer_config.json").write_text(json.dumps({**json.loads((path / "tokenizer_config.json").read_text()), "pad_token": None}))
-    with pytest.raises(EncoderError, match=r"^its tokenizer has no pad token.*pad_token: in its entry, such as its '<\|endoftext\|>'"):
+    (path / "tokenizer_config.json").write_text(
+        json.dumps({**json.loads((path / "tokenizer_config.json").read_text()), "pad_token": None})
+    )
+    with pytest.raises(
+        EncoderError, match=r"^its tokenizer has no pad token.*pad_token: in its entry, such as its '<\|endoftext\|>'"
+    ):
         loaded(path, sentences.texts)
     for token in ("<|endoftext|>", "<|padding|>"):
         given = loaded(path, sentences.texts, pad_token=token)
@@ -152,11 +179,17 @@ def test_a_pad_token_is_of_the_identity_only_where_it_is_set(bert):
     assert one.model_copy(update={"pad_token": "x"}).encoder_identity()["pad_token"] == "x"
 
 
-@pytest.mark.parametrize(("kind", "positions"), [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 64), ("xlm-roberta", 64), ("mpnet", 64)])
+@pytest.mark.parametrize(
+    ("kind", "positions"),
+    [("bert", 64), ("distilbert", 64), ("electra", 64), ("roberta", 64), ("xlm-roberta", 64), ("mpnet", 64)],
+)
 def test_a_sentence_longer_than_the_positions(tmp_path, sentences, kind, positions):
     path, texts = make(kind, tmp_path / kind), [*sentences.texts[:5], "the cat " * 90]
     assert loaded(path, texts, max_tokens=positions).batches
-    told = rf"^this encoder has {positions} positions, and sentence \d+ \('.*max_tokens: {positions + 1} is more; set max_tokens: {positions} or less"
+    told = (
+        rf"^this encoder has {positions} positions, and sentence \d+ \('.*max_tokens: {positions + 1} is more; set "
+        rf"max_tokens: {positions} or less"
+    )
     with pytest.raises(EncoderError, match=told):
         loaded(path, texts, max_tokens=positions + 1)
     config(path, "sentence_bert_config.json", max_seq_length=512)
@@ -165,7 +198,9 @@ def test_a_sentence_longer_than_the_positions(tmp_path, sentences, kind, positio
         loaded(path, texts)
     assert loaded(path, ["a cat", "the dog"]).batches  # no sentence is so long
     with pytest.raises(EncoderError, match="positions"):
-        Pass(FolderSpec(name="a", family="f", path=str(path), revision="0" * 64), ["a cat"], [()], EncodeSettings()).over(texts)
+        Pass(
+            FolderSpec(name="a", family="f", path=str(path), revision="0" * 64), ["a cat"], [()], EncodeSettings()
+        ).over(texts)
 
 
 @pytest.mark.parametrize("kind", ["t5", "qwen2", "gpt-neox"])
@@ -179,18 +214,34 @@ def test_a_token_beyond_the_table_of_the_model(bert):
     tokenizer["model"]["vocab"]["zebra"] = len(tokenizer["model"]["vocab"])
     (bert / "tokenizer.json").write_text(json.dumps(tokenizer))
     one = loaded(bert, ["a cat", "a zebra"])
-    with pytest.raises(EncoderError, match=r"begins with sentence \d \('a .*beyond the tables of the model .*do not belong together"):
+    with pytest.raises(
+        EncoderError, match=r"begins with sentence \d \('a .*beyond the tables of the model .*do not belong together"
+    ):
         [one.encode(rows) for rows in one.batches]
 
 
 def test_max_tokens_of_what_reads_sentences_whole(tmp_path, sentences):
-    for kind, path in (("static", make("static", tmp_path / "s")), ("bag-of-words", make_pipeline("bag-of-words", tmp_path / "b"))):
+    for kind, path in (
+        ("static", make("static", tmp_path / "s")),
+        ("bag-of-words", make_pipeline("bag-of-words", tmp_path / "b")),
+    ):
         with pytest.raises(EncoderError, match="^max_tokens: 8 cannot be set"):
             loaded(path, sentences.texts, max_tokens=8)
         assert loaded(path, sentences.texts).record["truncated_share"] == 0.0, kind
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json", "vocab.txt", "spiece.model", "bpe.codes", "1_Pooling/config.json"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model.safetensors",
+        "tokenizer.json",
+        "config.json",
+        "vocab.txt",
+        "spiece.model",
+        "bpe.codes",
+        "1_Pooling/config.json",
+    ],
+)
 def test_a_git_lfs_pointer_is_named(bert, sentences, file):
     (bert / file).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 90\n")
     with pytest.raises(EncoderError, match=rf"\({file} is a pointer of Git LFS, not the file\); .*`git lfs pull`"):
@@ -209,5 +260,7 @@ def test_vectors_that_depend_on_the_batch_fail(bert, sentences):
     """Padding on the left moves the positions of a model that counts them from the first token."""
     config = bert / "tokenizer_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": "left"}))
-    with pytest.raises(EncoderError, match=r"^its vectors depend on the other sentences of a batch: sentence \d+ .* pads on the left"):
+    with pytest.raises(
+        EncoderError, match=r"^its vectors depend on the other sentences of a batch: sentence \d+ .* pads on the left"
+    ):
         loaded(bert, sentences.texts)

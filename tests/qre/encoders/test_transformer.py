@@ -1,13 +1,14 @@
-"""Transformers: our batches against sentence-transformers' own encode, layers and poolings, folders that must be refused."""
+"""Transformers: our batches against sentence-transformers' own encode, layers and poolings, folders that must be
+refused."""
 
 import json
 
 import numpy as np
 import pytest
 
+from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import FolderSpec
-from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.transformer import TransformerPass, token_budget_batches
 from qre.errors import EncoderError, UserError
 
@@ -54,13 +55,18 @@ def test_layers_and_poolings(tiny_encoder, sentences, reference, layer, pooling)
     ours = embed(tiny_encoder, sentences, layer=layer, pooling=pooling)
     for row in (0, 17, 101):
         features = reference.preprocess([sentences.texts[row]])
-        hidden = reference[0].auto_model(**{k: features[k] for k in ("input_ids", "attention_mask")}, output_hidden_states=True)
+        hidden = reference[0].auto_model(
+            **{k: features[k] for k in ("input_ids", "attention_mask")}, output_hidden_states=True
+        )
         states = hidden.hidden_states[layer][0].detach().numpy()
         weights = np.arange(1, len(states) + 1)
         expected = {
-            "mean": states.mean(0), "cls": states[0], "max": states.max(0), "lasttoken": states[-1],
+            "mean": states.mean(0),
+            "cls": states[0],
+            "max": states.max(0),
+            "lasttoken": states[-1],
             "weightedmean": (states * weights[:, None]).sum(0) / weights.sum(),
-        }[pooling]  # fmt: skip
+        }[pooling]
         assert np.abs(ours[row] - expected).max() < 1e-5
 
 
@@ -163,11 +169,14 @@ def test_the_real_encoder_equals_encode(sentences):
 
     path = str(model.get_model_path())
     texts = list(sentences.texts)
-    assert np.abs(embed(path, sentences, budget=1024) - SentenceTransformer(path, device="cpu").encode(texts)).max() < 1e-6
+    assert (
+        np.abs(embed(path, sentences, budget=1024) - SentenceTransformer(path, device="cpu").encode(texts)).max() < 1e-6
+    )
 
 
 def test_an_encoder_that_is_spread_gives_the_same_vectors(tiny_encoder, sentences):
-    """Placed by accelerate, layer by layer, over what there is: without a GPU that is the CPU alone, but the way is the same."""
+    """Placed by accelerate, layer by layer, over what there is: without a GPU that is the CPU alone, but the way is the
+    same."""
     plain = TransformerPass(spec(tiny_encoder), sentences.texts, [()], token_budget=512, device="cpu")
     spread = TransformerPass(spec(tiny_encoder), sentences.texts, [()], token_budget=512, device="spread")
     for rows in plain.batches[:3]:

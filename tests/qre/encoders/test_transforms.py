@@ -46,7 +46,9 @@ def test_all_but_the_top(embedding):
 def test_in_order(embedding):
     assert apply_transforms(embedding, ("truncate:5", "whiten")).shape == (300, 5)
     assert not np.allclose(
-        apply_transforms(embedding, ("truncate:5", "whiten")), apply_transforms(embedding, ("whiten", "truncate:5")), atol=0.1
+        apply_transforms(embedding, ("truncate:5", "whiten")),
+        apply_transforms(embedding, ("whiten", "truncate:5")),
+        atol=0.1,
     )
 
 
@@ -56,7 +58,15 @@ def test_more_than_there_is(embedding, transform):
         apply_transforms(embedding, (transform,))
 
 
-CHAINS = [(), ("truncate:5",), ("center",), ("whiten",), ("normalize",), ("all_but_the_top:2",), ("truncate:8", "whiten", "normalize", "all_but_the_top:1")]
+CHAINS = [
+    (),
+    ("truncate:5",),
+    ("center",),
+    ("whiten",),
+    ("normalize",),
+    ("all_but_the_top:2",),
+    ("truncate:8", "whiten", "normalize", "all_but_the_top:1"),
+]
 
 
 @pytest.mark.parametrize("transforms", CHAINS, ids="+".join)
@@ -81,5 +91,7 @@ def test_new_vectors_through_a_whitening(embedding):
     fitting, new = embedding[:200].astype(np.float64), embedding[200:].astype(np.float64)
     white = fit_transforms(embedding[:200], ("whiten",)).apply(embedding[200:]).astype(np.float64)
     covariance = np.cov(fitting.T, bias=True)
-    mahalanobis = np.einsum("ij,jk,ik->i", new - fitting.mean(axis=0), np.linalg.inv(covariance), new - fitting.mean(axis=0))
+    mahalanobis = np.einsum(
+        "ij,jk,ik->i", new - fitting.mean(axis=0), np.linalg.inv(covariance), new - fitting.mean(axis=0)
+    )
     assert np.allclose(np.square(white).sum(axis=1), mahalanobis, rtol=1e-3)

@@ -12,7 +12,7 @@ from qre.encoders.spec import HubSpec
 from tests.checkpoints import make
 from tests.hub import FakeHub
 
-CODE = '''
+CODE = """
 import torch
 
 
@@ -24,7 +24,7 @@ class Shifted(torch.nn.Module):
     @staticmethod
     def load(*arguments, **options):
         return Shifted()
-'''
+"""
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def hub(monkeypatch, tmp_path):
         (folder / "modules.json").write_text(json.dumps(modules))
         fake.commit = fake.add("org/own", folder=folder, tags=["custom_code"])
         config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "other/repository--model.Model"}}))
+        (folder / "config.json").write_text(
+            json.dumps({**config, "auto_map": {"AutoModel": "other/repository--model.Model"}})
+        )
         fake.elsewhere = fake.add("org/elsewhere", folder=folder)
         yield fake
 

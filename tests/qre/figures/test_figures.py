@@ -10,12 +10,24 @@ import pandas as pd
 import pytest
 from matplotlib.transforms import Bbox
 
-from qre.figures import atlas_map as drawing
-from qre.figures.style import plain
-from qre.figures.atlas_map import facts_line, map_figure
 from qre.atlas.neighbours import FamilyShare
+from qre.figures import atlas_map as drawing
+from qre.figures.atlas_map import facts_line, map_figure
+from qre.figures.style import plain
 
-STRANGE = ["<script>alert(1)</script>", "$x^2$", "$\\frac{", "日本語モデル", "عربي", "a\x00\x1b\nb", "--> & ]]>", "😀", "x" * 200, "", "_^{"]
+STRANGE = [
+    "<script>alert(1)</script>",
+    "$x^2$",
+    "$\\frac{",
+    "日本語モデル",
+    "عربي",
+    "a\x00\x1b\nb",
+    "--> & ]]>",
+    "😀",
+    "x" * 200,
+    "",
+    "_^{",
+]
 
 
 def table(size, families=3, seed=0, names=None):
@@ -24,10 +36,18 @@ def table(size, families=3, seed=0, names=None):
     centres = rng.normal(scale=20, size=(families, 2))
     x, y = (centres[family] + rng.normal(size=(size, 2))).T
     names = names or [f"organisation/encoder-{i}/mean" for i in range(size)]
-    return pd.DataFrame({
-        "name": names, "family": [f"family {f}" for f in family], "parent": [str(i) for i in range(size)], "x": x, "y": y,
-        "qre": rng.uniform(3, 6, size), "effective_rank": rng.uniform(10, 300, size), "dimension": 384,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "name": names,
+            "family": [f"family {f}" for f in family],
+            "parent": [str(i) for i in range(size)],
+            "x": x,
+            "y": y,
+            "qre": rng.uniform(3, 6, size),
+            "effective_rank": rng.uniform(10, 300, size),
+            "dimension": 384,
+        }
+    )
 
 
 def texts_of(svg: bytes) -> str:
@@ -156,7 +176,15 @@ def test_no_text_is_cut_at_the_edge(drawn):
 
 def test_facts_line():
     share = FamilyShare(
-        share=0.47, chance=0.094, ceiling=1.0, p_value=1e-4, neighbours=7, permutations=9999, encoders=227, alone=0, excluded=False
+        share=0.47,
+        chance=0.094,
+        ceiling=1.0,
+        p_value=1e-4,
+        neighbours=7,
+        permutations=9999,
+        encoders=227,
+        alone=0,
+        excluded=False,
     )
     assert facts_line(1101, 10_000, share) == (
         "1,101 encoders × 10,000 sentences · 47% of the 7 nearest neighbours are family (chance 9%, p < 0.001)"

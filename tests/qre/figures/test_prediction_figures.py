@@ -1,4 +1,5 @@
-"""The figures of the predictions: the same bytes twice, what they show is what the tables say, safe with strangers' names."""
+"""The figures of the predictions: the same bytes twice, what they show is what the tables say, safe with strangers'
+names."""
 
 import html
 import struct
@@ -9,19 +10,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qre.figures import style as figures
 from qre.figures import correlation, epsilon, predicted, quality
-from qre.figures.predictions import epsilon_figure, predicted_figure, prediction_figures, quality_figure, spearman_figure
+from qre.figures import style as figures
 from qre.figures.looks import family_looks
+from qre.figures.predictions import (
+    epsilon_figure,
+    predicted_figure,
+    prediction_figures,
+    quality_figure,
+    spearman_figure,
+)
 from qre.figures.quality import UNSCORED, encoder_errors
 from qre.prediction import MEAN
 from qre.prediction.words import pick
 
 TABLES = ("metrics", "null", "coverage", "predictions", "choices")
-CURVE = pd.DataFrame({
-    "epsilon": [1e-8, 1e-6, 1e-4, 0.1], "perturbation": ["clip", "clip", "clip", "<mix>"], "predictor": ["ours", "ours", "ours", "paper"],
-    "spearman": [0.7, 0.8, 0.75, 0.6], "low": [0.6, 0.7, 0.7, np.nan], "high": [0.8, 0.9, 0.8, np.nan],
-})  # fmt: skip
+CURVE = pd.DataFrame(
+    {
+        "epsilon": [1e-8, 1e-6, 1e-4, 0.1],
+        "perturbation": ["clip", "clip", "clip", "<mix>"],
+        "predictor": ["ours", "ours", "ours", "paper"],
+        "spearman": [0.7, 0.8, 0.75, 0.6],
+        "low": [0.6, 0.7, 0.7, np.nan],
+        "high": [0.8, 0.9, 0.8, np.nan],
+    }
+)
 
 
 def texts_of(svg: bytes) -> str:
@@ -37,7 +50,8 @@ def values_of(axes) -> set[float]:
 
 
 def with_tasks(report, count):
-    """The report with its first task, as often as asked, under other names; the last ones have one encoder more in the predictions."""
+    """The report with its first task, as often as asked, under other names; the last ones have one encoder more in the
+    predictions."""
     first = next(task for task in report.metrics["task"] if task != MEAN)
     tables = {}
     for name in TABLES:
@@ -61,14 +75,21 @@ def test_the_same_bytes_twice_and_nothing_of_strangers_but_text(evaluated, monke
     monkeypatch.setattr(figures, "DPI", 50)  # fewer pixels are sooner drawn
     given = evaluated.report, evaluated.table, evaluated.scores, CURVE
     files = prediction_figures(*given)
-    assert set(files) == {f"{stem}.{kind}" for stem in ("predicted", "spearman", "quality_map", "epsilon") for kind in ("png", "svg")}
+    assert set(files) == {
+        f"{stem}.{kind}" for stem in ("predicted", "spearman", "quality_map", "epsilon") for kind in ("png", "svg")
+    }
     for name, content in files.items():
         if name.endswith(".png"):
             assert content[:8] == b"\x89PNG\r\n\x1a\n"
             width, height = struct.unpack(">II", content[16:24])
             assert width == 380 and 150 < height < 500
         else:
-            assert b"<script" not in content and b"<b>" not in content and b"<i>" not in content and b"<mix>" not in content
+            assert (
+                b"<script" not in content
+                and b"<b>" not in content
+                and b"<i>" not in content
+                and b"<mix>" not in content
+            )
             assert texts_of(content)
     assert prediction_figures(*given) == files
     shown = {name: texts_of(content) for name, content in files.items() if name.endswith("svg")}
@@ -158,10 +179,15 @@ def test_without_permutations_there_is_no_band(evaluated, drawn):
 
 
 def test_errors_are_in_units_of_the_spread(evaluated):
-    rows = pd.DataFrame({
-        "encoder": ["a", "b", "a", "b", "a", "b", "a"], "task": ["one", "one", "two", "two", "flat", "flat", "one"],
-        "scheme": ["grouped"] * 6 + ["ungrouped"], "score": [0.0, 2.0, 10.0, 30.0, 5.0, 5.0, 0.0], "predicted": [0.5, 2.0, 10.0, 0.0, 9.0, 9.0, 99.0],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "encoder": ["a", "b", "a", "b", "a", "b", "a"],
+            "task": ["one", "one", "two", "two", "flat", "flat", "one"],
+            "scheme": ["grouped"] * 6 + ["ungrouped"],
+            "score": [0.0, 2.0, 10.0, 30.0, 5.0, 5.0, 0.0],
+            "predicted": [0.5, 2.0, 10.0, 0.0, 9.0, 9.0, 99.0],
+        }
+    )
     errors = encoder_errors(replace(evaluated.report, predictions=rows))
     assert errors.to_dict() == {"a": 0.25, "b": 1.5}  # spreads 1 and 10; a constant task has none
 
@@ -198,7 +224,9 @@ def test_many_families_look_as_on_the_map():
     assert len(set(looks.values())) == 19
 
 
-@pytest.mark.parametrize("curve", [CURVE, CURVE[:1], CURVE.drop(columns=["low", "high"]), CURVE.assign(spearman=[0.5, np.nan, 0.6, 0.7])])
+@pytest.mark.parametrize(
+    "curve", [CURVE, CURVE[:1], CURVE.drop(columns=["low", "high"]), CURVE.assign(spearman=[0.5, np.nan, 0.6, 0.7])]
+)
 def test_curves(drawn, curve):
     epsilon_figure(curve[::-1])
     axes = drawn[0].axes[0]

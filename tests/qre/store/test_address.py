@@ -51,7 +51,10 @@ def test_a_folder_is_a_folder(given):
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("ftp://maps/a", "begins with ftp:// is not understood; give a folder, s3://bucket/prefix or gs://bucket/prefix"),
+        (
+            "ftp://maps/a",
+            "begins with ftp:// is not understood; give a folder, s3://bucket/prefix or gs://bucket/prefix",
+        ),
         ("S3://maps/a", "begins with S3:// is not understood"),
         ("s3:/maps/a", "begins with s3:/ is not understood"),
         ("s3:///a", "'' is not the name of a bucket; write s3://bucket/prefix"),
@@ -62,7 +65,10 @@ def test_a_folder_is_a_folder(given):
         ("s3://maps/a//b", "prefix 'a//b'"),
         ("s3://maps/a b", "prefix 'a b'"),
         ("s3://maps/a#b", "prefix 'a'"),
-        ("s3://maps/a?regoin=eu", "unknown option 'regoin' in the address; known: endpoint_override, region, scheme, tls_ca_file_path"),
+        (
+            "s3://maps/a?regoin=eu",
+            "unknown option 'regoin' in the address; known: endpoint_override, region, scheme, tls_ca_file_path",
+        ),
         ("gs://maps/a?region=eu", "unknown option 'region'"),
         ("s3://maps/a?scheme=ftp", "it is http or https"),
     ],
@@ -80,11 +86,17 @@ SECRET = "wJalrXUtnFEMI"
 @pytest.mark.parametrize(
     "location",
     [
-        f"s3://AKIA:{SECRET}@maps/a", f"s3://{SECRET}@maps/a", f"s3://maps/a?secret_key={SECRET}", f"s3://maps/a?access_key={SECRET}",
-        f"s3://maps/a?session_token={SECRET}", f"gs://maps/a?access_token={SECRET}", f"gs://anonymous:{SECRET}@maps/a",
-        f"s3://maps/a?endpoint_override=http://me:{SECRET}@h:9000", f"s3://maps/a?AWS_SECRET_ACCESS_KEY={SECRET}",
+        f"s3://AKIA:{SECRET}@maps/a",
+        f"s3://{SECRET}@maps/a",
+        f"s3://maps/a?secret_key={SECRET}",
+        f"s3://maps/a?access_key={SECRET}",
+        f"s3://maps/a?session_token={SECRET}",
+        f"gs://maps/a?access_token={SECRET}",
+        f"gs://anonymous:{SECRET}@maps/a",
+        f"s3://maps/a?endpoint_override=http://me:{SECRET}@h:9000",
+        f"s3://maps/a?AWS_SECRET_ACCESS_KEY={SECRET}",
     ],
-)  # fmt: skip
+)
 def test_credentials_are_refused_and_not_repeated(location):
     with pytest.raises(UserError, match="no credentials in the address.*environment.*role.*secret") as error:
         Store(location)
@@ -115,7 +127,13 @@ def asked(address: str, **options) -> dict:
 
 def test_what_pyarrow_is_asked_for_on_s3(monkeypatch):
     made = asked("s3://maps/a?endpoint_override=h:9000&scheme=http&region=eu-north-1", delayed=True)
-    wanted = {"endpoint_override": "h:9000", "scheme": "http", "region": "eu-north-1", "allow_delayed_open": True, "background_writes": True}
+    wanted = {
+        "endpoint_override": "h:9000",
+        "scheme": "http",
+        "region": "eu-north-1",
+        "allow_delayed_open": True,
+        "background_writes": True,
+    }
     assert wanted.items() <= made.items()
     assert made["connect_timeout"] > 0
     assert made["request_timeout"] == STALL_SECONDS
@@ -137,8 +155,15 @@ def test_what_pyarrow_is_asked_for_on_gs():
 def test_a_local_store_starts_no_s3(tmp_path):
     """initialize_s3 refuses to run twice: it tells whether anything has begun before."""
     code = (
-        "import sys; from qre.store import Store; store = Store(sys.argv[1]); store.folder.write('a/b', b'1'); store.embeddings.keys()\n"
+        "import sys; from qre.store import Store; store = Store(sys.argv[1]); store.folder.write('a/b', b'1'); "
+        "store.embeddings.keys()\n"
         "store.features.keys('m'); from pyarrow import fs; fs.initialize_s3(); print('not before')"
     )
-    told = subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=400, check=False)
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
     assert (told.stdout, told.stderr) == ("not before\n", "")

@@ -14,11 +14,13 @@ E = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
 
 
 def shard(*keys, length=4, value=0.5):
-    return pa.table({
-        "key": list(keys),
-        "feature": pa.array([[value + i] * length for i in range(len(keys))], pa.list_(pa.float64())),
-        "qre": [value] * len(keys),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "key": list(keys),
+            "feature": pa.array([[value + i] * length for i in range(len(keys))], pa.list_(pa.float64())),
+            "qre": [value] * len(keys),
+        }
+    )
 
 
 def damage(store, name, how):
@@ -67,7 +69,11 @@ def test_equal_content_gives_equal_bytes(tmp_path):
         store.embeddings.write(KEY, E, {"b": 1, "a": 2})
         store.features.write("m", shard(KEY))
         store.chunks.write(KEY, 0, np.arange(20), {"x": E, "a": E})
-    names = sorted(stores[0].folder.names("embeddings")) + sorted(stores[0].folder.names("features")) + sorted(stores[0].folder.names("chunks"))
+    names = (
+        sorted(stores[0].folder.names("embeddings"))
+        + sorted(stores[0].folder.names("features"))
+        + sorted(stores[0].folder.names("chunks"))
+    )
     assert len(names) == 3
     for name in names:
         assert stores[0].folder.read(name) == stores[1].folder.read(name)
@@ -192,7 +198,9 @@ def test_a_changed_file_of_an_atlas_makes_it_absent_when_it_is_read(store):
         store.atlases.read("demo", "stray.txt")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": {"map.csv": "0123"}}', '{"files": ["map.csv"]}', '{"files": {"map.csv": {}}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"files": {"map.csv": "0123"}}', '{"files": ["map.csv"]}', '{"files": {"map.csv": {}}}']
+)
 def test_a_manifest_that_is_not_one(tmp_path, text):
     store = Store(tmp_path)
     store.atlases.write("demo", {"map.csv": b"x,y"}, {})
@@ -218,7 +226,10 @@ def test_nothing_is_pickled(store):
     assert header["embedding"] == {"dtype": "F32", "shape": [20, 5], "data_offsets": [0, 400]}
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), ImportError("libx.so: cannot open shared object file")])
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("can't start new thread"), ImportError("libx.so: cannot open shared object file")],
+)
 def test_what_a_process_cannot_read_for_want_of_memory_or_libraries_is_not_damaged(tmp_path, monkeypatch, error):
     store, key = Store(tmp_path), "ab" * 32
     store.embeddings.write(key, np.ones((3, 2), np.float32), {})

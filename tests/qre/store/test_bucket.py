@@ -1,4 +1,5 @@
-"""A bucket on a real S3 server: how many requests, and what happens when the server fails, stalls, goes away or refuses."""
+"""A bucket on a real S3 server: how many requests, and what happens when the server fails, stalls, goes away or
+refuses."""
 
 import gc
 import signal
@@ -43,10 +44,12 @@ def test_how_many_requests(s3, files):
 
 
 @pytest.mark.parametrize(
-    "request_that_fails", ["POST .*uploads$", "PUT .*partNumber=1&", "PUT .*partNumber=2&", "PUT .*partNumber=3&", "POST .*uploadId="]
+    "request_that_fails",
+    ["POST .*uploads$", "PUT .*partNumber=1&", "PUT .*partNumber=2&", "PUT .*partNumber=3&", "POST .*uploadId="],
 )
 def test_a_cut_upload_is_never_seen(s3, files, request_that_fails):
-    """pyarrow itself completes an upload on closing, and on forgetting, a file whose parts or whose beginning failed."""
+    """pyarrow itself completes an upload on closing, and on forgetting, a file whose parts or whose beginning
+    failed."""
     files.write("a/old.bin", b"old")
     s3.fail(request_that_fails, 403, "AccessDenied")
     for name in ("a/old.bin", "a/new.bin"):
@@ -122,14 +125,18 @@ def test_a_server_that_stays_away_is_told_at_last(s3, files, monkeypatch):
         assert s3.endpoint in str(error.value)
         assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(error.value)
     with pytest.raises(TimeoutError):
-        files.read_many([f"a/{number}" for number in range(20_000)])  # once more for each of them would be longer than the limit of a test
+        files.read_many(
+            [f"a/{number}" for number in range(20_000)]
+        )  # once more for each of them would be longer than the limit of a test
 
 
 def test_faults_that_pass_are_tried_again(s3, files):
     acts = [
-        (503, "SlowDown", lambda: files.write("a/one.bin", b"1"), None), (500, "InternalError", lambda: files.read("a/one.bin"), b"1"),
-        (429, "TooManyRequests", lambda: files.sizes("a"), {"a/one.bin": 1}), (502, "BadGateway", lambda: files.remove("a/one.bin"), None),
-    ]  # fmt: skip
+        (503, "SlowDown", lambda: files.write("a/one.bin", b"1"), None),
+        (500, "InternalError", lambda: files.read("a/one.bin"), b"1"),
+        (429, "TooManyRequests", lambda: files.sizes("a"), {"a/one.bin": 1}),
+        (502, "BadGateway", lambda: files.remove("a/one.bin"), None),
+    ]
     for status, code, act, wanted in acts:
         s3.fail(".*", status, code, times=3)  # more than the client's own attempts
         assert act() == wanted
@@ -184,7 +191,8 @@ def test_a_bucket_that_does_not_exist_is_told_at_once(s3, act):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(403, "AccessDenied"), (403, "SignatureDoesNotMatch"), (301, "PermanentRedirect"), (400, "ExpiredToken")]
+    ("status", "code"),
+    [(403, "AccessDenied"), (403, "SignatureDoesNotMatch"), (301, "PermanentRedirect"), (400, "ExpiredToken")],
 )
 @pytest.mark.parametrize("act", ["read", "sizes", "write"])
 def test_a_refusal_is_told_at_once(s3, files, act, status, code):
@@ -237,7 +245,8 @@ def test_a_fault_while_an_atlas_is_read_does_not_harm_it(s3, files, monkeypatch)
 
 def test_a_process_ends_cleanly(s3, files):
     code = (
-        "import sys; from qre.store import Store; store = Store(sys.argv[1]); store.folder.write_many({f'a/{i}': b'1' for i in range(50)})\n"
+        "import sys; from qre.store import Store; store = Store(sys.argv[1]); store.folder.write_many({f'a/{i}': b'1' "
+        "for i in range(50)})\n"
         "assert len(store.folder.read_many(store.folder.names('a'))) == 50; store.embeddings.keys()"
     )
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", code, files.address.location]

@@ -46,11 +46,34 @@ def test_what_is_absent(files):
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "/etc/passwd", "a/../../x", "", ".", "a//../b", "a/.hidden", "a\nb", "a/b c", "x" * 201, "a\\b", "~", "-rf", "a/\x00", "a?b", "a%2e"]
-)  # fmt: skip
+    "name",
+    [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        "",
+        ".",
+        "a//../b",
+        "a/.hidden",
+        "a\nb",
+        "a/b c",
+        "x" * 201,
+        "a\\b",
+        "~",
+        "-rf",
+        "a/\x00",
+        "a?b",
+        "a%2e",
+    ],
+)
 def test_no_name_leaves_the_root(files, name):
     acts = [files.read, files.open, files.exists, files.remove, files.remove_folder, files.sizes]
-    for act in (*acts, lambda name: list(files.names(name)), lambda name: files.write(name, b""), lambda name: files.read_many(["a", name])):
+    for act in (
+        *acts,
+        lambda name: list(files.names(name)),
+        lambda name: files.write(name, b""),
+        lambda name: files.read_many(["a", name]),
+    ):
         with pytest.raises(ValueError, match="not a name inside the store"):
             act(name)
 

@@ -35,7 +35,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(folder, monkeypatch
 def test_temporary_files_are_not_seen_and_old_ones_are_removed(folder):
     name = f"speeds/{'a' * 64}.json"
     folder.write(name, b"1")
-    fresh, stale, others = (folder.path("speeds") / name for name in (f".{'a' * 32}.tmp", f".{'b' * 32}.tmp", ".editor.tmp"))
+    fresh, stale, others = (
+        folder.path("speeds") / name for name in (f".{'a' * 32}.tmp", f".{'b' * 32}.tmp", ".editor.tmp")
+    )
     for path in (fresh, stale, others):
         path.write_bytes(b"half")
     for path in (stale, others):

@@ -39,11 +39,15 @@ print(json.dumps({
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a part of a process")
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a part of a process"
+)
 @pytest.mark.parametrize("location", ["folder", "s3"], indirect=True)
 def test_large_artefacts_in_bounded_memory(location):
     command = [sys.executable, "-c", PEAKS, location]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=Path(__file__).parents[3], check=False)
+    told = subprocess.run(
+        command, capture_output=True, text=True, timeout=400, cwd=Path(__file__).parents[3], check=False
+    )
     assert told.returncode == 0, told.stderr
     peaks = json.loads(told.stdout)
     print(", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in peaks.items()))

@@ -1,5 +1,5 @@
-"""Mounts that are no whole file systems: directories that cannot be synced, files that cannot be renamed. The calls are answered as such mounts answer
-them, by a library before the C library's own, since no FUSE is to be had everywhere."""
+"""Mounts that are no whole file systems: directories that cannot be synced, files that cannot be renamed. The calls are
+answered as such mounts answer them, by a library before the C library's own, since no FUSE is to be had everywhere."""
 
 import errno
 import os
@@ -64,8 +64,15 @@ def answering(tmp_path_factory):
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "mount.so", folder / "mount.c", "-ldl"], check=True)
 
     def run(store: Path, **calls: int) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "LD_PRELOAD": str(folder / "mount.so"), **{name: str(number) for name, number in calls.items()}}
-        result = subprocess.run([sys.executable, "-c", WRITER, str(store)], capture_output=True, text=True, env=environment, check=False)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "LD_PRELOAD": str(folder / "mount.so"),
+            **{name: str(number) for name, number in calls.items()},
+        }
+        result = subprocess.run(
+            [sys.executable, "-c", WRITER, str(store)], capture_output=True, text=True, env=environment, check=False
+        )
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
@@ -86,7 +93,11 @@ def test_a_folder_whose_syncing_fails_is_one(tmp_path, answering, number):
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EXDEV])
 def test_a_mount_without_rename_says_what_to_use(tmp_path, answering, number):
     told = answering(tmp_path, RENAME=number)
-    assert told.startswith("place ") and "this mount cannot rename files" in told and "use a bucket address (s3://, gs://)" in told
+    assert (
+        told.startswith("place ")
+        and "this mount cannot rename files" in told
+        and "use a bucket address (s3://, gs://)" in told
+    )
     assert [path.name for path in tmp_path.rglob("*")] == ["owners"]  # nothing half is left
 
 

@@ -1,4 +1,5 @@
-"""Artefacts of a newer version of this program are told of, and touched by nobody; of an older one they are read or made again, by rule."""
+"""Artefacts of a newer version of this program are told of, and touched by nobody; of an older one they are read or
+made again, by rule."""
 
 import dataclasses
 import json
@@ -11,7 +12,6 @@ import pytest
 from qre import schemas
 from qre.errors import UserError
 from qre.schemas import UNSTATED
-
 from qre.store import CorruptArtefact, Failure, NewerSchema, Store
 from qre.store.artefacts import parquet_bytes
 from qre.store.shelves import SHELVES, check_schema
@@ -33,7 +33,10 @@ KEPT = {  # shelf -> (write, read) of one artefact that is content, by a store
     "features": (lambda s: s.features.write("m", table()), lambda s: s.features.keys("m", [KEY])),
     "scores": (lambda s: s.scores.write(TASK, KEY, {"score": 0.5}), lambda s: s.scores.read([(TASK, KEY)])),
     "failures": (lambda s: s.failures.write(FAILURE), lambda s: s.failures.read_all({KEY})),
-    "atlases": (lambda s: s.atlases.write("t", {"map.csv": b"x"}, {"identity": "i"}), lambda s: s.atlases.manifest("t")),
+    "atlases": (
+        lambda s: s.atlases.write("t", {"map.csv": b"x"}, {"identity": "i"}),
+        lambda s: s.atlases.manifest("t"),
+    ),
     "owners": (lambda s: s.owners.write("t", {"place": "p"}), lambda s: s.owners.read("t")),
 }
 ADVISORY = {
@@ -61,7 +64,10 @@ def test_what_a_newer_version_wrote_is_told_and_touched_by_nobody(store, monkeyp
         assert read(store)  # that version reads it
     before = contents(store)
     for act in (read, *([] if shelf == "chunks" else [write])):  # chunks are read before any is written
-        with pytest.raises(NewerSchema, match=rf"{shelf}/.* was written by a newer version of this program \(schema 2, this one reads 1\): update"):
+        with pytest.raises(
+            NewerSchema,
+            match=rf"{shelf}/.* was written by a newer version of this program \(schema 2, this one reads 1\): update",
+        ):
             act(store)
     assert contents(store) == before
     assert issubclass(NewerSchema, UserError)  # exit code 2
@@ -87,7 +93,11 @@ def test_what_was_written_before_schemas_were_stated_is_of_the_first(store, shel
     """And every artefact states one now."""
     write, read = {**KEPT, **ADVISORY}[shelf]
     write(store)
-    name = next(name for name in contents(store) if name.endswith(("manifest.json", ".json", ".parquet", ".safetensors")) and "map.csv" not in name)
+    name = next(
+        name
+        for name in contents(store)
+        if name.endswith(("manifest.json", ".json", ".parquet", ".safetensors")) and "map.csv" not in name
+    )
     raw = store.folder.read(name)
     told = read(store)
     if name.endswith(".json"):
@@ -104,7 +114,9 @@ def test_what_was_written_before_schemas_were_stated_is_of_the_first(store, shel
 
         read_back = pq.read_table(pa.BufferReader(raw))
         assert read_back.schema.metadata[b"schema"] == b"1"
-        store.folder.write(name, parquet_bytes(read_back.replace_schema_metadata({"content": read_back.schema.metadata[b"content"]})))
+        store.folder.write(
+            name, parquet_bytes(read_back.replace_schema_metadata({"content": read_back.schema.metadata[b"content"]}))
+        )
     else:
         assert b'\\"schema\\":1' in raw[: 8 + int.from_bytes(raw[:8], "little")]
         return  # these have stated it from the beginning
@@ -135,7 +147,9 @@ def test_an_older_schema_is_read_or_made_again_by_rule(store, monkeypatch):
     store.features.write("m", table())
     for shelf in ("embeddings", "features"):
         as_newer(monkeypatch, shelf)
-    assert np.array_equal(store.embeddings.read(KEY)[0], E) and store.features.keys("m") == {KEY}  # schema 2 still reads 1
+    assert np.array_equal(store.embeddings.read(KEY)[0], E) and store.features.keys("m") == {
+        KEY
+    }  # schema 2 still reads 1
     for shelf in ("embeddings", "features"):
         monkeypatch.setitem(SHELVES, shelf, dataclasses.replace(SHELVES[shelf], oldest=2))
     with pytest.raises(CorruptArtefact, match="of an older version"):
@@ -169,14 +183,21 @@ def test_a_newer_schema_is_told_before_anything_else_of_the_file_is_looked_at(st
             as_newer(newer, shelf)
         store.embeddings.write(KEY, E, {})
         if how == "no key column":
-            store.folder.write(f"features/m/{'0' * 32}.parquet", parquet_bytes(pa.table({"unit": ["?"]}).replace_schema_metadata({"schema": "2"})))
+            store.folder.write(
+                f"features/m/{'0' * 32}.parquet",
+                parquet_bytes(pa.table({"unit": ["?"]}).replace_schema_metadata({"schema": "2"})),
+            )
             with pytest.raises(NewerSchema):  # whose rows are in it nobody can tell
                 newer.undo()
                 store.features.keys("m", [KEY])
             return
     name = store.embeddings.name(KEY)
     raw = store.folder.read(name)
-    changed = {"other container": raw + b"more", "cut payload": raw[:-3], "unknown type": raw.replace(b'"F32"', b'"X32"')}[how]
+    changed = {
+        "other container": raw + b"more",
+        "cut payload": raw[:-3],
+        "unknown type": raw.replace(b'"F32"', b'"X32"'),
+    }[how]
     store.folder.write(name, changed)
     with pytest.raises(NewerSchema):
         store.embeddings.read(KEY)

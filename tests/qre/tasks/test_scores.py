@@ -11,8 +11,8 @@ from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError
 from qre.tasks.bootstrap import RESAMPLES, crossed_mean_interval, interval, mean_interval, resamples
 from qre.tasks.classification import ClassificationTask, draw_examples
 from qre.tasks.clustering import ClusteringTask
-from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.pairs import PairsTask, STSTask, _spearman, _Ties, pair_cosines
+from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Batch
 
 
@@ -136,7 +136,9 @@ def test_clustering_of_what_is_apart_and_of_what_is_not():
 
 
 def test_fewer_vectors_than_clusters():
-    task = ClusteringTask("t", "test", [f"t{i}" for i in range(60)], [f"c{i % 4}" for i in range(60)], sample=50, repeats=2)
+    task = ClusteringTask(
+        "t", "test", [f"t{i}" for i in range(60)], [f"c{i % 4}" for i in range(60)], sample=50, repeats=2
+    )
     two = np.eye(2)[(np.arange(60) % 4) // 2]  # the first two classes have one vector, the others another
     assert task.score(two).score == pytest.approx(2 / 3, abs=0.02)  # homogeneity 1/2, completeness 1
 
@@ -178,7 +180,9 @@ def test_the_document_with_the_querys_own_id_is_not_ranked():
     vectors = np.array([[1, 0], [1, 0.1], [1, 0.2], [1, 0.3]])  # of Q, A, B, C
     for own, expected in ((False, 1), (True, (1 / np.log2(2)) / (1 + 1 / np.log2(3)))):
         task = RetrievalTask("t", "test", corpus, {"a": "Q"}, {"a": {"a": 1, "b": 1}}, ignore_identical_ids=own)
-        assert task.score(vectors).score == pytest.approx(expected)  # as trec_eval: it stays among what could have been found
+        assert task.score(vectors).score == pytest.approx(
+            expected
+        )  # as trec_eval: it stays among what could have been found
 
 
 # ---- all kinds
@@ -287,7 +291,8 @@ def test_intervals_of_sts_cover_the_truth():
 
 
 def test_intervals_of_repeats_cover_the_truth():
-    """Accuracy that varies with the item, with the training examples drawn, and by chance: both samples could have been others."""
+    """Accuracy that varies with the item, with the training examples drawn, and by chance: both samples could have been
+    others."""
     rng, hits = np.random.default_rng(6), 0
     for _ in range(200):
         chance = 0.7 + 0.1 * rng.standard_normal((10, 1)) + 0.15 * rng.standard_normal((1, 150))
