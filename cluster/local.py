@@ -32,7 +32,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from cluster.guard import MARK, command, descendants, end, kill, marked
+from cluster.guard import MARK, command, descendants, end, kill, marked  # noqa: E402
 
 LOOPBACK = "127.0.0.1"
 # Ray takes 127.0.0.1 and localhost for the machine's outer address, where nothing of this cluster listens; not so this
@@ -40,9 +40,13 @@ SPELLED = "LOCALHOST"
 DASHBOARD_PORT = 8265  # where `qre submit` looks by itself
 START_SECONDS = 240.0  # a node takes 3 to 10 s; much longer on a busy machine
 HEAD_ID = "f" * 51 + "00000"  # ray.autoscaler._private.fake_multi_node.node_provider.FAKE_HEAD_NODE_ID
+# the port of a node that is killed refuses at once; one that only waits for a CPU is given six seconds
 FAST_HEALTH = {
-    "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 3,
-}  # fmt: skip  # the port of a node that is killed refuses at once; one that only waits for a CPU is given six seconds
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 3,
+}
 
 
 @dataclass(frozen=True)

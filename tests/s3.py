@@ -43,7 +43,8 @@ def serve_parent():  # folders to take over, a line each; no server outlives its
         bucket, prefix, folder = line.rstrip("\\n").split("\\t")
         for path in pathlib.Path(folder).rglob("*"):
             if path.is_file():
-                s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+                name = f"{prefix}/{path.relative_to(folder).as_posix()}"
+                s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, name, path.read_bytes())
         print("done", flush=True)
     os._exit(0)
 

@@ -318,7 +318,7 @@ def test_a_download_cut_for_good_leaves_nothing_and_a_second_try_completes(hub, 
     with pytest.raises(Exception, match="(?i)closed connection") as cut:
         snapshot_download("org/name", cache_dir=tmp_path / "cache")
     assert type(cut.value).__module__.startswith("httpx2") and len(waits) == 5
-    assert not list(tmp_path.rglob("*.incomplete")) and not [path for path in tmp_path.rglob("model.safetensors")]
+    assert not list(tmp_path.rglob("*.incomplete")) and not list(tmp_path.rglob("model.safetensors"))
     folder = Path(snapshot_download("org/name", cache_dir=tmp_path / "cache"))
     assert hashlib.sha256((folder / "model.safetensors").read_bytes()).digest() == hashlib.sha256(WEIGHTS).digest()
     with pytest.raises(errors.IncompleteSnapshotError):

@@ -187,7 +187,7 @@ def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> 
     slowest = max(seconds.values(), default=START_SECONDS)
     prices = config.cluster.prices
     dearest = 0.0
-    for slot, kind in [(slot, kind) for slot in slots for kind in _kinds(slot, prices)]:
+    for slot, kind in ((one, kind) for one in slots for kind in _kinds(one, prices)):
         lasts = max((seconds[one] for one in (SIZES if kind == "A100" else (kind,)) if one in seconds), default=slowest)
         dearest = max(dearest, lasts * (price_of(kind, prices) or 0.0) * slot.gpus)
     return dearest / 3600

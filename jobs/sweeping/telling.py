@@ -218,8 +218,6 @@ def _try(url: str, content: bytes) -> str:
                 return why
         except Exception as error:
             reason = getattr(error, "reason", None)
-            why = (
-                f"cannot be reached: "
-                f"{getattr(reason, 'strerror', None) or type(reason if isinstance(reason, Exception) else error).__name__}"
-            )
+            cause = reason if isinstance(reason, Exception) else error
+            why = f"cannot be reached: {getattr(reason, 'strerror', None) or type(cause).__name__}"
     return why

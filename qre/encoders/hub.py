@@ -434,7 +434,8 @@ def _unreached(error: BaseException) -> str:
         return ""
     if re.search("CERTIFICATE_VERIFY_FAILED|SSL", text):
         return f"{host} shows a certificate that is not trusted here"
-    return f"{host} {'does not answer' if 'ConnectTimeout' in names else 'refuses the connection' if 'refused' in text else 'is not found'} (no network?)"
+    refuses = "refuses the connection" if "refused" in text else "is not found"
+    return f"{host} {'does not answer' if 'ConnectTimeout' in names else refuses} (no network?)"
 
 
 def token_is_refused() -> bool:

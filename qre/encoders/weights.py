@@ -60,9 +60,7 @@ class Loading:
         lacks = {
             name: tensors[name] for name in wanted if id(tensors[name]) not in given and not CONSTANTS.search(name)
         }
-        return {
-            name: tensor for name, tensor in {id(tensor): (name, tensor) for name, tensor in lacks.items()}.values()
-        }
+        return dict({id(tensor): (name, tensor) for name, tensor in lacks.items()}.values())
 
 
 class _Weights(dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from qre.sentences import lexicon as lex
@@ -68,7 +68,7 @@ class _Verb(NamedTuple):
     passive: bool  # whether a passive sounds natural
 
 
-@lru_cache(maxsize=None)
+@cache
 def _verbs(table: str) -> list[_Verb]:
     """Parse a scene's verbs, in the notation of the lexicon."""
     parsed = []

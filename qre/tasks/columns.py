@@ -83,7 +83,7 @@ def read_table(path: str, columns: Columns, format: Format | None = None, option
 
 
 def _wanted(columns: Columns, option: str) -> Wanted:
-    named = {field: column for field, column in columns.model_dump().items()}
+    named = columns.model_dump()
     names = {}
     for field, column in named.items():
         also = (BEIR[field],) if field in BEIR and field not in columns.model_fields_set else ()

@@ -34,7 +34,9 @@ SECRETS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a key of Google": r"\bAIza[A-Za-z0-9_-]{30,}|\"private_key\"",
     "a token of GitHub": r"\bgh[pousr]_[A-Za-z0-9]{30,}",
-    "a password or token with its value": r"(?i)\b(password|secret_access_key|auth_token|hf_token)\b\s*[:=]\s*['\"]?[A-Za-z0-9+/_-]{8,}",
+    "a password or token with its value": (
+        r"(?i)\b(password|secret_access_key|auth_token|hf_token)\b\s*[:=]\s*['\"]?[A-Za-z0-9+/_-]{8,}"
+    ),
     "an account of AWS": r"(?<![\d.])\d{12}(?![\d.])",
 }
 

@@ -22,9 +22,9 @@ from tests.s3 import s3  # noqa: F401
 ROOT = Path(__file__).resolve().parents[2]
 FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 NOWHERE = "http://user:never-in-a-message@127.0.0.1:1"
-PROXY = {
-    name: NOWHERE for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "grpc_proxy")
-} | {"NO_PROXY": "", "no_proxy": ""}
+PROXY = dict.fromkeys(
+    ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "grpc_proxy"), NOWHERE
+) | {"NO_PROXY": "", "no_proxy": ""}
 PRETEND = """
 import json, sys
 from ray._raylet import GcsClient
@@ -101,10 +101,9 @@ def test_a_proxy_that_answers_for_the_cluster_is_named(tmp_path, monkeypatch):
             cwd=tmp_path,
             **{
                 **PROXY,
-                **{
-                    name: f"http://user:never-in-a-message@127.0.0.1:{server.server_port}"
-                    for name in ("HTTP_PROXY", "http_proxy")
-                },
+                **dict.fromkeys(
+                    ("HTTP_PROXY", "http_proxy"), f"http://user:never-in-a-message@127.0.0.1:{server.server_port}"
+                ),
             },
         )
         server.shutdown()
@@ -155,7 +154,8 @@ def test_a_clock_that_is_off_is_told_as_such(s3, tmp_path):  # noqa: F811
 
 def test_a_certificate_that_is_not_yet_valid_is_told_with_the_clock(tmp_path):
     """A real TLS server: its certificate begins tomorrow, as for a machine whose clock is a day behind."""
-    address = f"s3://maps/x?endpoint_override=127.0.0.1:{{}}&region=us-east-1&scheme=https&tls_ca_file_path={tmp_path / 'cert.pem'}"
+    address = "s3://maps/x?endpoint_override=127.0.0.1:{}&region=us-east-1&scheme=https"
+    address += f"&tls_ca_file_path={tmp_path / 'cert.pem'}"
     made(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")

@@ -132,7 +132,7 @@ def test_a_task_that_comes_later_needs_no_new_embedding(case, monkeypatch):
         transformer(planned(only.model_copy(update={"encoders": case.encoders[:3] + case.encoders[4:]}), store)),
     )
     assert sum(encoded) < 50
-    assert {key: True for key in embedded} == {
+    assert dict.fromkeys(embedded, True) == {
         key: np.array_equal(store.embeddings.read(key)[0], matrix) for key, matrix in embedded.items()
     }
 

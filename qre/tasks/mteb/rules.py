@@ -16,10 +16,15 @@ NO_TASK = re.compile(  # columns of a leaderboard that look so: what is known of
     re.IGNORECASE,
 )
 TYPES = frozenset(
-    """BitextMining Classification Clustering MultilabelClassification PairClassification Regression Reranking Retrieval STS Summarization InstructionRetrieval
-    InstructionReranking Compositionality DocumentUnderstanding ZeroShotClassification Any2AnyRetrieval Any2AnyReranking Any2AnyMultilingualRetrieval
-    ImageClassification ImageClustering VisionCentricQA AudioClassification AudioClustering AudioMultilabelClassification AudioPairClassification AudioReranking
-    AudioZeroshotClassification VideoCentricQA VideoClassification VideoClustering VideoPairClassification VideoZeroshotClassification Speed""".casefold().split()
+    """
+    BitextMining Classification Clustering MultilabelClassification PairClassification Regression Reranking
+    Retrieval STS Summarization InstructionRetrieval InstructionReranking Compositionality
+    DocumentUnderstanding ZeroShotClassification Any2AnyRetrieval Any2AnyReranking
+    Any2AnyMultilingualRetrieval ImageClassification ImageClustering VisionCentricQA AudioClassification
+    AudioClustering AudioMultilabelClassification AudioPairClassification AudioReranking
+    AudioZeroshotClassification VideoCentricQA VideoClassification VideoClustering VideoPairClassification
+    VideoZeroshotClassification Speed
+    """.casefold().split()
 )
 
 

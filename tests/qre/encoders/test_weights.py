@@ -96,10 +96,10 @@ def beside(**more):
         ),
         (without("layer.0.output.LayerNorm.bias"), "^1 weight of the model is not"),
         (
-            beside(**{"encoder__layer__0__attention__self__query__lora_A__weight": (4, 32)}),
+            beside(encoder__layer__0__attention__self__query__lora_A__weight=(4, 32)),
             r"^1 key .*without a place.*lora_A.*merge the adapter",
         ),
-        (beside(**{"encoder__layer__0__extra__weight": (4, 4)}), "^1 key of the file without a place in the model"),
+        (beside(encoder__layer__0__extra__weight=(4, 4)), "^1 key of the file without a place in the model"),
         (beside(emb_ln__weight=(32,)), r"^1 key .*\(emb_ln\.weight\), which may change its numbers"),
         (renamed("pooler.", "pool."), "^2 weights .*2 keys of the file were left over"),
         (
