@@ -110,7 +110,8 @@ class Chunks:
             tensors, _ = _unsealed(self._folder, self.name(pass_key, index))
         except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
             return None
-        return tensors if np.array_equal(tensors.pop("rows", None), rows) else None
+        kept = tensors.pop("rows", None)
+        return tensors if kept is not None and np.array_equal(kept, rows) else None
 
     def remove(self, pass_key: str) -> None:
         """Those of a pass that this process has read or written."""
