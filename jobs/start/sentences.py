@@ -67,7 +67,9 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
     all_of_it = len(read) < wanted
     if all_of_it:
         read = read_sentences(path, column, None, "drop")  # without the note that there are fewer than asked for
-    entry = {"source": "file", "path": str(path)} | ({"column": column} if column is not None else {})
+    entry: dict[str, str | int] = {"source": "file", "path": str(path)} | (
+        {"column": column} if column is not None else {}
+    )
     if not all_of_it:
         entry["limit"] = wanted
         comments.append(f"limit: the first {wanted:,} different sentences; {USEFUL}")

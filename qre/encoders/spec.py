@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -23,7 +23,8 @@ from qre.near_names import did_you_mean
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 TRANSFORMS = ("truncate:K", "center", "whiten", "normalize", "all_but_the_top:K")
 TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten|normalize)")
-POOLINGS = ("cls", "mean", "max", "weightedmean", "lasttoken")
+PoolingName = Literal["cls", "mean", "max", "weightedmean", "lasttoken"]
+POOLINGS: tuple[PoolingName, ...] = get_args(PoolingName)
 VERSION = 1  # of the classical encoders' algorithms: a change that moves a number raises it, and so makes new keys
 # mean_sqrt_len_tokens is the mean times one number a sentence: the same encoder once rows have unit length
 
@@ -137,7 +138,7 @@ class ModelSpec(_Spec):
     """
 
     layer: int | None = Field(None, ge=0)
-    pooling: Literal[POOLINGS] | None = None
+    pooling: PoolingName | None = None
     prompt: str = Field("", description="put before every sentence")
     max_tokens: int | None = Field(None, ge=2, description="longer sentences are cut; None: the encoder's own limit")
     pad_token: str | None = Field(
