@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,10 +83,10 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     exit_where_too_many_failed(settings, planned, end)
 
 
-def _as_written(export: str, settings: SweepConfig) -> str:
+def _as_written(target: str, settings: SweepConfig) -> str:
     """The export as the config has it: a job's copy of the config lies in another folder, which tells people
     nothing."""
-    return os.path.relpath(export, settings.folder) if "export" in settings.moved else export
+    return os.path.relpath(target, settings.folder) if "export" in settings.moved else target
 
 
 def _last_words(planned: Plan) -> str:
@@ -114,8 +113,8 @@ def refusals(settings: SweepConfig, store: Store, config: Path, planned: Plan) -
         lambda: check_owner(store, settings.name, owner),
         lambda: _check_budget(settings, store, planned),
     ]
-    if export := settings.export:
-        checks.append(lambda: check_export(Path(export), store, settings.name))
+    if target := settings.export:
+        checks.append(lambda: check_export(Path(target), store, settings.name))
     if settings.on_end is not None and (why := unusable(settings.on_end)):
         found.append(f"on_end: {why}")
     for check in checks:
@@ -136,7 +135,7 @@ def _check_budget(settings: SweepConfig, store: Store, planned: Plan) -> None:
 
 
 def exit_where_too_many_failed(
-    settings: SweepConfig, planned: Plan, end: End | None = None, also: Collection[str] = frozenset()
+    settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] | frozenset[str] = frozenset()
 ) -> None:
     """Exit code 1 where more encoders failed than cluster.max_failed allows."""
     words = tolerated(settings.cluster, planned, also)
