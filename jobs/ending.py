@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 8.0  # from a signal to the end by force: containers have 10 s or more until SIGKILL
@@ -47,7 +48,7 @@ class _State:
     """
 
     def __init__(self) -> None:
-        self.before: dict[int, object] = {}
+        self.before: dict[int, Any] = {}
         self.first: int | None = None
         self.listener: Callable[[int], None] | None = None
         self.seconds = self.released = 0.0
@@ -165,7 +166,7 @@ def _hear(number: int, _frame) -> None:
     signal.alarm(0)  # see take_again
     again, _state.first, _state.lost = _state.first is not None and not _state.lost, _state.first or number, False
     if _state.over:
-        _end_by_force()
+        _end_by_force(_state.first)
     if _state.listener is not None:
         _state.listener(number)
     elif not again:  # what unwinds already is not disturbed
@@ -192,10 +193,10 @@ def _too_late() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _end_by_force() -> None:
+def _end_by_force(first: int) -> None:
     if not _state.told:
-        tell(f"qre: {Stopped(_state.first)}; {KEPT}")
-    os._exit(128 + _state.first)
+        tell(f"qre: {Stopped(first)}; {KEPT}")
+    os._exit(128 + first)
 
 
 def _guard() -> None:
@@ -217,10 +218,10 @@ def _watch(read: int) -> None:
         if _state.lost:
             os.kill(os.getpid(), _state.first or number)
     _state.first = _state.first or number
-    _end_by_force()
+    _end_by_force(_state.first)
 
 
-def _lasting(stream: io.TextIOBase, quiet: bool) -> io.TextIOBase:
+def _lasting(stream: Any, quiet: bool) -> TextIO:
     """The stream as one that outlives its reader; as it is where it has no file behind it."""
     try:
         raw = _Lasting(stream.fileno(), quiet)

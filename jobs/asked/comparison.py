@@ -57,13 +57,14 @@ def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> N
         raise UserError(f"compare: name two encoders, or matrices, not {len(names)}: qre compare A B --atlas {place}")
     found = _in_config(names, Path(given_path(place))) if Path(place).suffix in CONFIGS else _in_folder(names, place)
     sides, method, atlas, note = found
+    a, b = sides
     try:
         apart = (
-            divergences(sides[0].embedding, sides[1].embedding, method)
-            if all(side.embedding is not None for side in sides)
+            divergences(a.embedding, b.embedding, method)
+            if a.embedding is not None and b.embedding is not None
             else dict.fromkeys(DIVERGENCES)
         )
-        on_map = None if atlas is None else map_relation(atlas, *sides, k)
+        on_map = None if atlas is None else map_relation(atlas, a, b, k)
     except EmbeddingError as error:
         raise UserError(f"{_unusable(sides, method)}{error}") from None
     scores = pd.DataFrame() if atlas is None else score_differences(atlas, *(side.name for side in sides))
@@ -239,6 +240,7 @@ def _feature(atlas: FinishedAtlas, side: Side) -> np.ndarray:
     """The feature vector of an encoder, from the map where it is on it."""
     if side.name in atlas.names:
         return atlas.features[atlas.names.index(side.name)]
+    assert side.embedding is not None  # only one on the map may have none
     return feature_row(side.embedding, atlas.method, side.name).feature
 
 

@@ -17,6 +17,7 @@ from qre.encoders.passes import Pass, readout_name
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.encoders.transforms import FittedTransforms
 from qre.errors import UserError
+from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task
 
 COLUMNS = ("task", "kind", "metric", "score", "low", "high", "n")
@@ -68,6 +69,7 @@ def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransform
     own = spec.prompt if isinstance(spec, ModelSpec) else ""
     prompts = prompts_of(task, spec)
     if prompts[0] != prompts[1]:
+        assert isinstance(task, RetrievalTask)
         task = task.apart()
     readout = readout_name(spec.readout)
     parts = [
@@ -78,9 +80,10 @@ def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransform
 
 
 def _vectors(over: Pass, readout: str, n: int) -> np.ndarray:
-    matrix = None
+    matrix: np.ndarray | None = None
     for chunk, rows in enumerate(over.chunks):
         vectors = over.encode(chunk)[readout]
         matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
         matrix[rows] = vectors
+    assert matrix is not None  # there are texts
     return matrix

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from jobs.asked.matrix import ENDINGS, is_matrix, read_matrix
 from jobs.asked.measure import measure
-from jobs.config import CatalogueEntry, Entry, FolderEntry, HubEntry, load_list
+from jobs.config import CatalogueEntry, FolderEntry, HubEntry, load_list
 from jobs.config.mistakes import as_options
 from jobs.terminal.console import progress
 from qre.density import check_finite
@@ -43,7 +43,7 @@ class Given:
     """
 
     label: str
-    source: Path | Entry
+    source: Path | FolderEntry | HubEntry | EncoderSpec
 
     def embedding(
         self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
@@ -98,7 +98,7 @@ def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list
 def given_in(path: Path) -> list[Given]:
     """The encoders of a list file, .yaml or .csv, as a config's `source: list` takes it; UserError where it is none, or
     holds a query."""
-    found = []
+    found: list[Given] = []
     for entry in load_list(path):
         if isinstance(entry, CatalogueEntry):
             try:
@@ -112,9 +112,19 @@ def given_in(path: Path) -> list[Given]:
         else:
             if isinstance(entry, FolderEntry):
                 entry = entry.model_copy(update={"path": below(os.path.dirname(os.path.abspath(path)), entry.path)})
-            label = entry.name or (entry.id if isinstance(entry, HubEntry) else entry.path)
-            found.append(Given(printable(label, 200), entry))
+            found.append(Given(printable(entry.name or _place(entry), 200), entry))
     return found
+
+
+def _place(entry: FolderEntry | HubEntry | ClassicalSpec) -> str:
+    if isinstance(entry, FolderEntry):
+        return entry.path
+    return _id(entry) if isinstance(entry, HubEntry) else entry.name
+
+
+def _id(entry: HubEntry) -> str:
+    assert entry.id is not None  # queries are refused before
+    return entry.id
 
 
 def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | HubEntry:
@@ -138,7 +148,7 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
     )
 
 
-def spec_of(entry: Entry) -> EncoderSpec:
+def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
     """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its
     commit.
 
@@ -146,7 +156,7 @@ def spec_of(entry: Entry) -> EncoderSpec:
         UserError: no folder there, or no prompt of that name.
         EncoderError: the folder cannot be used safely; HubProblem, with the reason and what to do.
     """
-    if isinstance(entry, ClassicalSpec):
+    if not isinstance(entry, FolderEntry | HubEntry):
         return entry
     if isinstance(entry, FolderEntry):
         path = Path(entry.path).resolve()
@@ -156,7 +166,7 @@ def spec_of(entry: Entry) -> EncoderSpec:
             revision=revision,
             **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)),
         )
-    model = resolve_all([(entry.id, entry.revision)])[0]
+    model = resolve_all([(_id(entry), entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
     return entry.spec_of(model, model.repository)
@@ -206,11 +216,13 @@ def embed_and_measure(
 
 
 def _encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None]) -> np.ndarray:
-    matrix, done = None, 0
+    matrix: np.ndarray | None = None
+    done = 0
     for chunk, rows in enumerate(loaded.chunks):
         vectors = loaded.encode(chunk)[readout]
         matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
         matrix[rows] = vectors
         done += len(rows)
         told(done)
+    assert matrix is not None  # there are sentences
     return matrix

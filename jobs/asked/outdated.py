@@ -59,9 +59,7 @@ def differences(settings: SweepConfig, plan: Plan, atlas: FinishedAtlas) -> list
     found += _listed("no longer in the config", [name for name in there if name not in wanted and name not in failed])
     if not found:  # other sentences or settings make every encoder another one
         found += _listed("changed since", [name for name, key in wanted.items() if there.get(name, key) != key])
-    named = {task.name for task in plan.tasks.values()} | set(
-        plan.public.table["task"] if plan.public is not None else ()
-    )
+    named = {task.name for task in plan.tasks.values()} | set(plan.public.table["task"])
     scored = set(atlas.scores["task"]) if len(atlas.scores) else set()
     found += _listed("not on the map", sorted(named - scored), "task")
     found += _listed("no longer in the config", sorted(scored - named), "task")

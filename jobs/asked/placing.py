@@ -107,7 +107,8 @@ def place_all(
         UserError: a file of the map is missing or damaged.
     """
     standing.check()
-    outcome, settings, sentences = Outcome(), EncodeSettings(), ()
+    outcome, settings = Outcome(), EncodeSettings()
+    sentences: tuple[str, ...] = ()
     if any(not isinstance(one.source, Path) for one in wanted):
         settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
     for one in wanted:
@@ -207,7 +208,10 @@ def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFram
         if len(shown)
         else {"task": "", "metric": ""}
     )
-    title = f"predicted scores, with {standing.predictor.coverage:.0%} intervals" if len(shown) else ""
+    title = ""
+    if len(shown):
+        assert standing.predictor is not None  # it has predicted them
+        title = f"predicted scores, with {standing.predictor.coverage:.0%} intervals"
     title += (
         ""
         if one.familiarity is None

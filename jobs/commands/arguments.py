@@ -118,6 +118,6 @@ def with_volume(command: Callable) -> Callable:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
         for name, hint in (("quiet", Quiet), ("verbose", Verbose))
     ]
-    heard.__signature__ = inspect.Signature([*own, *both])
+    heard.__signature__ = inspect.Signature([*own, *both])  # type: ignore[attr-defined]  # typeshed: not of a wrapper
     heard.__annotations__ = {one.name: one.annotation for one in (*own, *both)}
     return heard

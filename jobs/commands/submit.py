@@ -59,6 +59,9 @@ def submit(
         )
         options = [*(option for option, given in asked if given), "--owner", place_of(config)]
         code = submission.run(config, address, working_dir, wait, options)
+    elif follow is not None:
+        code = submission.run_follow(address, follow)
     else:
-        code = submission.run_follow(address, follow) if follow is not None else submission.run_stop(address, stop)
+        assert stop is not None
+        code = submission.run_stop(address, stop)
     raise typer.Exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import typer
 
@@ -14,8 +15,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # of typer's click,
 SHOWN = 100  # characters of what was given
 
 
-def in_our_words(error: Exception) -> str:
-    """One line for a command line that cannot be understood."""
+def in_our_words(error: Any) -> str:
+    """One line for a command line that cannot be understood: for a UsageError; what it holds differs with its kind."""
     kind = type(error).__name__
     if kind == "MissingParameter":
         return f"{_command(error)}{_name(error.param)} is missing{_see(error, 'shows an example')}"
@@ -83,7 +84,7 @@ def _allowed(param: object, message: str) -> str:
 
 def _given(error: typer.BadParameter) -> object:
     """The value that is refused; None where typer does not say it."""
-    cause = error.__cause__
+    cause: Any = error.__cause__
     if hasattr(cause, "errors") and (problems := cause.errors()):
         return problems[0].get("input")
     found = re.match(r"'(.*?)' is|(\S+) is not in", str(error.message), re.DOTALL)
@@ -99,7 +100,7 @@ def _choices(param: object) -> list[str]:
     return [str(one) for one in choices]
 
 
-def _name(param: object) -> str:
+def _name(param: Any) -> str:
     """An option as it is written, an argument by its name in the help."""
     options = [one for one in getattr(param, "opts", ()) if one.startswith("-")]
     return (
@@ -109,7 +110,7 @@ def _name(param: object) -> str:
     )
 
 
-def _options(error: Exception) -> list[str]:
+def _options(error: Any) -> list[str]:
     """Of the command that was given."""
     command = error.ctx.command if error.ctx is not None else None
     return [
@@ -126,13 +127,13 @@ def _near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _command(error: Exception) -> str:
+def _command(error: Any) -> str:
     """ "rank: ", the words of the command after qre; "" for qre itself."""
     path = error.ctx.command_path.split()[1:] if getattr(error, "ctx", None) is not None else []
     return f"{' '.join(path)}: " if path else ""
 
 
-def _see(error: Exception, what: str) -> str:
+def _see(error: Any, what: str) -> str:
     return f"; {error.ctx.command_path} --help {what}" if getattr(error, "ctx", None) is not None else ""
 
 

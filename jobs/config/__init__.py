@@ -4,6 +4,7 @@ from jobs.config.slots import ClusterSettings
 from jobs.config.sweep_config import (
     BuiltinSentences,
     CatalogueEntry,
+    EncoderEntry,
     Entry,
     FileSentences,
     FolderEntry,
@@ -19,6 +20,7 @@ __all__ = [
     "BuiltinSentences",
     "CatalogueEntry",
     "ClusterSettings",
+    "EncoderEntry",
     "Entry",
     "FileSentences",
     "FolderEntry",

@@ -52,7 +52,7 @@ def seconds_left(deadline: str) -> float:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", re.sub(r"\s*[zZ]$", "+00:00", text)))
-        date_alone = re.fullmatch(r"[\d-]+", text)
+        date_alone = re.fullmatch(r"[\d-]+", text) is not None
     except ValueError:
         date_alone = True
     if date_alone:

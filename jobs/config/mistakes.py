@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +18,9 @@ from jobs.config.keys import SHOWN, Place, members, plain_type, tags
 from jobs.config.reading import Written
 from qre.encoders.catalogue import CATALOGUES
 from qre.near_names import did_you_mean, near_names
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SECRET = {"on_end"}  # keys below which a value is not shown: an address there may hold a token
 ADDRESS = re.compile(r"(https?://[^/\s'\"]*)[^\s'\"]*")
@@ -110,11 +113,13 @@ def as_options(error: ValidationError, model: type[BaseModel], source: str = "")
 
 def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Place, str]]:
     """Each mistake once: where, and what."""
-    found: dict[str, tuple[Place, list[dict]]] = {}
+    found: dict[str, tuple[Place, list[ErrorDetails]]] = {}
     for problem in error.errors(include_url=False):
         place = _placed(problem, model)
         found.setdefault(f"{place}|{'' if place.branch else problem['type']}", (place, []))[1].append(problem)
-    unknown, missing, within = {}, {}, set()
+    unknown: dict[tuple[str | int, ...], list[Place]] = {}
+    missing: dict[tuple[str | int, ...], list[Place]] = {}
+    within: set[tuple[str | int, ...]] = set()
     for place, problems in found.values():
         holder = tuple(place.path[:-1])
         within |= {tuple(place.path[:count]) for count in range(len(place.path))}
@@ -136,7 +141,7 @@ def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[
             yield place, _what(place, problems)
 
 
-def _placed(problem: dict, model: type[BaseModel]) -> Place:
+def _placed(problem: ErrorDetails, model: type[BaseModel]) -> Place:
     """Where a problem is; of what tells records of a union apart, at that key, or the one that was meant for it."""
     place = Place(problem["loc"], model)
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
@@ -156,7 +161,7 @@ def _keys(place: Place) -> list[str]:
     return list(place.model.model_fields) if place.model is not None else []
 
 
-def _what(place: Place, problems: list[dict]) -> str:
+def _what(place: Place, problems: list[ErrorDetails]) -> str:
     """What is wrong there, and what is expected."""
     problem = problems[0]
     kind, value, context = problem["type"], problem.get("input"), problem.get("ctx") or {}
@@ -251,7 +256,7 @@ def _which_record(place: Place, value: object, context: dict) -> str:
     return f"missing; give {_or(choices)}"
 
 
-def _of_union(problems: list[dict], place: Place, value: object) -> str:
+def _of_union(problems: list[ErrorDetails], place: Place, value: object) -> str:
     """Of a value that several types may have: the branch that was meant, or what it may be."""
     meant = [
         one

@@ -128,7 +128,7 @@ def read_prices(options: Iterable[str]) -> dict[str, float]:
 def price_of(kind: str | None, prices: Mapping[str, float]) -> float | None:
     """The price of an hour on a GPU of this type; None where it has none. A price of A100 is of both sizes; where only
     the sizes have prices and the size is not told, the dearer counts."""
-    if kind in prices:
+    if kind is not None and kind in prices:
         return prices[kind]
     if kind in SIZES and "A100" in prices:
         return prices["A100"]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -76,7 +77,7 @@ class Written:
     """
 
     path: Path
-    value: object
+    value: Any
     root: yaml.Node | None = None
     rows: Sequence[int] = field(default=())
 

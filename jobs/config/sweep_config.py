@@ -16,7 +16,7 @@ from qre.atlas.settings import AtlasSettings
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
 from qre.encoders.passes import EncodeSettings
-from qre.encoders.spec import POOLINGS, ClassicalSpec, FolderSpec, HubSpec
+from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec, PoolingName
 from qre.errors import UserError
 from qre.features import FeatureMethod
 from qre.near_names import did_you_mean
@@ -74,7 +74,7 @@ class _ModelEntry(_Record):
     )
     family: str | None = None
     layer: int | None = Field(None, ge=0)
-    pooling: Literal[POOLINGS] | None = None
+    pooling: PoolingName | None = None
     prompt: str | None = Field(None, description="put before every sentence; default: the encoder's own default prompt")
     prompt_name: str | None = Field(None, description="one of the encoder's own prompts")
     prompts: dict[str, str] = Field(
@@ -293,6 +293,7 @@ class Prediction(PredictionSettings):
 
 
 TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
+EncoderEntry = Union[CatalogueEntry, FolderEntry, HubEntry, ClassicalSpec]  # what a list may hold
 Entry = Annotated[Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, ClassicalSpec], Field(discriminator="source")]
 
 
@@ -367,7 +368,7 @@ def load_config(path: str | Path) -> SweepConfig:
     return config.placed(os.path.dirname(os.path.abspath(path)))
 
 
-def load_list(path: str | Path) -> tuple[Entry, ...]:
+def load_list(path: str | Path) -> tuple[EncoderEntry, ...]:
     """The entries of a list file, as written: folders that it names start at its own folder.
 
     Raises:
@@ -385,10 +386,12 @@ def load_list(path: str | Path) -> tuple[Entry, ...]:
         entries = _EncoderList.model_validate({"encoders": written.value}).encoders
     except ValidationError as error:
         raise UserError(explained(written, error, _EncoderList, below=("encoders",))) from None
+    found: list[EncoderEntry] = []
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
             raise UserError(f"{written.at((number,))}: encoders[{number}]: a list names encoders, not further lists")
-    return entries
+        found.append(entry)
+    return tuple(found)
 
 
 class _EncoderList(_Record):

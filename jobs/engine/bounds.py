@@ -79,7 +79,7 @@ class Limits:
         """The expected cost of a pass."""
         return self._expected.get(work.key, 0.0)
 
-    def room(self, in_flight: Collection[Attempt]) -> float:
+    def room(self, in_flight: Collection[Attempt[PassWork]]) -> float:
         """What passes that are begun now may cost together: the budget without what is spent, and what those in flight
         are still expected to cost."""
         if self._settings.budget is None:
@@ -105,10 +105,11 @@ class Limits:
         if self._reached is None and (reached := self._limit(loop)) is not None:
             self._reached = reached
             loop.reporter.say(
-                f"{self._words}: no more encoders are begun; those in flight have {self._settings.grace_seconds:g} s"
+                f"{self._words(reached)}: no more encoders are begun; those in flight have "
+                f"{self._settings.grace_seconds:g} s"
             )
         if self._reached is not None:
-            self._end(loop)
+            self._end(loop, self._reached)
 
     def _limit(self, loop: Loop) -> _Reached | None:
         """Which limit is reached, and in words; None where none is, or nothing is left that it could hold up."""
@@ -134,29 +135,37 @@ class Limits:
             )
         return None
 
-    @property
-    def _words(self) -> str:
+    def _words(self, reached: _Reached) -> str:
         """Why it stops, with what is spent by now."""
-        kind = self._reached.kind
+        kind = reached.kind
         spent = f": {self._spent:.2f} of {self._settings.budget:.2f} spent" if kind == BUDGET else ""
-        return f"stopped at the {'budget' if kind == BUDGET else 'deadline'}{spent}{self._reached.more}"
+        return f"stopped at the {'budget' if kind == BUDGET else 'deadline'}{spent}{reached.more}"
 
-    def _end(self, loop: Loop) -> None:
+    def _end(self, loop: Loop, reached: _Reached) -> None:
         """What waits for a node ends at once, what has begun after the grace period; when nothing is in flight, all
         that is left is put aside."""
-        over = time.monotonic() - self._reached.when >= self._settings.grace_seconds
+        over = time.monotonic() - reached.when >= self._settings.grace_seconds
         for call in [one for one in loop.passes_in_flight if over or one.attempt.started is None]:
             loop.put_back(call)
         if not loop.passes_in_flight and (works := loop.schedule.withdraw_all()):
-            self._set_aside(loop, works)
+            self._set_aside(loop, works, reached)
 
-    def _set_aside(self, loop: Loop, works: list[PassWork]) -> None:
+    def _set_aside(self, loop: Loop, works: list[PassWork], reached: _Reached) -> None:
         encoders = len({unit.spec.name for work in works for unit in work.members})
-        mend = f"{self._reached.mend} and run the same command again"
-        self.stopped = f"{self._words}; {'1 encoder is' if encoders == 1 else f'{encoders} encoders are'} left; {mend}"
+        mend = f"{reached.mend} and run the same command again"
+        self.stopped = (
+            f"{self._words(reached)}; {'1 encoder is' if encoders == 1 else f'{encoders} encoders are'} left; {mend}"
+        )
         for key, name in ((key, name) for work in works for key, name in loop.ledger.pieces(work).items()):
-            left = {"exception": self._reached.kind, "message": self.stopped, "remedy": mend}
-            loop.ledger.given_up[key] = Failure(key=key, encoder=name, kind="transient", attempts=0, **left)
+            loop.ledger.given_up[key] = Failure(
+                key=key,
+                encoder=name,
+                kind="transient",
+                attempts=0,
+                exception=reached.kind,
+                message=self.stopped,
+                remedy=mend,
+            )
 
     def check_map(self, plan: Plan, allow_smaller: bool) -> None:
         """The map of what there is may be drawn.

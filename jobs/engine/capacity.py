@@ -9,9 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ray
-from ray.core.generated.autoscaler_pb2 import AutoscalingState, GetClusterStatusReply, ResourceRequest
+
+# protobuf makes these classes at import, and Ray ships no stubs of them
+from ray.core.generated.autoscaler_pb2 import AutoscalingState, GetClusterStatusReply, ResourceRequest  # type: ignore[attr-defined]
 from ray.exceptions import RayError, RpcError
 from ray.experimental.internal_kv import internal_kv_get_gcs_client
 
@@ -145,8 +148,9 @@ def _shape(request: ResourceRequest) -> tuple:
 def _logged() -> dict[str, str]:
     """By node type, the last word of the cloud in the autoscaler's log, where that is on this machine: a submitted
     sweep runs on the head."""
+    node: Any = ray._private.worker._global_node  # None where this process has started or joined no Ray
     try:
-        with open(Path(ray._private.worker._global_node.get_logs_dir_path()) / "monitor.log", "rb") as log:
+        with open(Path(node.get_logs_dir_path()) / "monitor.log", "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES))
             return {name: _in_short(why) for name, why in LAUNCH.findall(log.read().decode(errors="replace"))}
     except (OSError, AttributeError):

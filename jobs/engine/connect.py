@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray._common.utils import get_default_ray_temp_dir
@@ -60,7 +61,7 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         UserError: the address does not answer.
         PlaceError: a Ray cannot be started on this machine.
     """
-    quiet = {} if verbose() else {"log_to_driver": False, "logging_level": "error"}
+    quiet: dict[str, Any] = {} if verbose() else {"log_to_driver": False, "logging_level": "error"}
     address = settings.address or ("auto" if IN_A_JOB in os.environ else None)
     if address is None:
         if (settings.cpus or 0) > granted_cpus():
@@ -176,7 +177,8 @@ class Stop:
     once."""
 
     def __init__(self, grace_seconds: float):
-        self._grace, self._asked = grace_seconds, None
+        self._grace = grace_seconds
+        self._asked: float | None = None
         self.signal: int | None = None
         self.restore = ending.listen(self._ask, grace_seconds + SHUTDOWN_SECONDS)
 

@@ -19,6 +19,7 @@ class Doubts:
     def raised(self, call: Pass, piece: str | tuple[str, str], result: UnitResult | ScoreResult) -> bool:
         """Whether a result is a failure that is to come a second time before it is believed; noted in the call then."""
         attempt, first = call.attempt, call.attempt.doubts.get(piece)
+        assert attempt.node is not None  # it has answered
         if result.status == "failed":
             if result.doubtful and first is None:
                 call.doubts[piece] = Doubt(attempt.node, f"{result.exception}: {result.message[:160]}")
@@ -30,9 +31,8 @@ class Doubts:
 
     def where(self, call: Pass, piece: str | tuple[str, str]) -> str:
         """The node of a piece of work, after that where it had failed before; "" on one machine."""
-        first = call.attempt.doubts.get(piece)
+        first, node = call.attempt.doubts.get(piece), call.attempt.node
+        assert node is not None
         if not several_nodes():
             return ""
-        return " and ".join(
-            dict.fromkeys(node_name(node) for node in ([first.node] if first else []) + [call.attempt.node])
-        )
+        return " and ".join(dict.fromkeys(node_name(one) for one in [*([first.node] if first else []), node]))

@@ -25,6 +25,7 @@ from jobs.engine.shards import Shard, Shards
 from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
 from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.units import PassWork
 from jobs.planning.work import Times
 from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
@@ -68,7 +69,9 @@ class Loop:
         self.units = {unit.key: unit for unit in plan.units}
         self.bench = bench
         self.actors = Actors(store.location, config.cluster, self.bench)
-        self.schedule = Schedule(self.actors.width, config.cluster.attempts, config.cluster.patience_seconds)
+        self.schedule: Schedule[PassWork] = Schedule(
+            self.actors.width, config.cluster.attempts, config.cluster.patience_seconds
+        )
         self.schedule.add(plan.passes)
         self.tasks = {
             task: ray.put(plan.tasks[task])
@@ -83,7 +86,7 @@ class Loop:
             bench,
         )
         self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
-        self.live: dict = {}  # generator or reference -> Pass or Shard
+        self.live: dict[ray.ObjectRefGenerator, Pass | Shard] = {}
         self.times = times
         self.expected = {work.key: times.of(work).total for work in plan.passes}
         self.embedded, self.scored = set(plan.embedded | plan.featured), set(plan.scored)
@@ -156,7 +159,7 @@ class Loop:
         time.sleep(POLL_SECONDS)  # passes are pausing after a fault
         return []
 
-    def _take(self, reference) -> None:
+    def _take(self, reference: ray.ObjectRefGenerator) -> None:
         """What one actor or task has to say."""
         call = self.live.get(reference)
         if isinstance(call, Pass):
@@ -229,6 +232,7 @@ class Loop:
             self.limits.meter.loaded(attempt, event)
             self.metrics.seconds.observe(event.seconds, {"phase": "load"})
             if attempt.work.slot.gpus and event.device == "cpu":
+                assert attempt.node is not None  # Started comes before
                 self.reporter.say_once(
                     f"{node_name(attempt.node)} says that it has a GPU, but torch sees none there: it encodes on the "
                     f"CPU"
@@ -237,6 +241,7 @@ class Loop:
             attempt.chunks, attempt.of = event.made, event.of
             if event.sentences:
                 attempt.moved = True
+                assert attempt.node is not None
                 self.bench.succeeded(attempt.node)
                 self.metrics.sentences.inc(event.sentences)
                 self.metrics.seconds.observe(event.seconds, {"phase": "encode"})
@@ -244,6 +249,7 @@ class Loop:
     def _shelve(self, call: Pass, reference: ray.ObjectRef) -> None:
         """An embedded unit waits for its shard."""
         result, call.result = call.result, None
+        assert result is not None  # it has told of the embedding before
         self.metrics.seconds.observe(result.seconds, {"phase": "write"})
         self.metrics.bytes.inc(result.bytes)
         self.shards.add(self.units[result.key], reference, result.bytes)
@@ -259,6 +265,7 @@ class Loop:
             return
         del self.live[reference]
         self.shards.ended(shard)
+        assert shard.call.begun is not None  # it tells that first
         self.bench.succeeded(shard.call.begun.node)
         self.metrics.seconds.observe(self.heard - shard.call.asked, {"phase": "featurize"})
         for result in event.result:
@@ -380,7 +387,7 @@ class Loop:
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
-        if not self.stop.asked:
+        if self.stop.signal is None:
             return
         for events, call in list(self.live.items()):
             if isinstance(call, Pass) and call.attempt.started is None:
@@ -397,10 +404,8 @@ class Loop:
             return
         if bench.failures:
             self.reporter.nodes(
-                *(
-                    {node_name(node): told for node, told in told_of.items()}
-                    for told_of in (bench.benched, bench.failures)
-                )
+                {node_name(node): why for node, why in bench.benched.items()},
+                {node_name(node): count for node, count in bench.failures.items()},
             )
         self.reporter.update(seconds_left(self), self.counts, [*flying, *self._features_told()])
 

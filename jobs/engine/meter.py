@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -45,7 +45,7 @@ class Meter:
         self._began = datetime.now(timezone.utc)
         self._run = f"{self._began.strftime('%Y%m%dT%H%M%SZ')}-{uuid.uuid4().hex[:8]}"
         self._held: dict[Attempt, _Held] = {}
-        self._seconds: Counter = Counter()
+        self._seconds: dict[str, float] = defaultdict(float)
         self._others: dict[str, dict] = {}  # records of other runs; one that has ended is not read again
         self.unreadable: list[str] = []
         self._recorded, self._news = time.monotonic(), False
@@ -56,6 +56,7 @@ class Meter:
         for."""
         slot = attempt.work.slot
         if slot.gpus:
+            assert attempt.started is not None  # the schedule was told first
             label = accelerator(event.node)
             since = max(attempt.asked, attempt.started - event.seconds)
             self._held[attempt] = _Held(slot.gpus / slot.share, gpu_type(label) or label[:60] or UNKNOWN, since)
@@ -118,7 +119,8 @@ class Meter:
             self._reporter.say_once(f"what is spent is not recorded: {error}")
 
     def _record(self, ended: bool) -> dict:
-        seconds, reserved, now = Counter(self._seconds), Counter(), time.monotonic()
+        seconds, now = defaultdict(float, self._seconds), time.monotonic()
+        reserved: dict[str, float] = defaultdict(float)
         for held in self._held.values():
             seconds[held.kind] += held.seconds(now)
             reserved[held.kind] += held.gpus * RECORD_SECONDS

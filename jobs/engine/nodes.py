@@ -55,7 +55,7 @@ def several_nodes() -> bool:
     return len(ray.nodes()) > 1
 
 
-def on_node(node: str) -> str:
+def on_node(node: str | None) -> str:
     """Where something is, for the middle of a sentence; "" on one machine."""
     return f" on {node_name(node)}" if node and several_nodes() else ""
 

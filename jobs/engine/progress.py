@@ -110,6 +110,7 @@ class Reporter:
     def started(self, attempt: Attempt, event: Started) -> None:
         """An actor has begun on a pass. The timeline of all passes is written to the store when the sweep ends:
         runs/<sweep>/<when>.json."""
+        assert attempt.started is not None  # the schedule was told first
         seconds = attempt.started - self._started
         self._timeline.append(
             stating(

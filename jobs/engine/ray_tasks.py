@@ -7,6 +7,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, WorkerCrashedError
@@ -42,7 +43,7 @@ class Call:
     sign: float = field(default_factory=time.monotonic)
     why: str = ""
 
-    def hear(self) -> object | None:
+    def hear(self) -> Any:
         """The next event, to be called when there is one; None where it was a sign of life alone.
 
         Raises:

@@ -126,7 +126,7 @@ class Reducer:
         """
         try:
             while True:
-                if self._stop.asked:
+                if self._stop.signal is not None:
                     raise Interrupted(self._stop.signal)
                 if ray.wait([call.events], timeout=POLL_SECONDS, fetch_local=False)[0]:
                     event, self._begun = call.hear(), call.begun

@@ -7,16 +7,43 @@ import math
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from jobs.config.slots import Slot
-from jobs.planning.units import PassWork
 
 PAUSE_SECONDS = 1.0  # before another try; doubled with each
 LONGEST_PAUSE = 120.0
 
 
+class _Queued(Protocol):
+    """What the schedule asks of a piece of work: see PassWork."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def slot(self) -> Slot: ...
+
+    @property
+    def slots(self) -> tuple[Slot, ...]: ...
+
+    @property
+    def fetched(self) -> bool: ...
+
+
+Work = TypeVar("Work", bound=_Queued)
+
+
 @dataclass(eq=False)
-class Attempt:
+class Attempt(Generic[Work]):
     """One try of a pass.
 
     Attributes:
@@ -35,10 +62,10 @@ class Attempt:
         doubts: by piece, where it failed by what is believed only when it has come twice.
     """
 
-    work: PassWork
+    work: Work
     number: int = 1
     node: str | None = None
-    upcoming: PassWork | None = None
+    upcoming: Work | None = None
     asked: float = 0.0
     started: float | None = None
     sign: float = 0.0
@@ -66,7 +93,7 @@ class Attempt:
 
 
 @dataclass
-class Schedule:
+class Schedule(Generic[Work]):
     """Passes waiting and in flight: the longest expected first, at most `width(*slots)` of each slot at once.
 
     Longest first is the LPT rule (Graham 1969): on m equal machines the makespan is at most 4/3 - 1/(3m) of the best. A
@@ -87,18 +114,20 @@ class Schedule:
     width: Callable[..., int]
     attempts: int
     patience: float = float("inf")
-    in_flight: list[Attempt] = field(default_factory=list)
-    _queues: dict[str, list[Attempt]] = field(default_factory=dict)  # by the name of the first slot, longest first
+    in_flight: list[Attempt[Work]] = field(default_factory=list)
+    _queues: dict[str, list[Attempt[Work]]] = field(
+        default_factory=dict
+    )  # by the name of the first slot, longest first
     _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     _dry: dict[str, float] = field(
         default_factory=dict
     )  # slots that gave no node, by name -> until when none is asked of them
     _gone: set[str] = field(default_factory=set)  # slots that nothing can hold
-    _pausing: list[tuple[float, Attempt]] = field(default_factory=list)  # (until, attempt)
+    _pausing: list[tuple[float, Attempt[Work]]] = field(default_factory=list)  # (until, attempt)
     _promised: dict[str, str] = field(default_factory=dict)  # pass -> the node that fetches its snapshot
     _freed: list[str] = field(default_factory=list)  # nodes where an attempt has ended, not yet followed by another
 
-    def add(self, passes: Iterable[PassWork]) -> None:
+    def add(self, passes: Iterable[Work]) -> None:
         for work in passes:
             self._queue(Attempt(work))
 
@@ -113,12 +142,12 @@ class Schedule:
         return min((until for until, _ in self._pausing), default=None)
 
     def next(
-        self, now: float, cost: Callable[[PassWork], float] = lambda work: 0.0, room: float = math.inf
-    ) -> list[Attempt]:
+        self, now: float, cost: Callable[[Work], float] = lambda work: 0.0, room: float = math.inf
+    ) -> list[Attempt[Work]]:
         """The attempts to start now, which cost no more than `room` together; they are in flight from here on. What
         costs more holds up nothing else."""
 
-        def allowed(queue: list[Attempt]) -> list[Attempt]:
+        def allowed(queue: list[Attempt[Work]]) -> list[Attempt[Work]]:
             return queue if room == math.inf else [one for one in queue if cost(one.work) <= room]
 
         for pause in [pause for pause in self._pausing if pause[0] <= now]:
@@ -144,14 +173,14 @@ class Schedule:
             self._promise(attempt)
         return started
 
-    def done(self, attempt: Attempt) -> None:
+    def done(self, attempt: Attempt[Work]) -> None:
         """The attempt has ended, well or by its encoder's own fault."""
         self.in_flight.remove(attempt)
         if attempt.started is not None and attempt.node is not None:
             self._freed.append(attempt.node)
             self._dry.pop(attempt.work.slot.name, None)
 
-    def again(self, attempt: Attempt, now: float) -> Attempt | None:
+    def again(self, attempt: Attempt[Work], now: float) -> Attempt[Work] | None:
         """The machine has failed the attempt: the next try, which waits for its pause; None where there have been
         enough."""
         self.in_flight.remove(attempt)
@@ -162,24 +191,24 @@ class Schedule:
         self._pausing.append((now + min(PAUSE_SECONDS * 2.0 ** (number - 1), LONGEST_PAUSE), retry))
         return retry
 
-    def confirm(self, attempt: Attempt, work: PassWork, doubts: Mapping) -> None:
+    def confirm(self, attempt: Attempt[Work], work: Work, doubts: Mapping) -> None:
         """The attempt has ended, and what is left of its pass failed by what may be of its node: it is tried once more,
         elsewhere where that is possible."""
         self.done(attempt)
         self._queue(Attempt(work, attempt.number, avoid=attempt.avoid | self._node(attempt), doubts=doubts))
 
-    def elsewhere(self, attempt: Attempt) -> None:
+    def elsewhere(self, attempt: Attempt[Work]) -> None:
         """The attempt waits where no node is left for it; it waits in the queue instead."""
         self.in_flight.remove(attempt)
         self._queue(self._as_it_was(attempt))
 
-    def _node(self, attempt: Attempt) -> frozenset[str]:
+    def _node(self, attempt: Attempt[Work]) -> frozenset[str]:
         return frozenset({attempt.node} if attempt.node is not None else ())
 
-    def _as_it_was(self, attempt: Attempt) -> Attempt:
+    def _as_it_was(self, attempt: Attempt[Work]) -> Attempt[Work]:
         return Attempt(attempt.work, attempt.number, avoid=attempt.avoid, doubts=attempt.doubts)
 
-    def overdue(self, now: float) -> list[Attempt]:
+    def overdue(self, now: float) -> list[Attempt[Work]]:
         """Attempts that have waited too long for a node of their slot, or whose slot nothing can hold, and that have
         another one."""
         return [
@@ -190,13 +219,13 @@ class Schedule:
             and (now - attempt.asked > self.patience or attempt.work.slot.name in self._gone)
         ]
 
-    def fall_back(self, attempt: Attempt, now: float) -> None:
+    def fall_back(self, attempt: Attempt[Work], now: float) -> None:
         """The attempt gives its place up and is queued for the next of its slots."""
         self.in_flight.remove(attempt)
         self._dry[attempt.work.slot.name] = now + self.patience
         self._queue(self._as_it_was(attempt))
 
-    def withdraw(self, name: str) -> list[PassWork]:
+    def withdraw(self, name: str) -> list[Work]:
         """Nothing can hold this slot: take the waiting passes that have no other one off the queue."""
         self._gone.add(name)
         lost = [attempt for queue in self._queues.values() for attempt in queue if self.lost(attempt)]
@@ -205,7 +234,7 @@ class Schedule:
         }
         return [attempt.work for attempt in lost]
 
-    def withdraw_all(self) -> list[PassWork]:
+    def withdraw_all(self) -> list[Work]:
         """Take all that is queued off: no more is begun."""
         works = self.waiting
         self._queues.clear()
@@ -213,7 +242,7 @@ class Schedule:
         return works
 
     @property
-    def waiting(self) -> list[PassWork]:
+    def waiting(self) -> list[Work]:
         """Passes that are queued, or pause after a fault."""
         return [
             attempt.work
@@ -230,15 +259,15 @@ class Schedule:
             {slot.name: slot for queue in self._queues.values() for attempt in queue for slot in attempt.slots}.values()
         )
 
-    def lost(self, attempt: Attempt) -> bool:
+    def lost(self, attempt: Attempt[Work]) -> bool:
         """Whether nothing can hold any of its slots."""
         return all(slot.name in self._gone for slot in attempt.slots)
 
-    def _usable(self, attempt: Attempt) -> list[Slot]:
+    def _usable(self, attempt: Attempt[Work]) -> list[Slot]:
         """Its slots without those that nothing can hold; the last one where nothing can hold any."""
         return [slot for slot in attempt.slots if slot.name not in self._gone] or [attempt.slots[-1]]
 
-    def _next_slot(self, attempt: Attempt, now: float) -> Slot:
+    def _next_slot(self, attempt: Attempt[Work], now: float) -> Slot:
         *before, last = self._usable(attempt)
         for slot in before:
             if now >= self._dry.get(slot.name, now):
@@ -247,12 +276,12 @@ class Schedule:
                 return slot
         return last
 
-    def _queue(self, attempt: Attempt) -> None:
+    def _queue(self, attempt: Attempt[Work]) -> None:
         first = attempt.slots[0].name
         self._slots[first] = attempt.slots
         insort(self._queues.setdefault(first, []), attempt, key=lambda one: one._rank)
 
-    def _take(self, queue: list[Attempt], allowed: list[Attempt], now: float) -> Attempt:
+    def _take(self, queue: list[Attempt[Work]], allowed: list[Attempt[Work]], now: float) -> Attempt[Work]:
         """The longest of those that are allowed; or of those that are next in line anyway, one whose snapshot lies on a
         node that has become free."""
         window = allowed[: 1 + len(self.in_flight)]
@@ -268,7 +297,7 @@ class Schedule:
         self.in_flight.append(attempt)
         return attempt
 
-    def _promise(self, attempt: Attempt) -> None:
+    def _promise(self, attempt: Attempt[Work]) -> None:
         """The snapshot that the attempt's node is to fetch meanwhile: of the next pass in line that no other node
         fetches."""
         queue = self._queues[attempt.slots[0].name][: 2 * len(self.in_flight)]
@@ -278,7 +307,7 @@ class Schedule:
         if attempt.upcoming is not None:
             self._promised[attempt.upcoming.key] = ""  # which node, is known when the attempt has started
 
-    def started(self, attempt: Attempt, node: str, now: float) -> None:
+    def started(self, attempt: Attempt[Work], node: str, now: float) -> None:
         """The actor of an attempt has answered, from this node."""
         attempt.node, attempt.started, attempt.sign = node, now, now
         self._dry.pop(attempt.work.slot.name, None)

@@ -29,7 +29,7 @@ class Shard:
         references: of embeddings, by unit key; the others are read from the store.
         bytes: that the references hold.
         number: of the try.
-        call: its feature task, when it has one.
+        call: its feature task, from its start on.
         avoid: nodes where it was failed before.
     """
 
@@ -37,8 +37,8 @@ class Shard:
     references: dict = field(default_factory=dict)
     bytes: int = 0
     number: int = 1
-    call: Call | None = None
     avoid: frozenset[str] = frozenset()
+    call: Call = field(init=False, repr=False, compare=False)
 
 
 class Shards:

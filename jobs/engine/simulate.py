@@ -156,6 +156,7 @@ class _Machine:
 
     def _lose(self, attempt: Attempt) -> None:
         """Chunks that were made are kept; the start and the chunk in the making are spent for nothing."""
+        assert attempt.started is not None
         whole, spent = self._true[attempt.work.key], self.now - attempt.started
         chunk = CHUNK_SHARE * max(whole - START_SECONDS, 0.0)
         kept = chunk * int(max(spent - START_SECONDS, 0.0) / chunk) if chunk else 0.0
@@ -191,16 +192,16 @@ def simulate(
         for work, factor in zip(works, rng.lognormal(0, spread, len(works)), strict=True)
     }
     machine = _Machine(gpus, losses_per_hour, true, rng)
-    schedule = Schedule(lambda slot: machine.up, attempts)
+    schedule: Schedule[PassWork] = Schedule(lambda slot: machine.up, attempts)
     schedule.add(works)
     while schedule.queued or schedule.in_flight:
         for attempt in schedule.next(machine.now):
             schedule.started(attempt, machine.start(attempt), machine.now)
-        attempt, lost = machine.advance(schedule.waking)
-        if attempt is not None and lost:
-            schedule.again(attempt, machine.now)
-        elif attempt is not None:
-            schedule.done(attempt)
+        ended, lost = machine.advance(schedule.waking)
+        if ended is not None and lost:
+            schedule.again(ended, machine.now)
+        elif ended is not None:
+            schedule.done(ended)
     bound = max(max(true.values()), sum(true.values()) / gpus)
     return Run(machine.now, bound, machine.losses, machine.repeated)
 

@@ -27,7 +27,7 @@ class Pass:
     that failed; `doubts` are what failed in it and is to come again before it is believed; `result` is of the unit
     whose embedding comes next."""
 
-    attempt: Attempt
+    attempt: Attempt[PassWork]
     actor: object
     told: set[str | tuple[str, str]] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
@@ -46,7 +46,7 @@ class Waiting:
         live: of the round; what waits in vain is taken out of it.
     """
 
-    def __init__(self, live: dict, schedule: Schedule, actors: Actors, ledger: Ledger):
+    def __init__(self, live: dict, schedule: Schedule[PassWork], actors: Actors, ledger: Ledger):
         self._live, self._schedule, self._actors, self._ledger = live, schedule, actors, ledger
 
     @property

@@ -81,7 +81,9 @@ class Watch:
     def explain(self, waiting: Iterable[Attempt | Call]) -> None:
         """Say of what waits for a node why it does."""
         waiting = list(waiting)
-        seen = look() if waiting else None
+        if not waiting:
+            return
+        seen = look()
         for one in waiting:
             one.why = seen.why(one.asks, one.memory) if isinstance(one, Call) else seen.why(one.work.slot)
 
@@ -110,6 +112,7 @@ def described(attempt: Attempt, now: float | None = None) -> str:
             f"{attempt.work.name}: waits for a node with "
             f"{attempt.work.slot.name}{f': {attempt.why}' if attempt.why else ''}"
         )
+    assert attempt.node is not None  # it has started there
     where = f"on node {attempt.node[:8]}, " if several_nodes() else ""
     doing = f"chunk {attempt.chunks} of {attempt.of}" if attempt.of else "loading"
     return f"{attempt.work.name}: {where}{doing}{no_news(now - attempt.sign)}"

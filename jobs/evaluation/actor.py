@@ -174,8 +174,16 @@ class _Encode:
 def _run_one(store: Store, work: Evaluation, task, encode: _Encode, folder: Path) -> TaskEnded:
     began, name = time.monotonic(), task.metadata.name
     try:
-        told = {"default": work.default, "similarity": encode.similarity}
-        scores = run(encode, work.encoder.id, work.encoder.revision, [task], folder, dict(work.prompts), **told)
+        scores = run(
+            encode,
+            work.encoder.id,
+            work.encoder.revision,
+            [task],
+            folder,
+            dict(work.prompts),
+            default=work.default,
+            similarity=encode.similarity,
+        )
     except UserError:
         return TaskEnded(
             name,

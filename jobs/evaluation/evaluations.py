@@ -41,7 +41,7 @@ class Ended:
 
 @dataclass
 class _Call:
-    attempt: Attempt
+    attempt: Attempt[Evaluation]
     actor: object
 
 
@@ -60,13 +60,15 @@ class Evaluations:
         self.ended = {work.key: Ended(work.name) for work in works}
         self._bench = Bench(say)
         self._actors = Actors(store.location, config.cluster, self._bench, MtebRunner)
-        self._schedule = Schedule(self._actors.width, config.cluster.attempts, config.cluster.patience_seconds)
+        self._schedule: Schedule[Evaluation] = Schedule(
+            self._actors.width, config.cluster.attempts, config.cluster.patience_seconds
+        )
         self._schedule.add(works)
         self._watch = Watch(config.cluster)
         self._record = (
             f"{config.name}+mteb"  # beside that of the sweep, which may run at the same time; no sweep has such a name
         )
-        self._live: dict = {}
+        self._live: dict[ray.ObjectRefGenerator, _Call] = {}
         self._total = sum(len(work.tasks) for work in works)
         self._began = self._spoken = time.monotonic()
 
@@ -134,13 +136,14 @@ class Evaluations:
             else:
                 self._task(attempt, event)
 
-    def _task(self, attempt: Attempt, event: TaskEnded) -> None:
+    def _task(self, attempt: Attempt[Evaluation], event: TaskEnded) -> None:
         ended = self.ended[attempt.work.key]
         if event.why:
             ended.failures[event.task] = event.why
             self._say(self._line(f"failed: {attempt.work.name}: {event.task}: {printable(event.why, 200)}"))
             return
         attempt.moved = True
+        assert attempt.node is not None  # Started comes before
         self._bench.succeeded(attempt.node)
         ended.scores[event.task] = event.score
         score = "no main score" if event.score is None else f"{event.score:.4f}"
@@ -208,7 +211,7 @@ class Evaluations:
 
     def _stop_if_asked(self) -> None:
         """New work is not begun; actors that still wait for a node end at once; the others have the grace period."""
-        if not self._stop.asked:
+        if self._stop.signal is None:
             return
         for events, call in list(self._live.items()):
             if call.attempt.started is None:

@@ -150,6 +150,7 @@ def lacking(
         lacks = tuple((name, rule) for name, rule in tasks.items() if (encoder.name, name) not in have)
         if lacks and (encoder.id, encoder.revision) not in works:
             spec = specs[encoder.name]
+            assert isinstance(spec, HubSpec | FolderSpec)  # others have no results of their own
             prompts, default, refusal = prompts_of(spec)
             slots = slots_of(spec, resolved.attributes.get(encoder.name, {}), config)
             seconds = float(weight_bytes(spec) * len(lacks))

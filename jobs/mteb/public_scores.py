@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -71,8 +71,12 @@ class Source(NamedTuple):
     label: str
     place: str
     chosen: Chosen
-    revisions: str
+    revisions: Literal["exact", "any"]
     read: Callable[[], Scores]
+
+
+def no_scores() -> PublicScores:
+    return PublicScores(pd.DataFrame(columns=COLUMNS).astype(TYPES), pd.DataFrame(columns=REPORT))
 
 
 def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -> PublicScores:
@@ -94,12 +98,14 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
         (f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)
     ]
     if not entries:
-        return PublicScores(pd.DataFrame(columns=COLUMNS).astype(TYPES), pd.DataFrame(columns=REPORT))
+        return no_scores()
     for place, entry in entries:
         check_languages(entry, place)
     public, local = published(specs), local_encoders(specs)
     models = {encoder.id.casefold() for encoder in [*public, *local]}
-    pieces, report, alone, held = [], [], {}, {place: set() for place, _ in entries}
+    pieces, report = [], []
+    alone: dict[str, str] = {}
+    held: dict[str, set[str]] = {place: set() for place, _ in entries}
     for order, source in enumerate(_sources(entries, store, [*public, *local])):
         found = _read(source)
         held[source.place.partition(".")[0]] |= set(found.table.task)
@@ -134,7 +140,7 @@ def _sources(entries: list[tuple[str, MtebScores]], store: Store, encoders: list
                 read = _folder_reader(Path(path), wanted, models)
             yield Source(path, f"{place}.results[{number}]", wanted, entry.revisions, read)
     for place, entry, wanted in means:
-        yield Source("store", place, wanted, entry.revisions, lambda wanted=wanted: read_own(store, encoders, *wanted))
+        yield Source("store", place, wanted, entry.revisions, partial(read_own, store, encoders, *wanted))
 
 
 def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
@@ -160,7 +166,9 @@ def _read(source: Source) -> Scores:
         raise UserError(f"{source.place}: {error}") from None
 
 
-def _joined(found: Scores, public: list[Encoder], local: list[Encoder], revisions: str) -> tuple[pd.DataFrame, list]:
+def _joined(
+    found: Scores, public: list[Encoder], local: list[Encoder], revisions: Literal["exact", "any"]
+) -> tuple[pd.DataFrame, list]:
     """The scores that belong to encoders, and the rows of the report. Of a local folder only the very same content
     counts: its name is no id."""
     of_hub, of_here = join(found.table, public, revisions), join(found.table, local, "exact")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from jobs.config import SweepConfig
 from jobs.config.slots import Slot
@@ -13,7 +14,7 @@ from qre.encoders.shape import is_static
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
 
 
-def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> bool:
+def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> TypeGuard[FolderSpec | HubSpec]:
     """Whether an encoder runs a transformer, as far as its files tell."""
     return isinstance(spec, ModelSpec) and not is_static(attributes)
 

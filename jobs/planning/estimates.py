@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from jobs.config import SweepConfig
 from jobs.config.prices import ESTIMATED, OTHER, price_of
@@ -39,7 +40,7 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     words = Words(plan)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
     total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0, "static": 0, "classical": 0}
-    each = []
+    each: list[dict[str, Any]] = []
     for work in plan.passes:
         unit = work.members[0]
         if not isinstance(unit.spec, ModelSpec):

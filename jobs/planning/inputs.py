@@ -74,15 +74,15 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
             raise UserError(f"inputs: there is no folder {folder}")
         yield _changed(config, lambda place, path: _at(folder, place, path)), None
         return
-    with tempfile.TemporaryDirectory(prefix="qre-inputs-") as folder:
+    with tempfile.TemporaryDirectory(prefix="qre-inputs-") as here:
         wanted = {_relative(place, path): place for place, path in named(config) if not os.path.isabs(path)}
-        _as_inputs(lambda: _fetch(address, wanted, Path(folder)))
+        _as_inputs(lambda: _fetch(address, wanted, Path(here)))
 
         def shown(text: str) -> str:
-            return text.replace(folder, str(address))
+            return text.replace(here, str(address))
 
         try:
-            yield _changed(config, lambda place, path: _at(Path(folder), place, path)), shown
+            yield _changed(config, lambda place, path: _at(Path(here), place, path)), shown
         except UserError as error:
             raise UserError(shown(str(error))) from None
 
@@ -162,16 +162,16 @@ def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepCon
     for number, entry in enumerate(encoders):
         if isinstance(entry, ListEntry):
             encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
-    for number, entry in enumerate(tasks):
-        if isinstance(entry, MtebScores):
-            results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(entry.results))
-            tasks[number] = entry.model_copy(update={"results": results})
-        elif not isinstance(entry, BuiltinTasks):
+    for number, task in enumerate(tasks):
+        if isinstance(task, MtebScores):
+            results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(task.results))
+            tasks[number] = task.model_copy(update={"results": results})
+        elif not isinstance(task, BuiltinTasks):
             update = {}
-            for field, path in entry.files().items():
-                _, mark, key = getattr(entry, field).partition("#")  # the key of a list inside a file
+            for field, path in task.files().items():
+                _, mark, key = getattr(task, field).partition("#")  # the key of a list inside a file
                 update[field] = change(f"tasks[{number}].{field}", path) + mark + key
-            tasks[number] = entry.model_copy(update=update)
+            tasks[number] = task.model_copy(update=update)
     return config.model_copy(update={"sentences": sentences, "encoders": tuple(encoders), "tasks": tuple(tasks)})
 
 

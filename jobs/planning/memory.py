@@ -130,10 +130,8 @@ def _is_newer(name: str, content: bytes) -> bool:
 
 def _commit(content: bytes | None) -> str | None:
     """The commit that a record of a branch names; None where it is absent or no such record."""
-    try:
-        commit = _record(content or b"")["commit"]
-    except (KeyError, TypeError):
-        return None
+    record = _record(content or b"")
+    commit = record.get("commit") if record is not None else None
     return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
 
 
@@ -141,6 +139,8 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
     """The model that a record of a commit describes; None where it is absent or no such record."""
     try:
         values = _record(content or b"")
+        if values is None:
+            return None
         known = values.pop("rule", 1) == VERSION
         if not known and of_rule:
             return None

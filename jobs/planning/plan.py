@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from jobs.config import SweepConfig
-from jobs.mteb.public_scores import PublicScores
+from jobs.mteb.public_scores import PublicScores, no_scores
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.prompts import score_file
@@ -56,7 +56,7 @@ class Plan:
     passes: tuple[PassWork, ...]
     atlas_done: bool
     identity: str = ""
-    public: PublicScores | None = None
+    public: PublicScores = field(default_factory=no_scores)
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     owner: Owner | None = None

@@ -9,6 +9,7 @@ from jobs.planning.units import Unit
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.errors import EncoderError
 from qre.store.folder import content_key
+from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task
 
 TYPES = {
@@ -37,7 +38,7 @@ def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
         return "", ""
     own, kind = {"query": "", "document": "", **dict(spec.prompts)}, TYPES[task.kind]
     chosen = spec.prompt != spec.default_prompt
-    if not task.sided:
+    if not isinstance(task, RetrievalTask):
         prompt = spec.prompt if chosen else own.get(kind, spec.prompt)
         return prompt, prompt
     sides = []

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from jobs.config import (
     BuiltinSentences,
     CatalogueEntry,
+    EncoderEntry,
     Entry,
     FolderEntry,
     HubEntry,
@@ -27,7 +28,7 @@ from jobs.config import (
     load_list,
 )
 from jobs.config.mistakes import explained
-from jobs.mteb.public_scores import PublicScores, public_scores
+from jobs.mteb.public_scores import PublicScores, no_scores, public_scores
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
 from jobs.planning.memory import Memory, Place
 from jobs.planning.tasks import load_tasks
@@ -36,7 +37,7 @@ from jobs.records.ownership import Owner
 from qre.encoders.catalogue import chosen
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
-from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, printable, resolve_all, search
+from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, HubQuery, printable, resolve_all, search
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.shape import is_static
@@ -77,7 +78,7 @@ class Resolved:
     attributes: dict[str, dict] = field(default_factory=dict)
     dimensions: list[int | None] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
-    public: PublicScores | None = None
+    public: PublicScores = field(default_factory=no_scores)
     unresolved: list[Failure] = field(default_factory=list)
     unasked: list[Failure] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
@@ -122,8 +123,9 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             check_encoder(place, entry.path, config)
             _add_folder(resolved, place, entry, folder, foreseen)
         elif isinstance(entry, HubEntry):
-            found = _queried(place, entry, memory, ask_hub, resolved) if entry.query is not None else [entry]
-            wanted += [Wanted(place, one, entry.query is not None) for one in found]
+            query = entry.query
+            found = [entry] if query is None else _queried(place, entry, query, memory, ask_hub, resolved)
+            wanted += [Wanted(place, one, query is not None) for one in found]
         else:
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
@@ -137,7 +139,7 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
     return resolved
 
 
-def _entries(entries: tuple[Entry, ...], where: str, folder: str) -> Iterator[tuple[str, Entry, str]]:
+def _entries(entries: tuple[Entry, ...], where: str, folder: str) -> Iterator[tuple[str, EncoderEntry, str]]:
     """(place, entry, folder that its path starts at) of every entry, lists opened."""
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
@@ -195,26 +197,29 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str,
         raise UserError(explained(place, error, FolderSpec)) from None
 
 
-def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolved: Resolved) -> list[HubEntry]:
+def _queried(
+    place: str, entry: HubEntry, query: HubQuery, memory: Memory, ask_hub: bool, resolved: Resolved
+) -> list[HubEntry]:
     """An entry for each encoder that a query finds, or found last where the hub is not asked or does not answer."""
-    names = None if ask_hub else memory.read_query(entry.query)
+    names = None if ask_hub else memory.read_query(query)
     if names is None and ask_hub:
         try:
-            names = list(search(entry.query))
-            names += _gone(place, entry, names, memory.read_query(entry.query) or [], resolved)
-            if not names:
+            found = list(search(query))
+            found += _gone(place, query, found, memory.read_query(query) or [], resolved)
+            if not found:
                 raise UserError(
                     f"{place}.query: the hub has no encoder that it matches; check author, search and filter, and "
                     f"HF_TOKEN where they are private"
                 )
-            if len(names) == entry.query.limit and "limit" not in entry.query.model_fields_set:
+            if len(found) == query.limit and "limit" not in query.model_fields_set:
                 resolved.notes.append(
-                    f"{place}.query: the first {len(names)} encoders are taken, by {entry.query.sort}; a limit: of "
+                    f"{place}.query: the first {len(found)} encoders are taken, by {query.sort}; a limit: of "
                     f"its own takes more"
                 )
-            _kept(resolved, lambda: memory.write_query(entry.query, names))
+            _kept(resolved, lambda: memory.write_query(query, found))
+            names = found
         except HubProblem as problem:
-            names = memory.read_query(entry.query)
+            names = memory.read_query(query)
             if names is None:
                 resolved.unasked.append(
                     _failure(entry, f"the encoders of {place}.query", problem.reason, str(problem), transient=True)
@@ -227,10 +232,10 @@ def _queried(place: str, entry: HubEntry, memory: Memory, ask_hub: bool, resolve
     return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
 
 
-def _gone(place: str, entry: HubEntry, names: list[str], before: list[str], resolved: Resolved) -> list[str]:
+def _gone(place: str, query: HubQuery, names: list[str], before: list[str], resolved: Resolved) -> list[str]:
     """What a query found before and does not find now, though it has room for more: private encoders without a token,
     say. They are still wanted."""
-    gone = [name for name in before if name not in set(names)] if len(names) < entry.query.limit else []
+    gone = [name for name in before if name not in set(names)] if len(names) < query.limit else []
     if gone:
         resolved.notes.append(
             f"{place}.query does not find {abridged(gone)} any more, which it found before; they are still taken "
@@ -253,8 +258,13 @@ class Wanted:
     queried: bool = False
 
     @property
+    def id(self) -> str:
+        assert self.entry.id is not None  # an entry is one or the other, and queries are answered before
+        return self.entry.id
+
+    @property
     def key(self) -> Place:
-        return self.entry.id, self.entry.revision
+        return self.id, self.entry.revision
 
 
 def _add_hub(
@@ -267,8 +277,8 @@ def _add_hub(
 ) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
     places = dict.fromkeys(one.key for one in wanted)
-    known = memory.read_all(
-        (place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub
+    known: dict[Place, HubModel | HubProblem] = dict(
+        memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
     )
     asked = [place for place in places if place not in known]
     if ask_hub and asked:
@@ -279,7 +289,7 @@ def _add_hub(
     renamed = {
         model.repository
         for one in wanted
-        if isinstance(model := known.get(one.key), HubModel) and model.repository != one.entry.id
+        if isinstance(model := known.get(one.key), HubModel) and model.repository != one.id
     }
     left_out: Counter[str] = Counter()
     for one in wanted:
@@ -290,12 +300,12 @@ def _add_hub(
             if isinstance(model, HubModel):
                 _add_model(resolved, one, model, model.repository in renamed, foreseen)
             else:
-                resolved.notes.append(f"{printable(one.entry.id)}: not resolved yet")
+                resolved.notes.append(f"{printable(one.id)}: not resolved yet")
         except HubProblem as problem:
             if one.queried and problem.reason in KINDS:
                 left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
             else:
-                name = one.entry.name or one.entry.id
+                name = one.entry.name or one.id
                 failure = _failure(one.entry, name, problem.reason, str(problem), problem.transient)
                 (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
                 resolved.incomplete += [str(problem)] if problem.transient else []
@@ -368,24 +378,22 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     entry, name = one.entry, model.repository
     told = {key: value for key, value in model.attributes.items() if value is not None}
     own = (
-        registry_attributes(entry.id) | registry_attributes(name) | told
+        registry_attributes(one.id) | registry_attributes(name) | told
     )  # the hub's own word goes first: it is of this very commit
     family = own.get("base_model") or own.get("model_type") or name.split("/")[0]
-    if entry.id != name:
-        resolved.notes.append(
-            f"{printable(entry.id)} is {printable(name)} on the hub now, and is taken under that name"
-        )
+    if one.id != name:
+        resolved.notes.append(f"{printable(one.id)} is {printable(name)} on the hub now, and is taken under that name")
     try:
         spec = entry.spec_of(model, printable(str(family), 100))
     except UserError as error:
-        resolved.unresolved.append(_failure(entry, entry.name or entry.id, "wrong entry", f"{one.place}.{error}"))
+        resolved.unresolved.append(_failure(entry, entry.name or one.id, "wrong entry", f"{one.place}.{error}"))
     except ValidationError as error:
         raise UserError(explained(one.place, error, HubSpec)) from None
     else:
         if renamed and any(
             other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs
         ):
-            resolved.notes.append(f"{printable(entry.id)!r} is the same encoder as {spec.name!r}; it is left out")
+            resolved.notes.append(f"{printable(one.id)!r} is the same encoder as {spec.name!r}; it is left out")
             return
         _add(resolved, entry, spec, own, foreseen)
 
@@ -415,11 +423,12 @@ def record_unresolved(store: Store, resolved: Resolved) -> None:
 def _check_names(resolved: Resolved) -> None:
     names = [spec.name for spec in resolved.specs]
     seen: set[str] = set()
-    twice = next((name for name in names if name in seen or seen.add(name)), None)
-    if twice is not None:
-        raise UserError(
-            f"encoders: two encoders are named {twice!r}; names are what people read, so give one of them another"
-        )
+    for name in names:
+        if name in seen:
+            raise UserError(
+                f"encoders: two encoders are named {name!r}; names are what people read, so give one of them another"
+            )
+        seen.add(name)
     absent = [*resolved.unresolved, *resolved.unasked]
     if len(names) + len(absent) < FEWEST:
         why = [f"not available: {one.encoder} ({one.message or one.exception})" for one in absent]

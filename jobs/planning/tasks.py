@@ -23,7 +23,8 @@ def load_tasks(config: SweepConfig) -> tuple[dict[str, Task], list[str]]:
         UserError: a file is missing or not in order, or two tasks have one name; it names the entry.
     """
     tasks: dict[str, Task] = {}
-    notes, places = [], {}
+    notes: list[str] = []
+    places: dict[str, str] = {}
     for place, task in _tasks(config):
         if task.name in places:
             raise UserError(

@@ -74,7 +74,7 @@ class PassWork:
         more = f" (+{len(self.members) - 1})" if len(self.members) > 1 else ""
         return f"{self.members[0].spec.name}{more}"
 
-    def left(self, told: Collection, failed: Collection[str]) -> PassWork:
+    def left(self, told: Collection[str | tuple[str, str]], failed: Collection[str | tuple[str, str]]) -> PassWork:
         """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed
         there are no scores."""
         scorings = (

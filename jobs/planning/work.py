@@ -29,7 +29,7 @@ from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
 from qre.store import Store
 
 CORE_FLOPS = 100e9
@@ -119,12 +119,13 @@ class Times:
             self._rates[key, slot.name] = self._seconds_a_word(spec, attributes, slot)
         return lambda texts, words: self._rates[key, slot.name] * words
 
-    def _seconds_a_word(self, spec: ModelSpec, attributes: dict, slot: Slot) -> float:
+    def _seconds_a_word(self, spec: FolderSpec | HubSpec, attributes: dict, slot: Slot) -> float:
         """Of a transformer in a slot."""
         cost = expected_cost(spec, attributes, 1_000_000, 0, self._config)
         if slot.gpus and cost.seconds:
             named = gpu_type(slot.labels.get(ACCELERATOR, ""))
-            return (cost.seconds.get(named, max(cost.seconds.values())) - START_SECONDS) / 1e6
+            slowest = max(cost.seconds.values())
+            return ((slowest if named is None else cost.seconds.get(named, slowest)) - START_SECONDS) / 1e6
         return 2.0 * cost.parameters * TOKENS_PER_WORD * PADDING / CORE_FLOPS / slot.cpus * self._factor
 
     def features(self, units: int) -> float:

@@ -46,9 +46,10 @@ def _what_to_do(failure: Failure) -> str:
 def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
     """Each failure with its encoder's name; those that one fault of the machine or of the hub has made once, with the
     names of all."""
-    groups: dict[tuple, list[Failure]] = {}
+    groups: dict[tuple[str, ...], list[Failure]] = {}
     for failure in failures:
-        one = (failure.exception, failure.remedy or failure.message) if failure.kind == "transient" else failure.key
+        alone = (failure.key,)
+        one = (failure.exception, failure.remedy or failure.message) if failure.kind == "transient" else alone
         groups.setdefault(one, []).append(failure)
     for alike in groups.values():
         names = abridged([failure.encoder for failure in alike])

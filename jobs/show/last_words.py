@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pandas as pd
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -88,13 +89,14 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
     table = Table(
         title="best encoders (near-copies on one line; intervals: 95 % of a measured score)", title_justify="left"
     )
-    for heading, side in (
+    sides: tuple[tuple[str, JustifyMethod], ...] = (
         ("task", "left"),
         ("encoder", "left"),
         ("score", "right"),
         ("interval", "left"),
         ("", "left"),
-    ):
+    )
+    for heading, side in sides:
         table.add_column(heading, justify=side, overflow="fold")
     count = max(FEWEST, min(MOST, LINES // len(blocks)))
     for name, best in blocks:

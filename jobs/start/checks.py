@@ -188,12 +188,12 @@ def _limits() -> Iterator[Finding]:
         yield Finding("shared memory", "problem", "there is no /dev/shm", "mount a tmpfs there (Docker: --shm-size=1g)")
         return
     room = shutil.disk_usage("/dev/shm")
-    state = "ok" if room.free >= LEAST_SHARED else "problem"
+    enough = room.free >= LEAST_SHARED
     yield Finding(
         "shared memory",
-        state,
+        "ok" if enough else "problem",
         f"{room.free / GIB:.1f} GiB free in /dev/shm",
-        "" if state == "ok" else "make it larger (Docker: --shm-size=1g)",
+        "" if enough else "make it larger (Docker: --shm-size=1g)",
     )
 
 

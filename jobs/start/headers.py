@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from qre.errors import UserError
 from qre.tables import ENDINGS, PACKED_ENDINGS, AllColumns, ending, read_rows
@@ -144,7 +145,7 @@ def _given(values: list) -> list:
     return [one for one in values if one is not None and one != ""]
 
 
-def _number(value: object) -> bool:
+def _number(value: Any) -> bool:
     try:
         float(value)
     except (TypeError, ValueError):

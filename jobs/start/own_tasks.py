@@ -3,9 +3,10 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -178,10 +179,12 @@ def _named(place: Path) -> str:
     return "".join(c if c.isprintable() else "-" for c in name)[:150] or "mine"
 
 
-def _columns(usual: dict[str, str], found: dict[str, str | None], beir: dict[str, str]) -> dict:
+def _columns(
+    usual: Mapping[str, str], found: Mapping[str, str | None], beir: Mapping[str, str]
+) -> dict[str, str | None]:
     """The columns as they are written into a config: none where the names are those that are known anyway."""
     known = [usual[key] == column or beir.get(key) == column for key, column in found.items()]
-    return {} if all(known) else found
+    return {} if all(known) else dict(found)
 
 
 def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> ChosenTask:
@@ -205,7 +208,7 @@ def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> Ch
         if relevance
         else [f"{relevant}: no column of relevance, so each document that it lists counts as relevant (1)"]
     )
-    entry = {
+    entry: dict[str, Any] = {
         "source": "file",
         "kind": "retrieval",
         "name": _named(home),

@@ -30,8 +30,11 @@ def search(query: HubQuery, out: Path | None) -> None:
         raise UserError(
             "the hub has no encoder that all of these match; check --author and --tag, or search with fewer words"
         )
-    if all(isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found):
-        raise UserError(str(HubProblem("the hub", "unreachable", found[0].detail)))
+    first = found[0]
+    if isinstance(first, HubProblem) and all(
+        isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found
+    ):
+        raise UserError(str(HubProblem("the hub", "unreachable", first.detail)))
     table = Table()
     for heading in ("encoder", "commit", "parameters", "MB", "downloads", "licence", "problem"):
         table.add_column(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jobs.start.headers import head_of, mean_length
 from qre.errors import UserError
@@ -67,7 +68,7 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
     all_of_it = len(read) < wanted
     if all_of_it:
         read = read_sentences(path, column, None, "drop")  # without the note that there are fewer than asked for
-    entry = {"source": "file", "path": str(path)} | ({"column": column} if column is not None else {})
+    entry: dict[str, Any] = {"source": "file", "path": str(path)} | ({"column": column} if column is not None else {})
     if not all_of_it:
         entry["limit"] = wanted
         comments.append(f"limit: the first {wanted:,} different sentences; {USEFUL}")

@@ -51,6 +51,7 @@ def connect(address: str) -> JobSubmissionClient:
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         raise UserError(f"--address: no Ray dashboard at {address}: {error}{_proxy(address)}") from None
     theirs, ours = client._server_ray_version, ray.__version__
+    assert theirs is not None  # the client has asked for it
     if theirs.split(".")[:2] != ours.split(".")[:2]:
         raise UserError(
             f"--address: the cluster at {address} runs Ray {theirs}, and this is for Ray {ours}; use an image with "

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ray.dashboard.modules.job.pydantic_models import JobDetails
@@ -48,7 +48,8 @@ class _Follower:
 
     async def run(self) -> JobDetails:
         while True:
-            async with contextlib.aclosing(self._client.tail_job_logs(self._job)) as log:
+            log: Any = self._client.tail_job_logs(self._job)  # a generator, which Ray annotates as an iterator
+            async with contextlib.aclosing(log):
                 await self._print(log)
             info = await self._asked()
             if info is not None and info.status.is_terminal():

@@ -82,7 +82,9 @@ def running(settings: SweepConfig, client: JobSubmissionClient) -> list[str]:
     return [
         job.submission_id
         for job in client.list_jobs()
-        if (job.metadata or {}).get("name") == settings.name and not job.status.is_terminal()
+        if job.submission_id is not None
+        and (job.metadata or {}).get("name") == settings.name
+        and not job.status.is_terminal()
     ]
 
 

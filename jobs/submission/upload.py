@@ -275,7 +275,7 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
         return path if os.path.isabs(path) else os.path.relpath(below(start or str(folder), path), folder)
 
     if settings.inputs is not None:
-        yield from _named_in(settings, folder)
+        yield from _named_in(settings, settings.inputs, folder)
         return
     if isinstance(settings.sentences, FileSentences):
         yield "sentences.path", here(settings.sentences.path), False
@@ -289,23 +289,23 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             for row, one in enumerate(load_list(file)):
                 if isinstance(one, FolderEntry):
                     yield f"{file}: encoders[{row}].path", here(one.path, os.path.dirname(file)), True
-    for number, entry in enumerate(settings.tasks):
-        if isinstance(entry, MtebScores):
-            yield from ((f"tasks[{number}].results[{row}]", here(path), True) for row, path in enumerate(entry.results))
-        elif not isinstance(entry, BuiltinTasks):
-            yield from ((f"tasks[{number}].{field}", here(path), False) for field, path in entry.files().items())
+    for number, task in enumerate(settings.tasks):
+        if isinstance(task, MtebScores):
+            yield from ((f"tasks[{number}].results[{row}]", here(path), True) for row, path in enumerate(task.results))
+        elif not isinstance(task, BuiltinTasks):
+            yield from ((f"tasks[{number}].{field}", here(path), False) for field, path in task.files().items())
 
 
-def _named_in(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool]]:
+def _named_in(settings: SweepConfig, inputs: str, folder: Path) -> Iterator[tuple[str, str, bool]]:
     """As _named, where the config says where its inputs lie."""
     try:
-        remote = parse(settings.inputs) is not None
+        remote = parse(inputs) is not None
     except UserError as error:
         raise UserError(str(error).replace("store: ", "inputs: ", 1)) from None
-    inside = os.path.relpath(os.path.join(folder, settings.inputs), folder) if not remote else ""
+    inside = os.path.relpath(os.path.join(folder, inputs), folder) if not remote else ""
     elsewhere = inside.split(os.sep)[0] == os.pardir
     if not remote and elsewhere:
-        yield "inputs", settings.inputs, True
+        yield "inputs", inputs, True
     for place, path in named(settings):
         if os.path.isabs(path):
             yield place, path, True

@@ -73,11 +73,8 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     print_summary(settings, store, planned, target, config)
     _print_spent(settings, store)
     if asked.no_export:
-        console.print(
-            f"qre report {config} copies it{f' to {_as_written(settings)}' if settings.export else ', with --out'}",
-            markup=False,
-            highlight=False,
-        )
+        to = f" to {_as_written(settings.export, settings)}" if settings.export else ", with --out"
+        console.print(f"qre report {config} copies it{to}", markup=False, highlight=False)
     end.message = _last_words(planned)
     if left := left_at_limit(planned.failures.values()):
         end.outcome, end.message = "stopped", left[0].message
@@ -86,10 +83,10 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
     exit_where_too_many_failed(settings, planned, end)
 
 
-def _as_written(settings: SweepConfig) -> str:
+def _as_written(target: str, settings: SweepConfig) -> str:
     """The export as the config has it: a job's copy of the config lies in another folder, which tells people
     nothing."""
-    return os.path.relpath(settings.export, settings.folder) if "export" in settings.moved else settings.export
+    return os.path.relpath(target, settings.folder) if "export" in settings.moved else target
 
 
 def _last_words(planned: Plan) -> str:
@@ -116,8 +113,8 @@ def refusals(settings: SweepConfig, store: Store, config: Path, planned: Plan) -
         lambda: check_owner(store, settings.name, owner),
         lambda: _check_budget(settings, store, planned),
     ]
-    if settings.export:
-        checks.append(lambda: check_export(Path(settings.export), store, settings.name))
+    if target := settings.export:
+        checks.append(lambda: check_export(Path(target), store, settings.name))
     if settings.on_end is not None and (why := unusable(settings.on_end)):
         found.append(f"on_end: {why}")
     for check in checks:
@@ -138,7 +135,7 @@ def _check_budget(settings: SweepConfig, store: Store, planned: Plan) -> None:
 
 
 def exit_where_too_many_failed(
-    settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] = frozenset()
+    settings: SweepConfig, planned: Plan, end: End | None = None, also: set[str] | frozenset[str] = frozenset()
 ) -> None:
     """Exit code 1 where more encoders failed than cluster.max_failed allows."""
     words = tolerated(settings.cluster, planned, also)

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from jobs.terminal.console import quiet
@@ -28,7 +28,7 @@ class Bar:
         self._began, self._spoken = time.monotonic(), float("-inf")
         self._stage = ""
         self._bar: Progress | None = None
-        self._task = None
+        self._task = TaskID(0)  # of the bar, once there is one
 
     def __enter__(self) -> Bar:
         if self._console.is_terminal and not quiet():

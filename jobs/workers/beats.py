@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -37,7 +38,7 @@ class Beat:
 class Ended:
     """What the task returns; the last that it tells."""
 
-    result: object
+    result: Any
 
 
 def beating(work: Callable[[Callable[[object], None]], object], threads: int) -> Iterator[object]:

@@ -35,7 +35,7 @@ def encode_chunks(
         began = time.monotonic()
         vectors = store.chunks.read(key, index, rows)
         missing = vectors is None or not wanted <= vectors.keys()
-        if missing:
+        if vectors is None or missing:
             try:
                 vectors = loaded.encode(index)
             except Exception as error:
@@ -44,7 +44,8 @@ def encode_chunks(
                 return error
             store.chunks.write(key, index, rows, vectors)
         for name in wanted:
-            matrices.setdefault(name, np.empty((total, vectors[name].shape[1]), np.float32))[rows] = vectors[name]
+            part = vectors[name]
+            matrices.setdefault(name, np.empty((total, part.shape[1]), np.float32))[rows] = part
         yield ChunkMade(index + 1, len(loaded.chunks), len(rows) if missing else 0, time.monotonic() - began)
     return matrices
 

@@ -67,7 +67,7 @@ class UnitResult:
     doubtful: bool = False
 
     @classmethod
-    def failed(cls, key: str, error: Exception) -> UnitResult:
+    def failed(cls, key: str, error: BaseException) -> UnitResult:
         return cls(key, "failed", type(error).__name__, str(error)[:2000], doubtful=doubtful(error))
 
 

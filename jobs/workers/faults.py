@@ -28,7 +28,7 @@ def check_own(error: Exception, spec: EncoderSpec) -> None:
     check_intact(spec)
 
 
-def doubtful(error: Exception) -> bool:
+def doubtful(error: BaseException) -> bool:
     """Whether an exception that is not the machine's by its looks is believed to be the encoder's only when it has come
     twice, on two nodes where there are two.
 

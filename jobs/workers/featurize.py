@@ -103,7 +103,7 @@ class _Batch:
     def add(self, unit: ToFeaturize, embedding: np.ndarray, facts: dict) -> None:
         """All that a unit lacks, or an error and nothing of it."""
         lacks = [folder for folder in self.folders if unit.folders is None or folder in unit.folders]
-        methods = {folder: self.folders[folder] for folder in lacks if self.folders[folder] is not None}
+        methods = {folder: method for folder in lacks if (method := self.folders[folder]) is not None}
         made = dict(zip(methods, feature_rows(embedding, list(methods.values()), unit.name), strict=True))
         rows = {folder: made[folder] if folder in made else _spectra(embedding, unit.name) for folder in lacks}
         for folder, row in rows.items():
@@ -111,10 +111,7 @@ class _Batch:
 
     def tables(self) -> list[tuple[str, pa.Table]]:
         return [
-            (
-                folder,
-                shard_table(rows, self.folders[folder]) if self.folders[folder] is not None else _spectra_table(rows),
-            )
+            (folder, _spectra_table(rows) if (method := self.folders[folder]) is None else shard_table(rows, method))
             for folder, rows in self.rows.items()
         ]
 

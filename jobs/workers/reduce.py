@@ -132,7 +132,11 @@ def write_atlas(
         if about is not None
         else ScoredPart({})
     )
-    methods = {method.name: method.model_dump(mode="json") for method in about.features} if part.predicts else {}
+    methods = (
+        {method.name: method.model_dump(mode="json") for method in about.features}
+        if about is not None and part.predicts
+        else {}
+    )
     manifest = {
         "name": config.name,
         "identity": wanted.identity,

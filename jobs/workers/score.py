@@ -21,6 +21,7 @@ from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
 from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
 from qre.store import UNREADABLE, CorruptArtefact, Store
+from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task
 
 
@@ -139,6 +140,7 @@ class Scorer:
         except EncoderError as error:
             return iter([ScoreResult.failed(scoring.task, unit.key, error) for unit in units])
         if prompts[0] != prompts[1]:
+            assert isinstance(task, RetrievalTask)
             task = task.apart()
         parts, keys = [], []
         for side, texts, prompt in sides(task, prompts):
@@ -197,4 +199,5 @@ def sides(task: Task, prompts: tuple[str, str]) -> list[tuple[str, Sequence[str]
     """(side, texts, prompt): all texts, or queries and documents where their prompts differ."""
     if prompts[0] == prompts[1]:
         return [("", task.texts, prompts[0])]
+    assert isinstance(task, RetrievalTask)
     return [("query", task.texts[: task.queries], prompts[0]), ("document", task.texts[task.queries :], prompts[1])]

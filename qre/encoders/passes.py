@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,7 +100,7 @@ class Pass:
             )
         self._chunk_sentences = settings.chunk_sentences
         self._cut()
-        self.record = self._run.record
+        self.record: dict[str, Any] = self._run.record
         self.refused = {readout_name(readout): why for readout, why in self._run.refused.items()}
 
     def _cut(self) -> None:

