@@ -116,9 +116,8 @@ def _task(asked: str, three: tuple[Path | None, ...]) -> ChosenTask:
         raise UserError(f"--task {kind}: give its file: {FORM[kind]}")
     if kind == "retrieval":
         folder = _folder(place, kind)
-        return _retrieval(
-            *(_in_folder(folder, what) for what in ("queries", "documents", "relevant")), _folder_name(folder, kind)
-        )
+        queries, documents, relevant = (_in_folder(folder, what) for what in ("queries", "documents", "relevant"))
+        return _retrieval(queries, documents, relevant, _folder_name(folder, kind))
     if kind == "classification":
         return _classification(place)
     return _of_one_file(kind, Path(place).expanduser())
@@ -141,7 +140,7 @@ def _of_three_files(queries: Path | None, documents: Path | None, relevant: Path
     missing = [option for option, path in given.items() if path is None]
     if len(missing) == len(given):
         raise UserError(f"--task retrieval: give its files: {FORM['retrieval']}")
-    if missing:
+    if queries is None or documents is None or relevant is None:
         there = "is" if len(missing) == 1 else "are"
         raise UserError(f"{' and '.join(missing)} {there} missing: a retrieval task takes {FORM['retrieval']}")
     return _retrieval(queries, documents, relevant, _folder_name(documents.parent, "retrieval"))

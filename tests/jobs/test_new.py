@@ -282,3 +282,11 @@ def test_a_map_in_one_command(home, tiny_encoder):
 
     other = CliRunner().invoke(app, [*command[:-4], "--limit", "50", "--out", "out/mine"])
     assert isinstance(other.exception, UserError) and "other content" in str(other.exception)
+    entries = yaml.safe_dump({"name": "mine", "store": "store", "export": "out/mine", "encoders": others})
+    (home / "other.yaml").write_text(entries)
+    before = (home / "out/mine/manifest.json").read_bytes()
+    swept = CliRunner().invoke(app, ["sweep", "other.yaml"])
+    assert isinstance(swept.exception, UserError) and "another map named 'mine', made by mine.yaml" in str(
+        swept.exception
+    )
+    assert (home / "out/mine/manifest.json").read_bytes() == before and not (home / "store").exists()
