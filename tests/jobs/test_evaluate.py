@@ -214,7 +214,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path):
     def told(*words: str):
         return CliRunner().invoke(app, ["evaluate", str(plain), "--mteb", *words])
 
-    for words, why in ((("--task", "STS1"), "Did you mean: 'STS17'"), ((), "no MTEB task is named")):
+    for words, why in ((("--task", "STS1"), "did you mean 'STS17'"), ((), "no MTEB task is named")):
         error = told(*words).exception
         assert isinstance(error, UserError) and why in str(error)
     nothing = told("--task", "STS12")
