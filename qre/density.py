@@ -91,7 +91,8 @@ class DensityOperator:
         _check_not_constant(eigenvalues[-1], encoder)
         if smallest < GRAM_FLOOR * eigenvalues[-1]:
             return cls._from_qr(rows, trace)
-        return cls(np.maximum(eigenvalues[::-1], 0.0), *rows.shape, _left=left[:, ::-1])
+        n, d = rows.shape
+        return cls(np.maximum(eigenvalues[::-1], 0.0), n, d, _left=left[:, ::-1])
 
     @classmethod
     def _from_qr(cls, rows: np.ndarray, trace: float) -> DensityOperator:
@@ -99,7 +100,7 @@ class DensityOperator:
         the small ones."""
         n, d = rows.shape
         if d > n:
-            left, s, _ = np.linalg.svd(np.linalg.qr(rows.T, mode="r").T)
+            left, s, _ = np.linalg.svd(np.linalg.qr(rows.T, mode="r").T)  # type: ignore[attr-defined]  # numpy's stub
         else:
             q, r = np.linalg.qr(rows)
             w, s, _ = np.linalg.svd(r)
@@ -117,6 +118,7 @@ class DensityOperator:
         """
         if self._left is not None:
             return np.square(self._left) @ weights
+        assert self._embedding is not None and self._right is not None  # the other of the two forms
         used = weights != 0
         scale = weights[used] / (self.eigenvalues[used] * self._trace)
         right = self._right[:, used] * np.sqrt(np.abs(scale))
@@ -137,6 +139,7 @@ class DensityOperator:
         used = self.eigenvalues > smallest
         if self._left is not None:
             return self._left[:, used]
+        assert self._embedding is not None and self._right is not None  # the other of the two forms
         right = self._right[:, used] / np.sqrt(self.eigenvalues[used] * self._trace)
         left = self._embedding @ right
         return left if self._row_scale is None else left * self._row_scale[:, None]
@@ -166,7 +169,7 @@ def _gram(embedding: np.ndarray, normalize: bool, encoder: str) -> tuple[np.ndar
     part = np.empty((d, d))
     for rows, block in _blocks(embedding):
         norms = _checked_norms(block, rows.start, encoder)
-        if normalize:
+        if row_scale is not None:
             row_scale[rows] = 1.0 / norms
             block *= row_scale[rows, None]
         gram += np.matmul(block.T, block, out=part)

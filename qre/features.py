@@ -100,10 +100,10 @@ def feature_rows(embedding: np.ndarray, methods: Sequence[FeatureMethod], encode
     for method in methods:
         smallest = _smallest(method, len(embedding))
         key = (method.center, method.normalize, smallest if smallest < GRAM_FLOOR else GRAM_FLOOR)
-        if method.center and centred is None:
-            centred = _centred(embedding, encoder)
+        matrix = embedding
+        if method.center:
+            matrix = centred = _centred(embedding, encoder) if centred is None else centred
         if key not in operators:
-            matrix = centred if method.center else embedding
             operators[key] = DensityOperator.from_embedding(
                 matrix, normalize=method.normalize, smallest=smallest, encoder=encoder
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator
 
@@ -64,11 +64,12 @@ def given_path(value: Given) -> Given:
     Raises:
         UserError: as `expanded`.
     """
+    given: Any = value
     try:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, (list, tuple)):
-            return type(value)(given_path(one) for one in value)
-        return type(value)(expanded(os.fspath(value)))
+            return type(given)(given_path(one) for one in given)
+        return type(given)(expanded(os.fspath(given)))
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -77,6 +77,7 @@ class Wanted:
                 raise UserError(
                     f"{place}: name the column that is meant with {self.key.format(field=one)}; it has {has}"
                 )
+            assert not isinstance(columns, int)  # else it is asked for at_positions
             column = next((column for column in columns if column in names), None)
             if column is not None and names.count(column) == 1:
                 found[one] = column
@@ -229,7 +230,8 @@ Records = Iterator[tuple[int, list[str]]]
 
 def _separated_rows(path: str, records: Records, wanted: Wanted, separator: str) -> Iterator[tuple[int, dict]]:
     """Records under a header, or by position where there is none."""
-    known = header = None
+    known: dict[str, str] | None = None
+    header: list[str] = []
     for line, record in records:
         place = f"{path}:{line}"
         if not record:
@@ -377,6 +379,9 @@ def _parquet_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict
     packed = Path(path).suffix.lower() in PACKED_ENDINGS or Path(path).is_dir() or not Path(path).is_file()
     try:
         file = pq.ParquetFile(pa.BufferReader(read_bytes(path)) if packed else path)
+        if wanted.by_position:
+            has = ", ".join(map(repr, file.schema_arrow.names)) or "none"
+            raise UserError(f"{path}: a parquet file has columns by name, not by position; it has {has}")
         known = wanted.known(path, file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(columns=list(dict.fromkeys(known.values()))):

@@ -1,6 +1,8 @@
 """The documents against the code: every key of a config is explained, and every link leads somewhere."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,10 @@ def test_links_lead_somewhere(page: Path):
         link for link in links if not link.startswith(("http://", "https://")) and not (page.parent / link).exists()
     ]
     assert gone == []
+
+
+def test_the_page_of_the_commands_is_that_of_the_command():
+    """`make docs` writes it."""
+    command = [sys.executable, "-m", "typer", "jobs.commands", "utils", "docs", "--name", "qre"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert made.strip() == (ROOT / "docs/commands.md").read_text().strip(), "run `make docs`"

@@ -75,7 +75,7 @@ Tasks = Annotated[
         "--task",
         metavar="KIND=FILE",
         help="retrieval=FOLDER (queries, documents and relevant in it, or BEIR's layout), sts=FILE, pairs=FILE, "
-        "classification=TRAIN,TEST, clustering=FILE, or builtin; may be repeated",
+        "classification=TRAIN,TEST, clustering=FILE, or builtin (on built-in texts, the default); may be repeated",
     ),
 ]
 Queries = Annotated[
@@ -90,7 +90,9 @@ Relevant = Annotated[
         callback=given_path, metavar="FILE", help="of a retrieval task: query, document and, if you have it, relevance"
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="overwrite the config if it exists")]
+Force = Annotated[
+    bool, typer.Option("--force", help="overwrite the config if it exists; another map is never overwritten")
+]
 
 
 def hear_volume(quiet: bool, verbose: bool) -> None:

@@ -9,7 +9,7 @@ def doctor(config: OptionalConfig = None, as_json: AsJson = False) -> None:
     """Check whether this machine has everything that a sweep needs, and say how to fix what is missing. Exit code 1 if
     a problem is found.
 
-    With CONFIG, its store and its cluster are checked too.
+    With CONFIG, its store and its cluster are checked too, and the hub has to be reachable if it needs it.
 
     Example: qre doctor mine.yaml
     """

@@ -35,7 +35,7 @@ def map_(
     """Map models in one command: new, sweep and report. If they are too few for a map, they are shown among the demo's
     encoders.
 
-    Example: qre map ./my-encoder BAAI/bge-small-en-v1.5 --sentences documents.csv --out results/mine
+    Example: qre map ./my-encoder BAAI/bge-small-en-v1.5 --sentences documents.csv --task retrieval=. --out results/mine
     """
     from jobs.start.at_once import map_models
     from jobs.start.new_config import Wanted

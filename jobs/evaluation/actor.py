@@ -16,8 +16,9 @@ import numpy as np
 import ray
 
 from jobs.config.slots import Slot
+from jobs.mteb.joined import Encoder
 from jobs.mteb.own_results import ROOT, fetch_meta, place_of, publish
-from jobs.mteb.run import Encoder, run, task_of
+from jobs.mteb.run import run, task_of
 from jobs.workers.embed import StoreNotShared, not_shared
 from jobs.workers.events import Loaded, Started
 from jobs.workers.faults import check_own, machines_fault

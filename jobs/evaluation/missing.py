@@ -15,9 +15,10 @@ from jobs import ending
 from jobs.config import MtebScores, SweepConfig
 from jobs.evaluation.actor import Evaluation
 from jobs.mteb.chosen import INSTALL, by_name, check_names, chosen, installed, kinds
+from jobs.mteb.joined import Encoder, published
 from jobs.mteb.own_results import known_failures, local_encoders, read_own
 from jobs.mteb.public_scores import PublicScores
-from jobs.mteb.run import Encoder, published, task_of
+from jobs.mteb.run import task_of
 from jobs.mteb.stated import Stated, stated
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from jobs.mteb.run import Encoder
+from jobs.mteb.joined import Encoder
 from qre.encoders.spec import EncoderSpec, FolderSpec
 from qre.store import Folder, NewerSchema, Store
 from qre.store.shelves import checked, stating

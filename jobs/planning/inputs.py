@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MOST_BYTES, MOST_FILES = 4 * 2**30, 50_000  # fetched for one config
 TOLD_BYTES = 50 * 2**20  # of which, and more, it is said that they are fetched
 PIECE = 8 * 2**20  # bytes, of one request
+ABSENT = ("no such file", "there is no such file", "no such folder")  # how readers tell of what is missing
 SHOWN = 8  # names, where one is missing
 
 
@@ -64,7 +65,8 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
         TimeoutError: the bucket does not answer.
     """
     if config.inputs is None:
-        yield _changed(config, lambda place, path: below(config.folder, path)), None
+        with _folder_told(config):
+            yield _changed(config, lambda place, path: below(config.folder, path)), None
         return
     address = _address(config.inputs)
     _check_folders(config)
@@ -85,6 +87,23 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
             yield _changed(config, lambda place, path: _at(Path(here), place, path)), shown
         except UserError as error:
             raise UserError(shown(str(error))) from None
+
+
+@contextmanager
+def _folder_told(config: SweepConfig) -> Iterator[None]:
+    """Where a file or a folder that the config names by a relative path is missing, say where such a path begins."""
+    try:
+        yield
+    except UserError as error:
+        folders = [entry.path for entry in config.encoders if isinstance(entry, FolderEntry)]
+        for path in (*(path for _, path in named(config)), *folders):
+            whole, here = below(config.folder, path), os.path.abspath(path)
+            if whole != path and any(f"{whole}: {words}" in str(error) for words in ABSENT):
+                there = f"; {here} is there: move the config beside it, or write that path in it"
+                raise UserError(
+                    f"{error}; {path!r} begins in the folder of the config{there if os.path.exists(here) else ''}"
+                ) from None
+        raise
 
 
 def check_encoder(place: str, path: str, config: SweepConfig) -> None:

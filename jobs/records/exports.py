@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.config import SweepConfig
@@ -16,13 +18,14 @@ from qre.store.shelves import checked
 
 PROBE_BYTES = 2**20  # that are written and removed: less than any atlas takes
 MANIFEST = Atlases.MANIFEST
+ORIGIN = "copied_from"  # in the manifest of a copy: the store and the config that it is of
 
 
 def check_export(folder: Path, store: Store, atlas: str, key: str = "export") -> None:
     """Write a file into the folder and remove it again; folders that are made for that are removed too.
 
     Args:
-        atlas: its name; the map of another one in the folder is not written over.
+        atlas: its name; another map in the folder is not written over.
         key: of the config or the option, for what is said.
 
     Raises:
@@ -36,9 +39,43 @@ def check_export(folder: Path, store: Store, atlas: str, key: str = "export") ->
             f"{key}: {folder} is not a folder; the map in the store is copied to a folder of this machine, by qre "
             f"report --out too"
         )
-    try:
-        _check_kept(folder, atlas, key)
+    check_kept(folder, store, atlas, key)
+    with _as_place(folder, key):
         _probe(folder)
+
+
+def check_kept(folder: Path, store: Store, atlas: str, key: str, instead: str = "name another folder") -> None:
+    """Nothing is written here: only what is in the folder is looked at.
+
+    Args:
+        instead: what a person can do where the folder holds something else.
+
+    Raises:
+        UserError: what is in the folder is not to be written over: no map, one of another name, of another config or
+            of another store.
+    """
+    with _as_place(folder, key):
+        kept = _kept(folder, key, instead)
+    if kept is None:
+        return
+    if (name := kept["name"]) != atlas:
+        raise UserError(
+            f"{key}: {folder} holds the map {name!r}, and this one is {atlas!r}; {instead}, or remove the map there"
+        )
+    if not _is_copy_of(kept, store, atlas):
+        owner = _mapping(_mapping(kept.get(ORIGIN)).get("owner")).get("file")
+        made_by = f", made by {ascii(str(owner))[1:-1][:200]}" if owner else ""
+        raise UserError(
+            f"{key}: {folder} holds another map named {name!r}{made_by}, which is not of the store {store.location}; "
+            f"{instead}, or remove the map there"
+        )
+
+
+@contextlib.contextmanager
+def _as_place(folder: Path, key: str) -> Iterator[None]:
+    """What the file system refuses, as a fault of this folder."""
+    try:
+        yield
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(
             f"{key}: {error.filename or folder} is a file, so {folder} cannot be a folder; name another"
@@ -51,32 +88,67 @@ def check_export(folder: Path, store: Store, atlas: str, key: str = "export") ->
         raise PlaceError(f"{key}: {folder} cannot be written: {fault}") from error
 
 
-def _check_kept(folder: Path, atlas: str, key: str) -> None:
-    """UserError where what is in the folder is not to be written over."""
+def _kept(folder: Path, key: str, instead: str) -> dict | None:
+    """The manifest of the map in a folder; None where there is none, or one that was cut off.
+
+    Raises:
+        UserError: it is of something else, or of a newer version.
+    """
     try:
         content = (folder / MANIFEST).read_bytes()
     except FileNotFoundError:
-        return
+        return None
     except IsADirectoryError:
-        raise UserError(f"{key}: {folder / MANIFEST} is a folder; name another folder") from None
+        raise UserError(f"{key}: {folder / MANIFEST} is a folder; {instead}") from None
     try:
         found = checked(f"atlases/{MANIFEST}", json.loads(content))
-        name, _ = found["name"], found["identity"]
+        _ = found["name"], found["identity"]
+        return found
     except NewerSchema:
         raise UserError(
-            f"{key}: the map in {folder} was written by a newer version of this program: update, or name another folder"
+            f"{key}: the map in {folder} was written by a newer version of this program: update, or {instead}"
         ) from None
     except (ValueError, KeyError, TypeError):
         if not content.strip() or not _is_foreign(content):  # cut off: it is made again
-            return
+            return None
         raise UserError(
-            f"{key}: the {MANIFEST} in {folder} is not of a map, and is not overwritten; name another folder"
+            f"{key}: the {MANIFEST} in {folder} is not of a map, and is not overwritten; {instead}"
         ) from None
-    if name != atlas:
-        raise UserError(
-            f"{key}: {folder} holds the map {name!r}, and this one is {atlas!r}; name another folder, or remove that "
-            f"one"
-        )
+
+
+def _is_copy_of(kept: dict, store: Store, atlas: str) -> bool:
+    """Whether a copied map is of this store's atlas: copied from this store; or, where the store was moved or is seen
+    under another path, of the config that owns the atlas, or of the same identity."""
+    origin = _mapping(kept.get(ORIGIN))
+    if origin.get("store") == _place_of(store):
+        return True
+    known, copied = _owner(store, atlas), _mapping(origin.get("owner"))
+    if known is not None and any(known.get(part) and known[part] == copied.get(part) for part in ("place", "content")):
+        return True
+    made = store.atlases.manifest(atlas)
+    return made is not None and made.get("identity") == kept["identity"]
+
+
+def _origin(store: Store, atlas: str) -> dict:
+    """What a copy says of where it comes from; it tells nobody a path."""
+    return {"store": _place_of(store), "owner": _owner(store, atlas)}
+
+
+def _place_of(store: Store) -> str:
+    """sha256 (32 digits) of where a store is."""
+    place = os.path.realpath(store.location) if store.is_local else store.location
+    return hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
+
+
+def _owner(store: Store, atlas: str) -> dict | None:
+    try:
+        return store.owners.read(atlas)
+    except NewerSchema:
+        return None
+
+
+def _mapping(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def _is_foreign(content: bytes) -> bool:
@@ -106,7 +178,8 @@ def _probe(folder: Path) -> None:
 
 
 def export(settings: SweepConfig, store: Store, folder: Path) -> None:
-    """Copy the atlas to a folder; files that are the same already are left alone.
+    """Copy the atlas to a folder; files that are the same already are left alone. The manifest of the copy also says
+    which store and config it is of.
 
     Raises:
         CorruptArtefact: a file failed its checksum; the atlas counts as absent, and the next sweep makes it again.
@@ -114,8 +187,11 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
     """
     manifest = finished_manifest(settings.name, store)
     folder.mkdir(parents=True, exist_ok=True)
-    for file in [*manifest["files"], "manifest.json"]:
+    origin = _origin(store, settings.name)
+    for file in [*manifest["files"], MANIFEST]:
         content = store.atlases.read(settings.name, file)
+        if file == MANIFEST:
+            content = json.dumps({**json.loads(content), ORIGIN: origin}, indent=1).encode()
         path = folder / file
         if not path.is_file() or path.read_bytes() != content:
             temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")

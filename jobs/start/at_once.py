@@ -8,19 +8,24 @@ import typer
 
 from jobs.asked.nearest import neighbours
 from jobs.config import load_config
-from jobs.start.new_config import Wanted, draft, text_of, write
+from jobs.planning.resolve import Resolved
+from jobs.records.exports import check_export
+from jobs.start.encoders import ChosenEncoders
+from jobs.start.new_config import Wanted, draft, name_of, text_of, write
 from jobs.sweeping.one_sweep import Asked, sweep_to_the_end
 from jobs.sweeping.telling import on_end
 from jobs.terminal.console import note, say
 from qre.atlas.finished import FinishedAtlas
-from qre.errors import UserError
+from qre.encoders.hub import printable
+from qre.errors import PlaceError, UserError
 from qre.paths import ADDRESS
+from qre.store import Store
 
 NEAREST = 5  # that are shown of each model
 
 
 def map_models(out: Path, wanted: Wanted, force: bool) -> None:
-    """Write a config beside the folder of the map, run it, and show where the models stand. The same again goes on.
+    """Write a config beside the folder of the map, run it, and show where the models stand.
 
     Raises:
         UserError: as `qre new`, and where the config is there already with other content.
@@ -31,28 +36,64 @@ def map_models(out: Path, wanted: Wanted, force: bool) -> None:
     config = out.with_name(f"{out.name}.yaml")
     made = draft(wanted)
     text = text_of(made, config, store="store", export=out.name)
-    if config.exists() and config.read_text(encoding="utf-8") != text and not force:
+    is_new = not config.exists()
+    if not is_new and config.read_text(encoding="utf-8") != text and not force:
         raise UserError(
-            f"{config} is there with other content; go on with it by qre sweep {config}, name another --out, or give "
-            f"--force to overwrite it"
+            f"{config} is there with other content; run qre sweep {config} to continue it, name another --out, or "
+            f"give --force to overwrite it"
         )
+    check_export(out, Store(config.with_name("store"), read_only=True), name_of(config), "--out")
     write(config, text)
     for one in made.notes:
         note(one)
-    say(f"{config}: {made.sentences.told}; {made.encoders.told}")
+    say(f"{config}: {made.told}")
     settings = load_config(config)
-    code = 0
+    code, begun = 0, False
+
+    def look(resolved: Resolved) -> None:
+        nonlocal begun
+        check_models(made.encoders, resolved)
+        begun = True
+
     with on_end(settings.on_end, settings.name) as end:
         try:
-            sweep_to_the_end(config, settings, Asked(take_over=force), end)
+            sweep_to_the_end(config, settings, Asked(take_over=force, look=look), end)
         except typer.Exit as ended:
             code = ended.exit_code
+        except (UserError, ModelsMissing):  # nothing is done yet: the same --out is free for the right words
+            if is_new and not begun:
+                config.unlink(missing_ok=True)
+            raise
     if (out / "manifest.json").is_file():
         known = set(FinishedAtlas(str(out)).names)
         for name in (name for name in made.encoders.own if name in known):
             neighbours(name, str(out), NEAREST, False)
     if code:
         raise typer.Exit(code)
+
+
+class ModelsMissing(PlaceError):
+    """The hub does not answer, and none of the models is known without it."""
+
+
+def check_models(encoders: ChosenEncoders, resolved: Resolved) -> None:
+    """Say which of the models that a person named are not available, and why.
+
+    Raises:
+        UserError, ModelsMissing: none of them is, and nothing else was asked for; the second where the hub may give
+            them another time.
+    """
+    problems = {one.encoder: one for one in (*resolved.unresolved, *resolved.unasked)}
+    missing = [problems[name] for name in map(printable, encoders.own) if name in problems]
+    told = [one.message if one.encoder in one.message else f"{one.encoder}: {one.message}" for one in missing]
+    if not missing:
+        return
+    if encoders.only_own and len(missing) == len(encoders.own):
+        which = "the model is" if len(missing) == 1 else "none of the models is"
+        kind = ModelsMissing if any(one.kind == "transient" for one in missing) else UserError
+        raise kind(f"map: {which} not available: {'; '.join(dict.fromkeys(told))}")
+    for words in told:
+        note(f"not available, and left out: {words}")
 
 
 def _check_out(out: Path) -> None:

@@ -17,10 +17,11 @@ from typing import Literal
 
 import typer
 
-from jobs.config import HubEntry, ListEntry, SweepConfig
+from jobs.config import HubEntry, ListEntry, SweepConfig, load_list
 from jobs.config.slots import ClusterSettings
 from jobs.terminal.console import console, progress, say
 from qre.errors import PlaceError, UserError, place_error
+from qre.paths import below
 
 GIB = 2**30
 FEWEST_FILES = 1024
@@ -208,14 +209,12 @@ def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
         yield Finding("hub", "note", "HF_HUB_OFFLINE is set: encoders of the hub come from the cache of this machine")
         return
     if why := unreached():
-        needed = settings is None or any(isinstance(entry, (HubEntry, ListEntry)) for entry in settings.encoders)
-        yield Finding(
-            "hub",
-            "problem" if needed else "note",
-            why,
-            "check the network or the proxy; HF_HUB_OFFLINE=1 takes what the cache has, folders and catalogues need "
-            "no hub",
-        )
+        fix = "check the network or the proxy; HF_HUB_OFFLINE=1 uses what is in the cache"
+        if settings is not None and _needs_hub(settings):
+            yield Finding("hub", "problem", why, fix)
+        else:
+            what = "the demo, and encoders in folders," if settings is None else "this config"
+            yield Finding("hub", "note", why, f"{what} can run without it; for encoders of the hub, {fix}")
         return
     yield Finding("hub", "ok", f"{host} answers")
     if get_token() is None:
@@ -228,6 +227,21 @@ def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
         yield Finding("token", "problem", "the hub refuses it", "log in again with `hf auth login`, or renew HF_TOKEN")
     else:
         yield Finding("token", "ok", "the hub takes it")
+
+
+def _needs_hub(settings: SweepConfig) -> bool:
+    """Whether an encoder of the config is one of the hub; a list that cannot be read may hold some."""
+    for entry in settings.encoders:
+        if isinstance(entry, HubEntry):
+            return True
+        if isinstance(entry, ListEntry):
+            try:
+                listed = load_list(below(settings.inputs or settings.folder, entry.path))
+            except UserError:
+                return True
+            if any(isinstance(one, HubEntry) for one in listed):
+                return True
+    return False
 
 
 def _cache() -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import REPOSITORY, printable
 from qre.errors import UserError
+from qre.near_names import did_you_mean, near_names
 
 FEWEST = 16  # encoders of a map that is worth looking at: t-SNE has little to go by with fewer (qre/atlas/layout.py)
+FEW_NAMES = 3  # so many encoders are told by name, more by their number
 WORDS = ("demo", "popular", "all-MiniLM-L6-v2")
 
 
@@ -31,6 +34,7 @@ class ChosenEncoders:
         comments: by the number of an entry, what stands above it.
         notes: what a person should know.
         hub: how many are of the hub.
+        only_own: nobody asked for a catalogue or a list: any that is here was added to make a map.
     """
 
     entries: list[dict]
@@ -39,6 +43,7 @@ class ChosenEncoders:
     comments: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     hub: int = 0
+    only_own: bool = False
 
 
 @cache
@@ -86,13 +91,16 @@ def chosen_encoders(asked: Sequence[str], always_demo: bool = False) -> ChosenEn
         )
         entries = [*entries, {"source": "catalogue", "name": "demo"}]
     hub = sum(entry["source"] == "hub" for entry in entries)
-    parts = [counted(len(own), "encoder") + (" of the hub" if hub == len(own) else "")] * bool(own)
+    if len(own) <= FEW_NAMES:
+        parts = list(map(printable, own))
+    else:
+        parts = [counted(len(own), "encoder") + (" of the hub" if hub == len(own) else "")]
     parts += [
         f"the {entry['name']} encoders" if entry["source"] == "catalogue" else f"those of {entry['path']}"
         for entry in entries
         if entry["source"] in ("catalogue", "list")
     ]
-    return ChosenEncoders(entries, own, " and ".join(parts), comments, notes, hub)
+    return ChosenEncoders(entries, own, " and ".join(parts), comments, notes, hub, not several)
 
 
 def _entries(word: str) -> list[dict]:
@@ -120,7 +128,24 @@ def _entries(word: str) -> list[dict]:
             else {"source": "hub", "id": repository, **({"revision": revision} if revision else {})}
         ]
     there = f"{', '.join(CATALOGUES)}, popular"
-    raise UserError(f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}")
+    raise UserError(
+        f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}{_near(word)}"
+    )
+
+
+def _near(word: str) -> str:
+    """A catalogue, a folder or list, or a well-known encoder that may be meant."""
+    ids = [entry["id"] for entry in popular()]
+    if same := [one for one in ids if one.partition("/")[2].casefold() == word.casefold()]:
+        return did_you_mean(same[0], same)
+    folder = Path(word).expanduser().parent
+    with contextlib.suppress(OSError):
+        names = [one.name for one in folder.iterdir() if one.is_dir() or one.suffix in (".yaml", ".yml", ".csv")]
+        found = near_names(Path(word).name, names)
+        if found and "/" in word:
+            return did_you_mean(str(folder / found[0]), [str(folder / found[0])])
+        return did_you_mean(word, [*CATALOGUES, "popular", *names, *ids])
+    return did_you_mean(word, [*CATALOGUES, "popular", *ids])
 
 
 def _same(entry: dict, other: dict) -> bool:

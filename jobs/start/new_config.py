@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from jobs.config import load_config
+from jobs.records.exports import check_kept
 from jobs.start.encoders import ChosenEncoders, chosen_encoders
-from jobs.start.own_tasks import ChosenTask, chosen_tasks
+from jobs.start.own_tasks import ChosenTask, beside, chosen_tasks
 from jobs.start.sentences import Chosen, built_in, from_documents, from_file
 from jobs.terminal.console import note, say
 from jobs.terminal.spelled import qre_command, quoted
 from qre.errors import PlaceError, UserError, place_error
+from qre.store import Store
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,24 @@ class Draft:
 
     @property
     def notes(self) -> list[str]:
-        return [*self.sentences.notes, *self.encoders.notes, *(one for task in self.tasks for one in task.notes)]
+        own = [*self.sentences.notes, *self.encoders.notes, *(one for task in self.tasks for one in task.notes)]
+        return own + ([self._on_other_texts()] if self._ranks_on_other_texts() else [])
+
+    @property
+    def told(self) -> str:
+        """What it holds, in one line."""
+        return "; ".join((self.sentences.told, self.encoders.told, *(task.told for task in self.tasks)))
+
+    def _ranks_on_other_texts(self) -> bool:
+        return self.sentences.entry["source"] == "file" and all(task.builtin for task in self.tasks)
+
+    def _on_other_texts(self) -> str:
+        if (folder := beside(Path(self.sentences.entry["path"]))) is not None:
+            how = f"--task retrieval={shlex.quote(str(folder))} takes the queries and relevant documents beside them"
+        else:
+            how = "--task gives a task of your own: retrieval=FOLDER, sts=FILE, pairs=FILE, classification=TRAIN,TEST "
+            how += "or clustering=FILE"
+        return f"the encoders are ranked on built-in texts, not on yours; {how}"
 
 
 def new(file: Path, wanted: Wanted, force: bool) -> None:
@@ -66,15 +86,22 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
     if file.exists() and not force:
         raise UserError(f"{file} exists; name another file, or give --force to overwrite it")
     made = draft(wanted)
-    write(file, text_of(made, file, store="store", export=f"results/{file.stem}"))
+    export = Path("results", file.stem)
+    check_kept(
+        file.parent / export,
+        Store(file.parent / "store", read_only=True),
+        name_of(file),
+        str(file),
+        "name another FILE",
+    )
+    write(file, text_of(made, file, store="store", export=str(export)))
     for one in made.notes:
         note(one)
-    what = f"{made.sentences.told}; {made.encoders.told}; {', '.join(task.told for task in made.tasks)}"
-    say(f"{file}: {what}")
+    say(f"{file}: {made.told}")
     qre, name, atlas = qre_command(), quoted(file), quoted(file.parent / "results" / file.stem)
     commands = {
-        f"{qre} plan {name}": "what it would do, download and take; runs nothing",
-        f"{qre} sweep {name}": "do it; stopped or killed, the same command goes on",
+        f"{qre} plan {name}": "what it would do and download, and how long it would take; runs nothing",
+        f"{qre} sweep {name}": "run it; if it stops, run the same command to continue",
         f"{qre} rank --atlas {atlas}": "then: which encoder is best",
     }
     say("next:")
@@ -97,6 +124,12 @@ def draft(wanted: Wanted, always_demo: bool = False) -> Draft:
     return Draft(sentences, encoders, tasks)
 
 
+def name_of(file: Path) -> str:
+    """The name of the map that a config in this file gets."""
+    name = re.sub(r"[^a-z0-9._-]", "-", file.stem.lower()).lstrip("._-")
+    return name[:64] or "mine"
+
+
 def text_of(made: Draft, file: Path, store: str, export: str) -> str:
     """The config as YAML; paths are relative to its folder where they lie in it, else absolute.
 
@@ -106,7 +139,7 @@ def text_of(made: Draft, file: Path, store: str, export: str) -> str:
     """
     lines = [
         "# Every key: docs/config.md. Relative paths begin in the folder of this file.",
-        f"name: {_flow(re.sub(r'[^A-Za-z0-9._-]', '-', file.stem).lstrip('.-') or 'mine')}",
+        f"name: {_flow(name_of(file))}",
         f"store: {_flow(store)}        # all work is kept here; a resume needs only this",
         f"export: {_flow(export)}      # the finished map is copied here",
         "",
@@ -120,7 +153,9 @@ def text_of(made: Draft, file: Path, store: str, export: str) -> str:
         lines.append(f"  - {_flow(_placed(entry, file))}")
     lines += ["  # - {source: folder, path: /models/my-encoder}", "  # - {source: hub, id: owner/name}", ""]
     lines += ["tasks:      # what the encoders are scored on; scores of other encoders are predicted from them"]
-    lines += [f"  - {_flow(_placed(task.entry, file))}" for task in made.tasks]
+    for task in made.tasks:
+        lines += [] if task.builtin else [f"  # {task.told}: qre rank --task {shlex.quote(task.entry['name'])}"]
+        lines.append(f"  - {_flow(_placed(task.entry, file))}")
     lines += ["", "# cluster: {gpus_per_encoder: 1}      # on a machine or a cluster with GPUs"]
     return "\n".join(lines) + "\n"
 

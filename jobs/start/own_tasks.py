@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from jobs.start.headers import ID, Head, head_of, is_id, is_label, is_long_text, is_number, is_text
+from qre.counted import counted
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 from qre.tables import ENDINGS, PACKED_ENDINGS, ending
 from qre.tasks.task_files import read_task
 from qre.tasks.task_spec import BUILTIN_NAMES, TaskFile
@@ -56,13 +58,23 @@ RELEVANCE = ("relevance", "score", "rel", "relevant", "label", "grade", "gain", 
 
 @dataclass(frozen=True)
 class ChosenTask:
-    """A task of a config: its entry, what it is for people, and what they should know. Of a retrieval task `documents`
+    """A task of a config: its entry, what it is made of, and what people should know. Of a retrieval task `documents`
     are (file, column of their texts)."""
 
     entry: dict
-    told: str
+    made_of: str
     notes: list[str] = field(default_factory=list)
     documents: tuple[Path, str] | None = None
+
+    @property
+    def builtin(self) -> bool:
+        return self.entry["source"] == "builtin"
+
+    @property
+    def told(self) -> str:
+        """With the name by which `qre rank --task` knows it, in one line."""
+        words = self.made_of if self.builtin else f"task {self.entry['name']!r} ({self.made_of})"
+        return words if words.isprintable() else ascii(words)[1:-1]
 
 
 def chosen_tasks(
@@ -75,9 +87,7 @@ def chosen_tasks(
         UserError: no such kind; files are missing or not in order; two tasks of one name.
     """
     three = (queries, documents, relevant)
-    asked = list(asked) + ["retrieval"] * (
-        any(three) and not any(one.partition("=")[0] == "retrieval" for one in asked)
-    )
+    asked = [*asked, *(["retrieval"] if any(three) and "retrieval" not in asked else [])]
     found = [_task(one, three) for one in asked] or [_task("builtin", three)]
     names: set[str] = set()
     for task in found:
@@ -91,31 +101,66 @@ def chosen_tasks(
 def _task(asked: str, three: tuple[Path | None, ...]) -> ChosenTask:
     kind, _, place = asked.partition("=")
     if kind == "builtin":
-        names = [name for name in BUILTIN_NAMES if not place or name in (place, f"builtin/{place}")]
-        if not names:
-            raise UserError(f"--task {asked}: no built-in task of this name; there are {', '.join(BUILTIN_NAMES)}")
-        return ChosenTask(
-            {"source": "builtin"} | ({"include": names} if place else {}),
-            f"{len(names)} built-in task{'s' if len(names) > 1 else ''}",
-        )
+        return _builtin(place)
     if kind in BUILTIN_NAMES:
-        return _task(f"builtin={kind}", three)
+        return _builtin(kind)
     if kind not in KINDS:
-        raise UserError(f"--task {asked}: no kind {kind!r}; there are {', '.join((*KINDS, 'builtin'))}")
+        known = (*KINDS, "builtin")
+        raise UserError(
+            f"--task {asked}: no kind {kind!r}; there are {', '.join(known)}"
+            f"{did_you_mean(kind, known) or did_you_mean(kind, BUILTIN_NAMES)}"
+            + ("; write KIND=FILE" if Path(asked).exists() else "")
+        )
     if kind == "retrieval" and not place:
-        if not all(three):
-            raise UserError(f"--task retrieval: give its files: {FORM['retrieval']}")
-        return _retrieval(*three, Path(three[1]).resolve().parent)
+        return _of_three_files(*three)
     if not place:
         raise UserError(f"--task {kind}: give its file: {FORM[kind]}")
     if kind == "retrieval":
         folder = _folder(place, kind)
-        return _retrieval(
-            *(_in_folder(folder, what) for what in ("queries", "documents", "relevant")), folder.resolve()
-        )
+        queries, documents, relevant = (_in_folder(folder, what) for what in ("queries", "documents", "relevant"))
+        return _retrieval(queries, documents, relevant, _folder_name(folder, kind))
     if kind == "classification":
         return _classification(place)
     return _of_one_file(kind, Path(place).expanduser())
+
+
+def _builtin(place: str) -> ChosenTask:
+    """The built-in tasks; with a place, the one of this name."""
+    names = [name for name in BUILTIN_NAMES if not place or name in (place, f"builtin/{place}")]
+    if not names:
+        near = did_you_mean(place, [name.partition("/")[2] for name in BUILTIN_NAMES])
+        raise UserError(
+            f"--task builtin={place}: no built-in task of this name; there are {', '.join(BUILTIN_NAMES)}{near}"
+        )
+    entry = {"source": "builtin"} | ({"include": names} if place else {})
+    return ChosenTask(entry, f"{counted(len(names), 'built-in task')} on built-in texts ({', '.join(names)})")
+
+
+def _of_three_files(queries: Path | None, documents: Path | None, relevant: Path | None) -> ChosenTask:
+    given = {"--queries": queries, "--documents": documents, "--relevant": relevant}
+    missing = [option for option, path in given.items() if path is None]
+    if len(missing) == len(given):
+        raise UserError(f"--task retrieval: give its files: {FORM['retrieval']}")
+    if queries is None or documents is None or relevant is None:
+        there = "is" if len(missing) == 1 else "are"
+        raise UserError(f"{' and '.join(missing)} {there} missing: a retrieval task takes {FORM['retrieval']}")
+    return _retrieval(queries, documents, relevant, _folder_name(documents.parent, "retrieval"))
+
+
+def beside(path: Path) -> Path | None:
+    """The folder of a file, where it holds a retrieval task; None where it does not."""
+    try:
+        for what in ("queries", "documents", "relevant"):
+            _in_folder(path.parent, what)
+    except (UserError, OSError):
+        return None
+    return path.parent
+
+
+def _folder_name(folder: Path, kind: str) -> str:
+    """The name of a task from the folder that a person named; where that is `.` or `..`, its kind: how the folder is
+    called tells nobody what the task is."""
+    return _named(folder) if folder.name not in ("", "..") else kind
 
 
 def _folder(place: str, kind: str) -> Path:
@@ -142,8 +187,11 @@ def _in_folder(folder: Path, what: str) -> Path:
             )
         if found:
             return found[0]
+    noun = {"relevant": "relevant documents", "train": "texts to learn from", "test": "texts to test on"}.get(
+        what, what
+    )
     raise UserError(
-        f"{folder}: no file of {what}: it is called {' or '.join(FILES[what][:2])}, and ends in {', '.join(_endings())}"
+        f"{folder}: no file of {noun}; name it {' or '.join(FILES[what][:2])}, with the ending {', '.join(_endings())}"
     )
 
 
@@ -187,7 +235,7 @@ def _columns(
     return {} if all(known) else dict(found)
 
 
-def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> ChosenTask:
+def _retrieval(queries: Path, documents: Path, relevant: Path, name: str) -> ChosenTask:
     heads = {"queries": head_of(queries), "documents": head_of(documents), "relevant": head_of(relevant)}
     told: dict[str, dict] = {}
     for what, id_names in (("queries", (*ID, *QUERY)), ("documents", (*ID, *DOCUMENT))):
@@ -204,14 +252,12 @@ def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> Ch
     document = judged.find("document", DOCUMENT, lambda values: _among(values, keys["documents"]), (query,))
     relevance = judged.named(RELEVANCE, (query, document)) or judged.only(is_number, (query, document))
     notes = (
-        []
-        if relevance
-        else [f"{relevant}: no column of relevance, so each document that it lists counts as relevant (1)"]
+        [] if relevance else [f"{relevant}: no relevance column, so each document that it lists counts as relevant (1)"]
     )
     entry: dict[str, Any] = {
         "source": "file",
         "kind": "retrieval",
-        "name": _named(home),
+        "name": name,
         "corpus": str(documents),
         "queries": str(queries),
         "qrels": str(relevant),
@@ -232,7 +278,7 @@ def _retrieval(queries: Path, documents: Path, relevant: Path, home: Path) -> Ch
         if columns := _columns(names, found, beir):
             entry[key] = columns
     return _checked(
-        entry, f"retrieval: {documents.name} for {queries.name}", notes, (documents, told["documents"]["text"])
+        entry, f"retrieval from {documents.name} for {queries.name}", notes, (documents, told["documents"]["text"])
     )
 
 
@@ -296,7 +342,7 @@ def _classification(place: str) -> ChosenTask:
                 f"--task classification={place}: a file to learn from and one to test on are needed: "
                 f"{FORM['classification']}"
             )
-        name = _named(parts[0].resolve())
+        name = _folder_name(parts[0], "classification")
         parts = [_in_folder(parts[0], what) for what in ("train", "test")]
     else:
         name = _named(parts[0])

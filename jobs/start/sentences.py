@@ -12,7 +12,8 @@ from qre.sentences import read_sentences
 from qre.sentences.builtin import MAXIMUM
 from qre.tables import ending
 
-USUAL, FEW = 2_000, 200  # sentences that a map is made of; below FEW figures are shaky
+USUAL, USEFUL_FROM = 2_000, 1_000  # sentences that a map is made of; with fewer it is shaky
+FEWEST_DOCUMENTS = 200  # that are taken as the sentences, where none are named
 LONG_NAME = 30  # characters; a longer name of a column may be a sentence
 USEFUL = "1,000 to 10,000 sentences are useful"
 
@@ -45,7 +46,12 @@ def built_in(limit: int | None) -> Chosen:
         {"source": "builtin", "limit": count},
         f"{count:,} built-in sentences",
         ["built-in sentences; your own: qre new --sentences FILE"],
+        [_few(count)] if count < USEFUL_FROM else [],
     )
+
+
+def _few(count: int) -> str:
+    return f"{count:,} sentences are few, and encoders that differ may look alike; {USEFUL}"
 
 
 def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
@@ -80,8 +86,8 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
         entry["on_problem"] = "drop"
         comments.append("on_problem: drop leaves out duplicates and empty sentences")
         notes += [f"{note}; left out" for note in read.notes]
-    if len(read) < FEW:
-        notes.append(f"{len(read)} sentences are few: neighbours and scores on the map will be shaky; {USEFUL}")
+    if len(read) < USEFUL_FROM:
+        notes.append(_few(len(read)))
     of = f" (column {column!a})" if column is not None else ""
     return Chosen(
         entry, f"{'all' if all_of_it else 'the first'} {len(read):,} sentences of {path}{of}", comments, notes
@@ -113,7 +119,7 @@ def from_documents(path: Path, column: str, limit: int | None) -> Chosen | None:
     """The sentences of a retrieval task's documents; None where they are too few, or cannot be sentences."""
     try:
         chosen = from_file(path, column, limit)
-        count = len(read_sentences(path, column, FEW, "drop"))
+        count = len(read_sentences(path, column, FEWEST_DOCUMENTS, "drop"))
     except UserError:
         return None
-    return chosen if count >= FEW else None
+    return chosen if count >= FEWEST_DOCUMENTS else None

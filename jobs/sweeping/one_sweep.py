@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Asked:
     take_over: bool = False
     place: str | None = None
     anyway: bool = False
+    look: Callable[[Resolved], None] = lambda resolved: None  # at what the config names, before any work
 
 
 def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End) -> None:
@@ -56,6 +58,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
         end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
         planned = make_plan(settings, store, resolved, asked.retry_failed)
     ending.outlast_readers()  # from its first line on: whoever reads may go away
+    asked.look(resolved)
     print_notes(replace(planned, notes=planned.notes + tuple(store.notes())))
     _check_limits(settings, planned)
     resolved.owner = owner_of(

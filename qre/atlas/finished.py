@@ -367,11 +367,13 @@ class FinishedAtlas:
 
     def _short_of_kinds(self) -> list[str]:
         """What is said of tasks that cannot be predicted because scores of too few kinds are known."""
-        counts, coverage = self.predictor.kinds_by_task, self.predictor.coverage
+        predictor = self.predictor
+        assert predictor is not None  # else nothing is predicted
+        counts, coverage = predictor.kinds_by_task, predictor.coverage
         short = sorted({int(count) for count in counts if 0 < count < fewest_groups(coverage)})
         return [
             f"{NOT_PREDICTABLE}: "
-            f"{', '.join(task for task, other in zip(self.predictor.tasks, counts, strict=True) if other == count)}; "
+            f"{', '.join(task for task, other in zip(predictor.tasks, counts, strict=True) if other == count)}; "
             f"intervals of "
             f"{coverage:.0%} need scores of {fewest_groups(coverage)} kinds of encoders, and there are {count}, which "
             f"allow {count / (count + 1):.0%} at most"

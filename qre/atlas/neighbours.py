@@ -74,7 +74,7 @@ def pairwise_distances(features: np.ndarray, metric: Literal["l1", "l2", "cosine
     features = np.asarray(features, dtype=np.float64)
     _refuse(~np.isfinite(features).all(axis=1), "NaN or Inf in the feature vector")
     if metric == "cosine":
-        _refuse(~features.any(axis=1), "an all-zero feature vector has no cosine distance")
+        _refuse(~np.any(features, axis=1), "an all-zero feature vector has no cosine distance")
     return squareform(np.maximum(pdist(features, SCIPY_NAMES[metric]), 0.0))  # cosine may round to just below 0
 
 
@@ -92,7 +92,7 @@ def distances_to(new: np.ndarray, features: np.ndarray, metric: Literal["l1", "l
     new = np.asarray(new, dtype=np.float64)
     _refuse(~np.isfinite(new).all(axis=1), "NaN or Inf in the feature vector")
     if metric == "cosine":
-        _refuse(~new.any(axis=1), "an all-zero feature vector has no cosine distance")
+        _refuse(~np.any(new, axis=1), "an all-zero feature vector has no cosine distance")
     return np.maximum(cdist(new, np.asarray(features, dtype=np.float64), SCIPY_NAMES[metric]), 0.0)
 
 

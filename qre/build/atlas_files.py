@@ -87,7 +87,7 @@ def build_atlas(
 
     matrix = feature_matrix(features)
     distances = pairwise_distances(matrix, settings.metric)
-    coordinates, notes = layout(matrix, distances, settings, n_jobs=threads)
+    coordinates, layout_notes = layout(matrix, distances, settings, n_jobs=threads)
     table = map_table(encoders, features, coordinates, attributes or [{}] * len(encoders))
     near, how_far = nearest(distances, settings.neighbours)
     families, parents = table["family"].to_list(), table["parent"].to_list()
@@ -127,7 +127,7 @@ def build_atlas(
     shapes = zip(
         table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True
     )
-    notes = (*sample_notes(matrix.shape[1], shapes), *notes)
+    notes = (*sample_notes(matrix.shape[1], shapes), *layout_notes)
     none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
     files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)
     return Atlas(table, files, headline, notes)

@@ -76,7 +76,7 @@ def scored_part(
     """
     files = table_files("scores", scores)
     if scores.empty:
-        why = ("no encoder on the map has a score, so none is predicted",)
+        why: tuple[str, ...] = ("no encoder on the map has a score, so none is predicted",)
         return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
     data = _data(table, scores, about)
     saturated = tuple(saturation_notes(data))

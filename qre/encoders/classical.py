@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,7 +116,13 @@ def fit_classical(spec: ClassicalSpec, corpus: Sequence[str]) -> FittedClassical
     Raises:
         EncoderError: the rank of word vectors is more than the corpus can give.
     """
-    return {"hashed": _Hashed, "lsa": _LSA, "projection": _Projection, "sif": _SIF}[spec.kind](spec, corpus)
+    kinds: dict[str, Callable[[ClassicalSpec, Sequence[str]], FittedClassical]] = {
+        "hashed": _Hashed,
+        "lsa": _LSA,
+        "projection": _Projection,
+        "sif": _SIF,
+    }
+    return kinds[spec.kind](spec, corpus)
 
 
 class FittedClassical(ABC):

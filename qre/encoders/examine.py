@@ -206,15 +206,9 @@ def _with_inner(module: Module, document: Callable[[str], object], depth: int = 
     found = [module]
     if module.name in ("Router", "Asym") and depth < 8:
         prefix = f"{module.path}/" if module.path else ""
-        file = next(
-            (
-                prefix + name
-                for name in ("router_config.json", "config.json")
-                if isinstance(document(prefix + name), dict)
-            ),
-            None,
-        )
-        types = document(file).get("types") if file else None
+        files = (prefix + name for name in ("router_config.json", "config.json"))
+        file, told = next(((file, told) for file in files if isinstance(told := document(file), dict)), ("", {}))
+        types = told.get("types")
         for inner, kind in (types if isinstance(types, dict) else {}).items():
             found += _with_inner(Module(str(kind), _folder(f"{prefix}{inner}", file), file), document, depth + 1)
     return found
@@ -241,7 +235,8 @@ def _check_kind(
     ):  # beside whole weights too: the base that it names is loaded in their place
         file = f"{folder}/adapter_config.json" if folder else "adapter_config.json"
         if file in sizes:
-            told = documents.get(file) if isinstance(documents.get(file), dict) else {}
+            stated = documents.get(file)
+            told = stated if isinstance(stated, dict) else {}
             base, revision = (
                 told.get("base_model_name_or_path") or "a base that it does not name",
                 told.get("revision") or "its default branch",

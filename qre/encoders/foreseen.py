@@ -89,6 +89,7 @@ class Foresight:
             if (name == "truncate" and k > known) or (name == "all_but_the_top" and k >= known):
                 most = known - (name == "all_but_the_top")
                 if limited:
+                    assert isinstance(most, int)  # whitening left as many
                     what = f"{transform} after whitening: {self._n} sentences leave {known} dimensions"
                     raise TooFewSentences(what, f"take more sentences, or at most {most}", self._n + k - most)
                 raise Foreseen(

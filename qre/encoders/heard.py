@@ -79,7 +79,7 @@ class Heard:
         if UNTOLD.search(text):
             return
         plain = _plain(text, places)
-        harmless = harmless or HARMLESS.search(plain) or not OTHER_THAN_STATED.search(plain)
+        harmless = harmless or bool(HARMLESS.search(plain)) or not OTHER_THAN_STATED.search(plain)
         kept = self.shown if harmless else self.harmful
         if plain not in kept:
             kept.append(plain)

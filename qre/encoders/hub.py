@@ -285,7 +285,8 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
         repository,
         lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
     )
-    if not COMMIT.fullmatch(info.sha or ""):
+    commit = info.sha or ""
+    if not COMMIT.fullmatch(commit):
         raise HubProblem(repository, "hub error", "its answer names no commit")
     if info.disabled:
         raise HubProblem(repository, "disabled")
@@ -294,12 +295,7 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
     return described(
-        info.id,
-        info.sha,
-        sizes,
-        lambda file: _content(info.id, info.sha, file, sizes[file]),
-        card_attributes(info),
-        tags,
+        info.id, commit, sizes, lambda file: _content(info.id, commit, file, sizes[file]), card_attributes(info), tags
     )
 
 
@@ -365,9 +361,8 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
 
     if isinstance(error, errors.GatedRepoError):  # before its parent, RepositoryNotFoundError
         return HubProblem(repository, "gated"), None
-    status = (
-        error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
-    )
+    response = error.response if isinstance(error, errors.HfHubHTTPError) else None
+    status = response.status_code if response is not None else None
     if isinstance(error, errors.RepositoryNotFoundError):  # the hub answers a token that has expired so too
         return HubProblem(repository, "access refused" if status == 401 and token_is_refused() else "missing"), None
     if isinstance(error, errors.RevisionNotFoundError):
@@ -378,9 +373,9 @@ def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, floa
         return HubProblem(repository, "bad name"), None
     if isinstance(error, errors.OfflineModeIsEnabled):
         return HubProblem(repository, "offline"), None
-    if status is not None:
+    if response is not None and status is not None:
         if status == 429:
-            asked = error.response.headers.get("Retry-After", "")
+            asked = response.headers.get("Retry-After", "")
             return HubProblem(repository, "rate limited"), min(float(asked), LONGEST_WAIT) if asked.replace(
                 ".", "", 1
             ).isdigit() else None

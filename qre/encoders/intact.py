@@ -53,8 +53,7 @@ def _check_folder(path: str, revision: str, native: bool) -> None:
 @lru_cache(maxsize=16)
 def _check_snapshot(repository: str, revision: str) -> None:
     path = snapshot_here(repository, revision)
-    broken = _damaged(path) if path is not None else None
-    if broken is not None:
+    if path is not None and (broken := _damaged(path)) is not None:
         broken.resolve().unlink(missing_ok=True)
         broken.unlink(missing_ok=True)
         raise PlaceError(

@@ -90,7 +90,7 @@ class Pass:
         cache_bytes: int | None = None,
     ):
         if isinstance(spec, ClassicalSpec):
-            self._run = _ClassicalPass(spec, sentences)
+            self._run: _ClassicalPass | StaticPass | _TransformerPass = _ClassicalPass(spec, sentences)
         elif isinstance(spec, StaticSpec):
             self._run = StaticPass(spec, sentences)
         else:
@@ -212,7 +212,8 @@ class _ClassicalPass:
 
 def _grouped(batches: list[np.ndarray], size: int) -> list[list[np.ndarray]]:
     """Batches in order, put together until a group has `size` rows."""
-    groups, rows = [[]], 0
+    groups: list[list[np.ndarray]] = [[]]
+    rows = 0
     for batch in batches:
         if rows >= size:
             groups.append([])

@@ -4,6 +4,12 @@ transformer, from one forward pass."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qre.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Reader:
@@ -21,9 +27,10 @@ class Reader:
         config = getattr(model[0], "config", None)
         self._own_layers = bool(getattr(config, "output_hidden_states", False))  # its own modules may look at them
         if any(readout and readout[0] != "last" for readout in self.readouts):
+            assert config is not None  # else they are refused
             config.output_hidden_states = True
 
-    def read(self, features: dict) -> dict[tuple, object]:
+    def read(self, features: dict) -> dict[tuple, torch.Tensor]:
         """The sentence vectors of every readout, as tensors (b, d). One forward pass of the first module serves all;
         the rest of the model's own pipeline is run as its `encode` runs it, whatever its modules are."""
         first: dict = {}
@@ -36,7 +43,7 @@ class Reader:
 
         hook = self._model[0].register_forward_hook(keep)
         try:
-            own = self._model(features)["sentence_embedding"] if () in self.readouts else None
+            own: Any = self._model(features)["sentence_embedding"] if () in self.readouts else None
             if own is None:
                 self._model[0](features)
         finally:
@@ -56,7 +63,7 @@ class Reader:
         # for
         state.pop("cls_token_embeddings", None)
         layers = state.get("all_layer_embeddings") if self._own_layers else state.pop("all_layer_embeddings", None)
-        if layer == "last":
+        if isinstance(layer, str):  # "last"
             modules = [
                 Pooling(module.embedding_dimension, pooling, include_prompt=prompted)
                 if isinstance(module, Pooling)
@@ -64,6 +71,8 @@ class Reader:
                 for module in rest
             ]
         else:
+            if layers is None:  # its first module is of its own code, and leaves them out
+                raise EncoderError(no_such_layer(layer, None))
             state["token_embeddings"] = layers[layer]
             modules = [Pooling(layers[layer].shape[-1], pooling, include_prompt=prompted)]
         for module in modules:

@@ -101,6 +101,7 @@ class Tokens:
         return said
 
     def _compare(self, ids: list[list[int]], texts: Sequence[str], sentences: Sequence[str]) -> None:
+        assert self._file is not None  # there is nothing to compare with, else
         expected = [encoding.ids for encoding in self._file.encode_batch_fast(texts)]
         differing = [row for row, (ours, theirs) in enumerate(zip(ids, expected, strict=True)) if ours != theirs]
         if differing and {"add_bos_token", "add_eos_token"} & self._stated.keys():
@@ -121,6 +122,7 @@ class Tokens:
     def _as_stated(self, text: str) -> list[list[int]]:
         """The ids of a text by tokenizer.json with the tokens at its ends that tokenizer_config.json states; either,
         where it does not."""
+        assert self._file is not None  # as in _compare
         ids = self._file.encode(text, add_special_tokens=False).ids
         ends = []
         for name in ("bos", "eos"):
@@ -130,6 +132,7 @@ class Tokens:
         return [[*begin, *ids, *end] for begin in ends[0] for end in ends[1]]
 
     def _count_unknown(self, ids: list[list[int]]) -> None:
+        assert self._tokenizer is not None  # it gave the ids
         unknown, special = getattr(self._tokenizer, "unk_token_id", None), set(self._tokenizer.all_special_ids)
         kept = special - {unknown}
         words = [np.array([token for token in one if token not in kept]) for one in ids]

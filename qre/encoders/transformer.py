@@ -18,7 +18,7 @@ from qre.encoders.loading import Seen, checked
 from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire
-from qre.encoders.spec import HubSpec, ModelSpec
+from qre.encoders.spec import FolderSpec, HubSpec, ModelSpec
 from qre.encoders.tokens import Tokens
 from qre.errors import EncoderError
 
@@ -67,7 +67,7 @@ class TransformerPass:
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: HubSpec | FolderSpec,
         sentences: Sequence[str],
         readouts: Sequence[tuple],
         *,
@@ -76,13 +76,14 @@ class TransformerPass:
         cache_bytes: int | None = None,
     ):
         self._spec, self._sentences = spec, sentences
-        self._snapshot = (
-            acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
-            if isinstance(spec, HubSpec)
-            else None
-        )
+        self._snapshot = None
+        if isinstance(spec, HubSpec):
+            self._snapshot = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
+            path = self._snapshot.path
+        else:
+            path = Path(spec.path)
         try:
-            self._load(Path(self._snapshot.path if self._snapshot else spec.path), readouts, token_budget, device)
+            self._load(path, readouts, token_budget, device)
         except BaseException:
             self.close()  # what cannot be loaded must not keep its snapshot from making room
             raise
@@ -207,10 +208,11 @@ class TransformerPass:
         """Tokens of each sentence as they will be encoded (n,), and the share of sentences that are cut; EncoderError
         as Tokens.lengths."""
         lengths, limit = self._tokens.lengths(self._sentences), token_limit(self._tokens.module)
-        whole = limit is None or not self._tokens.counted
-        cut = lengths if whole else np.minimum(lengths, limit)
+        cut, share = lengths, 0.0
+        if limit is not None and self._tokens.counted:
+            cut, share = np.minimum(lengths, limit), float(np.mean(lengths > limit))
         check_lengths(cut, self._sentences, self._positions, self._spec.max_tokens)
-        return cut, 0.0 if whole else float(np.mean(lengths > limit))
+        return cut, share
 
 
 @looked_through

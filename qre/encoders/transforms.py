@@ -135,7 +135,7 @@ def _principal(embedding: np.ndarray) -> tuple[Step, np.ndarray, np.ndarray]:
     return center, variance, directions
 
 
-_TRANSFORMS = {
+_TRANSFORMS: dict[str, Callable[[np.ndarray, int], Step]] = {
     "truncate": _truncate,
     "center": _center,
     "whiten": _whiten,

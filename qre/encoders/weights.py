@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qre.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
 
 SHOWN = 3  # names of each list in a message
 # a whole part that only another use of the checkpoint needs, by the first name that the body does not have: heads, and
@@ -42,13 +46,13 @@ class Loading:
         mismatched: names whose shapes differ.
     """
 
-    model: object
+    model: torch.nn.Module
     missing: set[str]
     told: set[str]
     left_over: set[str]
     mismatched: set[str]
 
-    def lacking(self) -> dict[str, object]:
+    def lacking(self) -> dict[str, torch.Tensor]:
         """The tensors that no file gave a value, by name: a tied one has its value from its other name; a buffer counts
         where its library tells of it."""
         tensors = self.model.state_dict(keep_vars=True)
@@ -122,7 +126,7 @@ class Watch:
             )
         return ""
 
-    def lacking(self) -> dict[str, object]:
+    def lacking(self) -> dict[str, torch.Tensor]:
         """The tensors that no file gave a value, by name; they have values drawn at random."""
         return {name: tensor for loading in self.loadings for name, tensor in loading.lacking().items()}
 
@@ -158,7 +162,7 @@ def watched() -> Iterator[Watch]:
     finalize, load_state, load_weights = (
         PreTrainedModel._finalize_model_loading,
         nn.Module.load_state_dict,
-        Module.load_torch_weights.__func__,
+        Module.load_torch_weights.__func__,  # type: ignore[attr-defined]  # a class method
     )
 
     def finalized(model, load_config, info):
@@ -184,16 +188,18 @@ def watched() -> Iterator[Watch]:
         return watch.picked[-1]
 
     with _ONE_AT_A_TIME:
-        try:
-            PreTrainedModel._finalize_model_loading, nn.Module.load_state_dict = staticmethod(finalized), loaded_state
-            Module.load_torch_weights = classmethod(loaded_weights)
+        try:  # mypy sees wrong assignments here: functions of the libraries are replaced
+            PreTrainedModel._finalize_model_loading = staticmethod(finalized)  # type: ignore[method-assign, assignment]
+            nn.Module.load_state_dict = loaded_state  # type: ignore[method-assign]
+            Module.load_torch_weights = classmethod(loaded_weights)  # type: ignore[method-assign, assignment]
             yield watch
         finally:
-            PreTrainedModel._finalize_model_loading, nn.Module.load_state_dict = staticmethod(finalize), load_state
-            Module.load_torch_weights = classmethod(load_weights)
+            PreTrainedModel._finalize_model_loading = staticmethod(finalize)  # type: ignore[method-assign]
+            nn.Module.load_state_dict = load_state  # type: ignore[method-assign]
+            Module.load_torch_weights = classmethod(load_weights)  # type: ignore[method-assign, assignment]
 
 
-def poison(lacking: dict[str, object]) -> None:
+def poison(lacking: Mapping[str, torch.Tensor]) -> None:
     """Put NaN into the tensors that no file gave a value: whatever takes part of one shows it, in the first batch or in
     the last.
 
@@ -222,7 +228,8 @@ def _judged(loading: Loading) -> tuple[list[str], list[str]]:
     """(left-over names that may change a number, those of layers beyond the config's and of projections beside the
     body); heads are neither."""
     modules = dict(loading.model.named_modules())
-    harmful, beyond = [], []
+    harmful: list[str] = []
+    beyond: list[str] = []
     for name in loading.left_over:
         parts = name.split(".")
         known = next(count for count in range(len(parts) - 1, -1, -1) if ".".join(parts[:count]) in modules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -134,7 +136,13 @@ def _families(axes: Axes, table: pd.DataFrame) -> tuple[list[Line2D], list[str]]
     handles, texts = [], []
     for depth, ((members, family), (colour, marker)) in enumerate(zip(groups, looks)):
         zorder = 2.8 if colour == GREY else 3.0 + 0.01 * depth
-        look = {"c": colour, "marker": marker, "linewidths": 0.4, "edgecolors": "white", "zorder": zorder}
+        look: dict[str, Any] = {
+            "c": colour,
+            "marker": marker,
+            "linewidths": 0.4,
+            "edgecolors": "white",
+            "zorder": zorder,
+        }
         axes.scatter(members["x"], members["y"], s=marker_size(len(table)), **look)
         handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6, mec="white", mew=0.4))
         texts.append(f"{plain(family, LONGEST_FAMILY)}  {len(members)}")
@@ -156,7 +164,7 @@ def _by_qre(figure: Figure, table: pd.DataFrame) -> None:
         orientation="horizontal",
         ticks=MaxNLocator(4),
     )
-    bar.outline.set_visible(False)
+    bar.outline.set_visible(False)  # type: ignore[operator]  # the stub: Spines.__getattr__
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
 

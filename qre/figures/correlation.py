@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -67,10 +69,11 @@ def _panels(predictors: int, tasks: int) -> tuple[Figure, Axes, Axes]:
     total = 0.85 + heights.sum() + 0.55 + 0.72
     figure = new_figure(WIDTH, total)
     bottoms = total - 0.85 - heights[0], total - 0.85 - heights.sum() - 0.55
-    return figure, *(
+    mean, each = (
         figure.add_axes((LEFT / WIDTH, bottom / total, (WIDTH - LEFT - RIGHT) / WIDTH, height / total))
         for bottom, height in zip(bottoms, heights, strict=True)
     )
+    return figure, mean, each
 
 
 def _mean_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame) -> None:
@@ -81,7 +84,7 @@ def _mean_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame) -> No
         ("grouped", "grouped", 1.19, "black"),
         ("ungrouped", "ungrouped\n(optimistic)", 1.335, PALE),
     )
-    text = {"transform": axes.get_yaxis_transform(), "ha": "center"}
+    text: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "center"}
     axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
     for line, name in enumerate(names):
         _bands(axes, {MEAN: line}, pick(report.null, predictor=name), 0.8)
@@ -141,7 +144,7 @@ def _marks(
     """Grouped values at the place of each task, and those of kinds left out; as details their ranges over repeats, and
     the ungrouped values beside them."""
     colour, marker = predictor_look(predictor)
-    look = {"ls": "", "marker": marker, "ms": size, "color": colour}
+    look: dict[str, Any] = {"ls": "", "marker": marker, "ms": size, "color": colour}
     rows = pick(table, predictor=predictor)
     rows = rows[rows["task"].isin(places)]
     rows = rows.assign(place=rows["task"].map(places))
@@ -154,7 +157,7 @@ def _marks(
 
 
 def _legend(figure: Figure) -> None:
-    look = {"ls": "", "marker": "o", "ms": 5, "color": PALE}
+    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "color": PALE}
     entries = {
         "grouped; bar: over repeats": Line2D([], [], **look),
         "whole kinds left out": Line2D([], [], ls="", marker="|", ms=7, mew=1.4, color=PALE),

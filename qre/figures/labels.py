@@ -25,7 +25,7 @@ def label_points(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, 
     whatever the map (force-directed placement with adjustText 1.4 left names of a dense map on points, and on each
     other).
     """
-    frame = axes.get_window_extent().extents
+    frame = np.asarray(axes.get_window_extent().extents)
     points = axes.transData.transform(table[["x", "y"]].to_numpy(dtype=np.float64))
     radius = 0.5 * np.sqrt(marker_size(len(table))) * axes.figure.dpi / 72
     names = table["name"].to_numpy()
@@ -63,7 +63,8 @@ def label_points(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, 
         if row == bold:
             boxes = np.vstack([boxes, [*(points[row] - own), *(points[row] + own)]])
         to_data = axes.transData.inverted().transform
-        text.set_position(to_data(candidates[best].reshape(2, 2).mean(axis=0)))
+        x, y = to_data(candidates[best].reshape(2, 2).mean(axis=0))
+        text.set_position((x, y))
         if np.hypot(*(leaders[best][-1] - points[row])) > own + 5:
             axes.add_line(Line2D(*to_data(leaders[best][[0, -1]]).T, lw=0.5, color=PALE, zorder=2.5))
 
@@ -113,7 +114,7 @@ def _penalties(
 
 
 def _outside(candidates: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    return (candidates[:, :2] < frame[:2]).any(axis=1) | (candidates[:, 2:] > frame[2:]).any(axis=1)
+    return np.any(candidates[:, :2] < frame[:2], axis=1) | np.any(candidates[:, 2:] > frame[2:], axis=1)
 
 
 def _gap(low: np.ndarray, high: np.ndarray, others_low: np.ndarray, others_high: np.ndarray) -> np.ndarray:

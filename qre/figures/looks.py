@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -57,8 +59,8 @@ def family_handles(families: pd.Series, looks: dict[str, tuple[str, str]]) -> tu
     return handles, [text for _, text in entries]
 
 
-def tidy(axes: Axes, grid: str | None = None) -> None:
-    """Small pale ticks, no upper and right edge; a faint grid along "x" or "y"."""
+def tidy(axes: Axes, grid: Literal["x", "y", "both"] | None = None) -> None:
+    """Small pale ticks, no upper and right edge; a faint grid along "x", "y" or "both"."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=2, width=0.5, labelsize=6, pad=1.5, color="#BBBBBB", labelcolor=PALE)
     if grid:

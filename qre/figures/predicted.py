@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -133,7 +135,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) ->
         sorted(set(rows["family"]), key=lambda family: list(looks).index(family) if family in looks else -1)
     ):
         members, (colour, marker) = rows[rows["family"] == family], looks.get(family, REST)
-        look = {"c": colour, "marker": marker, "linewidths": 0.25, "edgecolors": "white", "zorder": 3 + 0.01 * depth}
+        look: dict[str, Any] = {
+            "c": colour,
+            "marker": marker,
+            "linewidths": 0.25,
+            "edgecolors": "white",
+            "zorder": 3 + 0.01 * depth,
+        }
         axes.scatter(members["score"], members["predicted"], s=size, **look)
     tidy(axes)
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -83,15 +83,16 @@ def _facts(known: np.ndarray) -> str:
 
 def _points(figure: Figure, axes: Axes, table: pd.DataFrame, errors: np.ndarray) -> None:
     known, size = np.isfinite(errors), marker_size(len(table))
-    axes.scatter(
-        *table.loc[~known, ["x", "y"]].to_numpy().T, s=size, c=UNSCORED, linewidths=0.3, edgecolors="white", zorder=2.8
-    )
+    x, y = table.loc[~known, ["x", "y"]].to_numpy().T
+    axes.scatter(x, y, s=size, c=UNSCORED, linewidths=0.3, edgecolors="white", zorder=2.8)
     if not known.any():
         return
     top = max(float(np.quantile(errors[known], 0.98)), 1e-9)  # one encoder far off leaves the others their colours
     order = np.flatnonzero(known)[np.argsort(errors[known], kind="stable")]  # the worst are not covered
+    x, y = table.iloc[order][["x", "y"]].to_numpy().T
     points = axes.scatter(
-        *table.iloc[order][["x", "y"]].to_numpy().T,
+        x,
+        y,
         c=errors[order],
         s=size,
         cmap=COLOUR_MAP,
@@ -110,7 +111,7 @@ def _points(figure: Figure, axes: Axes, table: pd.DataFrame, errors: np.ndarray)
         ticks=MaxNLocator(4),
         extend=extend,
     )
-    bar.outline.set_visible(False)
+    bar.outline.set_visible(False)  # type: ignore[operator]  # the stub: Spines.__getattr__
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
 

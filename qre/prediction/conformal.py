@@ -43,8 +43,9 @@ def interval(mean: np.ndarray, half: np.ndarray, ranges: np.ndarray) -> tuple[np
         mean, half: (M, T); where `half` is infinite, so are both ends: a range of all that can be is no prediction.
         ranges: least and greatest value of each metric, (T, 2).
     """
-    clipped = np.clip(mean - half, *ranges.T), np.clip(mean + half, *ranges.T)
-    return tuple(np.where(np.isfinite(half), ends, sign * np.inf) for ends, sign in zip(clipped, (-1, 1), strict=True))
+    low, high = np.clip(mean - half, *ranges.T), np.clip(mean + half, *ranges.T)
+    finite = np.isfinite(half)
+    return np.where(finite, low, -np.inf), np.where(finite, high, np.inf)
 
 
 def conformal_quantile(residuals: np.ndarray, groups: np.ndarray, coverage: float) -> np.ndarray:

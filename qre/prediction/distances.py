@@ -17,7 +17,7 @@ def squared_distances(first: np.ndarray, second: np.ndarray | None = None) -> np
     """Squared Euclidean distances of rows (M, n) to rows (N, n), or of rows to each other: (M, N), float64,
     non-negative."""
     own = second is None
-    second = first if own else second
+    second = first if second is None else second
     middle = second.mean(axis=0)  # distances are unchanged by it, and their rounding is far smaller
     first, second = first - middle, second - middle
     squares = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1) - 2.0 * first @ second.T

@@ -3,7 +3,7 @@ that is known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,8 +106,8 @@ class Predictor:
         profiles = list(
             self.tables
         )  # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
-        known, new = (sum(terms[name] / medians[name] for name in profiles) for terms in (inside, across))
-        nearest = sum(across[name] / medians[name] for name in across).argmin(axis=1)
+        known, new = (_summed(terms, medians, profiles) for terms in (inside, across))
+        nearest = _summed(across, medians, across).argmin(axis=1)
         if len(np.unique(self.kinds)) < FEWEST_KINDS:
             return np.full(len(new), np.nan), nearest
         left_out = np.empty(len(self.encoders))
@@ -138,13 +138,14 @@ class Predictor:
             "kinds": self.kinds,
             "ranges": self.ranges,
         }
+        models: list[dict] = []
         meta = {
             "schema": SCHEMA,
             "coverage": self.coverage,
             "tasks": list(self.tasks),
             "encoders": list(self.encoders),
             "notes": list(self.notes),
-            "models": [],
+            "models": models,
         }
         for number, (block, model) in enumerate(self.models):
             own, plain = model.to_arrays()
@@ -152,7 +153,7 @@ class Predictor:
                 f"model/{number}/{name}": array
                 for name, array in {**own, "rows": block.rows, "columns": block.columns}.items()
             }
-            meta["models"].append(plain)
+            models.append(plain)
         return arrays, meta
 
     @classmethod
@@ -247,6 +248,11 @@ def _terms(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) ->
         else:
             terms |= profile_terms(name, first[name], known)
     return terms
+
+
+def _summed(terms: Mapping[str, np.ndarray], medians: Mapping[str, float], names: Iterable[str]) -> np.ndarray:
+    """Distances in medians, summed over the named terms."""
+    return np.asarray(sum(terms[name] / medians[name] for name in names))
 
 
 def _part(terms: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:

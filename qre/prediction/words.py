@@ -88,7 +88,7 @@ def headline(report: PredictionReport) -> dict:
         ("kinds", "groups"): "coverage_kinds_before",
     }
     for row in pick(report.coverage, task=MEAN).itertuples():
-        if name := names.get((row.scheme, row.calibrated)):
-            values |= {name: row.covered, f"{name}_nominal": row.nominal, f"{name}_width": row.width}
+        if kept := names.get((row.scheme, row.calibrated)):
+            values |= {kept: row.covered, f"{kept}_nominal": row.nominal, f"{kept}_width": row.width}
     plain = {name: value if isinstance(value, int) else float(value) for name, value in values.items()}
     return {name: value for name, value in plain.items() if np.isfinite(value)}

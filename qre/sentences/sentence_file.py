@@ -44,7 +44,9 @@ def read_sentences(
         )
     if ending(path) == ".txt" and column is not None:
         raise UserError(f"{path}: a txt file has no columns; leave sentences.column out")
-    wanted = Wanted({"sentence": column and (column,)}, "sentences.column", alone=ending(path) != ".txt")
+    wanted = Wanted(
+        {"sentence": None if column is None else (column,)}, "sentences.column", alone=ending(path) != ".txt"
+    )
     texts: dict[str, int] = {}
     empty: list[int] = []
     duplicates: list[tuple[int, int]] = []

@@ -58,7 +58,7 @@ def builtin_set(limit: int, seed: int = 0) -> SentenceSet:
         ValueError: more sentences are asked for than the grammar has.
     """
     sentences = generate(limit, seed)
-    labels = {
+    labels: dict[str, list] = {
         "topic": [s.topic for s in sentences],
         "group": [s.group for s in sentences],
         "meaning": [list(s.meaning) for s in sentences],

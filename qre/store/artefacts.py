@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import safetensors.numpy
 
-from qre.errors import PlaceError, machine_error
-from qre.schemas import UNSTATED, NewerSchema
-from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact, reading
-from qre.store.folder import canonical_json
-from qre.store.shelves import SHELVES, check_schema, stating
-
-LARGEST_HEADER = 2**20  # bytes of a safetensors header that are looked through
+from qre.errors import PlaceError
+from qre.schemas import NewerSchema
+from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefact
+from qre.store.seals import check_no_newer, key_column, keys_of_newer, sealed, sealed_table, unsealed, unsealed_table
+from qre.store.shelves import stating
 
 
 class Sentences:
@@ -33,7 +27,7 @@ class Sentences:
         try:
             self.read(fingerprint)
         except (FileNotFoundError, CorruptArtefact):
-            self._folder.write(f"sentences/{fingerprint}.parquet", _sealed_table(table, "sentences"))
+            self._folder.write(f"sentences/{fingerprint}.parquet", sealed_table(table, "sentences"))
 
     def read(self, fingerprint: str) -> pa.Table:
         """The table of the set with this fingerprint.
@@ -43,7 +37,7 @@ class Sentences:
             CorruptArtefact: its content has changed.
             NewerSchema: it is of a newer version.
         """
-        return _unsealed_table(self._folder, f"sentences/{fingerprint}.parquet")
+        return unsealed_table(self._folder, f"sentences/{fingerprint}.parquet")
 
 
 class Embeddings:
@@ -62,9 +56,9 @@ class Embeddings:
 
     def write(self, key: str, embedding: np.ndarray, record: Mapping) -> None:
         """Write E (n, d) float32 and its record (JSON-able); NewerSchema where one of a newer version is there."""
-        _check_no_newer(self._folder, self.name(key))
+        check_no_newer(self._folder, self.name(key))
         self._folder.write(
-            self.name(key), _sealed({"embedding": embedding}, stating("embeddings", {**record, "key": key}))
+            self.name(key), sealed({"embedding": embedding}, stating("embeddings", {**record, "key": key}))
         )
 
     def read(self, key: str) -> tuple[np.ndarray, dict]:
@@ -75,7 +69,7 @@ class Embeddings:
             CorruptArtefact: truncated, changed, or of another key.
             NewerSchema: it is of a newer version: its rows may mean something else.
         """
-        tensors, record = _unsealed(self._folder, self.name(key))
+        tensors, record = unsealed(self._folder, self.name(key))
         if record.get("key") != key or "embedding" not in tensors:
             raise self._folder.quarantine(self.name(key), "holds another unit")
         return tensors["embedding"], record
@@ -97,7 +91,7 @@ class Chunks:
 
     def write(self, pass_key: str, index: int, rows: np.ndarray, readouts: Mapping[str, np.ndarray]) -> None:
         """Write the rows (b,) int64 and, for each readout, its embedding of them (b, d) float32."""
-        self._folder.write(self.name(pass_key, index), _sealed({"rows": rows, **readouts}, stating("chunks", {})))
+        self._folder.write(self.name(pass_key, index), sealed({"rows": rows, **readouts}, stating("chunks", {})))
 
     def read(self, pass_key: str, index: int, rows: np.ndarray) -> dict[str, np.ndarray] | None:
         """The readouts of a chunk, or None where it is absent, corrupt, unreadable, or of other rows (the chunk size
@@ -107,10 +101,11 @@ class Chunks:
             NewerSchema: a newer version is at work on this pass, or was.
         """
         try:
-            tensors, _ = _unsealed(self._folder, self.name(pass_key, index))
+            tensors, _ = unsealed(self._folder, self.name(pass_key, index))
         except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
             return None
-        return tensors if np.array_equal(tensors.pop("rows", None), rows) else None
+        kept = tensors.pop("rows", None)
+        return tensors if kept is not None and np.array_equal(kept, rows) else None
 
     def remove(self, pass_key: str) -> None:
         """Those of a pass that this process has read or written."""
@@ -120,7 +115,7 @@ class Chunks:
         """Those that others have left; none where one is of a newer version."""
         try:
             for name in self._folder.names(f"chunks/{pass_key}"):
-                _check_no_newer(self._folder, name)
+                check_no_newer(self._folder, name)
         except NewerSchema:
             self._folder.seen.newer[f"chunks/{pass_key}"] = None
             return
@@ -148,13 +143,13 @@ class Features:
         for beside in ("", "beside one that cannot be read"):
             name = f"features/{method}/{hashlib.sha256((keys + beside).encode()).hexdigest()[:32]}.parquet"
             if not self._folder.exists(name):
-                self._folder.write(name, _sealed_table(rows, "features"))
+                self._folder.write(name, sealed_table(rows, "features"))
                 return name
             try:
-                _key_column(self._folder, name)
+                key_column(self._folder, name)
                 return name
             except (CorruptArtefact, FileNotFoundError):  # it was bad, and is in quarantine
-                self._folder.write(name, _sealed_table(rows, "features"))
+                self._folder.write(name, sealed_table(rows, "features"))
                 return name
             except UNREADABLE:
                 continue
@@ -207,7 +202,7 @@ class Features:
 
     def _keys_in(self, method: str, shard: str) -> list[str]:
         try:
-            return _key_column(self._folder, shard)
+            return key_column(self._folder, shard)
         except (CorruptArtefact, FileNotFoundError):  # not found: another process put it in quarantine meanwhile
             return []
         except (
@@ -216,7 +211,7 @@ class Features:
             self._folder.seen.unread[shard] = str(error)
             return []
         except NewerSchema as error:
-            self._newer[method].append((error, _keys_of_newer(self._folder, shard)))
+            self._newer[method].append((error, keys_of_newer(self._folder, shard)))
             return []
 
     def unread(self, method: str) -> dict[str, str]:
@@ -228,150 +223,9 @@ class Features:
 
     def _rows(self, shard: str, keys: set[str]) -> pa.Table:
         try:
-            table = _unsealed_table(self._folder, shard)
+            table = unsealed_table(self._folder, shard)
         except UNREADABLE as error:
             self._folder.seen.unread[shard] = str(error)
             raise
         kept = [key in keys for key in table["key"].to_pylist()]
         return table if all(kept) else table.filter(pa.array(kept))
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as Parquet, the same bytes for the same table, with page checksums."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=True)
-    return sink.getvalue()
-
-
-def _sealed_table(table: pa.Table, shelf: str) -> bytes:
-    return parquet_bytes(
-        table.replace_schema_metadata({"content": _content(table), "schema": str(SHELVES[shelf].schema)})
-    )
-
-
-def _unsealed_table(folder: Files, name: str) -> pa.Table:
-    raw = folder.read(name)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
-        _check_stated(name, file)
-        table = file.read()
-        if (file.schema_arrow.metadata or {}).get(b"content", b"").decode() != _content(table):
-            raise ValueError("content does not match its checksum")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if _of_this_process(error):
-            raise
-        raise folder.quarantine(name, str(error)) from error
-    return table.replace_schema_metadata(None)  # the seal is this file's alone: it must not travel on with the rows
-
-
-def _check_stated(name: str, file: pq.ParquetFile) -> None:
-    """check_schema of what the footer states; nothing else of the file is read."""
-    told = (file.schema_arrow.metadata or {}).get(b"schema")
-    check_schema(name, UNSTATED if told is None else int(told) if told.isdigit() else told)
-
-
-def _key_column(folder: Files, name: str) -> list[str]:
-    """The keys of a shard; of the file, only its footer and this column are read."""
-    try:
-        with folder.open(name) as opened, reading(name):
-            file = pq.ParquetFile(opened, page_checksum_verification=True)
-            _check_stated(name, file)
-            table = file.read(["key"], use_threads=False)
-        if table.column_names != ["key"]:
-            raise pa.ArrowInvalid("no column key")
-        return table["key"].to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if (
-            getattr(error, "errno", None) is not None
-        ):  # a fault of the disk or the network has a number; one of the content has none
-            raise
-        if _of_this_process(error):
-            raise UnreadableArtefact(
-                f"{name} cannot be read by this process: {type(error).__name__}: {error}"
-            ) from error
-        raise folder.quarantine(name, str(error)) from error
-
-
-def _of_this_process(error: Exception) -> bool:
-    """Whether reading failed for want of memory, threads or libraries, and not by what the file holds: then nothing is
-    moved."""
-    return isinstance(error, (pa.ArrowNotImplementedError, ImportError)) or machine_error(error)
-
-
-def _keys_of_newer(folder: Files, name: str) -> list[str] | None:
-    """The keys in a shard of a newer version, if it still has such a column; None where it cannot be told."""
-    try:
-        with folder.open(name) as opened:
-            keys = pq.ParquetFile(opened).read(["key"], use_threads=False)["key"].to_pylist()
-    except (pa.ArrowException, OSError, KeyError, *UNREADABLE):
-        return None
-    return keys if all(isinstance(key, str) for key in keys) else None
-
-
-def _content(table: pa.Table) -> str:
-    """sha256 over every column's name and values."""
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        digest.update(name.encode())
-        if pa.types.is_list(column.type) and pa.types.is_floating(column.type.value_type):
-            digest.update(column.flatten().to_numpy(zero_copy_only=False).tobytes())
-            digest.update(canonical_json(column.value_lengths().to_pylist()).encode())
-        else:
-            digest.update(json.dumps(column.to_pylist()).encode())
-    return digest.hexdigest()
-
-
-def _sealed(tensors: Mapping[str, np.ndarray], record: Mapping) -> bytes:
-    """safetensors bytes whose metadata holds the record and a sha256 over the record and the payload."""
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    # one metadata entry only: safetensors writes several in no fixed order, and equal content is to give equal bytes
-    return safetensors.numpy.save(tensors, {"record": canonical_json({**record, "sha256": _digest(record, tensors)})})
-
-
-def _unsealed(folder: Files, name: str) -> tuple[dict[str, np.ndarray], dict]:
-    raw = folder.read(name)
-    try:
-        record = _record(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        check_schema(name, record.get("schema", UNSTATED))
-        digest = record.pop("sha256")
-        tensors = safetensors.numpy.load(raw)
-    except NewerSchema:
-        raise
-    except Exception as error:  # a changed header can make the parser fail in any way
-        if _of_this_process(error):
-            raise
-        raise folder.quarantine(name, f"not readable: {error}") from error
-    if _digest(record, tensors) != digest:
-        raise folder.quarantine(name, "content does not match its checksum")
-    return tensors, record
-
-
-def _record(header: bytes) -> dict:
-    """The record in the header of a safetensors file."""
-    return json.loads(json.loads(header)["__metadata__"]["record"])
-
-
-def _check_no_newer(folder: Files, name: str) -> None:
-    """NewerSchema where a safetensors file of a newer version stands; of one that is there only the header is read."""
-    if not folder.exists(name):
-        return
-    try:
-        with folder.open(name) as file:
-            size = int.from_bytes(file.read(8), "little")
-            check_schema(name, _record(file.read(min(size, LARGEST_HEADER))).get("schema", UNSTATED))
-    except NewerSchema:
-        raise
-    except TimeoutError:
-        raise
-    except Exception:  # absent again, damaged or not readable: it may be replaced
-        return
-
-
-def _digest(record: Mapping, tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(canonical_json(record).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
-        digest.update(tensor.data if tensor.size else b"")
-    return digest.hexdigest()

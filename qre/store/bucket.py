@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import count
 
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError
 from qre.store.address import Address, connect
@@ -222,7 +221,8 @@ class Bucket(Files):
         writes = doing in ("write", "move", "remove")
         patience = self.RETRY_SECONDS if patience is None else patience
         end = time.monotonic() + patience
-        for attempt in count():
+        attempt = 0
+        while True:
             try:
                 result = act()
                 if doing != "reach":
@@ -266,6 +266,7 @@ class Bucket(Files):
                 raise TimeoutError(errno.ETIMEDOUT, f"store: cannot {what}: tried for {patience:.0f} s: {reason}")
             self._tell(what, reason)
             time.sleep(pause)
+            attempt += 1
 
     def _judged(self, error: OSError) -> tuple[str, str]:
         """As _verdict. The answer to HEAD has no words: where a bucket that has served refuses so, a listing is asked

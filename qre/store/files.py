@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
 import os
 import re
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from qre.errors import MENDS, PlaceError, StoreRefused, UserError
 from qre.store.shelves import NAME, SHELVES, TEMPORARY, is_artefact
@@ -29,7 +30,8 @@ OF_ONE_FILE = {
     errno.EBADMSG,
 }  # why one file cannot be read while others can
 SHOWN = 3  # names in a note
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class CorruptArtefact(Exception):
@@ -154,7 +156,7 @@ class Files(ABC):
         others can."""
 
     @abstractmethod
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> io.IOBase:
         """A file to read parts of, with seek and read; errors as `read`."""
 
     @abstractmethod

@@ -6,13 +6,13 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from qre.errors import PlaceError
 from qre.store.files import Files, parts, reading
@@ -62,7 +62,7 @@ class Folder(Files):
         with reading(name):
             return path.read_bytes()
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> io.BufferedReader:
         path = self.path(name)
         with reading(name):
             return open(path, "rb")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from qre.tasks.classification import ClassificationTask
 from qre.tasks.clustering import ClusteringTask
@@ -72,9 +72,9 @@ def builtin_tasks(
 
 def _pools(
     topics: Sequence[str], groups: Sequence[int], similarity: Callable[[int, int], float]
-) -> dict[tuple, list[Pair]]:
+) -> dict[tuple | None, list[Pair]]:
     """Pairs by grade, each pool in a drawn order."""
-    pools: dict[tuple, list[Pair]] = defaultdict(list)
+    pools: dict[tuple | None, list[Pair]] = defaultdict(list)  # None: of no grade, and in no task
     for rows in _rows_by(topics).values():
         for place, i in enumerate(rows):
             for j in rows[place + 1 : place + 1 + NEAR]:
@@ -96,7 +96,7 @@ def _sts(name: str, texts: Sequence[str], pairs: Sequence[Pair], similarity: Cal
     )
 
 
-def _paraphrases(name: str, texts: Sequence[str], pools: dict[tuple, list[Pair]]) -> Task:
+def _paraphrases(name: str, texts: Sequence[str], pools: Mapping[tuple | None, list[Pair]]) -> Task:
     positive = pools[PARAPHRASE][:PAIRS]
     far, near = _drawn(pools[GRADES[0]] + pools[GRADES[1]]), _drawn(pools[GRADES[2]] + pools[GRADES[3]])
     pairs = positive + near[: PAIRS // 2] + far[: PAIRS // 2]
@@ -113,9 +113,11 @@ def _topics(name: str, texts: Sequence[str], topics: Sequence[str], groups: Sequ
     train, test = (
         [row for row in range(len(texts)) if (groups[row] in training) == wanted] for wanted in (True, False)
     )
-    return ClassificationTask(
-        name, SPLIT, *(([texts[row] for row in rows], [topics[row] for row in rows]) for rows in (train, test))
-    )
+
+    def labelled(rows: Iterable[int]) -> tuple[list[str], list[str]]:
+        return [texts[row] for row in rows], [topics[row] for row in rows]
+
+    return ClassificationTask(name, SPLIT, labelled(train), labelled(test))
 
 
 def _retrieval(name: str, texts: Sequence[str], groups: Sequence[int]) -> Task:

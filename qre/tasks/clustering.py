@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class ClusteringTask(Task):
         super().__init__(name, split, taken_texts, {**content, **settings})
         if sets is None:
             draws = [rng.choices(range(len(taken)), k=sample) for _ in range(repeats)]
-            self._settings = {"n_clusters": len(set(codes)), "batch_size": 512, "n_init": 1}
+            self._settings: dict[str, Any] = {"n_clusters": len(set(codes)), "batch_size": 512, "n_init": 1}
         else:
             draws = [[row for row in taken if sets[row] == one] for one in dict.fromkeys(sets)]
             self._settings = {"batch_size": 500, "n_init": "auto"}

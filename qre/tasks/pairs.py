@@ -82,7 +82,7 @@ def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     units = unit_rows(vectors)
     difference = units[first] - units[second]
     cosines = 1.0 - np.einsum("ij,ij->i", difference, difference) / 2
-    some = units.any(axis=1)
+    some = np.any(units, axis=1)
     return np.where(some[first] & some[second], cosines, 0.0)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from qre.errors import UserError
 from qre.tasks.classes import Spellings, spelt_alike
@@ -98,7 +99,7 @@ def _clustering(spec: ClusteringFile) -> Task:
     return _noted(ClusteringTask(spec.name, spec.split, sentences, labels, sets), notes)
 
 
-_READ = {
+_READ: dict[type, Callable[[Any], Task]] = {
     STSFile: _sts,
     PairsFile: _pairs,
     ClassificationFile: _classification,

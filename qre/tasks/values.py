@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from qre.tasks.columns import Table
 
@@ -39,10 +40,10 @@ def names(table: Table, field: str) -> list[str]:
     return [str(value).strip() for value in values]
 
 
-def number(table: Table, row: int, value: object, field: str) -> float:
+def number(table: Table, row: int, value: Any, field: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise table.error(row, f"{field} {value!r} is not a number")

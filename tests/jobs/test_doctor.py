@@ -83,8 +83,8 @@ def test_gpus_that_are_asked_for_and_are_not_here(tmp_path):
 def test_a_hub_is_asked_with_its_token():
     with FakeHub(tokens={"hf_good": "somebody"}) as hub:
         code = (
-            "from jobs.start import doctor; print([(one.what, one.state, 'hf_' in str(one)) for one in "
-            "doctor._hub(None)])"
+            "from jobs.start import checks; print([(one.what, one.state, 'hf_' in str(one)) for one in "
+            "checks._hub(None)])"
         )
         said = {
             token: subprocess.run(
@@ -100,4 +100,41 @@ def test_a_hub_is_asked_with_its_token():
     assert said == {
         "hf_good": "[('hub', 'ok', False), ('token', 'ok', False)]\n",
         "hf_bad": "[('hub', 'ok', False), ('token', 'problem', False)]\n",
+    }
+
+
+def test_a_hub_that_does_not_answer_is_a_problem_only_where_a_config_needs_it(tmp_path):
+    hub, demo = {"source": "hub", "id": "a/b"}, {"source": "catalogue", "name": "demo"}
+    folder = {"source": "folder", "path": "/models/mine"}
+    lists = {"folders.yaml": [folder], "mixed.yaml": [folder, hub]}
+    for name, entries in lists.items():
+        (tmp_path / name).write_text(json.dumps(entries))
+    asked = {name: [demo, {"source": "list", "path": name}] for name in [*lists, "none.yaml"]}
+    asked |= {"demo": [demo], "hub": [demo, hub]}
+    for name, entries in asked.items():
+        (tmp_path / name).with_suffix(".config.yaml").write_text(
+            json.dumps({"name": "t", "store": "store", "encoders": entries})
+        )
+    code = (
+        "import sys; from jobs.config import load_config; from jobs.start import checks\n"
+        "for one in [None, *map(load_config, sys.argv[1:])]:\n"
+        "    print(*[line.state for line in checks._hub(one)])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *((tmp_path / name).with_suffix(".config.yaml") for name in asked)],
+        cwd=ROOT,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=True,
+    )
+    states = dict(zip(["no config", *asked], ended.stdout.split(), strict=True))
+    assert states == {
+        "no config": "note",
+        "demo": "note",
+        "folders.yaml": "note",
+        "hub": "problem",
+        "mixed.yaml": "problem",
+        "none.yaml": "problem",
     }

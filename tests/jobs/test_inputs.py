@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import jobs.planning.inputs
 from jobs.cli import app, main
-from jobs.config import SweepConfig
+from jobs.config import SweepConfig, load_config
 from jobs.planning.inputs import named
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
@@ -308,3 +308,26 @@ def test_a_sweep_that_brings_its_files_from_the_bucket_is_done_and_seen_from_any
         assert not end.code
     seen = json.loads(CliRunner().invoke(app, ["status", str(config), "--json"]).stdout)
     assert seen["atlas_done"] is True, seen
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sentences", {"source": "file", "path": "mine.csv", "column": "text"}),
+        ("encoders", [{"source": "list", "path": "mine.csv"}]),
+        ("encoders", [{"source": "folder", "path": "mine.csv"}]),
+        ("tasks", [{"source": "file", "kind": "sts", "name": "pairs", "path": "mine.csv"}]),
+    ],
+)
+def test_a_missing_file_is_told_with_where_its_path_begins(tmp_path, monkeypatch, key, value):
+    (tmp_path / "configs").mkdir()
+    config = {"name": "t", "store": "store", "sentences": {"source": "builtin", "limit": 10}, "encoders": [CLASSICAL]}
+    file = tmp_path / "configs" / "t.yaml"
+    file.write_text(yaml.safe_dump({**config, key: value}))
+    monkeypatch.chdir(tmp_path)
+    told = "configs/mine.csv: .*no such (file|folder).*; 'mine.csv' begins in the folder of the config"
+    for there in (False, True):
+        if there:
+            (tmp_path / "mine.csv").write_text("text")
+        with pytest.raises(UserError, match=f"{told}{'; .*/mine.csv is there: move the config' if there else '$'}"):
+            resolve(load_config(file), Store(tmp_path / "store", read_only=True))

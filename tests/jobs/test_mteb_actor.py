@@ -10,8 +10,8 @@ pytest.importorskip("mteb", reason="the extra mteb is not installed")
 
 from jobs.evaluation import actor as mteb_actor
 from jobs.evaluation.actor import Evaluation, run_tasks
+from jobs.mteb.joined import Encoder
 from jobs.mteb.own_results import known_failures, place_of, publish, record_failures
-from jobs.mteb.run import Encoder
 from jobs.workers.events import Loaded
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec

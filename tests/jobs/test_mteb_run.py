@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from tqdm.auto import tqdm
 
-from jobs.mteb.run import Encoder, join, missing, published, run
+from jobs.mteb.joined import Encoder, join, published
+from jobs.mteb.run import missing, run
 from qre.encoders.spec import ClassicalSpec, FolderSpec, HubSpec
 from qre.errors import UserError
 from qre.tasks.mteb import TABLE, Rule, official_rules, read_results

@@ -20,6 +20,8 @@ WORDS = (
 )
 TEXTS = [f"{text}, part {number} of the manual" for number in range(48) for text in WORDS]
 
+TABLE = "labelled.csv"
+
 
 def rows(path, header, *columns):
     with gzip.open(path, "wt") if path.suffix == ".gz" else open(path, "w", newline="") as stream:
@@ -29,15 +31,19 @@ def rows(path, header, *columns):
     return path
 
 
+def files(folder):
+    """Queries, documents and what is relevant, as CSV."""
+    rows(folder / "documents.csv", ["id", "text"], [f"d{i}" for i in range(len(TEXTS))], TEXTS)
+    rows(folder / "queries.csv", ["id", "text"], [f"q{i}" for i in range(5)], [f"who can {text}?" for text in WORDS])
+    rows(folder / "relevant.csv", ["query", "document"], [f"q{i % 5}" for i in range(20)], [f"d{i}" for i in range(20)])
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A working directory with queries, documents and what is relevant, as CSV."""
+    """A working directory with queries, documents and what is relevant."""
     monkeypatch.chdir(tmp_path)
-    rows(tmp_path / "documents.csv", ["id", "text"], [f"d{i}" for i in range(len(TEXTS))], TEXTS)
-    rows(tmp_path / "queries.csv", ["id", "text"], [f"q{i}" for i in range(5)], [f"who can {text}?" for text in WORDS])
-    rows(
-        tmp_path / "relevant.csv", ["query", "document"], [f"q{i % 5}" for i in range(20)], [f"d{i}" for i in range(20)]
-    )
+    files(tmp_path)
+    rows(tmp_path / TABLE, ["text", "topic"], TEXTS, [f"topic {number % 3}" for number in range(len(TEXTS))])
     return tmp_path
 
 
@@ -63,6 +69,8 @@ def test_own_queries_and_documents(home):
         "sentences"
     ] == len(TEXTS)
     [task] = config["tasks"]
+    assert task["name"] == "retrieval" and "task 'retrieval' (retrieval from documents.csv for queries.csv)" in told
+    assert "built-in" not in told and "rank --task retrieval" in open("mine.yaml").read()
     assert (task["kind"], task["queries"], task["qrels_columns"]["relevance"]) == ("retrieval", "queries.csv", None)
     assert plan["to_score"] == plan["units"] > 200
 
@@ -81,6 +89,39 @@ def test_the_documents_are_the_sentences_where_none_are_named(home):
     )
     config, plan = plans("mine.yaml")
     assert config["sentences"]["path"] == "documents.csv" and plan["sentences"] == 100
+
+
+def test_own_sentences_with_built_in_tasks_are_told_plainly(home):
+    told = new("mine.yaml", "--sentences", "documents.csv")
+    assert "6 built-in tasks on built-in texts (builtin/sts, " in told
+    assert "ranked on built-in texts, not on yours; --task retrieval=. takes the queries and relevant" in told
+    (home / "queries.csv").unlink()
+    assert "not on yours; --task gives a task of your own: retrieval=FOLDER" in new("b.yaml", "--sentences", TABLE)
+    for words in (["c.yaml"], ["d.yaml", "--sentences", TABLE, "--task", f"clustering={TABLE}"]):
+        assert "not on yours" not in new(*words)
+
+
+def test_few_sentences_are_told(home):
+    assert "240 sentences are few" in new("mine.yaml", "--sentences", "documents.csv")
+    assert "999 sentences are few" in new("few.yaml", "--limit", 999)
+    assert "are few" not in new("many.yaml", "--limit", 1000)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--task", "retrieval=../home/."], "home"),
+        (["--task", "retrieval=../home/sub/.."], "retrieval"),
+        (["--queries", "queries.csv", "--documents", "./documents.csv", "--relevant", "relevant.csv"], "retrieval"),
+    ],
+)
+def test_a_task_is_named_as_people_named_its_folder(tmp_path, words, name, monkeypatch):
+    (tmp_path / "home" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "home")
+    files(tmp_path / "home")
+    assert f"task '{name}' (" in new("Mine_1.yaml", *words)
+    config = yaml.safe_load(open("Mine_1.yaml"))
+    assert (config["name"], config["tasks"][0]["name"]) == ("mine_1", name)
 
 
 def test_nothing_named_is_the_demo(home):
@@ -170,7 +211,15 @@ def test_popular_encoders_and_own_ones(home, tiny_encoder):
     [
         (["mine.yaml", "--sentences", "none.csv"], "none.csv: no such file"),
         (["mine.yaml", "--encoders", "nothing"], "neither owner/name of the hub nor one of"),
-        (["mine.yaml", "--task", "retrieva=."], "no kind 'retrieva'"),
+        (["mine.yaml", "--encoders", "deno"], "did you mean 'demo'"),
+        (["mine.yaml", "--encoders", "all-minilm-L6-v2"], "did you mean 'sentence-transformers/all-MiniLM-L6-v2'"),
+        (["mine.yaml", "--encoders", "./my-encodr"], "did you mean 'my-encoder'"),
+        (["mine.yaml", "--task", "retrieva=."], "no kind 'retrieva'.*; did you mean 'retrieval'"),
+        (["mine.yaml", "--task", "clasification=a,b"], "did you mean 'classification'"),
+        (["mine.yaml", "--task", "builtin=topcs"], "did you mean 'topics'"),
+        (["mine.yaml", "--task", "documents.csv"], "write KIND=FILE"),
+        (["mine.yaml", "--queries", "queries.csv", "--documents", "documents.csv"], "^--relevant is missing: "),
+        (["mine.yaml", "--task", "retrieval=.", "--relevant", "r.csv"], "^--queries and --documents are missing: "),
         (["mine.yaml", "--task", "retrieval=results"], "no such folder"),
         (["mine.yaml", "--column", "text"], "--column goes with --sentences"),
         (["mine"], "mine.yaml"),
@@ -179,6 +228,7 @@ def test_popular_encoders_and_own_ones(home, tiny_encoder):
 def test_what_cannot_be_written_is_told(home, words, why):
     from qre.errors import UserError
 
+    (home / "my-encoder").mkdir()
     with pytest.raises(UserError, match=why):
         new(*words)
     assert not (home / "mine.yaml").exists()
@@ -232,3 +282,11 @@ def test_a_map_in_one_command(home, tiny_encoder):
 
     other = CliRunner().invoke(app, [*command[:-4], "--limit", "50", "--out", "out/mine"])
     assert isinstance(other.exception, UserError) and "other content" in str(other.exception)
+    entries = yaml.safe_dump({"name": "mine", "store": "store", "export": "out/mine", "encoders": others})
+    (home / "other.yaml").write_text(entries)
+    before = (home / "out/mine/manifest.json").read_bytes()
+    swept = CliRunner().invoke(app, ["sweep", "other.yaml"])
+    assert isinstance(swept.exception, UserError) and "another map named 'mine', made by mine.yaml" in str(
+        swept.exception
+    )
+    assert (home / "out/mine/manifest.json").read_bytes() == before and not (home / "store").exists()

@@ -127,6 +127,11 @@ def test_a_parquet_column_with_a_dot_in_its_name(file):
     )
 
 
+def test_an_empty_name_of_a_column_is_not_in_the_file(file):
+    for path in (file("a.csv", "text,n\none,1\ntwo,2\n"), file("a.parquet", pa.table({"text": ["one", "two"]}))):
+        assert "no column ''; it has 'text'" in refusal(path, "")
+
+
 def test_parquet_dictionaries_and_large_strings_are_text(file):
     for kind in (pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
         assert read_sentences(file("a.parquet", pa.table({"s": pa.array(["one", "two"]).cast(kind)}))).texts == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qre.tasks.mteb.rules import ALL, Rule
 from qre.tasks.mteb.rules import ENGLISH as ENGLISH_ONLY
@@ -50,7 +50,8 @@ def main_score(
     rule = rules.get(task) or _rule_of_file(task, splits, languages)
     if not rule.subsets:
         which = "English scores" if languages == ENGLISH_ONLY else f"scores in {', '.join(languages)}"
-        return problems.append((*place, f"no {which} for a split that counts", "left out"))
+        problems.append((*place, f"no {which} for a split that counts", "left out"))
+        return None
     there = [
         (subset, row)
         for split in rule.splits
@@ -63,15 +64,18 @@ def main_score(
             f" and {len(others) - 8} more" if len(others) > 8 else ""
         )
         problems.append((*place, f"other languages: {listed}", OTHER_LANGUAGES))
-    values = []
+    found = []
     for split in rule.splits:
         for subset in rule.subsets:
             row = splits.get(split, {}).get(subset)
             if row is None:
-                return problems.append((*place, f"no scores for split {split}, subset {subset}", "left out"))
-            values.append(_value(row, rule.metric, place, problems))
-    if None in values:
-        return problems.append((*place, "no main score", "left out"))
+                problems.append((*place, f"no scores for split {split}, subset {subset}", "left out"))
+                return None
+            found.append(_value(row, rule.metric, place, problems))
+    values = [value for value in found if value is not None]
+    if len(values) < len(found):
+        problems.append((*place, "no main score", "left out"))
+        return None
     if 1 + 1e-6 < max(values) <= 100:
         problems.append((*place, f"on 0-100 ({max(values):g})", "divided by 100"))
         values = [value / 100 for value in values]
@@ -130,6 +134,7 @@ def _value(row: dict, metric: str, place: tuple, problems: list) -> float | None
     stated, named = _metric(row, "main_score"), _metric(row, metric)
     if stated is not None and named is not None and abs(stated - named) > 1e-6:
         problems.append((*place, f"main_score is {stated:.6g}, but {metric} is {named:.6g}", f"{metric} taken"))
+    old: Sequence[str]
     if metric.endswith("map_at_1000"):
         old = ["map"]
     elif metric == "max_ap":  # the best of all similarities

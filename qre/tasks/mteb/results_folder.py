@@ -15,6 +15,7 @@ from qre.tasks.mteb.scores import Scores, deduplicated, good_name, shown
 
 LARGEST = 16 << 20  # bytes of a result file; the public repository refuses 9.5 MB
 META = "model_meta.json"
+Piece = tuple[Path, str, str, list[str]]
 
 
 def read_results(
@@ -41,12 +42,18 @@ def read_results(
     Raises:
         UserError: there is no such folder, or nothing in it that could be a result.
     """
-    root, problems, rows, done = Path(root).resolve(), [], [], 0
+    root, done = Path(root).resolve(), 0
+    problems: list[tuple] = []
+    rows: list[tuple] = []
     rules = official_rules(languages) if rules is None else rules
     pieces = _pieces(root, tasks, models, problems)
     total = sum(len(names) for *_, names in pieces)
+
+    def read(piece: Piece) -> tuple[list, list, int]:
+        return _read_files(root, *piece, rules, languages)
+
     with ThreadPoolExecutor(threads) as pool:
-        for found, odd, count in pool.map(lambda piece: _read_files(root, *piece, rules, languages), pieces):
+        for found, odd, count in pool.map(read, pieces):
             rows += found
             problems += odd
             done += count
@@ -54,9 +61,7 @@ def read_results(
     return deduplicated(rows, problems)
 
 
-def _pieces(
-    root: Path, tasks: Collection[str] | None, models: Collection[str] | None, problems: list
-) -> list[tuple[Path, str, str, list[str]]]:
+def _pieces(root: Path, tasks: Collection[str] | None, models: Collection[str] | None, problems: list) -> list[Piece]:
     """(folder, model, revision, names of at most 256 files): what is read at one go."""
     if not root.is_dir():
         raise UserError(f"{root}: no such folder of MTEB results")
@@ -122,7 +127,7 @@ def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
     meta = folder / META
     told, _ = _load(meta) if meta.is_file() and not meta.is_symlink() else ({}, "")
     told = told if isinstance(told, dict) else {}
-    name, laid_out = told.get("name"), "__" in folder.parent.name
+    name, revision, laid_out = told.get("name"), told.get("revision"), "__" in folder.parent.name
     if good_name(name) and (not laid_out or name.replace("/", "__").replace(" ", "_") == folder.parent.name):
         model = name
     else:
@@ -131,7 +136,7 @@ def _identity(root: Path, folder: Path, problems: list) -> tuple[str, str]:
             problems.append(
                 (_place(root, meta), shown(model), "", f"names the model {shown(str(name))}", "the folder's name taken")
             )
-    revision = told.get("revision") if not laid_out and good_name(told.get("revision")) else folder.name
+    revision = revision if not laid_out and good_name(revision) else folder.name
     if good_name(model) and good_name(revision):
         return model, revision
     problems.append((_place(root, folder), shown(model), "", "not a name of a model and a revision", "not read"))

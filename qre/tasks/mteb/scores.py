@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import pandas as pd
 
@@ -56,7 +56,8 @@ def best(table: pd.DataFrame, key: tuple[str, ...], value: Callable[..., tuple])
 def checked(score: float, place: tuple, problems: list) -> float | None:
     """The score, None where it cannot be one."""
     if not -1 <= score <= 1 + 1e-6:  # nor NaN
-        return problems.append((*place, f"{score:g} is not a score", "left out"))
+        problems.append((*place, f"{score:g} is not a score", "left out"))
+        return None
     if score in (0, 1) or score < 0:
         problems.append(
             (*place, "below 0, as only a correlation can be" if score < 0 else f"exactly {score:g}", "kept")
@@ -80,7 +81,7 @@ def deduplicated(rows: list[tuple], problems: list[tuple]) -> Scores:
     return Scores(table, pd.DataFrame(problems, columns=REPORT))
 
 
-def good_name(name: object) -> bool:
+def good_name(name: object) -> TypeGuard[str]:
     """Whether it can be the name of a model, a task or a revision: 1 to 200 printable characters."""
     return isinstance(name, str) and 0 < len(name) <= 200 and name.isprintable() and not name.isspace()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qre.encoders.folders import folder_prompts
+from qre.encoders.readouts import Reader
 from qre.encoders.spec import FolderSpec
 from qre.encoders.transformer import TransformerPass
 from qre.errors import EncoderError
@@ -60,6 +61,20 @@ def test_the_own_pipeline_is_the_librarys(folders, texts, kind):
     assert np.array_equal(vectors(beside), alone)
     assert (LAYER in beside.refused) == (kind not in ON_BERT)
     assert (POOLED in beside.refused) == (kind in NO_POOLING)
+
+
+def test_layers_that_a_module_of_its_own_code_leaves_out(tmp_path):
+    model = reference(make("bert", tmp_path / "bert"))
+
+    class OwnCode(type(model[0])):
+        def forward(self, features, **keywords):
+            output = super().forward(features, **keywords)
+            output.pop("all_layer_embeddings", None)
+            return output
+
+    model[0].__class__ = OwnCode
+    with pytest.raises(EncoderError, match="layer 1 is asked for; this encoder has no hidden states"):
+        Reader(model, [LAYER]).read(model.preprocess(["a sentence"]))
 
 
 def test_a_weighted_mean_of_layers_is_not_skipped(folders, texts):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from qre.store import CorruptArtefact, Failure, Store
-from qre.store.artefacts import parquet_bytes
+from qre.store.seals import parquet_bytes
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 E = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)

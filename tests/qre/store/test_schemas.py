@@ -13,7 +13,7 @@ from qre import schemas
 from qre.errors import UserError
 from qre.schemas import UNSTATED
 from qre.store import CorruptArtefact, Failure, NewerSchema, Store
-from qre.store.artefacts import parquet_bytes
+from qre.store.seals import parquet_bytes
 from qre.store.shelves import SHELVES, check_schema
 
 KEY, TASK = "ab" * 32, "cd" * 32

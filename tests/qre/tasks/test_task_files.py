@@ -66,6 +66,18 @@ def test_tabs_without_quoting_and_without_a_header(tmp_path):
         task(kind="sts", path=str(file), format="tsv-unquoted", columns=columns)
 
 
+def test_a_whole_number_beyond_all_floats(tmp_path):
+    path = write(tmp_path / "a.jsonl", [{"sentence1": "a", "sentence2": "b", "score": s} for s in (1, 10**400)])
+    with pytest.raises(UserError, match="a.jsonl:2: score 10+ is not a number"):
+        task(kind="sts", path=path)
+
+
+def test_parquet_columns_by_position_are_refused(tmp_path):
+    path = write(tmp_path / "a.parquet", [{"sentence1": a, "sentence2": b, "score": s} for a, b, s in PAIRS])
+    with pytest.raises(UserError, match="a.parquet: a parquet file has columns by name, .* 'sentence2', 'score'$"):
+        task(kind="sts", path=path, columns={"sentence1": 0, "sentence2": 1, "score": 2})
+
+
 def test_lists_in_a_json_file_and_groups_of_labels(tmp_path):
     rows = {
         "train": [["pay it", "pay"], ["freeze it", "freeze"], ["fly", "flight"]],
