@@ -306,7 +306,7 @@ def test_a_ray_that_does_not_start_is_one_line(tmp_path):
     config = write_config(tmp_path, [HASHED])
     (tmp_path / "file").write_text("")
     for place, mend in ((tmp_path / ("long" * 30), "short name"), (tmp_path / "file" / "ray", "RAY_TMPDIR")):
-        script = "from jobs.engine import local; local.PAUSES = (0.1,); from jobs.cli import main; main()"
+        script = "from jobs.engine import connect; connect.PAUSES = (0.1,); from jobs.cli import main; main()"
         environment = {**os.environ, "RAY_TMPDIR": str(place)}
         command = [sys.executable, "-c", script, "sweep", str(config)]
         result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
@@ -325,7 +325,7 @@ def test_a_machine_without_shared_memory_is_one_line(tmp_path):
         f"mount -t tmpfs none $DEV && {devices}; mount --move $DEV /dev && ln -s /proc/self/fd /dev/fd || exit "
         f"99; exec "
     )
-    script = "from jobs.engine import local; local.PAUSES = (); from jobs.cli import main; main()"
+    script = "from jobs.engine import connect; connect.PAUSES = (); from jobs.cli import main; main()"
     command = [sys.executable, "-W", "ignore", "-c", script, "sweep", str(write_config(tmp_path, [HASHED]))]
     result = subprocess.run(
         ["unshare", "-m", "sh", "-c", f'{around} "$@"', "sh", *command],
