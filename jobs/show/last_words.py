@@ -47,7 +47,8 @@ def print_summary(
     say(f"picture: {place}/map.png")
     say(f"report:  {place}/report.md" + _prediction(headline))
     if len(atlas.scores):
-        _print_best(atlas.overview(), parents_of(atlas.table))
+        kinds = dict(zip(atlas.scores["task"], atlas.scores["kind"], strict=True))
+        _print_best(atlas.overview(), parents_of(atlas.table), kinds)
     for line in map_notes(settings, store, plan):
         note(line)
     if not quiet():
@@ -74,8 +75,13 @@ def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...
     return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
 
 
-def _print_best(found: Overview, parents: dict[str, str]) -> None:
-    """The best on each task and by their mean, near-copies as one."""
+def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str]) -> None:
+    """The best on each task and by their mean, near-copies as one.
+
+    Args:
+        kinds: task -> its kind.
+    """
+    from qre.atlas.differences import noise_in_words
     from qre.report.best import interval, top_of, with_copies
 
     tasks = list(found.cells)
@@ -93,6 +99,8 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
         ("encoder", "left"),
         ("score", "right"),
         ("interval", "left"),
+        ("≈", "left"),
+        ("dimensions", "right"),
         ("", "left"),
     ):
         table.add_column(heading, justify=side, overflow="fold")
@@ -105,6 +113,8 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
                 with_copies(line.name, line.near_copies),
                 score,
                 interval(line.low, line.high),
+                "≈" if getattr(line, "like_best", False) else "",
+                f"{line.dimension:,.0f}" if pd.notna(line.dimension) else "",
                 line.basis,
             )
             table.add_row(*map(escape, cells))
@@ -112,6 +122,13 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
     console.print(table)
     if left > 0:
         say(f"and {counted(left, 'more task')}")
+    first = blocks[0][1].iloc[0]
+    if first["description"]:
+        say(f"{first['name']} = {first['description']}")
+    for task, told in blocks:
+        if task in found.cells and told["like_best"].any() and (noise := noise_in_words(kinds.get(task, ""), told)):
+            say(f"≈: cannot be told from the best; {task}, {noise}")
+            break
 
 
 def _prediction(headline: dict) -> str:

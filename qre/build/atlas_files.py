@@ -15,7 +15,7 @@ from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 
-ATLAS_SCHEMA = 4  # raised when the same features would give other files
+ATLAS_SCHEMA = 5  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
