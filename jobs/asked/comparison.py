@@ -204,8 +204,8 @@ def map_relation(atlas: FinishedAtlas, a: Side, b: Side, k: int) -> dict:
 
 def score_differences(atlas: FinishedAtlas, a: str, b: str) -> pd.DataFrame:
     """task, metric, n, a, b, difference (a - b), low, high (its 95 % interval, from those of both scores as if they
-    were independent), apart (whether the interval leaves out 0; None where it is not known), of the tasks that both have a
-    score on."""
+    were independent), apart (whether the interval leaves out 0; None where it is not known), of the tasks that both
+    have a score on."""
     scores = one_score_each(atlas.scores)
     both = scores[scores["name"] == a].merge(scores[scores["name"] == b], on="task", suffixes=("", "_b"))
     table = both[["task", "kind", "metric", "n"]].assign(a=both["score"], b=both["score_b"])

@@ -275,7 +275,7 @@ def test_a_damaged_file_is_told(copy, name):
 
 
 def test_what_is_missing_or_old_is_told(copy, tmp_path):
-    with pytest.raises(UserError, match="no finished atlas there"):
+    with pytest.raises(UserError, match="no finished map there"):
         FinishedAtlas(tmp_path / "nothing")
     (copy / "map.parquet").unlink()
     with pytest.raises(UserError, match="map.parquet cannot be read"):
