@@ -33,6 +33,16 @@ def did_you_mean(word: object, known: Iterable[str], most: int = 1) -> str:
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
+def near_or_containing(word: str, known: Iterable[str], most: int = 3) -> str:
+    """As did_you_mean, of the names that contain the word, and where none does of those that are near."""
+    known = list(known)
+    holding = [name for name in known if len(word.strip()) > 1 and word.strip().casefold() in name.casefold()]
+    if not holding:
+        return did_you_mean(word, known, most)
+    more = f" ({len(holding)} names contain {word!r})" if len(holding) > most else ""
+    return f"; did you mean {' or '.join(map(repr, holding[:most]))}?{more}"
+
+
 def unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
     """The shell patterns that match none of the names, in their order."""
     names = list(names)

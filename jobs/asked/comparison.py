@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,25 @@ from jobs.asked.outdated import differences, in_words
 from jobs.config import SweepConfig, load_config
 from jobs.show.sweep_status import Standing, standing
 from jobs.terminal.console import say
+from jobs.terminal.spelled import qre_command, quoted
+from qre.atlas.differences import difference_interval, items
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.neighbours import distances_to
 from qre.atlas.ranking import one_score_each
 from qre.density import DensityOperator, check_finite
+from qre.encoders.hub import REPOSITORY
 from qre.entropy import jensen_shannon, relative
 from qre.errors import EmbeddingError, UserError
 from qre.features import FeatureMethod, feature_row
-from qre.near_names import did_you_mean
+from qre.near_names import near_or_containing
 from qre.paths import given_path
 from qre.similarity import linear_cka
 from qre.store import Store
 
+PAIRED = (
+    "95 % interval of A − B: from the intervals of both scores, as if each were measured on items of its own. "
+    "The store keeps no score of a single item, so there is no paired test; one could tell smaller differences apart"
+)
 CONFIGS = (".yaml", ".yml")
 DIVERGENCES = ("epsilon", "relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")
 
@@ -108,7 +116,7 @@ def _in_folder(names: Sequence[str], folder: str) -> tuple[list[Side], FeatureMe
         elif name in atlas.names:
             sides.append(Side(name, None))
         else:
-            raise UserError(f"{atlas.where}: no encoder {name!r}{_meant(name, atlas.names)}")
+            raise UserError(f"{atlas.where}: no encoder {name!r}{_meant(name, atlas.names, folder)}")
     without = list(dict.fromkeys(repr(side.name) for side in sides if side.embedding is None))
     note = (
         f"{folder} holds no embedding of {' and '.join(without)}: name the config instead, --atlas CONFIG, for "
@@ -138,9 +146,15 @@ def _matrix(file: str, n: int, where: object) -> np.ndarray:
     return embedding
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _meant(name: str, known: Iterable[str], place: str | Path) -> str:
+    """What a person may have meant; for the name of a model how to bring it onto the map."""
     known = list(known)
-    return did_you_mean(name, known) or f" among its {len(known)}"
+    if REPOSITORY.fullmatch(name) or Path(name).is_dir():
+        command = f"{qre_command()} place {shlex.quote(name)} --atlas {quoted(place)}"
+        return (
+            f" among its {len(known)}: `{command}` shows where it stands; to compare its scores, add it to the config"
+        )
+    return near_or_containing(name, known) or f" among its {len(known)}"
 
 
 def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) -> dict:
@@ -190,11 +204,26 @@ def map_relation(atlas: FinishedAtlas, a: Side, b: Side, k: int) -> dict:
 
 
 def score_differences(atlas: FinishedAtlas, a: str, b: str) -> pd.DataFrame:
-    """task, metric, a, b, difference (a - b) of the tasks that both have a score on."""
+    """task, metric, n, a, b, difference (a - b), low, high (its 95 % interval, from those of both scores as if they
+    were independent), apart (whether the interval leaves out 0; None where it is not known), of the tasks that both
+    have a score on."""
     scores = one_score_each(atlas.scores)
     both = scores[scores["name"] == a].merge(scores[scores["name"] == b], on="task", suffixes=("", "_b"))
-    table = both[["task", "metric"]].assign(a=both["score"], b=both["score_b"])
-    return table.assign(difference=table["a"] - table["b"])
+    table = both[["task", "kind", "metric", "n"]].assign(a=both["score"], b=both["score_b"])
+    low, high = difference_interval(
+        *(both[name].astype(float) for name in ("score", "low", "high", "score_b", "low_b", "high_b"))
+    )
+    apart = [
+        None if not np.isfinite(wide) else bool(least > 0 or most < 0)
+        for least, most, wide in zip(low, high, high - low, strict=True)
+    ]
+    return table.assign(difference=table["a"] - table["b"], low=low, high=high, apart=apart)
+
+
+def _verdict(apart: bool | None, difference: float) -> str:
+    if apart is None:
+        return ""
+    return ("A is better" if difference > 0 else "B is better") if apart else "cannot be told apart"
 
 
 def _side(given: str, seen: Standing, store: Store, settings: SweepConfig, config: Path) -> Side:
@@ -205,7 +234,7 @@ def _side(given: str, seen: Standing, store: Store, settings: SweepConfig, confi
     if given not in units and is_matrix(given):
         return Side(given, _matrix(given, len(seen.plan.sentences), config))
     if given not in units:
-        raise UserError(f"{config}: no encoder {given!r}{_meant(given, units)}")
+        raise UserError(f"{config}: no encoder {given!r}{_meant(given, units, config)}")
     unit = units[given]
     failure = seen.plan.failures.get(unit.key)
     try:
@@ -265,8 +294,13 @@ def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataF
             ("A among the neighbours of B", f"{on_map['rank_of_a']:,} of {on_map['others'] + 1:,}"),
             (f"of the {on_map['k']} nearest others in common", f"{on_map['neighbours_in_common']}"),
         ]
-    print_table("A and B", pd.DataFrame(rows, columns=["measure", "value"]), {"measure": "", "value": ""})
-    if len(scores):
-        print_table("scores of both", scores, {"task": "", "metric": "", "a": ".4f", "b": ".4f", "difference": "+.4f"})
     if note:
         say(f"note: {note}")
+    print_table("A and B", pd.DataFrame(rows, columns=["measure", "value"]), {"measure": "", "value": ""})
+    if len(scores):
+        told = scores.rename(columns={"a": "A", "b": "B", "difference": "A − B", "low": "95 % from", "high": "to"})
+        told["scored"] = [items(kind, n) for kind, n in zip(scores["kind"], scores["n"].astype(float), strict=True)]
+        told["verdict"] = [_verdict(*pair) for pair in zip(scores["apart"], scores["difference"], strict=True)]
+        columns = {"task": "", "metric": "", "scored": "", "A": ".4f", "B": ".4f", "A − B": "+.4f", "95 % from": "+.4f"}
+        print_table("scores of both", told, {**columns, "to": "+.4f", "verdict": ""})
+        say(PAIRED)

@@ -13,8 +13,10 @@ from rich.table import Table
 from jobs.asked.outdated import outdated
 from jobs.config import SweepConfig, load_config
 from jobs.terminal.console import console
+from jobs.terminal.spelled import maps_in
 from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
+from qre.near_names import did_you_mean
 from qre.store import CorruptArtefact, Store
 
 
@@ -31,7 +33,18 @@ def open_atlas(place: str) -> FinishedAtlas:
         if note := outdated(settings, store, atlas, place):
             print(f"note: {note}", file=sys.stderr)
         return atlas
-    return FinishedAtlas(place)
+    try:
+        return FinishedAtlas(place)
+    except UserError as error:
+        raise UserError(f"{error}{_maps_near(place)}") from None
+
+
+def _maps_near(place: str) -> str:
+    """The maps beside a folder that holds none: what a person may have meant."""
+    folder = Path(place)
+    if (folder / "manifest.json").exists():
+        return ""
+    return did_you_mean(place, [str(folder.parent / name) for name in maps_in(folder.parent)], most=2)
 
 
 def stored_atlas(settings: SweepConfig, store: Store) -> FinishedAtlas:

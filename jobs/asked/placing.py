@@ -22,8 +22,13 @@ from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.encoders.hub import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
+from qre.prediction.words import NO_BETTER, new_kinds_by_chance
 from qre.tasks.task import Task
 
+INTERVAL = (
+    "predicted interval: for the score on the very items of the map's tasks. A measured interval also says how far the "
+    "score would move with other items, so it can be the wider one"
+)
 COUNTED = 10  # times that a log is told how far an encoder is
 
 
@@ -229,6 +234,18 @@ def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFram
         )
         title = "measured scores, with 95 % intervals" + (f"; {title}" if title else "")
     print_table(title, shown, columns | ({"remark": ""} if shown["remark"].any() else {}))
+    for line in _about_predictions(standing, one, measured):
+        say(line)
+
+
+def _about_predictions(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> list[str]:
+    """What to know before a predicted score is believed."""
+    if not len(one.predicted):
+        return []
+    lines = [INTERVAL]
+    if measured is None and new_kinds_by_chance(standing.manifest.get("headline") or {}):
+        lines.append(f"{NO_BETTER}--measure, with --atlas CONFIG")
+    return lines
 
 
 def _record(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> dict:

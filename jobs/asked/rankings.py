@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,9 +13,13 @@ import pandas as pd
 
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, say
+from jobs.terminal.spelled import qre_command
+from qre.atlas.differences import like_the_best, noise_in_words
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.overview import MEAN_RULE, Overview
 from qre.atlas.placement import NOT_PREDICTABLE
+from qre.counted import counted
+from qre.encoders.described import parameters_in_words
 from qre.errors import UserError
 
 RANKED = {
@@ -23,19 +27,23 @@ RANKED = {
     "name": "",
     "near-copies": "",
     "family": "",
-    "score": ".4f",
-    "low": ".4f",
-    "high": ".4f",
+    "score": ".3f",
+    "low": ".3f",
+    "high": ".3f",
+    "≈": "",
     "basis": "",
     "kinds": ".0f",
-    "parameters": ",.0f",
+    "parameters": "",
     "dimension": ".0f",
 }
+ROWS = 20  # of a table on the console, where nothing else was asked for
+CLOSE_RULE = "≈: cannot be told from the best by the 95 % intervals (taken as independent)"
 SPEED = {"sentences/s": ",.0f", "device": "", "threads": ".0f"}
 TASKS = {"task": "", "kind": "", "metric": "", "split": "", "measured": "d", "imported": "d", "predicted": "d"}
+MOST_NOISES = 4  # tasks of which is told what differences may be chance
 LONGEST_NAME, BESIDE, WITH_INTERVAL, VALUE_ONLY = (
     44,
-    32,
+    52,
     17,
     11,
 )  # width on the console of names, of what stands beside them, of a task with and without interval
@@ -52,7 +60,8 @@ class Wanted:
     Attributes:
         tasks: names; none: all.
         by: the score, or its prediction where there is none; or the prediction of all.
-        top, max_parameters: None: all.
+        top: None: ROWS in a table, without `everyone`; else all.
+        max_parameters: None: all.
         everyone: near-copies each on a line of their own.
         speed: also how fast each encoder was.
         form: "table", "json" or "csv".
@@ -66,6 +75,11 @@ class Wanted:
     everyone: bool = False
     speed: bool = False
     form: Literal["table", "json", "csv"] = "table"
+
+    @property
+    def most(self) -> int | None:
+        """How many encoders are shown at most; None: all."""
+        return self.top if self.top is not None or self.everyone or self.form != "table" else ROWS
 
 
 def form_of(as_json: bool, as_csv: bool) -> Literal["table", "json", "csv"]:
@@ -109,7 +123,8 @@ def _print_tasks(standing: FinishedAtlas, form: Literal["table", "json", "csv"])
 def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
     task, by = wanted.tasks[0], wanted.by
     whole = standing.rank(task, by, None, wanted.max_parameters, wanted.measured_only, folded=not wanted.everyone)
-    table = whole if wanted.top is None else whole.head(wanted.top)
+    whole["like_best"] = like_the_best(whole)
+    table = whole if wanted.most is None else whole.head(wanted.most)
     folded = 0 if wanted.everyone else int(whole["near_copies"].sum())
     if wanted.form == "json":
         print(json.dumps({"task": task, "by": by, "encoders": plain_rows(table), "folded": folded}))
@@ -117,7 +132,7 @@ def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
         table.to_csv(sys.stdout, index=False)
     else:
         shown = _with_copies(
-            table.rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"})
+            _in_words(table).rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"})
         )
         print_table(
             f"{task}, by {'score' if by == 'score' else 'predicted score'}",
@@ -129,7 +144,13 @@ def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
             if wanted.max_parameters
             else 0
         )
-        _say(_remarks(standing, task, by, len(table), unknown) + _common_remarks(standing, wanted, folded))
+        kind = standing.tasks().set_index("task").at[task, "kind"]
+        close = [noise_in_words(kind, whole), CLOSE_RULE] if whole["like_best"].any() and by == "score" else []
+        _say(
+            [*_more(wanted, len(whole)), *_what_the_best_is(table), *close]
+            + _remarks(standing, task, by, len(table), unknown)
+            + _common_remarks(standing, wanted, folded)
+        )
 
 
 def _remarks(standing: FinishedAtlas, task: str, by: str, shown: int, unknown: int) -> list[str]:
@@ -151,10 +172,11 @@ def _remarks(standing: FinishedAtlas, task: str, by: str, shown: int, unknown: i
         )
     if cannot := standing.unpredictable(task):
         lines.append(
-            f"{cannot} encoders without a score are {NOT_PREDICTABLE}: scores of too few kinds of encoders are known"
+            f"{counted(cannot, 'encoder')} without a score {'is' if cannot == 1 else 'are'} {NOT_PREDICTABLE}: scores "
+            f"of too few kinds of encoders are known"
         )
     if unknown:
-        lines.append(f"{unknown} encoders of unknown size are left out")
+        lines.append(f"{counted(unknown, 'encoder')} of unknown size left out")
     return lines
 
 
@@ -166,7 +188,9 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
         wanted.tasks, wanted.by, None, wanted.max_parameters, wanted.measured_only, folded=not wanted.everyone
     )
     folded = 0 if wanted.everyone else int(whole.table["near_copies"].sum())
-    found = whole if wanted.top is None else whole.take(np.arange(min(wanted.top, len(whole.table))))
+    close = {task: like_the_best(cell) for task, cell in whole.cells.items()}
+    whole = replace(whole, cells={task: cell.assign(like_best=close[task]) for task, cell in whole.cells.items()})
+    found = whole if wanted.most is None else whole.take(np.arange(min(wanted.most, len(whole.table))))
     tasks = standing.tasks()
     if wanted.form == "json":
         about = plain_rows(tasks[tasks["task"].isin(list(found.cells))])
@@ -175,6 +199,11 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
         _wide(found).to_csv(sys.stdout, index=False)
     else:
         _print_overview(standing, wanted, found)
+        if wanted.by == "score":
+            kinds = tasks.set_index("task")["kind"]
+            told = [(task, noise_in_words(kinds[task], cell)) for task, cell in whole.cells.items()]
+            _say([f"{task}, {words}" for task, words in told if words][:MOST_NOISES])
+        _say([*_more(wanted, len(whole.table)), *_what_the_best_is(found.table)])
         left_out = [task for task in wanted.tasks or tasks["task"] if task not in found.cells]
         _say(
             [
@@ -186,7 +215,8 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
 
 
 def _records(found: Overview) -> list[dict]:
-    """Each encoder with its `scores`: by task its value, low, high and basis; of tasks without a value nothing."""
+    """Each encoder with its `scores`: by task its value, low, high, basis, n and like_best; of tasks
+    without a value nothing."""
     rows = plain_rows(found.table)
     for number, row in enumerate(rows):
         row["scores"] = {
@@ -198,9 +228,9 @@ def _records(found: Overview) -> list[dict]:
 
 
 def _wide(found: Overview) -> pd.DataFrame:
-    """The table with four columns a task: its name, and the name with low, high and basis."""
+    """The table with six columns a task: its name, and the name with low, high, basis, n and like_best."""
     parts = [
-        cell.set_axis([task, *(f"{task} {name}" for name in ("low", "high", "basis"))], axis=1)
+        cell.set_axis([task, *(f"{task} {name}" for name in list(cell)[1:])], axis=1)
         for task, cell in found.cells.items()
     ]
     return pd.concat([found.table, *parts], axis=1)
@@ -211,7 +241,7 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
     room = console.width - min(LONGEST_NAME, max(map(len, found.table["name"]), default=0)) - BESIDE
     intervals = len(tasks) * WITH_INTERVAL <= room
     shown_tasks = tasks if intervals else tasks[: max(1, room // VALUE_ONLY)]
-    shown = _with_copies(found.table).assign(
+    shown = _with_copies(_in_words(found.table)).assign(
         **{task: cells_of(found.cells[task], intervals, wanted.by == "score") for task in shown_tasks}
     )
     shown["basis"] = shown["basis"].where((shown["basis"] != "measured") & (wanted.by == "score"), "")
@@ -223,6 +253,8 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
             **({"mean": ".3f"} if len(tasks) > 1 else {}),
             **dict.fromkeys(shown_tasks, ""),
             "basis": "",
+            "parameters": "",
+            "dimension": ".0f",
         },
         shown,
     )
@@ -237,13 +269,14 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
         columns | (SPEED if wanted.speed else {}),
     )
     lines = [MEAN_RULE] if len(tasks) > 1 else []
+    lines += ["±: half the 95 % interval of a measured score"] if intervals else []
     lines += (
-        ["±: half the width of the interval; 95 % of a measured score, of a prediction what the map promises"]
-        if intervals
+        [CLOSE_RULE]
+        if wanted.by == "score" and any(found.cells[task]["like_best"].any() for task in shown_tasks)
         else []
     )
     lines += (
-        ["~: predicted"]
+        ["~: predicted, with the map's own interval"]
         if any((cell["basis"] == "predicted").any() for cell in found.cells.values()) and wanted.by == "score"
         else []
     )
@@ -257,15 +290,42 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
 
 def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True) -> list[str]:
     """A task's values as people read them: "0.812 ±0.021", "~0.790 ±0.200" where one is predicted and that is marked,
-    "" where there is none."""
+    "0.810 ±0.021 ≈" where it cannot be told from the best, "" where there is none."""
     told = []
-    for value, low, high, basis in zip(cell["value"], cell["low"], cell["high"], cell["basis"], strict=True):
+    close = cell["like_best"] if "like_best" in cell and marked else [False] * len(cell)
+    for value, low, high, basis, like in zip(
+        cell["value"], cell["low"], cell["high"], cell["basis"], close, strict=True
+    ):
         half = f" ±{(high - low) / 2:.3f}" if intervals and np.isfinite(high - low) else ""
-        told.append(f"{'~' if marked and basis == 'predicted' else ''}{value:.3f}{half}" if np.isfinite(value) else "")
+        predicted = "~" if marked and basis == "predicted" else ""
+        told.append(f"{predicted}{value:.3f}{half}{' ≈' if like else ''}" if np.isfinite(value) else "")
     return told
 
 
 # ---- what both say
+
+
+def _in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """With the parameters as people say them, and a mark at each that cannot be told from the best."""
+    counts = ["" if pd.isna(count) else parameters_in_words(count) for count in table["parameters"]]
+    marks = {"≈": ["≈" if close else "" for close in table["like_best"]]} if "like_best" in table else {}
+    return table.assign(parameters=counts, **marks)
+
+
+def _what_the_best_is(table: pd.DataFrame) -> list[str]:
+    """The first encoder in words, and how to see that of another."""
+    if table.empty or not table["description"].iloc[0]:
+        return []
+    return [
+        f"{table['name'].iloc[0]} = {table['description'].iloc[0]} "
+        f"(`{qre_command()} encoders show NAME` tells how to load it)"
+    ]
+
+
+def _more(wanted: Wanted, count: int) -> list[str]:
+    """How many encoders are not shown."""
+    left = 0 if wanted.most is None else count - wanted.most
+    return [f"and {counted(left, 'more encoder')}: --top N shows more, --all every one"] if left > 0 else []
 
 
 def _with_copies(table: pd.DataFrame) -> pd.DataFrame:
@@ -279,7 +339,7 @@ def _filled(columns: dict[str, str], table: pd.DataFrame) -> dict[str, str]:
     """Without the columns that are of use in some tables only and empty in this one."""
     empty = {
         name
-        for name in ("near-copies", "basis", "kinds", "parameters")
+        for name in ("near-copies", "≈", "basis", "kinds", "parameters")
         if name in columns and not table[name].replace("", None).notna().any()
     }
     return {name: form for name, form in columns.items() if name not in empty}

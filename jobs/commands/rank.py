@@ -19,7 +19,7 @@ def rank(
         Literal["score", "predicted"],
         typer.Option(help="the score, or its prediction where there is none; or the prediction of all"),
     ] = "score",
-    top: Annotated[int | None, typer.Option(min=1, help="how many at most")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="how many at most; default: 20 in a table")] = None,
     max_parameters: Annotated[
         int | None, typer.Option(min=1, help="leave out larger encoders, and those of unknown size")
     ] = None,
@@ -27,7 +27,10 @@ def rank(
         bool, typer.Option("--measured-only", help="leave out encoders whose score is predicted only")
     ] = False,
     everyone: Annotated[
-        bool, typer.Option("--all", help="list near-copies too, which differ from a listed encoder by a transform only")
+        bool,
+        typer.Option(
+            "--all", help="list every encoder, near-copies too, which differ from a listed encoder by a transform only"
+        ),
     ] = False,
     speed: Annotated[
         bool, typer.Option("--speed", help="also how fast each encoder ran in the sweep, and on what")

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from jobs.terminal.spelled import maps_in
 from qre.near_names import near_names
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # of typer's click, whichever that is
@@ -18,6 +19,8 @@ SHOWN = 100  # characters of what was given
 def in_our_words(error: Any) -> str:
     """One line for a command line that cannot be understood: for a UsageError; what it holds differs with its kind."""
     kind = type(error).__name__
+    if kind == "MissingParameter" and "--atlas" in getattr(error.param, "opts", ()):
+        return f"{_command(error)}--atlas is missing{_maps_here() or _see(error, 'shows an example')}"
     if kind == "MissingParameter":
         return f"{_command(error)}{_name(error.param)} is missing{_see(error, 'shows an example')}"
     if kind == "BadParameter" and getattr(error, "param", None) is not None:
@@ -120,6 +123,13 @@ def _options(error: Any) -> list[str]:
         for one in getattr(param, "opts", ())
         if one.startswith("-")
     ]
+
+
+def _maps_here() -> str:
+    """The maps that --atlas could name; "" where none is in results/."""
+    names = [f"results/{name}" for name in maps_in("results")]
+    more = f" ({len(names) - 3} more in results/)" if len(names) > 3 else ""
+    return f"; give --atlas {' or --atlas '.join(map(_shown, names[:3]))}{more}" if names else ""
 
 
 def _near(word: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from jobs.planning.resolve import Resolved
 from jobs.planning.units import PassWork, Scoring, Unit, score_key
 from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity
+from qre.encoders.described import is_own_folder, what_it_is
 from qre.encoders.passes import parent_key, pass_key, unit_key
 from qre.encoders.spec import HubSpec
 from qre.features import FeatureMethod
@@ -223,6 +224,8 @@ def shown_rows(units: Iterable[Unit], config: SweepConfig) -> list[dict]:
                 "layer": layer,
                 "pooling": pooling,
                 "transforms": ",".join(spec.transforms),
+                **what_it_is(spec),
+                "own": True if is_own_folder(spec) else None,
             }
         )
     return rows

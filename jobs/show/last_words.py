@@ -46,9 +46,12 @@ def print_summary(
     )
     place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
     say(f"picture: {place}/map.png")
-    say(f"report:  {place}/report.md" + _prediction(headline))
+    say(f"report:  {place}/report.md")
+    for line in _prediction(headline, config):
+        say(line)
     if len(atlas.scores):
-        _print_best(atlas.overview(), parents_of(atlas.table))
+        kinds = dict(zip(atlas.scores["task"], atlas.scores["kind"], strict=True))
+        _print_best(atlas.overview(), parents_of(atlas.table), kinds)
     for line in map_notes(settings, store, plan):
         note(line)
     if not quiet():
@@ -75,8 +78,13 @@ def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...
     return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
 
 
-def _print_best(found: Overview, parents: dict[str, str]) -> None:
-    """The best on each task and by their mean, near-copies as one."""
+def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str]) -> None:
+    """The best on each task and by their mean, near-copies as one.
+
+    Args:
+        kinds: task -> its kind.
+    """
+    from qre.atlas.differences import noise_in_words
     from qre.report.best import interval, top_of, with_copies
 
     tasks = list(found.cells)
@@ -94,6 +102,8 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
         ("encoder", "left"),
         ("score", "right"),
         ("interval", "left"),
+        ("≈", "left"),
+        ("dimensions", "right"),
         ("", "left"),
     )
     for heading, side in sides:
@@ -107,6 +117,8 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
                 with_copies(line.name, line.near_copies),
                 score,
                 interval(line.low, line.high),
+                "≈" if getattr(line, "like_best", False) else "",
+                f"{line.dimension:,.0f}" if pd.notna(line.dimension) else "",
                 line.basis,
             )
             table.add_row(*map(escape, cells))
@@ -114,15 +126,29 @@ def _print_best(found: Overview, parents: dict[str, str]) -> None:
     console.print(table)
     if left > 0:
         say(f"and {counted(left, 'more task')}")
+    first = blocks[0][1].iloc[0]
+    if first["description"]:
+        say(f"{first['name']} = {first['description']}")
+    for task, told in blocks:
+        if task in found.cells and told["like_best"].any() and (noise := noise_in_words(kinds.get(task, ""), told)):
+            say(f"≈: cannot be told from the best; {task}, {noise}")
+            break
 
 
-def _prediction(headline: dict) -> str:
-    """How well scores are predicted, in a few words; the report has the rest."""
+def _prediction(headline: dict, config: str | Path | None) -> list[str]:
+    """How well scores are predicted, in a line or two; the report has the rest."""
+    from qre.prediction.words import NO_BETTER, new_kinds_by_chance
+
     if "spearman_ours" not in headline:
-        return ""
-    new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
-    return (
-        f" (predicted and true scores: mean Spearman correlation {headline['spearman_ours']:.2f} for encoders of "
-        f"known kinds{new}; "
-        f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')})"
+        return []
+    atlas = quoted(config) if config is not None else "CONFIG"
+    poor = (
+        [f"{NO_BETTER}{qre_command()} place MODEL --atlas {atlas} --measure"] if new_kinds_by_chance(headline) else []
     )
+    new = f", of new kinds {headline['spearman_ours_kinds']:.2f}" if "spearman_ours_kinds" in headline else ""
+    return [
+        f"predictions: mean Spearman correlation with the true scores {headline['spearman_ours']:.2f} for encoders of "
+        f"known kinds{new}; "
+        f"{counted(headline['predicted_tasks'], 'task')}, {counted(headline['predicted_encoders'], 'encoder')}",
+        *poor,
+    ]

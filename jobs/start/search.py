@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.terminal.console import console
-from qre.encoders.catalogue import CATALOGUES, catalogue
+from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
+from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, folder_revision
 from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
 from qre.near_names import did_you_mean
@@ -70,7 +72,14 @@ def show(encoder: str) -> None:
     """All that is known of one encoder, as JSON."""
     known = next((spec for one in CATALOGUES for spec in catalogue(one)[0] if spec.name == encoder), None)
     if known is not None:
-        told = known.model_dump(mode="json", exclude={"path"})
+        about = {**shapes([known])[0], **row_of(known)}
+        about = {"model_type": "bert", "model_pooling": "mean", **about} if about["source"] == "folder" else about
+        about["dimension"] = _dimension(known, about)
+        told = {
+            "what": described(about),
+            **known.model_dump(mode="json", exclude={"path"}),
+            "python": loading_lines(about),
+        }
     elif Path(encoder).is_dir():
         told = _folder(Path(encoder))
     else:
@@ -86,8 +95,16 @@ def show(encoder: str) -> None:
             "prompts": model.prompts,
             "default_prompt": model.default_prompt,
             **model.attributes,
+            "python": loading_lines({"source": "hub", "model": model.repository, "commit": model.revision}),
         }
     print(json.dumps(told, indent=1))
+
+
+def _dimension(spec: EncoderSpec, about: dict) -> int | None:
+    """Of an encoder of a catalogue, after its truncation; None where its files do not tell."""
+    cuts = [int(one.partition(":")[2]) for one in spec.transforms if one.startswith("truncate:")]
+    known = spec.rank if isinstance(spec, ClassicalSpec) else about.get("embedding_dimension")
+    return min([known, *cuts]) if known is not None else None
 
 
 def _folder(path: Path) -> dict:
@@ -101,6 +118,8 @@ def _folder(path: Path) -> dict:
         "prompts": prompts,
         "default_prompt": default,
         **model_attributes(load(spec, str(path), "cpu")[0]),
+        "model": published_model(spec),
+        "python": loading_lines({"source": "folder", "model": str(path)}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -28,6 +29,14 @@ def near(path: str | Path) -> str:
         return whole
     relative = relative if relative.startswith("..") or os.sep in relative else os.path.join(".", relative)
     return min((relative, whole), key=len)
+
+
+def maps_in(folder: str | Path, most: int = 100) -> list[str]:
+    """Names of the folders in a folder that hold a finished map, in their order; [] where it cannot be read."""
+    try:
+        return sorted(path.parent.name for path in itertools.islice(Path(folder).glob("*/manifest.json"), most))
+    except OSError:
+        return []
 
 
 def quoted(path: str | Path) -> str:

@@ -3,7 +3,6 @@ Nothing is written in it."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -22,6 +21,7 @@ from qre.atlas.reader import AtlasFiles
 from qre.atlas.settings import AtlasSettings
 from qre.errors import UserError
 from qre.features import FeatureMethod, FeatureRow, feature_rows
+from qre.near_names import near_or_containing
 from qre.prediction import Predictor
 from qre.prediction.conformal import fewest_groups
 from qre.prediction.predictor_file import read_predictor
@@ -383,8 +383,8 @@ class FinishedAtlas:
     def _identity_notes(self, name: str, same: str | None) -> list[str]:
         if same is not None:
             learnt = self.predictor is not None and same in self.predictor.encoders
-            told = "; the predictions were learnt from its own scores too" if learnt else ""
-            return [f"it is on the map: its features are those of {same!r}, but for rounding{told}"]
+            told = "; its own scores helped to make the predictions, so they are no test of them" if learnt else ""
+            return [f"same encoder as {same!r}, which is already on the map{told}"]
         return [f"another encoder named {name!r} is on the map"] if name in self.names else []
 
     def _nearest(self, distances: np.ndarray, k: int | None) -> pd.DataFrame:
@@ -409,9 +409,8 @@ class FinishedAtlas:
 
 def _near(name: str, known: Sequence[str]) -> str:
     """What a person may have meant: "; did you mean 'a', 'b'?", or what there is where that is little."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"; did you mean {', '.join(map(repr, near))}?"
+    if near := near_or_containing(name, known):
+        return near
     return (
         f"; there are {', '.join(map(repr, known))}"
         if len(known) <= 12

@@ -12,6 +12,7 @@ import pandas as pd
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
 
 BASES = ("measured", "imported", "predicted")
+ABOUT = ("parameters", "dimension", "model", "description")  # what is told of each encoder beside its scores
 MEAN_RULE = (
     "mean: over all of these tasks; an encoder without a value on one of them has no mean, and comes after the others"
 )
@@ -24,9 +25,9 @@ class Overview:
     Attributes:
         table: one row an encoder: rank, name, family, mean (NaN where a value is missing), tasks (on how many of them
             it has a value), basis (of its
-            values: some of BASES, with commas), parameters, dimension; with near-copies folded also near_copies, how
-                many stand behind this one.
-        cells: task -> value, low, high, basis; row i is of encoder i of the table, NaN where it has no value.
+            values: some of BASES, with commas), parameters, dimension, model, description (see ranking.ranking); with
+            near-copies folded also near_copies, how many stand behind this one.
+        cells: task -> value, low, high, basis, n; row i is of encoder i of the table, NaN where it has no value.
     """
 
     table: pd.DataFrame
@@ -47,10 +48,10 @@ def overview(rankings: Mapping[str, pd.DataFrame]) -> Overview:
     """From the rankings of single tasks (see ranking.ranking), by task, to one of all."""
     by_name = {task: table.set_index("name") for task, table in rankings.items()}
     names = list(dict.fromkeys(name for table in by_name.values() for name in table.index))
-    cells = {task: table.reindex(names)[["value", "low", "high", "basis"]] for task, table in by_name.items()}
+    cells = {task: table.reindex(names)[["value", "low", "high", "basis", "n"]] for task, table in by_name.items()}
     values = np.column_stack([cell["value"] for cell in cells.values()]) if cells else np.empty((0, 0))
     known = np.isfinite(values)
-    about = pd.concat(by_name.values()) if by_name else pd.DataFrame(columns=["family", "parameters", "dimension"])
+    about = pd.concat(by_name.values()) if by_name else pd.DataFrame(columns=["family", *ABOUT])
     about = about[~about.index.duplicated()].reindex(names)
     sums = np.where(known, values, 0.0).sum(axis=1)
     table = pd.DataFrame(
@@ -60,8 +61,7 @@ def overview(rankings: Mapping[str, pd.DataFrame]) -> Overview:
             "mean": np.where(known.all(axis=1), sums / max(1, len(cells)), np.nan),
             "tasks": known.sum(axis=1),
             "basis": [_bases(cells, row) for row in range(len(names))],
-            "parameters": about["parameters"].to_numpy(),
-            "dimension": about["dimension"].to_numpy(),
+            **{column: about[column].to_numpy() for column in ABOUT},
         }
     )
     keys = pd.DataFrame(

@@ -89,11 +89,8 @@ def warning_of(familiarity: float | None, kinds: int) -> str:
     if familiarity is None:
         return (
             f"with scores of {kinds} kinds of encoders the map cannot tell whether it knows this one's; take it "
-            f"for of a kind that it does not know"
+            f"for unlike anything on this map"
         )
     return (
-        f"unlike the {kinds} kinds of encoders that the map has scores of (familiarity {familiarity:.3f}, below "
-        f"{UNFAMILIAR:g}): it is of none of them, or "
-        "between them, so the predicted score is a guess, and its interval is what encoders of other kinds needed "
-        "when their own was left out"
+        f"unlike anything on this map (familiarity {familiarity:.3f}, below {UNFAMILIAR:g}); the prediction is a guess"
     )

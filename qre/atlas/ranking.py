@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from qre.encoders.described import described
+
 # of the tables that a sweep without tasks does not make
 SCORES = ("name", "task", "kind", "metric", "split", "score", "low", "high", "n", "source")
 PREDICTED = ("name", "task", "predicted", "low", "high", "familiarity", "kinds")
@@ -60,8 +62,9 @@ def ranking(
     Returns:
         name, family, value, low, high (the value's own interval), basis ("measured", "imported" or "predicted": what
         the value is), score, predicted, kinds (of encoders that a predicted interval is calibrated over; NaN of one
-        that was predicted out of fold: over groups), familiarity, parameters, dimension, sentences_per_second, device,
-        threads; NaN or None where not known.
+        that was predicted out of fold: over groups), familiarity, parameters, dimension, n (items that a measured
+        score is over), model (its id on the hub), description (what the encoder is, in words), sentences_per_second,
+        device, threads; NaN or None where not known.
     """
     names = encoders["name"]
     own = one_score_each(scores[scores["task"] == task]).set_index("name").reindex(names).reset_index(drop=True)
@@ -89,6 +92,9 @@ def ranking(
             "kinds": told["kinds"].where(~scored),
             "familiarity": told["familiarity"],
             **{name: known_numbers(encoders, name) for name in ("parameters", "dimension")},
+            "n": pd.Series(known_numbers(own, "n"), index=own.index).where(scored),
+            "model": encoders["model"].to_numpy() if "model" in encoders else None,
+            "description": [described(row) for row in encoders.to_dict("records")],
             "sentences_per_second": [speed.get(name, {}).get("sentences_per_second", np.nan) for name in names],
             "device": [speed.get(name, {}).get("device") for name in names],
             "threads": [speed.get(name, {}).get("threads", np.nan) for name in names],

@@ -51,7 +51,7 @@ class AtlasFiles:
             self._digests = {file: entry["sha256"] for file, entry in self.manifest["files"].items()}
         except ABSENT as error:
             raise UserError(
-                f"{self.where}: no finished atlas there ({MANIFEST}: {error.strerror}); name the folder that a sweep "
+                f"{self.where}: no finished map there ({MANIFEST}: {error.strerror}); name the folder that a sweep "
                 f"exports"
             ) from None
         except NewerSchema as error:
@@ -77,7 +77,8 @@ class AtlasFiles:
             content = self._bytes_of(file)
         except ABSENT as error:
             raise UserError(
-                f"{self.where}: {file} cannot be read ({error.strerror}); copy the atlas with all its files"
+                f"{self.where}: this folder lacks {file} ({error.strerror}), which its manifest lists; copy the map "
+                f"with all its files, or name the config: --atlas CONFIG"
             ) from None
         if hashlib.sha256(content).hexdigest() != self._digests[file]:
             raise UserError(

@@ -15,7 +15,7 @@ from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 
-ATLAS_SCHEMA = 4  # raised when the same features would give other files
+ATLAS_SCHEMA = 5  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,7 @@ def build_atlas(
             facts_line(len(table), matrix.shape[1], apart),
             settings.labels,
             *_best(table, scores),
+            named=_named(table, scores),
         ),
     }
     shapes = zip(
@@ -139,4 +140,17 @@ def _best(table: pd.DataFrame, scores: pd.DataFrame | None) -> tuple[str | None,
         return None, ""
     found = best(table, scores)
     tasks = list(found.cells)
-    return found.table["name"].iloc[0], f"by its mean over {len(tasks)} tasks" if len(tasks) > 1 else f"at {tasks[0]}"
+    at = f"by the mean over {len(tasks)} tasks" if len(tasks) > 1 else f"on {tasks[0]}"
+    return found.table["name"].iloc[0], at
+
+
+def _named(table: pd.DataFrame, scores: pd.DataFrame | None) -> tuple[list[str], list[str]]:
+    """Names that are written before others: of the encoders in folders that the person named, and of the best of each
+    task."""
+    own = table["name"][table["own"].notna()].to_list() if "own" in table else []
+    if scores is None or scores.empty:
+        return own, []
+    cells = best(table, scores)
+    names = cells.table["name"]
+    leading = [names[int(cell["value"].argmax())] for cell in cells.cells.values() if cell["value"].notna().any()]
+    return own, list(dict.fromkeys(leading))

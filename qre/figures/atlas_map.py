@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,18 @@ from qre.figures.style import (
 WIDTH, TALLEST, LEAST = 7.6, 6.0, 3.4  # of the figure, inches
 ABOVE, BELOW = 0.72, 0.42  # inches beside the map
 COLUMN, COLUMN_WIDTH = 0.735, 0.24  # of the figure: where the legend begins, and its width
+MOST_OWN = 6  # encoders of the person's own that are named in any case
 INSET, ENTRY = 1.85, 0.165  # inches that the map by QRE takes, and a line of the legend
 
 
 def map_figure(
-    table: pd.DataFrame, title: str, facts: str, labels: int = 24, best: str | None = None, best_at: str = ""
+    table: pd.DataFrame,
+    title: str,
+    facts: str,
+    labels: int = 24,
+    best: str | None = None,
+    best_at: str = "",
+    named: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> dict[str, bytes]:
     """The map, its legend, and the same map coloured by QRE. A flat map makes a flat figure.
 
@@ -50,7 +58,9 @@ def map_figure(
         title: first line; plain text.
         facts: second line, see `facts_line`; plain text.
         labels: how many encoders are named at most; fewer where they would overlap.
-        best: name of an encoder that gets a ring and a name before all others, because it is the best at `best_at`.
+        best: name of an encoder that gets a ring and a name before all others, because it is the best `best_at`, such
+            as "on STS".
+        named: names of encoders that are named next: those that get their name in any case, and others.
 
     Returns:
         "map.png" and "map.svg".
@@ -60,7 +70,7 @@ def map_figure(
         figure = new_figure(WIDTH, height)
         heading(figure, title, facts)
         axes = figure.add_axes((0.02, BELOW / height, 0.70, 1 - (ABOVE + BELOW) / height))
-        stretch = frame(axes, table)
+        frame(axes, table)
         handles, texts = _families(axes, table)
         texts = [shortened(figure, text, COLUMN_WIDTH * figure.bbox.width, 7.0) for text in texts]
         figure.legend(
@@ -74,15 +84,16 @@ def map_figure(
         )
         _by_qre(figure, table)
         ringed = _ring(axes, table, best)
-        label_points(
-            axes, table, ringed + [row for row in _telling(table, 3 * labels) if row not in ringed], labels, *ringed
-        )
+        rows = {name: row for row, name in enumerate(table["name"])}
+        own, leading = ([rows[name] for name in names if name in rows] for names in named)
+        order = list(dict.fromkeys([*ringed, *own[:MOST_OWN], *leading, *own[MOST_OWN:], *_telling(table, 3 * labels)]))
+        label_points(axes, table, order, labels, next(iter(ringed), None), own[:MOST_OWN])
         if ringed:
-            footnote(figure, f"Ringed: {plain(str(best), 60)}, the best {plain(best_at, 80)}.", line=1)
+            footnote(figure, f"Ringed: {plain(str(best), 60)}, best {plain(best_at, 80)}.", line=1)
         footnote(
             figure,
             "t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no "
-            "meaning." + stretch,
+            "meaning.",
         )
         return render(figure, "map")
 
@@ -93,7 +104,7 @@ def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
     copies = "; near-copies left out" if share.excluded else ""
     return (
         f"{encoders:,} encoders × {sentences:,} sentences · {share.share:.0%} of the {share.neighbours} nearest "
-        f"neighbours are family "
+        f"neighbours are of the same family "
         f"(chance {share.chance:.0%}, {p}{copies})"
     )
 

@@ -39,9 +39,10 @@ def spearman_figure(report: PredictionReport) -> dict[str, bytes]:
         figure, mean, each = _panels(len(predictors_of(report)), len(tasks))
         heading(figure, "How well scores are predicted", _facts(report, len(tasks)))
         _mean_panel(mean, report, table)
-        _task_panel(each, report, table, tasks)
+        if each is not None:
+            _task_panel(each, report, table, tasks)
         low = np.nanmin([0.0, *table["low"], *table["value"], *report.null["null_low"]]) - 0.04
-        for axes in (mean, each):
+        for axes in (mean, *([each] if each is not None else [])):
             axes.set_xlim(low, 1.0)
             axes.axvline(0, lw=0.6, color=PALE, zorder=1.5)
         _legend(figure)
@@ -64,7 +65,13 @@ def _remarks(report: PredictionReport, tasks: int) -> str:
     return " ".join(remarks)
 
 
-def _panels(predictors: int, tasks: int) -> tuple[Figure, Axes, Axes]:
+def _panels(predictors: int, tasks: int) -> tuple[Figure, Axes, Axes | None]:
+    """The figure, and its panels; the second is None of one task, of which it would show the first again."""
+    if tasks == 1:
+        total = 0.85 + MEAN_LINE * predictors + 0.85
+        figure, side = new_figure(WIDTH, total), (WIDTH - LEFT - RIGHT) / WIDTH
+        height = MEAN_LINE * predictors
+        return figure, figure.add_axes((LEFT / WIDTH, (total - 0.85 - height) / total, side, height / total)), None
     heights = np.array([MEAN_LINE * predictors, next(height for most, height in TASK_LINES if tasks <= most) * tasks])
     total = 0.85 + heights.sum() + 0.55 + 0.72
     figure = new_figure(WIDTH, total)
@@ -94,7 +101,9 @@ def _mean_panel(axes: Axes, report: PredictionReport, table: pd.DataFrame) -> No
                 axes.text(x, line, f"{value:.3f}", va="center", fontsize=6.5, color=colour, **text)
     for _, title, x, _ in columns:
         axes.text(x, -0.62, title, va="bottom", fontsize=6, color=PALE, **text)
-    axes.set_title("mean of tasks", fontsize=7, fontweight="bold", loc="left", pad=4)
+    tasks = tasks_of(report)
+    title = "mean of tasks" if len(tasks) > 1 else plain(tasks[0], 36)
+    axes.set_title(title, fontsize=7, fontweight="bold", loc="left", pad=4)
     tidy(axes, "x")
     axes.set_yticklabels([label(name) for name in names], fontsize=7, color="black")
     axes.tick_params(axis="y", length=0, pad=4)

@@ -62,8 +62,8 @@ def epsilon_figure(curve: pd.DataFrame) -> dict[str, bytes]:
         )
         footnote(
             figure,
-            "ε: what eigenvalues are clipped from below at, or the share of the identity that is mixed in "
-            "(perturbation).",
+            "ε is two things: clip: the least value of an eigenvalue; mix: the share of the identity that is mixed in. "
+            "Compare values of one line only.",
         )
         return render(figure, "epsilon")
 

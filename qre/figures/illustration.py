@@ -105,7 +105,9 @@ def illustration_figure(illustration: Illustration) -> dict[str, bytes]:
         heading(figure, "Noise around the unit base encoder", facts)
         _sums(figure.add_axes((0.075, 0.17, 0.40, 0.63)), illustration)
         _map(figure.add_axes((0.54, 0.10, 0.44, 0.70)), illustration)
-        footnote(figure, "t-SNE: nearness has a meaning; axes, scale and the width of gaps have none.")
+        footnote(
+            figure, "G: standard normal noise. Right: t-SNE; nearness has a meaning, axes, scale and gaps have none."
+        )
         return render(figure, "illustration")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,11 +16,14 @@ RING = 2  # times as wide as a marker is the ring around the encoder whose name 
 STEPS = 12  # places looked at along a leader line
 
 
-def label_points(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, bold: int | None = None) -> None:
+def label_points(
+    axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, bold: int | None = None, always: Sequence[int] = ()
+) -> None:
     """Name up to `labels` encoders, in the order of rows; one that finds no free place near it goes without a name.
 
     Args:
         bold: row whose name is bold, and stands in the place where it hides least if none is free.
+        always: rows whose names stand there too if no place is free.
 
     Greedy: each name takes the nearest of its candidate places that covers no point, no name and no leader line, so
         that nothing overlaps
@@ -52,7 +57,7 @@ def label_points(axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, 
             )
         ]
         penalty = _penalties(candidates, leaders, frame, local, radius, boxes, lines)
-        if row == bold and np.isinf(penalty).all():
+        if (row == bold or row in always) and np.isinf(penalty).all():
             penalty = np.where(_outside(candidates, frame), np.inf, np.arange(len(candidates), dtype=float))
         best = int(penalty.argmin())
         if penalty[best] == np.inf:

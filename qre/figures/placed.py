@@ -18,6 +18,7 @@ from qre.figures.style import INK, footnote, frame, heading, marker_size, new_fi
 PALENESS = 0.35  # opacity of what was on the map before
 NEW = "#D55E00"
 STAR = 150  # area in points²
+NAMED_NEAR, MOST_NEAR = 3, 12  # neighbours of each that are named on the map; of all together
 MAP_HEIGHT = 6.0  # inches, without the list below
 COLUMNS, LINE, LONGEST_LISTED = 2, 0.13, 44  # of the list; inches of a line; characters of a name
 
@@ -53,15 +54,20 @@ def placed_figure(table: pd.DataFrame, placements: Sequence[Placement]) -> dict[
             f"pale: the {len(table):,} encoders of the map, which do not move{hollow}",
         )
         axes = figure.add_axes((0.02, (0.36 + listed) / height, 0.70, (MAP_HEIGHT - 1.08) / height))
-        stretch = frame(axes, both)
+        frame(axes, both)
         _standing(figure, axes, table)
         _stars(axes, new, strange)
-        label_points(axes, both, list(range(len(new))), len(new))
+        rows = {name: len(new) + row for row, name in enumerate(table["name"])}
+        near = [rows[name] for one in placements for name in one.neighbours["neighbour"].head(NAMED_NEAR)]
+        near = list(dict.fromkeys(near))[:MOST_NEAR]
+        label_points(
+            axes, both, [*range(len(new)), *near], len(new) + len(near), always=range(min(len(new), MOST_NEAR))
+        )
         _list(figure, placements, listed)
         footnote(
             figure,
-            f"t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no "
-            f"meaning.{stretch}",
+            "t-SNE: near encoders spread the sentences in a similar way; axes, scale and the width of gaps have no "
+            "meaning.",
         )
         return render(figure, "place")
 
@@ -127,11 +133,11 @@ def _list(figure: Figure, placements: Sequence[Placement], listed: float) -> Non
     height = figure.get_figheight()
     top = (0.30 + listed - 0.5 * LINE) / height
     figure.add_artist(Line2D([0.026], [top], marker="*", color=NEW, ls="", ms=7, mec=INK, mew=0.4))
-    figure.text(0.037, top, "placed, and its nearest on the map", fontsize=6, va="center")
+    figure.text(0.037, top, "placed", fontsize=6, va="center")
     lines = -(-len(placements) // COLUMNS)
     for number, one in enumerate(placements):
         column, line = divmod(number, lines)
         near = plain(str(one.neighbours["neighbour"].iloc[0]), LONGEST_LISTED)
         room = 0.94 / COLUMNS * figure.bbox.width
-        text = shortened(figure, f"{number + 1}  {plain(one.name, LONGEST_LISTED)}: {near}", room, 5.8)
+        text = shortened(figure, f"{number + 1}  {plain(one.name, LONGEST_LISTED)}; nearest: {near}", room, 5.8)
         figure.text(0.02 + 0.96 / COLUMNS * column, top - LINE * (1.2 + line) / height, text, fontsize=5.8, va="center")

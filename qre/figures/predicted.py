@@ -74,7 +74,7 @@ def _most_encoders(tasks: list[str], rows: pd.DataFrame) -> list[str]:
 
 def _facts(rows: pd.DataFrame, report: PredictionReport) -> str:
     nominal = report.coverage["nominal"].iloc[0] if len(report.coverage) else None
-    told = f" · lines: intervals of {nominal:.0%}" if nominal else ""
+    told = f" · lines: {nominal:.0%} intervals" if nominal else ""
     return (
         f"{counted(rows['encoder'].nunique(), 'encoder')}, each predicted from encoders of other groups (out of "
         f"fold){told}"
@@ -121,13 +121,18 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) ->
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.plot([low, high], [low, high], lw=0.6, color=PALE, zorder=2)
     ends = rows[np.isfinite(rows[["low", "high"]]).all(axis=1)]
+    if len(ends):
+        span = high - low
+        low = max(min(low, ends["low"].min() - margin / 2), low - span)
+        high = min(max(high, ends["high"].max() + margin / 2), high + span)
+        axes.set_ylim(low, high)
     axes.vlines(
         ends["score"],
         ends["low"].clip(low, high),
         ends["high"].clip(low, high),
-        color="#BBBBBB",
-        lw=0.4,
-        alpha=0.45,
+        color="#888888",
+        lw=0.6,
+        alpha=0.5,
         zorder=1,
     )
     size = float(np.clip(2500 / max(len(rows), 1), 5, 24)) * axes.get_position().width * WIDTH / 2

@@ -58,17 +58,15 @@ def quality_figure(report: PredictionReport, table: pd.DataFrame) -> dict[str, b
     known = np.isfinite(errors)
     with style():
         figure = new_figure(7.6, 6.0)
-        heading(figure, "How well each encoder is predicted", _facts(known))
+        heading(figure, "How far off the predicted scores are (not how good the encoders are)", _facts(known))
         axes = figure.add_axes((0.02, 0.06, 0.70, 0.82))
-        stretch = frame(axes, table)
+        frame(axes, table)
         _points(figure, axes, table, errors)
         _by_family(figure, table[known]["family"], errors[known])
         worst = np.flatnonzero(known)[np.argsort(-errors[known], kind="stable")]
         label_points(axes, table, worst[:LABELS].tolist(), LABELS)
         footnote(
-            figure,
-            f"Named: encoders that are predicted worst. t-SNE: nearness has a meaning; axes and scale have "
-            f"none.{stretch}",
+            figure, "Named: encoders that are predicted worst. t-SNE: nearness has a meaning; axes and scale have none."
         )
         return render(figure, "quality_map")
 
@@ -76,8 +74,8 @@ def quality_figure(report: PredictionReport, table: pd.DataFrame) -> dict[str, b
 def _facts(known: np.ndarray) -> str:
     grey = f" · {(~known).sum():,} without scores in grey" if not known.all() else ""
     return (
-        f"{counted(int(known.sum()), 'encoder')} by error of prediction: 1 = as far off as scores are spread, 0 = "
-        f"exact{grey}"
+        f"{counted(int(known.sum()), 'encoder')} by error of prediction: 0 = exact, 1 = about as far off as guessing "
+        f"the mean score{grey}"
     )
 
 
@@ -102,7 +100,7 @@ def _points(figure: Figure, axes: Axes, table: pd.DataFrame, errors: np.ndarray)
         edgecolors="#888888",
         zorder=3,
     )
-    figure.text(0.745, 0.885, "mean absolute error\nin units of the task's spread", fontsize=7, va="top")
+    figure.text(0.745, 0.885, "mean absolute error, in standard\ndeviations of the task's scores", fontsize=7, va="top")
     extend = "max" if errors[known].max() > top else "neither"
     bar = figure.colorbar(
         points,

@@ -141,9 +141,8 @@ def _drawable() -> frozenset[int]:
     return frozenset(regular) & frozenset(bold)
 
 
-def frame(axes: Axes, table: pd.DataFrame) -> str:
-    """Limits with a margin for labels, no ticks, no frame; returns a remark where the two axes are drawn at different
-    scales."""
+def frame(axes: Axes, table: pd.DataFrame) -> None:
+    """Limits with a margin for labels, no ticks, no frame."""
     box = axes.get_window_extent()
     low, high = table[["x", "y"]].min().to_numpy(), table[["x", "y"]].max().to_numpy()
     spans = np.maximum(high - low, 1e-9 * np.abs(high).max() + 1e-9)
@@ -153,10 +152,6 @@ def frame(axes: Axes, table: pd.DataFrame) -> str:
     (left, bottom), (right, top) = (low + high) / 2 - halves, (low + high) / 2 + halves
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.set_axis_off()
-    stretch = scale[1] / scale[0]
-    if stretch > 1.5:
-        return f" The vertical is drawn {stretch:.1f} times as large as the horizontal."
-    return f" The horizontal is drawn {1 / stretch:.1f} times as large as the vertical." if stretch < 1 / 1.5 else ""
 
 
 def marker_size(count: int) -> float:

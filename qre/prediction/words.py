@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,26 @@ def pick(table: pd.DataFrame, **equal: str) -> pd.DataFrame:
     for column, value in equal.items():
         kept &= (table[column] == value).to_numpy()
     return table[kept]
+
+
+MEASURE = "`qre place MODEL --atlas CONFIG --measure`"
+
+
+def new_kinds_by_chance(values: Mapping[str, float]) -> bool:
+    """Whether the scores of encoders of a new kind are predicted no better than by chance.
+
+    Args:
+        values: of `headline`, with kinds. What was not measured is not judged.
+    """
+    found = values.get("spearman_ours_kinds")
+    if found is None or "kinds" not in values:
+        return False
+    # 95 % of random rankings stay below it: each kind is ranked in itself, and each has the same weight
+    inside = 1.645 / np.sqrt(max(1.0, values["predicted_encoders"] - values["kinds"]))
+    return found <= max(inside, values.get("spearman_ours_chance", 0.0))
+
+
+NO_BETTER = "Predictions for a new kind of model are no better than chance on this map; measure it: "
 
 
 def headline(report: PredictionReport) -> dict:

@@ -24,8 +24,8 @@ def reading_part(facts: Mapping[str, object]) -> list[str]:
         lines.append("- " + _family("Not counting near-copies of itself, {share:.0%} are", facts, "_other_parents"))
     if "trustworthiness" in facts:
         lines.append(
-            f"- Trustworthiness of the drawing: {facts['trustworthiness']:.3f} (1: who is near on paper is near in "
-            f"the features too)."
+            f"- Trustworthiness of the drawing: {facts['trustworthiness']:.3f} (1 = neighbours on the map are "
+            f"neighbours in the data)."
         )
     if "qre_smallest" in facts:
         lines.append(

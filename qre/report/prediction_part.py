@@ -11,11 +11,15 @@ from qre.prediction import MEAN, PredictionReport
 from qre.prediction.words import (
     FIGURES,
     LEADING,
+    MEASURE,
     METRICS,
+    NO_BETTER,
     OPTIMISTIC,
     PREDICTORS,
     SCHEME_NAMES,
+    headline,
     label,
+    new_kinds_by_chance,
     pick,
     predictors_of,
     tasks_of,
@@ -33,7 +37,7 @@ def predicted_parts(
         *_shown(figures, "spearman"),
         _headline_table(report),
         *_shown(figures, "predicted"),
-        _task_table(report, scores),
+        *([_task_table(report, scores)] if len(tasks_of(report)) > 1 else []),
         _intervals(report),
         _chance(report),
         *_shown(figures, "quality_map", "epsilon"),
@@ -63,6 +67,8 @@ def _new_kinds(report: PredictionReport, count: int) -> list[str]:
     told = ", ".join(
         f"{label(name)} {number(row.value) or 'not told'}" for name, row in means.items() if row is not None
     )
+    if new_kinds_by_chance({**headline(report), "kinds": count}):
+        lines += [f"**{NO_BETTER}{MEASURE}.**"]
     lines += [
         "Each kind in turn was left out and predicted from the others. This is what to expect for an encoder of "
         "another origin.",
@@ -122,7 +128,7 @@ def _result(report: PredictionReport) -> list[str]:
 
 def _headline_table(report: PredictionReport) -> list[str]:
     lines = [
-        "### Means over tasks",
+        "### Means over tasks" if len(tasks_of(report)) > 1 else "### The predictors compared",
         "",
         "Grouped folds; in brackets the smallest and the largest value over the repeats.",
         f"The last column is for ungrouped folds: {OPTIMISTIC}. It is not an estimate for a new encoder.",

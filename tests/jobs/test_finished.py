@@ -17,7 +17,7 @@ from tests.finished import STRANGE, TASKS
 def test_the_best_by_task_and_by_mean_near_copies_on_one_line(finished_atlas):
     atlas = FinishedAtlas(finished_atlas)
     with finished.console.capture() as captured:
-        _print_best(atlas.overview(), parents_of(atlas.table))
+        _print_best(atlas.overview(), parents_of(atlas.table), {})
     shown = captured.get()
     for task in TASKS:
         best = atlas.rank(task, folded=True).iloc[0]
@@ -27,7 +27,7 @@ def test_the_best_by_task_and_by_mean_near_copies_on_one_line(finished_atlas):
     assert f"mean over {len(TASKS)} tasks" in shown
     found = atlas.overview()
     with finished.console.capture() as captured:
-        _print_best(found.take([found.table["name"].to_list().index(STRANGE)]), {})
+        _print_best(found.take([found.table["name"].to_list().index(STRANGE)]), {}, {})
     assert STRANGE in captured.get()  # rich would take [red] away
 
 

@@ -116,7 +116,7 @@ def test_without_a_task_all_of_them_and_their_mean(finished_atlas):
     for row in told["encoders"]:
         assert row["mean"] == pytest.approx(sum(one[row["name"]]["value"] for one in by_task) / 2)
         assert row["scores"][TASKS[1]] == {
-            key: by_task[1][row["name"]][key] for key in ("value", "low", "high", "basis")
+            key: by_task[1][row["name"]][key] for key in ("value", "low", "high", "basis", "n", "like_best")
         }
     assert [row["mean"] for row in told["encoders"]] == sorted((row["mean"] for row in told["encoders"]), reverse=True)
     table = pd.read_csv(
@@ -185,7 +185,7 @@ def test_filters_and_csv(finished_atlas):
         io.StringIO(qre(*words, "--csv", "--top", 5, "--max-parameters", 20_000_000, "--measured-only")[1])
     )
     assert len(table) == 5 and (table["parameters"] <= 2e7).all() and table["score"].notna().all()
-    assert "encoders of unknown size are left out" in qre(*words, "--max-parameters", 20_000_000)[1]
+    assert "of unknown size left out" in qre(*words, "--max-parameters", 20_000_000)[1]
     by_prediction = json.loads(qre(*words, "--by", "predicted", "--json")[1])["encoders"]
     assert {row["basis"] for row in by_prediction} == {"predicted"}
     assert "without the encoder's own score" in qre(*words, "--by", "predicted")[1]

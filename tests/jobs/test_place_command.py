@@ -198,7 +198,7 @@ def test_a_damaged_atlas_and_none(place, matrix, finished_atlas, tmp_path):
     code, _, told = place(matrix, atlas=copy)
     assert code == 2 and "features.parquet is damaged" in told
     code, _, told = place(matrix, atlas=tmp_path / "none")
-    assert code == 2 and "no finished atlas there" in told
+    assert code == 2 and "no finished map there" in told
 
 
 def test_the_atlas_of_a_config_is_read_from_its_store(place, matrix, finished_atlas, tmp_path):

@@ -77,7 +77,7 @@ def test_every_number_is_refused_in_our_words(said):
         ("[bold]x", "no command '[bold]x'; qre --help lists them"),
         ("zzzz", "no command zzzz; qre --help lists them"),
         ("-q", "name a command; qre --help lists them"),
-        ("place x", "place: --atlas is missing; qre place --help shows an example"),
+        ("place x", "place: --atlas is missing; give --atlas results/here"),
         ("map", "map: MODEL is missing; qre map --help shows an example"),
         ("sweep", "sweep: CONFIG is missing; qre sweep --help shows an example"),
         ("rank --atlas", "--atlas: a value is missing"),
@@ -85,7 +85,10 @@ def test_every_number_is_refused_in_our_words(said):
         ("plan a b", "plan: there is no place for b; qre plan --help shows what it takes"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(said, words, line):
+def test_what_is_wrong_is_told_in_one_line(said, words, line, tmp_path, monkeypatch):
+    (tmp_path / "results/here").mkdir(parents=True)
+    (tmp_path / "results/here/manifest.json").touch()
+    monkeypatch.chdir(tmp_path)
     assert said(*words.split()) == (2, [f"qre: {line}"])
 
 

@@ -57,7 +57,7 @@ def test_an_encoder_of_the_map_is_known_again(atlas):
     assert placed.neighbours["neighbour"][0] == "made/e5" and placed.neighbours["distance"][0] < 1e-9
     row = atlas.table.set_index("name").loc["made/e5"]
     assert (placed.x, placed.y) == (row["x"], row["y"])
-    assert "it is on the map" in placed.notes[0] and "own scores" in placed.notes[0]
+    assert "already on the map" in placed.notes[0] and "own scores" in placed.notes[0]
     assert placed.summary()["nearest"] == "made/e5"
 
 
@@ -107,7 +107,7 @@ def test_what_is_unlike_all_that_is_known_is_told(atlas):
     noise = np.random.default_rng(0).standard_normal((SENTENCES, 200)).astype(np.float32)
     placed = atlas.place(noise, "noise")
     assert placed.familiarity < UNFAMILIAR
-    assert "unlike the 24 kinds of encoders" in placed.warning and "a guess" in placed.warning
+    assert "unlike anything on this map" in placed.warning and "a guess" in placed.warning
     near = atlas.place(embedding_at(*(points()[5] + 0.004)), "near")
     assert near.same is None and near.familiarity >= UNFAMILIAR and not near.warning
 
@@ -275,7 +275,7 @@ def test_a_damaged_file_is_told(copy, name):
 
 
 def test_what_is_missing_or_old_is_told(copy, tmp_path):
-    with pytest.raises(UserError, match="no finished atlas there"):
+    with pytest.raises(UserError, match="no finished map there"):
         FinishedAtlas(tmp_path / "nothing")
     (copy / "map.parquet").unlink()
     with pytest.raises(UserError, match="map.parquet cannot be read"):

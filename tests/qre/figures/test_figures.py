@@ -155,12 +155,22 @@ def test_the_best_is_ringed_and_named_whatever_stands_around_it(size, drawn):
         places = places.assign(x=0.001 * places["x"], y=0.001 * places["y"])
         places.loc[0, ["x", "y"]] = 5.0
     best = places["name"].iloc[-1]
-    map_figure(places, "A map", "facts", best=best, best_at="at <b>STS</b>")
+    map_figure(places, "A map", "facts", best=best, best_at="on <b>STS</b>")
     named = [text for text in drawn[0].axes[0].texts if text.get_text() == plain(best, 40)]
     assert len(named) == 1 and named[0].get_fontweight() == "bold"
-    assert f"Ringed: {best}, the best at <b>STS</b>." in [text.get_text() for text in drawn[0].texts]
+    assert f"Ringed: {best}, best on <b>STS</b>." in [text.get_text() for text in drawn[0].texts]
     ring = [one for one in drawn[0].axes[0].collections if len(one.get_facecolors()) == 0]
     assert [tuple(one.get_offsets()[0]) for one in ring] == [tuple(places[["x", "y"]].iloc[-1])]
+
+
+def test_own_encoders_are_named_in_the_thick_of_a_map_and_under_the_ring(drawn):
+    places = table(236, 4)
+    places = places.assign(x=0.001 * places["x"], y=0.001 * places["y"])
+    places.loc[0, ["x", "y"]] = 5.0
+    places.loc[7, ["x", "y"]] = places.loc[9, ["x", "y"]].to_list()
+    best, own, leading = (places["name"].iloc[row] for row in (9, 7, 0))
+    map_figure(places, "A map", "facts", labels=3, best=best, best_at="on STS", named=([own, "not here"], [leading]))
+    assert {text.get_text() for text in drawn[0].axes[0].texts} == {plain(name, 40) for name in (best, own, leading)}
 
 
 def test_no_text_is_cut_at_the_edge(drawn):
@@ -187,5 +197,6 @@ def test_facts_line():
         excluded=False,
     )
     assert facts_line(1101, 10_000, share) == (
-        "1,101 encoders × 10,000 sentences · 47% of the 7 nearest neighbours are family (chance 9%, p < 0.001)"
+        "1,101 encoders × 10,000 sentences · 47% of the 7 nearest neighbours are of the same family "
+        "(chance 9%, p < 0.001)"
     )

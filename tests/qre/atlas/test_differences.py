@@ -1,0 +1,35 @@
+"""Which scores can be told apart: the interval of a difference, and the encoders that are as good as the best."""
+
+import numpy as np
+import pandas as pd
+
+from qre.atlas.differences import difference_interval, like_the_best, noise_in_words
+from qre.tasks.bootstrap import mean_interval
+
+
+def cell(*rows: tuple[float, float, float], n: float = 40) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["value", "low", "high"]).assign(n=n)
+
+
+def test_the_interval_of_a_difference_is_that_of_independent_samples():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.7, 0.3, 400), rng.normal(0.6, 0.2, 400)
+    low, high = difference_interval(a.mean(), *mean_interval(a), b.mean(), *mean_interval(b))
+    exact = 1.96 * np.sqrt(a.var() / 400 + b.var() / 400)
+    assert abs((high - low) / 2 - exact) < 0.1 * exact and low < a.mean() - b.mean() < high
+    assert np.isnan(difference_interval(0.7, np.nan, np.nan, 0.6, 0.5, 0.7)).all()
+
+
+def test_who_cannot_be_told_from_the_best():
+    found = cell((0.60, 0.58, 0.62), (0.80, 0.71, 0.89), (0.74, 0.63, 0.83), (0.79, np.nan, np.nan), (np.nan,) * 3)
+    assert like_the_best(found).tolist() == [False, False, True, False, False]
+    assert not like_the_best(cell((0.80, np.nan, np.nan), (0.80, 0.7, 0.9))).any()  # the best has no interval
+    assert not like_the_best(cell((np.nan,) * 3)).any() and not like_the_best(cell()).any()
+
+
+def test_noise_in_words():
+    assert noise_in_words("retrieval", cell((0.8, 0.71, 0.89))) == (
+        "40 queries: differences under about 0.13 from the best may be chance"
+    )
+    assert noise_in_words("sts", cell((0.8, 0.7, 0.9), n=1)).startswith("1 pair: ")
+    assert noise_in_words("sts", cell((0.8, np.nan, np.nan))) == "" and noise_in_words("sts", cell()) == ""
