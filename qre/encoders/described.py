@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -69,7 +70,7 @@ def row_of(spec: EncoderSpec) -> dict:
     }
 
 
-def described(row: Mapping[str, object]) -> str:
+def described(row: Mapping[str, Any]) -> str:
     """An encoder in words: "sentence-transformers/all-MiniLM-L6-v2, layer 6, mean pooling, 384 dimensions".
 
     Args:
@@ -115,12 +116,12 @@ def transform_in_words(transform: str) -> str:
     }.get(name, transform)
 
 
-def transforms_of(row: Mapping[str, object]) -> tuple[str, ...]:
+def transforms_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     """The transforms of a row, in order."""
     return tuple(one for one in str(_known(row).get("transforms", "")).split(",") if one)
 
 
-def loading_lines(row: Mapping[str, object]) -> list[str]:
+def loading_lines(row: Mapping[str, Any]) -> list[str]:
     """Lines of Python that make `vectors` (n, d) of `sentences`, up to the length of the rows; [] where the row does
     not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules."""
     known, transforms = _known(row), transforms_of(row)
@@ -146,7 +147,7 @@ def loading_lines(row: Mapping[str, object]) -> list[str]:
 _SOURCES = {"folder": "a local folder", "static": "static token vectors", "classical": "classical", "hub": ""}
 
 
-def _transformer_lines(known: Mapping[str, object]) -> list[str]:
+def _transformer_lines(known: Mapping[str, Any]) -> list[str]:
     layer, pooling = known.get("layer", "last"), known.get("pooling")
     model = repr(str(known["model"])) if "model" in known else "'FOLDER'"
     options = [f"revision={str(known['commit'])!r}"] if "commit" in known else []
@@ -186,7 +187,7 @@ def _method(spec: ClassicalSpec) -> str:
     }[spec.kind]
 
 
-def _known(row: Mapping[str, object]) -> dict[str, object]:
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not _empty(value)}
 
 
