@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.config import SweepConfig
+from jobs.engine.outcome import too_few
 from jobs.planning.plan import feature_folders
 from jobs.planning.plan import make_plan as plan_of
 from jobs.planning.resolve import resolve
@@ -126,6 +127,18 @@ def test_one_encoder_under_two_names_is_done_once(tmp_path):
 def test_what_cannot_be_resolved_is_told_at_once(tmp_path, encoders, message):
     with pytest.raises(UserError, match=message):
         make_plan(config(tmp_path, *encoders), Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("entry", [{"id": "org/unheard-of"}, {"query": {"author": "org"}}], ids=["id", "query"])
+def test_a_sweep_that_has_not_asked_the_hub_yet_can_be_looked_at(tmp_path, entry):
+    settings = config(tmp_path, {"source": "hub", **entry})
+    store = Store(settings.store)
+    resolved = resolve(settings, store, ask_hub=False)
+    (note,) = (note for note in resolved.notes if "asked the hub" in note)
+    assert note.count("org/unheard-of" if "id" in entry else "encoders[0].query") == 1
+    plan = plan_of(settings, store, resolved)
+    assert not plan.units and not plan.failures and not plan.atlas_done
+    assert too_few(plan).startswith("0 of 0 encoders")
 
 
 def test_sentences_from_a_file(tmp_path):
