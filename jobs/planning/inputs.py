@@ -64,7 +64,10 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
         TimeoutError: the bucket does not answer.
     """
     if config.inputs is None:
-        yield _changed(config, lambda place, path: below(config.folder, path)), None
+        try:
+            yield _changed(config, lambda place, path: below(config.folder, path)), None
+        except UserError as error:
+            raise UserError(f"{error}{_where_paths_begin(str(error), config)}") from None
         return
     address = _address(config.inputs)
     _check_folders(config)
@@ -85,6 +88,17 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
             yield _changed(config, lambda place, path: _at(Path(folder), place, path)), shown
         except UserError as error:
             raise UserError(shown(str(error))) from None
+
+
+def _where_paths_begin(problem: str, config: SweepConfig) -> str:
+    """What a message of a missing file or folder adds, where the config names it by a relative path."""
+    paths = [path for _, path in named(config)]
+    paths += [entry.path for entry in config.encoders if isinstance(entry, FolderEntry)]
+    relative = [path for path in paths if not os.path.isabs(os.path.expanduser(path))]
+    if not problem.endswith((": no such file", ": no such folder")):
+        return ""
+    found = any(below(config.folder, path) in problem for path in relative)
+    return "; paths in a config begin in its folder" if found else ""
 
 
 def check_encoder(place: str, path: str, config: SweepConfig) -> None:

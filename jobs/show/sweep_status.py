@@ -85,9 +85,7 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
             owner_of(settings, config, plan.sentences.fingerprint, (unit.key for unit in plan.units)),
         )
     whose = (
-        [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"]
-        if other
-        else []
+        [f"the map and the progress {settings.name!r} in this store belong to another config, {other}"] if other else []
     )
     plan = replace(plan, notes=(*plan.notes, *whose, *store.notes()))
     kept_chunks = {name: count for name, count in chunks.items() if count}

@@ -141,6 +141,19 @@ def test_a_sweep_that_has_not_asked_the_hub_yet_can_be_looked_at(tmp_path, entry
     assert too_few(plan).startswith("0 of 0 encoders")
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_of_a_missing_file_it_is_told_where_paths_begin(tmp_path, relative):
+    path = "a.txt" if relative else str(tmp_path / "a.txt")
+    for settings in (
+        config(tmp_path, sentences={"source": "file", "path": path}),
+        config(tmp_path, HASHED, {"source": "folder", "path": path}),
+    ):
+        settings._folder = str(tmp_path)
+        with pytest.raises(UserError, match=r"a.txt: no such (file|folder)") as told:
+            make_plan(settings, Store(tmp_path / "store"))
+        assert str(told.value).endswith("paths in a config begin in its folder") == relative
+
+
 def test_sentences_from_a_file(tmp_path):
     (tmp_path / "s.txt").write_text("\n".join(f"sentence number {i}" for i in range(50)))
     plan = make_plan(
