@@ -139,6 +139,8 @@ def _matrix(file: str, n: int, where: object) -> np.ndarray:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     known = list(known)
+    if not known:
+        return ": the sweep has not looked up its encoders yet; qre plan shows what it can run from here"
     return did_you_mean(name, known) or f" among its {len(known)}"
 
 

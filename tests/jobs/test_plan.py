@@ -1,5 +1,7 @@
 """The plan: what is resolved, what is seen as done, and what is refused before anything runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,14 @@ def test_encoders_of_one_pass_are_together_and_the_longest_comes_first(tmp_path,
     sizes = {work.units[0].spec.family: len(work.units) for work in plan.passes}
     assert sizes["LSA words"] == 5
     assert max(len(work.units) for work in plan.passes if work.units[0].spec.source == "folder") == 3
+    names = {work.units[0].spec.family: work.name for work in plan.passes}
+    assert names["LSA words"] == "lsa/word1-1/tfidf (5 encoders)"
+    (three,) = (work for work in plan.passes if work.name == "L0 and 2 more")
+    named = tuple(
+        replace(unit, spec=unit.spec.model_copy(update={"name": f"m/{unit.spec.name}"})) for unit in three.units
+    )
+    assert replace(three, units=named).name == "m (3 readouts)"
+    assert "hash/word1-1/count/d256" in {work.name for work in plan.passes}
     seconds = [work.seconds for work in plan.passes]
     assert seconds == sorted(seconds, reverse=True)
 
