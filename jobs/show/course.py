@@ -46,11 +46,14 @@ def course(record: dict, done: str, config: str, now: datetime | None = None) ->
         by = next(
             (BY.get(name, name) for name in (*BY, *(one.name for one in signal.Signals)) if name in why.split()), ""
         )
-        how = f"stopped by {by}" if by else f"stopped: {why}" if why else "stopped"
+        how = f"stopped by {by}" if by else "stopped"
     else:
-        how = f"ended by an error: {why}" if why else "ended by an error"
+        by, how = "", "ended by an error"
     return [
-        f"{how} at {done}" + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part) + f"; {again}",
+        f"{how} at {done}"
+        + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part)
+        + (f": {why}" if why and not by else "")
+        + f"; {again}",
         *_nodes(record),
     ]
 

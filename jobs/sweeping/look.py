@@ -63,11 +63,12 @@ def show_plan(
     print_costs(costs, gpus)
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
-    console.print(
-        f"{counted(units, 'encoder')} to embed in {_passes(passes)}"
-        + (f", {counted(len(planned.to_featurize), 'encoder')} without features" if planned.to_featurize else ""),
-        highlight=False,
-    )
+    if passes or planned.to_featurize:
+        console.print(
+            f"{counted(units, 'encoder')} to embed in {_passes(passes)}"
+            + (f", {counted(len(planned.to_featurize), 'encoder')} without features" if planned.to_featurize else ""),
+            highlight=False,
+        )
     if planned.tasks:
         done, left = len(planned.scored), counts(planned)["to_score"]
         console.print(f"{done} of {done + left} scores done ({counted(len(planned.tasks), 'task')})", highlight=False)

@@ -148,8 +148,12 @@ def record(**values):
             for name in ("Ctrl-C", "SIGINT")  # which earlier versions wrote
         ),
         ({"state": "stopped", "why": "stopped by SIGTERM"}, NOW, ["stopped by SIGTERM at 33 of"]),
-        ({"state": "stopped", "why": "cluster.budget is spent"}, NOW, ["stopped: cluster.budget is spent at 33"]),
-        ({"state": "error", "why": "no node"}, NOW, ["ended by an error: no node at 33 of 116 encoders"]),
+        (
+            {"state": "stopped", "why": "cluster.budget is spent"},
+            NOW,
+            ["stopped at 33 of 116 encoders, 00:38 into the run (20", "): cluster.budget is spent; `qre"],
+        ),
+        ({"state": "error", "why": "no node"}, NOW, ["ended by an error at 33 of 116 encoders", "): no node; `qre"]),
         ({"state": "ended"}, NOW, ["finished (20", "after 00:38"]),
         ({"state": "failed", "when": "?", "seconds": None}, NOW, ["ended by an error at 33 of 116 encoders; `qre"]),
     ],
