@@ -22,14 +22,19 @@ from typing import Any, TextIO
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 8.0  # from a signal to the end by force: containers have 10 s or more until SIGKILL
 GONE = (errno.EPIPE, errno.EIO)  # of a reader, of a terminal
-KEPT = "what is done is kept, and the same command goes on from there"
+KEPT = "what is done is kept; run the same command to continue"
+
+
+def name_of(number: int) -> str:
+    """A signal as people know it."""
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the command to end. `signal` is its number."""
 
     def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__(f"stopped by {name_of(number)}")
         self.signal = number
 
 

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 FEW = 100  # sentences: with fewer, another draw of them would give another map
+ENOUGH = 500  # for a first map
 
 
 def sample_notes(n: int, encoders: Iterable[tuple[int | None, Sequence[str]]]) -> list[str]:
-    """Warnings that a reader must know of.
+    """A warning where n sentences are few, in one line with one number to take in their place.
+
+    The rank of a density operator is at most n, so of an encoder with more dimensions a part is lost; and where
+    whitening has a dimension for each sentence, all sentences come out equally far apart, whichever the encoder.
 
     Args:
         n: sentences.
         encoders: of each, the dimension of its vectors (None where it is not known) and its transforms.
     """
-    notes = []
-    if n < FEW:
-        notes.append(
-            f"{n} sentences are few: with others the map may look different; take several hundred, better 2,000"
-        )
-    known = [(dimension, transforms) for dimension, transforms in encoders if dimension is not None]
-    above = [dimension for dimension, _ in known if dimension > n]
-    if above:
-        notes.append(
-            f"{_counted(len(above), 'encoder has', 'encoders have')} more dimensions (up to {max(above):,}) than "
-            f"there are sentences ({n:,}): the rank of a "
-            "density operator is at most the number of sentences, so what tells these encoders apart is partly lost; "
-            "take more sentences than dimensions"
-        )
-    alike = sum("whiten" in transforms and dimension >= n - 1 for dimension, transforms in known)
-    if alike:
-        notes.append(
-            f"{_counted(alike, 'whitened encoder has', 'whitened encoders have')} a dimension for each of the {n:,} "
-            f"sentences: whitening then makes all "
-            "sentences equally far apart, whichever the encoder, so these encoders are all alike here; take more "
-            "sentences than dimensions"
-        )
-    return notes
+    encoders = list(encoders)
+    known = [(dimension, "whiten" in transforms) for dimension, transforms in encoders if dimension is not None]
+    needed = [dimension + 2 * whitened for dimension, whitened in known]
+    lost = [count for count in needed if count > n]
+    if not lost and n >= FEW:
+        return []
+    why = ["the map may look different with others"] if n < FEW else []
+    if lost:
+        why.append(f"{len(lost):,} of {_counted(len(encoders), 'encoder')} cannot be told apart well")
+    least = -(-max([ENOUGH] * (n < FEW) + lost) // 100) * 100
+    return [f"{n:,} sentence{'s are' if n > 1 else ' is'} few: {', and '.join(why)}; use at least {least:,}"]
 
 
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
+def is_sample_note(note: str) -> bool:
+    """Whether a note is one of `sample_notes`: a plan and its map tell it once."""
+    return re.match(r"[\d,]+ sentences? (are|is) few: ", note) is not None
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -149,6 +149,8 @@ def _matrix(file: str, n: int, where: object) -> np.ndarray:
 def _meant(name: str, known: Iterable[str], place: str | Path) -> str:
     """What a person may have meant; for the name of a model how to bring it onto the map."""
     known = list(known)
+    if not known:
+        return ": the sweep has not looked up its encoders yet; qre plan shows what it can run from here"
     if REPOSITORY.fullmatch(name) or Path(name).is_dir():
         command = f"{qre_command()} place {shlex.quote(name)} --atlas {quoted(place)}"
         return (

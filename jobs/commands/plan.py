@@ -25,11 +25,12 @@ def plan(
         bool, typer.Option("--gpus", help="show GPU types and GPU hours, also where the config asks for no GPU")
     ] = False,
 ) -> None:
-    """Show what a sweep would do: done, to do, failed, by family. Runs nothing.
+    """Show what a sweep would do: what is done, still to do, and failed, by family. Runs nothing.
 
-    With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG the simulation is of 1,101 encoders of
-    usual sizes.
-    Exit code 0: a sweep can begin; 1: an encoder is not available; 2: the config is wrong, or a sweep would be refused.
+    With --simulate also how long it would take on 1 to 64 GPUs; without CONFIG it simulates 1,101 encoders of usual
+    sizes.
+    Exit code 0: a sweep can begin; 1: an encoder is not available; 2: the config is wrong, nothing can run, or a sweep
+    would be refused.
 
     Example: qre plan jobs/demo.yaml
     """

@@ -17,8 +17,8 @@ def report(
         typer.Option(callback=given_path, help="folder for a copy of the atlas; default: the config's export"),
     ] = None,
 ) -> None:
-    """As status; and where the map is finished, copy it here and show its figures. Exit code 0: all is done; 1:
-    something is left or failed; 2: the config is wrong.
+    """Show the progress of a sweep, as status does; if the map is finished, copy it here and show its best encoders.
+    Exit code 0: all is done; 1: something is left or failed; 2: the config is wrong.
 
     Example: qre report jobs/demo.yaml --out results/copy
     """

@@ -6,8 +6,8 @@ from jobs.commands.arguments import AsJson, ConfigFile
 
 
 def status(config: ConfigFile, as_json: AsJson = False) -> None:
-    """Show how far a sweep is, from the store alone: during a run, after it, or after it died. Exit code 0, also where
-    it is not done.
+    """Show the progress of a sweep, from the store alone: during a run, after it, or after it died. Exit code 0, also
+    if it is not done.
 
     Example: qre status jobs/demo.yaml
     """

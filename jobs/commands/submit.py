@@ -36,7 +36,7 @@ def submit(
         typer.Option("--dry-run", help="list what would be uploaded, and what stays here and why; needs no cluster"),
     ] = False,
 ) -> None:
-    """Run a sweep as a job of a Ray cluster. Ctrl-C leaves it running; submitted again, it goes on where it stopped.
+    """Run a sweep as a job of a Ray cluster. Ctrl-C leaves it running; submit it again to continue one that stopped.
 
     Example: qre submit jobs/mine.yaml --address http://127.0.0.1:8265
     """

@@ -25,8 +25,8 @@ def sweep(
         ),
     ] = None,
 ) -> None:
-    """Embed the sentences by every encoder, score them, and draw the map. Stopped or killed, the same command goes on
-    where it was.
+    """Embed the sentences with every encoder, score the encoders, and draw the map. If it is stopped or killed, run the
+    same command to continue.
 
     Example: qre sweep jobs/demo.yaml
     """

@@ -6,9 +6,9 @@ import contextlib
 import logging
 import os
 import re
-import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ class Interrupted(Exception):
     outcome = "stopped"
 
     def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__(f"stopped by {ending.name_of(number)}")
         self.signal = number
 
 
@@ -195,5 +195,13 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self._asked, self.signal = time.monotonic(), number
-        with contextlib.suppress(OSError):  # of a terminal that has gone
-            print(f"\nstopping: encoders in flight have {self._grace:g} s; press again to end at once", file=sys.stderr)
+        told = f"stopping: encoders in flight have {self._grace:g} s; press again to end at once\n"
+        # in a thread of its own: where the signal came while a line was written, its console holds this one back
+        threading.Thread(target=_tell, args=(told,), daemon=True).start()
+
+
+def _tell(line: str) -> None:
+    """Say it at once, above a bar where there is one."""
+    with contextlib.suppress(OSError, ValueError):  # of a terminal that has gone
+        sys.stderr.write(line)
+        sys.stderr.flush()

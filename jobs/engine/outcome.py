@@ -9,12 +9,15 @@ from pathlib import Path
 from jobs.config import SweepConfig
 from jobs.config.slots import ClusterSettings
 from jobs.planning.plan import Plan
+from jobs.planning.resolve import FEWEST
 from jobs.planning.units import score_key
 from jobs.records.spending import read_spent
+from qre.counted import counted
 from qre.errors import UserError
 from qre.store import Failure, Store
 
 LIMITS = BUDGET, DEADLINE = "StoppedAtBudget", "StoppedAtDeadline"
+NO_HUB = ("unreachable", "offline")  # reasons of HubProblem
 MOST_TOLD = 20  # failures that on_end is told
 
 
@@ -57,6 +60,22 @@ def failed_for_now(store: Store, plan: Plan) -> set[str] | None:
 def encoder_count(plan: Plan) -> int:
     """Encoders that the config names, with those that are not available."""
     return len(plan.units) + len(set(plan.failures).difference(*_keys(plan).values()))
+
+
+def too_few(plan: Plan) -> str:
+    """Why a map of this plan cannot be made, and the fix, where too few encoders are available; "" where enough are."""
+    left = sum(unit.key not in plan.failures for unit in plan.units)
+    if left >= FEWEST:
+        return ""
+    count = encoder_count(plan)
+    are = "is" if left == 1 else "are"
+    told = f"{left} of {counted(count, 'encoder')} {are} available, and a map needs at least {FEWEST}"
+    if any(failure.exception in NO_HUB for failure in plan.failures.values()):
+        told += (
+            "; the hub cannot be reached. `qre new CONFIG --encoders demo` needs no hub; or fetch them on a machine "
+            "with a network, `hf download ID`, into a shared HF_HOME"
+        )
+    return told
 
 
 def most_failed(settings: ClusterSettings, plan: Plan) -> int:

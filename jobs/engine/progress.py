@@ -140,6 +140,11 @@ class Reporter:
                 row.update(ended=round(time.monotonic() - self._started, 3), outcome=outcome, chunks=attempt.chunks)
                 return
 
+    @property
+    def slower(self) -> float:
+        """How much longer the work takes now than expected."""
+        return self._remaining.slower
+
     def due(self) -> bool:
         """Whether to work out how far it is: it is asked at every event."""
         return time.monotonic() - self._looked >= LOOK_SECONDS

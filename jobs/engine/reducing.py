@@ -157,12 +157,12 @@ class Reducer:
 
     def _seconds_left(self) -> float:
         """Expected seconds of the stages to come, and of what is left of this one; of one that does not tell how far it
-        is, by the clock."""
+        is, by the clock, as fast as the work went so far."""
         names = list(self._expected)
         if self._stage not in names:
             return sum(self._expected.values())
         here = self._expected[self._stage]
-        gone = min((time.monotonic() - self._entered) / here, 0.9) if here else 1.0
+        gone = min((time.monotonic() - self._entered) / (here * self._reporter.slower), 0.9) if here else 1.0
         return here * (1 - (self._share or gone)) + sum(
             self._expected[name] for name in names[names.index(self._stage) + 1 :]
         )

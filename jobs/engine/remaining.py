@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TRUSTED_SECONDS = 15.0  # of expected work: the weight of the estimate against what is measured, at the beginning...
 TRUSTED_SHARE = 0.05  # ...or this share of all work of the run, whichever is more
-MEASURED_SHARE = 0.3  # of the work of the run: when it is done, what is measured counts alone
+RECENT = 0.2  # half of what is known of the speed is forgotten in this share of the run so far, and twice that weight
 HELD = 0.25  # a time left that is told counts down as the clock goes, while what is known is within this share of it...
 HELD_SECONDS = 10.0  # ...or so near to it
 LARGEST = 20.0  # the machine is at most so much slower, or faster, than expected
@@ -14,7 +14,12 @@ class Remaining:
     """Blends the expected time of the work that is left with how fast this run has gone so far.
 
     The time left that is told begins with the estimate, counts down with the clock, and moves only where more is known:
-    it neither flickers nor creeps up.
+    it neither flickers nor creeps up. What was measured last counts most: the stages of a run are not all equally far
+    from what is expected of them, and a machine may be busy for a part of a run.
+
+    Attributes:
+        share: of the whole that is done.
+        slower: how much longer the work takes now than expected.
     """
 
     def __init__(self, earlier: float = 0.0):
@@ -22,6 +27,9 @@ class Remaining:
         self._earlier = earlier
         self._began = self._before = self._most = 0.0
         self._done = 0.0
+        self._trusted = TRUSTED_SECONDS
+        self._recent = (0.0, 0.0)  # seconds gone, and expected seconds of what was done in them; old ones count less
+        self.slower = 1.0
         self._told: tuple[float, float] | None = None  # (when, seconds left)
         self.share = 0.0
 
@@ -30,11 +38,14 @@ class Remaining:
         falls."""
         if self._told is None:
             self._began, self._before, self._most = now, left, left
-        self._done += max(self._before - left, 0.0)
+            self._trusted = max(TRUSTED_SECONDS, TRUSTED_SHARE * left)
+            self._recent = self._trusted, self._trusted  # the estimate, as if it had been measured
+        self._measure(0.0 if self._told is None else now - self._told[0], now, max(self._before - left, 0.0))
         self._before, self._most = left, max(self._most, self._done + left)
         whole = self._earlier + self._most
         self.share = max(self.share, min(1.0 - left / whole, 1.0) if whole else 1.0)
-        known = left * self._slower(now)
+        self.slower = self._slower()
+        known = left * self.slower
         if self._told is not None:
             when, told = self._told
             counted = max(told - (now - when), 0.0)
@@ -43,12 +54,16 @@ class Remaining:
         self._told = now, known
         return known
 
-    def _slower(self, now: float) -> float:
+    def _measure(self, seconds: float, now: float, done: float) -> None:
+        """So many seconds have gone by `now`, and so many expected ones of work were done in them."""
+        self._done += done
+        kept = 0.5 ** (seconds / (2 * self._trusted + RECENT * (now - self._began)))
+        self._recent = self._recent[0] * kept + seconds, self._recent[1] * kept + done
+
+    def _slower(self) -> float:
         """How much longer the work takes than expected."""
-        unknown = max(1 - self._done / (MEASURED_SHARE * self._most), 0.0) if self._most else 0.0
-        trusted = max(TRUSTED_SECONDS, TRUSTED_SHARE * self._most) * unknown
-        factor = (trusted + now - self._began) / max(trusted + self._done, 1e-9)
-        return min(max(factor, 1 / LARGEST), LARGEST)
+        seconds, done = self._recent
+        return min(max(seconds / max(done, 1e-9), 1 / LARGEST), LARGEST)
 
 
 def in_words(seconds: float) -> str:

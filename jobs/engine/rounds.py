@@ -15,11 +15,12 @@ from jobs.engine.connect import Stop, SweepError, cluster
 from jobs.engine.gauges import Metrics
 from jobs.engine.loop import Loop
 from jobs.engine.meter import Meter
+from jobs.engine.outcome import too_few
 from jobs.engine.progress import Reporter
 from jobs.engine.reducing import make_atlas
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import FEWEST, Resolved
+from jobs.planning.resolve import Resolved
 from jobs.planning.work import Times, measured_factor, seconds_done
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
@@ -43,9 +44,8 @@ def sweep(
         SweepError: cluster.budget or cluster.deadline left too few encoders for a map; or too few encoders succeeded
             for a map, or it would lack some of the finished one's, or artefacts keep going bad.
     """
-    left = sum(unit.key not in plan.failures for unit in plan.units)
-    if left < FEWEST:
-        raise SweepError(f"{left} encoders are available, and a map needs at least {FEWEST}")
+    if why := too_few(plan):
+        raise SweepError(why)
     store.folder.remove_stale()
     reporter.begin(
         f"connecting to the Ray cluster at {config.cluster.address}" if config.cluster.address else "starting Ray"

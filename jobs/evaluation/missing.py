@@ -262,10 +262,10 @@ def _run(
         try:
             loop.run()
         except Interrupted as interrupted:
-            ending.tell(f"qre: {interrupted}; results that are made are kept, and the same command goes on from there")
+            ending.tell(f"qre: {interrupted}; results that are done are kept; run the same command to continue")
             code = 128 + interrupted.signal
         except KeyboardInterrupt:
-            ending.tell("qre: ended at once; results that are made are kept, and the same command goes on from there")
+            ending.tell("qre: ended at once; results that are done are kept; run the same command to continue")
             code = 128 + (ending.asked() or signal.SIGINT)
         except (SweepError, RayError, OSError) as error:
             print(f"qre: {error}; results that are made are kept", file=sys.stderr)

@@ -221,7 +221,7 @@ def shown_rows(units: Iterable[Unit], config: SweepConfig) -> list[dict]:
                 "parent": unit.parent,
                 "group": group_of(spec, unit.parent, bases, config.prediction.group_by),
                 "kind": kind,
-                "layer": layer,
+                "layer": None if layer is None else str(layer),  # one column for 6 and "last"
                 "pooling": pooling,
                 "transforms": ",".join(spec.transforms),
                 **what_it_is(spec),

@@ -70,6 +70,7 @@ class Resolved:
         incomplete: why the config names more than was found here: an encoder that was left out or could not be asked
             for.
         notes: what a person should know.
+        unknown: encoders of the hub, and queries, that were never looked up; only where the hub is not to be asked.
         owner: the config that this is, where it is to be held against the atlas in the store.
     """
 
@@ -83,6 +84,7 @@ class Resolved:
     unasked: list[Failure] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     owner: Owner | None = None
 
 
@@ -130,6 +132,10 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
+    if resolved.unknown:
+        resolved.notes.append(
+            f"the sweep has not asked the hub about {abridged(resolved.unknown)} yet; they are not counted here"
+        )
     resolved.notes += too_few_to_centre(config, len(resolved.sentences))
     resolved.notes += sample_notes(
         len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True)
@@ -228,7 +234,7 @@ def _queried(
                 return []
             resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
     if names is None:
-        resolved.notes.append(f"{place}.query: the hub was not asked yet, so its encoders are not shown")
+        resolved.unknown.append(f"what {place}.query finds")
     return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
 
 
@@ -300,7 +306,7 @@ def _add_hub(
             if isinstance(model, HubModel):
                 _add_model(resolved, one, model, model.repository in renamed, foreseen)
             else:
-                resolved.notes.append(f"{printable(one.id)}: not resolved yet")
+                resolved.unknown.append(printable(one.id))
         except HubProblem as problem:
             if one.queried and problem.reason in KINDS:
                 left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
@@ -430,7 +436,7 @@ def _check_names(resolved: Resolved) -> None:
             )
         seen.add(name)
     absent = [*resolved.unresolved, *resolved.unasked]
-    if len(names) + len(absent) < FEWEST:
+    if len(names) + len(absent) < FEWEST and not resolved.unknown:
         why = [f"not available: {one.encoder} ({one.message or one.exception})" for one in absent]
         raise UserError(
             f"encoders: {len(names) + len(absent)} in all, and a map needs at least {FEWEST}"

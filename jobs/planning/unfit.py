@@ -44,7 +44,6 @@ def of_catalogue(
     names = ", ".join(list(left_out)[:SHOWN]) + (f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "")
     return made, [
         *notes,
-        f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be made of {n} sentences, and are left "
-        f"out: {names}; "
-        f"for all of them take at least {max(left_out.values())} sentences",
+        f"{len(left_out)} of {len(specs)} encoders of catalogue {name} cannot be built from only {n} sentences, and "
+        f"are left out: {names}; use at least {max(left_out.values()):,}",
     ]

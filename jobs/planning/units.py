@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from jobs.config.slots import Slot
-from qre.encoders.spec import EncoderSpec
+from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.store.folder import content_key
 
 
@@ -70,9 +71,15 @@ class PassWork:
 
     @property
     def name(self) -> str:
-        """The first encoder's name, and how many more."""
-        more = f" (+{len(self.members) - 1})" if len(self.members) > 1 else ""
-        return f"{self.members[0].spec.name}{more}"
+        """What its encoders have in common of their names, and how many there are: "MiniLM (132 readouts)"."""
+        first, *others = (unit.spec.name for unit in self.members)
+        if not others:
+            return first
+        common = os.path.commonprefix([one.split("/") for one in (first, *others)])
+        if not common:
+            return f"{first} and {len(others)} more"
+        what = "readouts" if isinstance(self.members[0].spec, ModelSpec) else "encoders"
+        return f"{'/'.join(common)} ({len(self.members)} {what})"
 
     def left(self, told: Collection[str | tuple[str, str]], failed: Collection[str | tuple[str, str]]) -> PassWork:
         """What remains when these pieces have ended: keys of units, and (task, key) of scores. Of units that failed

@@ -92,9 +92,9 @@ def check_owner(store: Store, atlas: str, owner: Owner | None) -> None:
     """
     if owner is not None and (other := another(store, atlas, owner)):
         raise UserError(
-            f"name: the atlas and the progress {atlas!r} in {store.location} belong to another config, {other}; give "
-            f"{owner.file} a name: of its own, "
-            "or, where it is that very config, renamed or moved, or is to replace it, say --take-over once"
+            f"name: the map {atlas!r} in {store.location} belongs to another config, {other}. Give {owner.file} "
+            f"another name:. If it is the same config, renamed or moved, or if it should replace that map, use "
+            "--take-over once"
         )
 
 

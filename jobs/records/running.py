@@ -89,7 +89,7 @@ def check_alone(
             return None
     raise UserError(
         f"another run is at work on the sweep {sweep!r} in {store.location}: {_named(record)}, since "
-        f"{_word(record, 'began')}; qre status shows how far it is. "
+        f"{_word(record, 'began')}; qre status shows its progress. "
         "Wait for it or stop it; if it is dead or hangs, say --anyway"
     )
 

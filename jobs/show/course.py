@@ -11,7 +11,7 @@ from jobs.records.running import started
 from jobs.terminal.bar import clock
 
 DEAD_SECONDS = 180.0  # a running sweep writes its record every 10 s; a bucket, or a plan of thousands, may hold one up
-BY = {signal.SIGINT.name: "you (Ctrl-C)"}
+BY = {signal.SIGINT.name: "you (Ctrl-C)", "Ctrl-C": "you (Ctrl-C)"}
 
 
 def course(record: dict, done: str, config: str, now: datetime | None = None) -> list[str]:
@@ -23,7 +23,7 @@ def course(record: dict, done: str, config: str, now: datetime | None = None) ->
         config: the sweep's file, for the command that goes on.
     """
     now, when, state = now or datetime.now(timezone.utc), _moment(record.get("when")), record.get("state")
-    again = f"`qre sweep {config}` goes on from there"
+    again = f"`qre sweep {config}` continues"
     why = str(record.get("why") or "")
     after = f"{clock(record['seconds'])} into the run" if isinstance(record.get("seconds"), (int, float)) else ""
     at = f"({_local(when)})" if when else ""
@@ -43,12 +43,17 @@ def course(record: dict, done: str, config: str, now: datetime | None = None) ->
             " ".join(part for part in ("finished", at, f"after {clock(record['seconds'])}" if after else "") if part)
         ]
     if state == "stopped":
-        by = next((BY.get(name, name) for name in (one.name for one in signal.Signals) if name in why.split()), "")
-        how = f"stopped by {by}" if by else f"stopped: {why}" if why else "stopped"
+        by = next(
+            (BY.get(name, name) for name in (*BY, *(one.name for one in signal.Signals)) if name in why.split()), ""
+        )
+        how = f"stopped by {by}" if by else "stopped"
     else:
-        how = f"ended by an error: {why}" if why else "ended by an error"
+        by, how = "", "ended by an error"
     return [
-        f"{how} at {done}" + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part) + f"; {again}",
+        f"{how} at {done}"
+        + "".join(f"{sep}{part}" for sep, part in ((", ", after), (" ", at)) if part)
+        + (f": {why}" if why and not by else "")
+        + f"; {again}",
         *_nodes(record),
     ]
 

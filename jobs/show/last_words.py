@@ -19,6 +19,7 @@ from jobs.terminal.console import console, note, quiet, say
 from jobs.terminal.spelled import qre_command, quoted
 from qre.atlas.overview import Overview, parents_of
 from qre.counted import counted
+from qre.sample_size import is_sample_note
 from qre.store import Store
 
 LINES, FEWEST, MOST, MOST_TASKS = 20, 2, 10, 8  # of the table: about so many; of a task; tasks that are shown
@@ -75,7 +76,12 @@ def _print_next(atlas: str) -> None:
 def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...]:
     """What the finished map of a plan tells its readers that the plan's own notes do not."""
     manifest = store.atlases.manifest(settings.name) if plan.atlas_done else None
-    return tuple(note for note in (manifest or {}).get("notes") or () if note not in plan.notes)
+    few = any(map(is_sample_note, plan.notes))
+    return tuple(
+        note
+        for note in (manifest or {}).get("notes") or ()
+        if note not in plan.notes and not (few and is_sample_note(note))
+    )
 
 
 def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str]) -> None:

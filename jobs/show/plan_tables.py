@@ -38,7 +38,8 @@ def print_notes(plan: Plan) -> None:
 
 def done_in_words(plan: Plan) -> str:
     """How far a sweep is, as its bar and its record count."""
-    return f"{len(plan.embedded | plan.featured)} of {counted(encoder_count(plan), 'encoder')}"
+    count = encoder_count(plan)
+    return f"{len(plan.embedded | plan.featured)} of {counted(count, 'encoder')}" if count else "0 encoders"
 
 
 def print_families(plan: Plan) -> None:

@@ -34,6 +34,7 @@ class Standing:
         settings: what the config asks of Ray, with its prices.
         spent: GPU time of all runs.
         config: its file, for commands that are named.
+        map: whether the map stands, and is of this config, in words.
         other: file of another config, which the atlas and the progress of this name belong to.
         warned: by encoder, what libraries warned of while it was loaded; of all that are read off one pass, the first
             is named.
@@ -48,6 +49,7 @@ class Standing:
     warned: dict[str, list[str]] = field(default_factory=dict)
     other: str = ""
     config: str = "CONFIG"
+    map: str = ""
 
 
 def standing(settings: SweepConfig, store: Store, config: Path | None = None) -> Standing:
@@ -83,9 +85,7 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
             owner_of(settings, config, plan.sentences.fingerprint, (unit.key for unit in plan.units)),
         )
     whose = (
-        [f"the atlas and the progress {settings.name!r} in this store belong to another config, {other}"]
-        if other
-        else []
+        [f"the map and the progress {settings.name!r} in this store belong to another config, {other}"] if other else []
     )
     plan = replace(plan, notes=(*plan.notes, *whose, *store.notes()))
     kept_chunks = {name: count for name, count in chunks.items() if count}
@@ -99,7 +99,22 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
         warned,
         other,
         "CONFIG" if config is None else str(config),
+        _map_in_words(plan, settings, None if plan.atlas_done or other else store.atlases.manifest(settings.name)),
     )
+
+
+def _map_in_words(plan: Plan, settings: SweepConfig, older: dict | None) -> str:
+    """Whether the map of a plan is made; `older`: the manifest of a map of another state of the config."""
+    if plan.atlas_done:
+        return "the map is up to date"
+    if older is None:
+        return "the map is not made yet"
+    if older.get("sentences") != plan.sentences.fingerprint:
+        return "there is a map, of other sentences"
+    for key in ("encode", "features", "atlas"):
+        if older.get(key) != getattr(settings, key).model_dump(mode="json"):
+            return f"there is a map, with other settings ({key})"
+    return "there is a map, of other encoders, tasks or scores"
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:
@@ -119,23 +134,18 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
         return
     if not seen.here:
         console.print("note: there is no store yet, or it is not on this machine")
-    print_notes(seen.plan)
-    print_families(seen.plan)
-    for name, count in seen.chunks.items():
-        console.print(f"{escape(name)}: {count} chunk{'s' if count > 1 else ''} kept", highlight=False)
     if seen.progress and not seen.other:
         for line in course(seen.progress, done_in_words(seen.plan), seen.config):
             say(line)
+    say(seen.map if seen.plan.atlas_done else f"{seen.map}: qre sweep {seen.config}")
+    print_notes(seen.plan)
+    if seen.plan.units:
+        print_families(seen.plan)
+    for name, count in seen.chunks.items():
+        console.print(f"{escape(name)}: {count} chunk{'s' if count > 1 else ''} kept", highlight=False)
     print_failures(seen.plan)
     print_warnings(seen.warned)
     print_spent(seen.spent, seen.settings)
-    console.print(
-        "the map is up to date"
-        if seen.plan.atlas_done
-        else f"the map is not made yet, or not of these encoders: qre sweep {seen.config}",
-        markup=False,
-        highlight=False,
-    )
 
 
 def print_spent(spent: Spent, settings: ClusterSettings) -> None:

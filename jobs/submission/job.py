@@ -240,9 +240,7 @@ def run_stop(address: str, job: str) -> int:
     except (LostJob, OSError, RuntimeError) as error:
         print(f"qre: {error}", file=sys.stderr)
         return 1
-    kept = (
-        "; what is done is kept, and submitted again the sweep goes on from there" if info.status == "STOPPED" else ""
-    )
+    kept = "; what is done is kept; submit it again to continue" if info.status == "STOPPED" else ""
     print(f"job {job}: {info.status.lower()}{kept}")
     return 0
 

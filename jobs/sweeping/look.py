@@ -12,7 +12,7 @@ import typer
 
 from jobs.config import SweepConfig, load_config
 from jobs.config.prices import price_of
-from jobs.engine.outcome import check_max_failed, encoder_count
+from jobs.engine.outcome import check_max_failed, encoder_count, too_few
 from jobs.engine.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_costs
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
@@ -56,30 +56,35 @@ def show_plan(
         _exit(planned, refused, aloud=False)
         return
     print_notes(planned)
+    if not planned.units:
+        print_failures(planned)
+        _exit(planned, refused)
     print_families(planned)
     print_costs(costs, gpus)
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
-    console.print(
-        f"{counted(units, 'encoder')} to embed in {passes} pass{'' if passes == 1 else 'es'}, "
-        f"{len(planned.to_featurize)} to featurize",
-        highlight=False,
-    )
-    if planned.tasks:
-        left = counts(planned)["to_score"]
+    if passes or planned.to_featurize:
         console.print(
-            f"{len(planned.scored)} scores on {counted(len(planned.tasks), 'task')} are there, {left} to make",
+            f"{counted(units, 'encoder')} to embed in {_passes(passes)}"
+            + (f", {counted(len(planned.to_featurize), 'encoder')} without features" if planned.to_featurize else ""),
             highlight=False,
         )
+    if planned.tasks:
+        done, left = len(planned.scored), counts(planned)["to_score"]
+        console.print(f"{done} of {done + left} scores done ({counted(len(planned.tasks), 'task')})", highlight=False)
     for slot, count in Counter(work.slot.name for work in planned.passes).items():
-        console.print(f"  {count} with {slot} each", markup=False, highlight=False)
-    console.print("the map is up to date" if planned.atlas_done else "the map is to be drawn", highlight=False)
+        console.print(f"  {_passes(count)}, {slot} each", markup=False, highlight=False)
+    console.print("the map is up to date" if planned.atlas_done else "the map still has to be drawn", highlight=False)
     seconds, factor = _seconds(planned, settings, store)
     if seconds and not settings.cluster.uses_gpus and not settings.cluster.address:
         print_time(
             seconds, min(side_by_side(settings), max(passes, 1)), factor is not None if costs["passes"] else None
         )
     _exit(planned, refused)
+
+
+def _passes(count: int) -> str:
+    return f"{count:,} pass{'' if count == 1 else 'es'}"
 
 
 def _seconds(planned: Plan, settings: SweepConfig, store: Store) -> tuple[float, float | None]:
@@ -98,12 +103,16 @@ def _seconds(planned: Plan, settings: SweepConfig, store: Store) -> tuple[float,
 
 def _exit(planned: Plan, refused: list[str], aloud: bool = True) -> None:
     absent = encoder_count(planned) - len(planned.units)
-    if absent and aloud:
+    if why := too_few(planned):
+        refused = [*refused, why]
+    if absent and not refused and aloud:
         console.print(
             f"{counted(absent, 'encoder')} not available: see above for what to do; exit code 1", highlight=False
         )
     for refusal in refused if aloud else ():
-        print(f"qre: qre sweep would be refused: {refusal}", file=sys.stderr)
+        print(
+            f"qre: {'nothing can run' if refusal == why else 'qre sweep would be refused'}: {refusal}", file=sys.stderr
+        )
     if refused or absent:
         raise typer.Exit(2 if refused else 1)
 

@@ -169,7 +169,8 @@ def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> Pre
 
 def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
     named = "; ".join(f"{data.encoders[i]} and {data.encoders[j]}" for i, j in pairs[:3])
-    return f"{len(pairs)} pairs of encoders of different groups are nearly one; no fold parts them: {named}"
+    are = "pair of encoders is" if len(pairs) == 1 else "pairs of encoders are"
+    return f"{len(pairs)} {are} nearly the same though of different groups; no fold separates them: {named}"
 
 
 def _told(

@@ -85,11 +85,11 @@ REMEDY: dict[str, str] = {
     "disabled": "the hub has switched it off; leave it out",
     **FILES_REMEDY,
     "bad name": "write it as owner/name",
-    "offline": "run where the hub can be reached, or fetch it before",
+    "offline": "fetch it on a machine with a network, `hf download ID`, into an HF_HOME that this machine shares",
     "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf "
     "auth login`; then run the same command again",
     "unreachable": "check the network, the proxy (HTTPS_PROXY) and the address (HF_ENDPOINT), then run the same "
-    "command again; HF_HUB_OFFLINE=1 takes what is in the cache",
+    "command again; HF_HUB_OFFLINE=1 uses what is in the cache",
     "rate limited": "run the same command again later; with HF_TOKEN the limit is higher",
     "hub error": "run the same command again later",
 }

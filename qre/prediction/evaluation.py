@@ -113,9 +113,8 @@ def _near_copies(data: PredictionData) -> list[str]:
     if not pairs:
         return []
     named = "; ".join(f"{data.encoders[i]} and {data.encoders[j]}" for i, j in pairs[:3])
-    return [
-        f"{len(pairs)} pairs of encoders are nearly one and yet of different groups, so a fold may part them: {named}"
-    ]
+    are = "pair of encoders is" if len(pairs) == 1 else "pairs of encoders are"
+    return [f"{len(pairs)} {are} nearly the same though of different groups; a fold may separate them: {named}"]
 
 
 def _metrics(runs: list[Runs], data: PredictionData) -> pd.DataFrame:

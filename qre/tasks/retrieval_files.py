@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qre.counted import counted
 from qre.errors import UserError
 from qre.tasks.columns import Table, read_table
 from qre.tasks.retrieval import RetrievalTask
@@ -60,7 +61,9 @@ def _without_empty(table: Table, values: list[str], drop: bool, notes: list[str]
     what = "neither title nor text" if "title" in table.columns else "empty text"
     if not drop:
         raise table.error(min(empty), f"{what}; fix or remove the row{DROP}")
-    notes.append(f"{table.path}: {len(empty)} rows with {what} left out, the first in line {table.lines[min(empty)]}")
+    notes.append(
+        f"{table.path}: {counted(len(empty), 'row')} with {what} left out, the first in line {table.lines[min(empty)]}"
+    )
     return table.without(empty), [text for row, text in enumerate(values) if row not in empty]
 
 
@@ -82,7 +85,8 @@ def _judgements(
     drop = spec.on_problem == "drop"
     qrels: dict[str, dict[str, int]] = {}
     absent: dict[str, list[int]] = {"query": [], "document": []}
-    for row, (query, document) in enumerate(zip(names(judged, "query"), names(judged, "document"))):
+    queried, found = names(judged, "query"), names(judged, "document")
+    for row, (query, document) in enumerate(zip(queried, found, strict=True)):
         gain = (
             number(judged, row, judged.columns["relevance"][row], "relevance") if "relevance" in judged.columns else 1
         )
@@ -100,14 +104,19 @@ def _judgements(
         if document in gains and not (drop and gains[document] == gain):
             raise judged.error(row, f"query {query!r} and document {document!r} are here twice")
         gains[document] = int(gain)
-    for kind, then in (
-        ("query", "left out"),
-        ("document", "of documents that cannot be found, as in MTEB; they stay in the ideal ranking"),
+    lost = {queried[row] for row in absent["document"] if queried[row] in asked and qrels[queried[row]][found[row]] > 0}
+    lower = (
+        f"; {counted(len(lost), 'query')} can never be answered fully, so every score is lower"
+        if len(lost) != 1
+        else f"; query {next(iter(lost))!r} can never be answered fully, so every score is lower"
+    )
+    for kind, ids, path, then in (
+        ("query", queried, spec.queries, "; the judgement is left out"),
+        ("document", found, spec.corpus, lower if lost else ""),
     ):
         if rows := absent[kind]:
-            where = (
-                f"{judged.path}: {len(rows)} of {len(judged.lines)} judgements are of an absent {kind}, the first "
-                f"in line {judged.lines[rows[0]]}"
+            more = f" (and {counted(len(rows) - 1, 'more judgement')} of an absent {kind})" if len(rows) > 1 else ""
+            notes.append(
+                f"{judged.path} line {judged.lines[rows[0]]}: {kind} {ids[rows[0]]!r} is not in {path}{more}{then}"
             )
-            notes.append(f"{where}: {then}")
     return {query: gains for query, gains in qrels.items() if query in asked}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cluster.guard import MARK, command, descendants, marked
+from jobs.ending import name_of
 from tests.faults.held import Held
 from tests.faults.in_process import PATIENCE, until
 from tests.jobs.conftest import write_config
@@ -77,9 +78,7 @@ class Run:
         assert self.process.wait(PATIENCE) == 128 + number, self.said()
         errors = self.errors.read_text().splitlines()
         assert (
-            errors[-1]
-            == f"qre: stopped by {signal.Signals(number).name}; what is done is kept, and the same command goes on "
-            f"from there"
+            errors[-1] == f"qre: stopped by {name_of(number)}; what is done is kept; run the same command to continue"
         )
         assert not re.search("Traceback|Exception ignored|Error", "\n".join(errors)), errors
         until(lambda: not marked(self.mark), "processes are left")
@@ -266,7 +265,7 @@ def test_what_python_swallows_is_raised_again_and_not_shown(where):
         timeout=PATIENCE,
         check=False,
     )
-    told = "qre: stopped by SIGTERM; what is done is kept, and the same command goes on from there\n"
+    told = "qre: stopped by SIGTERM; what is done is kept; run the same command to continue\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "unwound\n", told)
 
 

@@ -50,10 +50,10 @@ def test_what_a_catalogue_has_and_few_sentences_do_not_give_is_left_out_in_one_l
     config, _, _, plan = planned(tmp_path, LSA)
     told = [note for note in plan.notes if "left out" in note]
     assert len(told) == 1 and told[0].startswith(
-        "4 of 11 encoders of catalogue classical cannot be made of 60 sentences, and are left out: "
+        "4 of 11 encoders of catalogue classical cannot be built from only 60 sentences, and are left out: "
         "lsa/word1-1/tfidf/d64, "
     )
-    assert told[0].endswith("and 1 more; for all of them take at least 385 sentences")
+    assert told[0].endswith("and 1 more; use at least 385")
     assert {unit.spec.name for unit in plan.units if unit.spec.name.startswith("lsa")} == {"lsa/word1-1/tfidf/d32"}
     assert not plan.failures and tolerated(config.cluster, plan) == ""
     assert not any("left out" in note for note in planned(tmp_path, LSA, limit=400)[3].notes)
@@ -68,8 +68,8 @@ def test_where_nothing_is_left_the_same_line_says_why(tmp_path):
     }
     with pytest.raises(
         UserError,
-        match="0 in all, and a map needs at least 4; 35 of 35 encoders of catalogue classical cannot be made of 12 "
-        "sentences",
+        match="0 in all, and a map needs at least 4; 35 of 35 encoders of catalogue classical cannot be built from "
+        "only 12 sentences",
     ):
         resolve(SweepConfig.model_validate(values), Store(tmp_path / "store"))
 
@@ -145,8 +145,8 @@ def test_a_catalogue_whose_package_carries_fewer_dimensions():
 
 def test_warnings_of_small_sets_come_once(tmp_path):
     for limit, warnings in (
-        (60, ["60 sentences are few", "12 encoders have more dimensions (up to 1,024)"]),
-        (400, ["8 encoders have more dimensions"]),
+        (60, ["60 sentences are few: the map may look different with others, and 12 of "]),
+        (400, ["400 sentences are few: 8 of "]),
         (1024, []),
     ):
         notes = planned(tmp_path, limit=limit)[3].notes

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.config.slots import ClusterSettings
-from jobs.engine.outcome import BUDGET, encoder_count, failed_encoders, most_failed, tolerated
+from jobs.engine.outcome import BUDGET, encoder_count, failed_encoders, most_failed, tolerated, too_few
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.planning.units import score_key
@@ -75,3 +75,14 @@ def test_a_share_is_exact(plan):
         },
     )
     assert [most_failed(ClusterSettings(max_failed=f"{share}%"), hundred) for share in range(101)] == list(range(101))
+
+
+def test_too_few_encoders_are_told_with_the_fix(plan):
+    keys = [unit.key for unit in plan.units]
+    assert too_few(failed(plan, *((key, "transient", "E") for key in keys[:2]))) == ""
+    few = too_few(failed(plan, *((key, "permanent", "E") for key in keys[:3])))
+    assert few == "3 of 6 encoders are available, and a map needs at least 4"
+    for reason in ("unreachable", "offline"):
+        none = too_few(replace(failed(plan, *((f"org/{row}", "transient", reason) for row in range(18))), units=()))
+        assert none.startswith("0 of 18 encoders are available, and a map needs at least 4; the hub cannot be reached")
+        assert "--encoders demo" in none and "hf download ID" in none

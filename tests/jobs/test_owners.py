@@ -72,7 +72,7 @@ def test_another_config_of_the_name_is_refused_until_it_takes_over(tmp_path, fir
     refused = sweep(other)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert (
-        "belong to another config, config.yaml; give config.yaml a name: of its own" in refused.stderr
+        "belongs to another config, config.yaml. Give config.yaml another name:" in refused.stderr
         and "--take-over" in refused.stderr
     )
     assert {
@@ -122,7 +122,7 @@ def test_a_copy_of_a_config_is_itself_until_it_is_edited(tmp_path, first):
     claim(store, "t", owner(copied, store))  # it is the owner now
     values = yaml.safe_load(config.read_text())
     config.write_text(yaml.safe_dump({**values, "atlas": {"seed": 5}}))
-    with pytest.raises(UserError, match="belong to another config, renamed.yaml"):
+    with pytest.raises(UserError, match="belongs to another config, renamed.yaml"):
         claim(store, "t", owner(config, store))
 
 

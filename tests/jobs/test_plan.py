@@ -1,10 +1,15 @@
 """The plan: what is resolved, what is seen as done, and what is refused before anything runs."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from jobs.config import SweepConfig
-from jobs.planning.plan import feature_folders
+from jobs.engine.outcome import too_few
+from jobs.planning.plan import feature_folders, shown_rows
 from jobs.planning.plan import make_plan as plan_of
 from jobs.planning.resolve import resolve
 from jobs.workers.featurize import ToFeaturize, featurize_batch
@@ -42,6 +47,14 @@ def test_a_fresh_plan(tmp_path):
     assert not (tmp_path / "store").exists()  # planning writes nothing
 
 
+def test_a_layer_by_number_and_the_last_are_one_column(tmp_path, tiny_encoder):
+    folder = {"source": "folder", "path": str(tiny_encoder), "pooling": "mean"}
+    settings = config(tmp_path, HASHED, {**folder, "name": "one", "layer": 1}, {**folder, "name": "last"})
+    rows = shown_rows(make_plan(settings, Store(settings.store)).units, settings)
+    assert {row["layer"] for row in rows} == {None, "1", "last"}
+    pa.Table.from_pandas(pd.DataFrame(rows))
+
+
 def test_encoders_of_one_pass_are_together_and_the_longest_comes_first(tmp_path, tiny_encoder):
     folder = {"source": "folder", "path": str(tiny_encoder)}
     layers = [{**folder, "name": f"L{layer}", "layer": layer, "pooling": "mean"} for layer in (0, 1, 2)]
@@ -52,6 +65,14 @@ def test_encoders_of_one_pass_are_together_and_the_longest_comes_first(tmp_path,
     sizes = {work.units[0].spec.family: len(work.units) for work in plan.passes}
     assert sizes["LSA words"] == 5
     assert max(len(work.units) for work in plan.passes if work.units[0].spec.source == "folder") == 3
+    names = {work.units[0].spec.family: work.name for work in plan.passes}
+    assert names["LSA words"] == "lsa/word1-1/tfidf (5 encoders)"
+    (three,) = (work for work in plan.passes if work.name == "L0 and 2 more")
+    named = tuple(
+        replace(unit, spec=unit.spec.model_copy(update={"name": f"m/{unit.spec.name}"})) for unit in three.units
+    )
+    assert replace(three, units=named).name == "m (3 readouts)"
+    assert "hash/word1-1/count/d256" in {work.name for work in plan.passes}
     seconds = [work.seconds for work in plan.passes]
     assert seconds == sorted(seconds, reverse=True)
 
@@ -126,6 +147,31 @@ def test_one_encoder_under_two_names_is_done_once(tmp_path):
 def test_what_cannot_be_resolved_is_told_at_once(tmp_path, encoders, message):
     with pytest.raises(UserError, match=message):
         make_plan(config(tmp_path, *encoders), Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("entry", [{"id": "org/unheard-of"}, {"query": {"author": "org"}}], ids=["id", "query"])
+def test_a_sweep_that_has_not_asked_the_hub_yet_can_be_looked_at(tmp_path, entry):
+    settings = config(tmp_path, {"source": "hub", **entry})
+    store = Store(settings.store)
+    resolved = resolve(settings, store, ask_hub=False)
+    (note,) = (note for note in resolved.notes if "asked the hub" in note)
+    assert note.count("org/unheard-of" if "id" in entry else "encoders[0].query") == 1
+    plan = plan_of(settings, store, resolved)
+    assert not plan.units and not plan.failures and not plan.atlas_done
+    assert too_few(plan).startswith("0 of 0 encoders")
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_of_a_missing_file_it_is_told_where_paths_begin(tmp_path, relative):
+    path = "a.txt" if relative else str(tmp_path / "a.txt")
+    for settings in (
+        config(tmp_path, sentences={"source": "file", "path": path}),
+        config(tmp_path, HASHED, {"source": "folder", "path": path}),
+    ):
+        settings._folder = str(tmp_path)
+        with pytest.raises(UserError, match=r"a.txt: no such (file|folder)") as told:
+            make_plan(settings, Store(tmp_path / "store"))
+        assert ("begins in the folder of the config" in str(told.value)) == relative
 
 
 def test_sentences_from_a_file(tmp_path):

@@ -117,7 +117,9 @@ def test_the_tables_are_the_ones_given(evaluated):
 
 def test_near_copies_of_different_groups_are_kept_together():
     part = scored_part(*world(twin=True), SETTINGS)
-    assert part.notes == ("1 pairs of encoders of different groups are nearly one; no fold parts them: e3 and e20",)
+    assert part.notes == (
+        "1 pair of encoders is nearly the same though of different groups; no fold separates them: e3 and e20",
+    )
     assert "of 18 groups" in part.files["report.md"].decode()
     assert list(joined(np.array(["a", "b", "c", "b"]), [(0, 1)])) == [0, 0, 1, 0]
     assert list(joined(np.arange(4), [(0, 1), (2, 1)])) == [0, 0, 0, 1]

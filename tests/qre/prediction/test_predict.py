@@ -288,7 +288,7 @@ def test_a_near_copy_in_another_group_is_named():
         changed(data, features=features), SETTINGS.model_copy(update={"repeats": 1, "permutations": 0})
     ).notes
     assert notes == (
-        "1 pairs of encoders are nearly one and yet of different groups, so a fold may part them: e3 and e20",
+        "1 pair of encoders is nearly the same though of different groups; a fold may separate them: e3 and e20",
     )
 
 
