@@ -11,7 +11,7 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.config import SweepConfig
+from jobs.config import BuiltinSentences, SweepConfig
 from jobs.engine.outcome import failed_encoders
 from jobs.planning.plan import Plan
 from jobs.records.exports import finished_manifest
@@ -57,17 +57,19 @@ def print_summary(
         note(line)
     if not quiet():
         _print_next(
-            quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place)
+            quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place),
+            own_sentences=not isinstance(settings.sentences, BuiltinSentences),
         )
 
 
-def _print_next(atlas: str) -> None:
+def _print_next(atlas: str, own_sentences: bool) -> None:
     qre = qre_command()
     commands = {
         f"{qre} rank --atlas {atlas}": "all encoders on all tasks",
         f"{qre} place MODEL --atlas {atlas}": "where a model stands: a hub id, a folder, or vectors",
-        f"{qre} new mine.yaml --sentences FILE": "a config for your own sentences",
     }
+    if not own_sentences:
+        commands[f"{qre} new mine.yaml --sentences FILE"] = "a config for your own sentences"
     say("next:")
     for command, what in commands.items():
         say(f"  {command.ljust(max(map(len, commands)))}   {what}")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -191,6 +192,18 @@ def test_filters_and_csv(finished_atlas):
     assert "without the encoder's own score" in qre(*words, "--by", "predicted")[1]
     assert qre(*words, "--csv", "--json")[0] == 2
     assert qre(*words, "--by", "size")[0] == 2
+
+
+def test_a_long_ranking_ends_after_twenty_rows(finished_atlas):
+    words = ("rank", "--task", TASKS[1], "--atlas", finished_atlas)
+    names = [row["name"] for row in json.loads(qre(*words, "--json")[1])["encoders"]]
+    assert len(names) == GROUPS
+    for chosen, rows in (((), 20), (("--top", 23), 23)):
+        shown = qre(*words, *chosen)[1]
+        told = [re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/])", shown) is not None for name in names]
+        assert told == [True] * rows + [False] * (GROUPS - rows)
+        assert f"and {GROUPS - rows} more encoders: --top N shows more, --all every one" in shown
+    assert "--top N" not in qre(*words, "--all")[1]
 
 
 def test_an_unknown_task_is_told(finished_atlas):

@@ -1,6 +1,7 @@
 """`qre place`: hub encoders, folders and matrices on a finished map; what cannot be placed is told, and does not stop
 the others."""
 
+import html
 import json
 import pickle
 import re
@@ -110,7 +111,10 @@ def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_
         "predicted.csv",
     ]
     assert pd.read_csv(tmp_path / "out/placed.csv")["name"].to_list() == ["mine"]
-    assert list(pd.read_csv(tmp_path / "out/neighbours.csv")) == ["name", "rank", "neighbour", "distance"]
+    near = pd.read_csv(tmp_path / "out/neighbours.csv")
+    assert list(near) == ["name", "rank", "neighbour", "distance"]
+    drawn = html.unescape((tmp_path / "out/place.svg").read_text())  # whose comments have the texts
+    assert f"nearest: {near['neighbour'][0]}" in drawn and near["neighbour"][1] in drawn
     assert pd.read_csv(tmp_path / "out/predicted.csv")["task"].to_list() == list(TASKS)
     for folder in (finished_atlas, shutil.copytree(finished_atlas, tmp_path / "copy")):
         code, _, why = place(matrix, "--out", folder)
