@@ -12,7 +12,7 @@ from jobs.config import load_config
 from jobs.planning.prompts import prompts_of
 from jobs.planning.tasks import load_tasks
 from jobs.workers.score import sides
-from qre.encoders.hub import printable
+from qre.encoders.hub_problems import printable
 from qre.encoders.passes import Pass, readout_name
 from qre.encoders.spec import EncoderSpec, ModelSpec
 from qre.encoders.transforms import FittedTransforms

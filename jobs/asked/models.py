@@ -21,7 +21,8 @@ from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
 from qre.encoders.folders import folder_prompts, folder_revision
-from qre.encoders.hub import REPOSITORY, HubProblem, printable, resolve_all
+from qre.encoders.hub import REPOSITORY, resolve_all
+from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.transforms import apply_transforms, fit_transforms

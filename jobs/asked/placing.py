@@ -19,7 +19,7 @@ from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
-from qre.encoders.hub import HubProblem, printable
+from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
 from qre.prediction.words import NO_BETTER, new_kinds_by_chance

@@ -1,20 +1,16 @@
 """The config: a YAML file as records that refuse unknown keys, and what is wrong with one that is refused."""
 
-from jobs.config.slots import ClusterSettings
-from jobs.config.sweep_config import (
+from jobs.config.entries import (
     BuiltinSentences,
     CatalogueEntry,
-    EncoderEntry,
-    Entry,
     FileSentences,
     FolderEntry,
     HubEntry,
     ListEntry,
     MtebScores,
-    SweepConfig,
-    load_config,
-    load_list,
 )
+from jobs.config.slots import ClusterSettings
+from jobs.config.sweep_config import EncoderEntry, Entry, SweepConfig, load_config, load_list
 
 __all__ = [
     "BuiltinSentences",

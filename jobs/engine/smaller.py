@@ -11,7 +11,7 @@ from jobs.config import SweepConfig
 from jobs.engine.connect import SweepError
 from jobs.planning.plan import Plan
 from jobs.planning.resolve import abridged
-from qre.encoders.hub import WITHHELD
+from qre.encoders.hub_problems import WITHHELD
 from qre.store import CorruptArtefact, Store
 
 

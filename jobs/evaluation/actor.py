@@ -23,7 +23,7 @@ from jobs.workers.embed import StoreNotShared, not_shared
 from jobs.workers.events import Loaded, Started
 from jobs.workers.faults import check_own, machines_fault
 from jobs.workers.worker import set_threads
-from qre.encoders.hub import printable
+from qre.encoders.hub_problems import printable
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import FolderSpec, HubSpec

@@ -22,7 +22,7 @@ from jobs.evaluation.actor import Evaluation, MtebRunner, TaskEnded
 from jobs.mteb.own_results import record_failures
 from jobs.workers.embed import StoreNotShared
 from jobs.workers.events import Loaded, Started
-from qre.encoders.hub import printable
+from qre.encoders.hub_problems import printable
 from qre.store import Store
 
 POLL_SECONDS = 0.5

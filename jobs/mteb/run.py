@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.mteb.joined import Encoder, join
-from qre.encoders.hub import printable
+from qre.encoders.hub_problems import printable
 from qre.errors import NonFiniteError, ShapeError, UserError
 from qre.store.folder import Folder
 from qre.tasks.mteb import META, REPORT, Rule, Scores, official_rules, read_results, rule_of

@@ -37,7 +37,8 @@ from jobs.records.ownership import Owner
 from qre.encoders.catalogue import chosen
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
-from qre.encoders.hub import COMMIT, REMEDY, WITHHELD, HubModel, HubProblem, HubQuery, printable, resolve_all, search
+from qre.encoders.hub import COMMIT, HubModel, HubQuery, resolve_all, search
+from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.shape import is_static

@@ -16,7 +16,7 @@ from jobs.sweeping.one_sweep import Asked, sweep_to_the_end
 from jobs.sweeping.telling import on_end
 from jobs.terminal.console import note, say
 from qre.atlas.finished import FinishedAtlas
-from qre.encoders.hub import printable
+from qre.encoders.hub_problems import printable
 from qre.errors import PlaceError, UserError
 from qre.paths import ADDRESS
 from qre.store import Store

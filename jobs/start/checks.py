@@ -202,7 +202,7 @@ def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
     from huggingface_hub import get_token
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
-    from qre.encoders.hub import token_is_refused, unreached
+    from qre.encoders.hub_problems import token_is_refused, unreached
 
     host = ENDPOINT.partition("://")[2]
     if HF_HUB_OFFLINE:

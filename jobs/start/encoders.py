@@ -14,7 +14,8 @@ import yaml
 from jobs.config import load_list
 from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES
-from qre.encoders.hub import REPOSITORY, printable
+from qre.encoders.hub import REPOSITORY
+from qre.encoders.hub_problems import printable
 from qre.errors import UserError
 from qre.near_names import did_you_mean, near_names
 

@@ -14,8 +14,9 @@ from jobs.terminal.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
 from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, folder_revision
-from qre.encoders.hub import HubModel, HubProblem, HubQuery, printable, resolve, resolve_all
+from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
+from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qre.encoders.hub import WITHHELD, HubProblem
+from qre.encoders.hub_problems import WITHHELD, HubProblem
 from qre.encoders.intact import check_intact
 from qre.encoders.spec import EncoderSpec
 from qre.errors import DoubtfulError, EncoderError, PlaceError, machine_error

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.folders import file_sizes
-from qre.encoders.hub import COMMIT, HubModel, HubProblem, described
+from qre.encoders.hub import COMMIT, HubModel, described
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.snapshots import cache_folder
 
 PARTS = frozenset(

@@ -8,120 +8,24 @@ printed here.
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
-from qre.encoders.examine import REMEDY as FILES_REMEDY
 from qre.encoders.examine import Unfit, check_code, examine
+from qre.encoders.hub_problems import HubProblem, T, reach, retried
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
-from qre.errors import EncoderError, chain, place_error
-
-T = TypeVar("T")
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
-REACH_SECONDS = 5.0  # for an answer, whatever it is
-REACHING = 3  # attempts of a request that finds no hub at all
-ATTEMPTS = 6  # of one request that the hub's load or the network failed
-NEVER = -1.0  # in the place of a pause: asked again, the hub would answer the same
-FIRST_WAIT, LONGEST_WAIT = (
-    0.5,
-    60.0,
-)  # seconds; doubled each time, with full jitter so that many nodes do not come back together
 PARALLEL = 16  # requests at once while resolving
-
-Reason = Literal[
-    "gated",
-    "missing",
-    "revision missing",
-    "disabled",
-    "bad name",
-    "offline",
-    "access refused",
-    "unreachable",
-    "rate limited",
-    "hub error",
-    "cross-encoder",
-    "sparse encoder",
-    "multi-vector encoder",
-    "not a sentence encoder",
-    "adapter",
-    "remote code",
-    "second repository",
-    "unknown module",
-    "not native",
-    "wrong code_revision",
-    "pickle only",
-    "no weights",
-    "not sentence-transformers",
-    "git lfs",
-    "broken config",
-]
-TRANSIENT: frozenset[str] = frozenset(
-    {"offline", "access refused", "unreachable", "rate limited", "hub error"}
-)  # of this place or this hour, not of the encoder
-WITHHELD = TRANSIENT | {
-    "gated",
-    "missing",
-    "revision missing",
-    "disabled",
-}  # the hub does not give us what it gave once: what it said then still holds
-REMEDY: dict[str, str] = {
-    "gated": "ask for access on its page on the hub, and log in with `hf auth login` or HF_TOKEN",
-    "missing": "check the name; a private encoder needs HF_TOKEN or `hf auth login`",
-    "revision missing": "check the revision: a branch, a tag or a 40-digit commit",
-    "disabled": "the hub has switched it off; leave it out",
-    **FILES_REMEDY,
-    "bad name": "write it as owner/name",
-    "offline": "fetch it on a machine with a network, `hf download ID`, into an HF_HOME that this machine shares",
-    "access refused": "the hub, or a proxy before it, refuses this token: check HF_TOKEN, or log in again with `hf "
-    "auth login`; then run the same command again",
-    "unreachable": "check the network, the proxy (HTTPS_PROXY) and the address (HF_ENDPOINT), then run the same "
-    "command again; HF_HUB_OFFLINE=1 uses what is in the cache",
-    "rate limited": "run the same command again later; with HF_TOKEN the limit is higher",
-    "hub error": "run the same command again later",
-}
-
-
-class HubProblem(EncoderError):
-    """Why an encoder cannot be had from the hub.
-
-    Attributes:
-        reason: one of Reason.
-        transient: whether another try may end otherwise.
-        remedy: what a person can do.
-    """
-
-    def __init__(self, repository: str, reason: str, detail: str = ""):
-        self.repository, self.reason, self.detail = repository, reason, detail
-        if reason == "unreachable":
-            told = f"cannot reach the hub: {detail}; {REMEDY[reason]}"
-        else:
-            told = f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {REMEDY[reason]}"
-        super().__init__(told)
-
-    @property
-    def transient(self) -> bool:
-        return self.reason in TRANSIENT
-
-    @property
-    def remedy(self) -> str:
-        return REMEDY[self.reason]
-
-    def __reduce__(self):
-        return type(self), (self.repository, self.reason, self.detail)
 
 
 @dataclass(frozen=True)
@@ -196,12 +100,6 @@ class HubQuery(BaseModel):
         return value
 
 
-def printable(name: str, longest: int = 120) -> str:
-    """A name from a stranger on one short line."""
-    line = "".join(c if c.isprintable() else "�" for c in name)
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
 def search(query: HubQuery) -> Iterator[str]:
     """Names of the encoders that a query finds, in its order.
 
@@ -210,7 +108,7 @@ def search(query: HubQuery) -> Iterator[str]:
     """
     from huggingface_hub import HfApi
 
-    retried("the hub", _reach)  # the client itself would try a listing for half a minute
+    retried("the hub", reach)  # the client itself would try a listing for half a minute
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
     listed = retried(
@@ -332,124 +230,6 @@ def described(
         python,
         found.bodies,
     )
-
-
-def retried(repository: str, request: Callable[[], T]) -> T:
-    """The answer of a request; the hub's load and the network's faults are waited out, with growing, jittered pauses.
-
-    Raises:
-        HubProblem: what remains, by its reason.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return request()
-        except Exception as error:
-            problem, wait = _problem(repository, error)
-            if problem is None:
-                raise
-            last = min(ATTEMPTS, REACHING) if problem.reason == "unreachable" else ATTEMPTS
-            if problem.reason not in ("rate limited", "hub error", "unreachable") or wait == NEVER or attempt >= last:
-                raise problem from error
-        time.sleep(wait if wait is not None else random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _problem(repository: str, error: Exception) -> tuple[HubProblem | None, float | None]:
-    """What an error of the hub client means, and for how many seconds the hub asks us to wait; None where it is not the
-    hub's."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):  # before its parent, RepositoryNotFoundError
-        return HubProblem(repository, "gated"), None
-    response = error.response if isinstance(error, errors.HfHubHTTPError) else None
-    status = response.status_code if response is not None else None
-    if isinstance(error, errors.RepositoryNotFoundError):  # the hub answers a token that has expired so too
-        return HubProblem(repository, "access refused" if status == 401 and token_is_refused() else "missing"), None
-    if isinstance(error, errors.RevisionNotFoundError):
-        return HubProblem(repository, "revision missing"), None
-    if isinstance(error, errors.DisabledRepoError):
-        return HubProblem(repository, "disabled"), None
-    if isinstance(error, errors.HFValidationError):
-        return HubProblem(repository, "bad name"), None
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return HubProblem(repository, "offline"), None
-    if response is not None and status is not None:
-        if status == 429:
-            asked = response.headers.get("Retry-After", "")
-            return HubProblem(repository, "rate limited"), min(float(asked), LONGEST_WAIT) if asked.replace(
-                ".", "", 1
-            ).isdigit() else None
-        if status in (401, 403, 407):
-            return HubProblem(repository, "access refused", f"status {status}"), None
-        # the hub says of what it does not have that it has it not: any other refusal is not its word
-        return HubProblem(repository, "hub error", f"status {status}"), None if status >= 500 else NEVER
-    if place_error(error) is not None:  # the disk of this machine, not the hub
-        return None, None
-    if why := _unreached(error):
-        return HubProblem(repository, "unreachable", why), None
-    if isinstance(error, (OSError, ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in (
-        "httpx2",
-        "httpcore2",
-    ):
-        return HubProblem(repository, "hub error", type(error).__name__), None
-    return None, None
-
-
-def _reach() -> None:
-    """One request that the hub answers with anything at all."""
-    from huggingface_hub import constants, get_session, is_offline_mode
-
-    if not is_offline_mode():
-        get_session().head(constants.ENDPOINT, timeout=REACH_SECONDS)
-
-
-def unreached() -> str:
-    """Why the hub does not answer at all; "" where it does. Takes a few seconds at most."""
-    try:
-        _reach()
-    except Exception as error:  # of whichever library lies below
-        from huggingface_hub import constants
-
-        if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
-            return f"HF_ENDPOINT is {printable(constants.ENDPOINT)!r}, which is no address; it begins with https://"
-        return _unreached(error) or f"{type(error).__name__}: {printable(str(error), 200)}"
-    return ""
-
-
-def _unreached(error: BaseException) -> str:
-    """Why no connection to the hub was made: its host, and what is to be looked at; "" for another error."""
-    from huggingface_hub import constants
-
-    host = urlsplit(constants.ENDPOINT).hostname or constants.ENDPOINT
-    names = {type(one).__name__ for one in chain(error)}
-    text = " ".join(str(one) for one in chain(error))
-    if "ProxyError" in names:
-        return f"the proxy before {host} does not answer"
-    if not names & {"ConnectError", "ConnectTimeout", "gaierror", "ConnectionRefusedError"}:
-        return ""
-    if re.search("CERTIFICATE_VERIFY_FAILED|SSL", text):
-        return f"{host} shows a certificate that is not trusted here"
-    refuses = "refuses the connection" if "refused" in text else "is not found"
-    return f"{host} {'does not answer' if 'ConnectTimeout' in names else refuses} (no network?)"
-
-
-def token_is_refused() -> bool:
-    """Whether the hub does not take the token of this process at all; asked once a token."""
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return token is not None and _refuses(token)
-
-
-@cache
-def _refuses(token: str) -> bool:
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().whoami(token=token)
-    except Exception:  # refused; or no answer now, and then nothing is said of the encoder either
-        return True
-    return False
 
 
 def _understood(repository: str, request: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from qre.encoders.contents import is_code, kept
-from qre.encoders.hub import HubProblem, retried
+from qre.encoders.hub_problems import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
 from qre.errors import EncoderError, PlaceError, place_error
 

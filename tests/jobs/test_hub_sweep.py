@@ -126,9 +126,9 @@ def test_a_token_is_used_and_appears_nowhere(hub, tmp_path):
 
 
 def test_a_moved_branch_is_a_new_unit_and_a_hub_that_is_gone_leaves_the_last(hub, tmp_path, monkeypatch):
-    from qre.encoders import hub as hub_module
+    from qre.encoders import hub_problems
 
-    monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 1)
     hub.adopt(monkeypatch, tmp_path / "home")
     for name in "abcd":
         hub.add(f"org/{name}", files=FILES, tags=["sentence-transformers"])

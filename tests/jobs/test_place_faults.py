@@ -21,7 +21,8 @@ from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.workers.faults import doubtful, machines_fault, places_fault
 from qre.encoders import hub as hub_module
-from qre.encoders.hub import HubProblem
+from qre.encoders import hub_problems
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.snapshots import acquire
 from qre.errors import DoubtfulError, EmbeddingError, EncoderError, PlaceError, place_error
 from qre.store import Failure, Store
@@ -109,7 +110,7 @@ def test_what_a_refusal_means(hub, tmp_path, monkeypatch):
 
 
 def test_without_a_hub_nothing_is_recorded_and_the_rest_goes_on(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 1)
     hub.adopt(monkeypatch, tmp_path / "home")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.fail("*", status=503, times=1000, where="any")
@@ -364,7 +365,7 @@ def test_a_fault_of_the_place_travels_between_processes():
 def test_pages_that_are_not_the_hubs_blame_no_encoder(hub, tmp_path, monkeypatch):
     """A proxy's page in the place of the hub's answers, with status 200: to the request for an encoder, for its files,
     for a list."""
-    monkeypatch.setattr(hub_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 1)
     hub.adopt(monkeypatch, tmp_path / "home")
     hub.add("org/a", folder=make("bert", tmp_path / "a"), tags=["sentence-transformers"])
     for place in ("/api/models/org/a", "/org/a/resolve/", "/api/models?"):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from qre.encoders.folders import FolderProblem, check_folder, folder_revision
-from qre.encoders.hub import HubProblem, resolve
+from qre.encoders.hub import resolve
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.named_code import named_code
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import FolderSpec, HubSpec

@@ -8,7 +8,8 @@ import pytest
 from qre.encoders import snapshots
 from qre.encoders.contents import counts
 from qre.encoders.folders import FolderProblem, folder_revision
-from qre.encoders.hub import HubProblem, resolve
+from qre.encoders.hub import resolve
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.snapshots import acquire
 from qre.errors import PlaceError
 from tests.checkpoints import make

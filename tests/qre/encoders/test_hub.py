@@ -6,7 +6,9 @@ import re
 import pytest
 
 from qre.encoders import hub as hub_module
-from qre.encoders.hub import HubModel, HubProblem, HubQuery, resolve, resolve_all, search
+from qre.encoders import hub_problems
+from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all, search
+from qre.encoders.hub_problems import HubProblem
 from tests.hub import READER
 
 FILES = {
@@ -117,7 +119,7 @@ def test_load_is_waited_out(hub, status):
 
 
 def test_load_that_does_not_end_is_transient(hub, monkeypatch):
-    monkeypatch.setattr(hub_module, "ATTEMPTS", 3)
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 3)
     hub.add("org/busy", files=FILES)
     for status, reason in ((429, "rate limited"), (502, "hub error")):
         hub.fail("org/busy", status=status, times=50, where="api", retry_after=0 if status == 429 else None)
@@ -130,7 +132,7 @@ def test_load_that_does_not_end_is_transient(hub, monkeypatch):
 def test_no_hub_at_all(hub, monkeypatch):
     from huggingface_hub import constants
 
-    monkeypatch.setattr(hub_module, "ATTEMPTS", 2)
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 2)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(HubProblem) as caught:
         resolve("org/name")
@@ -200,16 +202,16 @@ def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     from huggingface_hub import constants
 
     slept = []
-    monkeypatch.setattr(hub_module.time, "sleep", slept.append)
+    monkeypatch.setattr(hub_problems.time, "sleep", slept.append)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     with pytest.raises(HubProblem, match=re.escape(told)) as caught:
         list(search(HubQuery()))
     assert (caught.value.reason, caught.value.transient) == ("unreachable", True)
-    assert len(slept) == hub_module.REACHING - 1 and sum(slept) < 5
+    assert len(slept) == hub_problems.REACHING - 1 and sum(slept) < 5
     answers = resolve_all([(f"org/e{number}", None) for number in range(200)])
     assert {answer.reason for answer in answers} == {"unreachable"} and [
         answer.repository for answer in answers[:2]
     ] == ["org/e0", "org/e1"]
-    assert len(slept) <= (hub_module.REACHING - 1) * (
+    assert len(slept) <= (hub_problems.REACHING - 1) * (
         1 + hub_module.PARALLEL
     )  # those at once in the first round, and none after it

@@ -7,7 +7,8 @@ import warnings
 import pytest
 
 from qre.encoders.folders import FolderProblem, folder_revision
-from qre.encoders.hub import HubProblem, resolve
+from qre.encoders.hub import resolve
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.kinds import OTHERS, SHIPPED
 from tests.checkpoints import KINDS, make
 from tests.other_kinds import OTHER_KINDS, change, make_other

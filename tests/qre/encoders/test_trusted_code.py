@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from qre.encoders.folders import FolderProblem
-from qre.encoders.hub import HubProblem, resolve
+from qre.encoders.hub import resolve
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import HubSpec
 from tests.checkpoints import make
