@@ -18,7 +18,7 @@ from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
 from qre.atlas.finished import FinishedAtlas
-from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
+from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
@@ -190,11 +190,10 @@ def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: 
 
 
 def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
-    say(
-        f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} "
-        f"of {one.dimension} dimensions"
-    )
+    say(f"{one.name}: QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions")
     for note in one.notes:
+        if one.scored and note == LEARNT:  # no prediction is shown
+            continue
         say(f"note: {note}")
     if one.warning:
         console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
@@ -202,7 +201,7 @@ def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | Non
     print_neighbours(
         "nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"]))
     )
-    if len(one.predicted) or measured is not None:
+    if (len(one.predicted) and not one.scored) or measured is not None:
         _print_scores(standing, one, measured)
 
 
@@ -243,7 +242,7 @@ def _about_predictions(standing: FinishedAtlas, one: Placement, measured: pd.Dat
     if not len(one.predicted):
         return []
     lines = [INTERVAL]
-    if measured is None and new_kinds_by_chance(standing.manifest.get("headline") or {}):
+    if measured is None and not one.scored and new_kinds_by_chance(standing.manifest.get("headline") or {}):
         lines.append(f"{NO_BETTER}--measure, with --atlas CONFIG")
     return lines
 

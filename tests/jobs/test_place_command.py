@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from jobs.asked.matrix import read_matrix
 from jobs.asked.models import embed, given_in, spec_of
+from jobs.asked.placing import _about_predictions
 from jobs.cli import app
 from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
@@ -56,7 +57,7 @@ def test_a_matrix_is_placed_and_told(place, matrix):
     code, shown, _ = place(matrix)
     assert code == 0
     for part in (
-        "mine: at (",
+        "mine: QRE ",
         "nearest on the map",
         *TASKS,
         "predicted",
@@ -94,6 +95,26 @@ def test_json_is_valid_and_has_it_all(place, matrix, tmp_path):
 def test_names_of_strangers_are_escaped(place, tmp_path):
     np.save(tmp_path / "old.npy", embedding_at(*points()[0]))
     assert STRANGE in place(tmp_path / "old.npy")[1]  # as it is: rich would take [red] away
+
+
+def test_an_encoder_that_is_on_the_map_has_its_scores_told_not_predicted(place, finished_atlas, tmp_path):
+    scores = pd.read_parquet(finished_atlas / "scores.parquet").set_index(["name", "task"])["score"]
+    np.save(tmp_path / "known.npy", embedding_at(*points()[4]))
+    shown = place(tmp_path / "known.npy")[1]
+    told = ", ".join(f"{scores['made/e4', task]:.3f} (measured) on {task}" for task in TASKS)
+    assert f"note: the same encoder as 'made/e4', which is on the map: score {told}" in shown
+    assert "predict" not in shown and "warning" not in shown and "familiarity" not in shown
+    np.save(tmp_path / "unscored.npy", embedding_at(*points()[-1]))
+    shown = place(tmp_path / "unscored.npy")[1]
+    assert f"'made/e{len(points()) - 1}', which is on the map\n" in shown and "predicted scores" in shown
+
+
+def test_nothing_is_said_of_chance_where_the_score_is_known(finished_atlas):
+    atlas = FinishedAtlas(finished_atlas)
+    atlas.manifest["headline"] = {"spearman_ours_kinds": 0.0, "kinds": 20, "predicted_encoders": 40}
+    known, new = (atlas.place(embedding_at(*at)) for at in (points()[4], (0.2, 0.3)))
+    assert known.scored and not any("chance" in line for line in _about_predictions(atlas, known, None))
+    assert not new.scored and any("no better than chance" in line for line in _about_predictions(atlas, new, None))
 
 
 def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_atlas, tmp_path, monkeypatch):
