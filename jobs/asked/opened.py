@@ -87,8 +87,14 @@ def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> Non
     console.print(shown)
 
 
+def formatted(value: float, form: str) -> str:
+    """A number as a person reads it: what rounds to zero has no sign."""
+    text = format(value, form)
+    return text.lstrip("+-") if not text.strip("+-0.,%") else text
+
+
 def _cell(value, form: str) -> str:
     value = value if isinstance(value, bool) else plain(value)
     if value is None:
         return ""
-    return escape(format(value, form) if form else str(value))
+    return escape(formatted(value, form) if form else str(value))

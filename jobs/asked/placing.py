@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
-from jobs.asked.measure import COLUMNS, tasks_to_measure
+from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
@@ -203,6 +203,9 @@ def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | Non
     )
     if (len(one.predicted) and not one.scored) or measured is not None:
         _print_scores(standing, one, measured)
+    if measured is not None:
+        for row in with_verdicts(measured, standing, one.same).to_dict("records"):
+            say(f"{row['task']}: {row['verdict']}")
 
 
 def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
@@ -250,7 +253,7 @@ def _about_predictions(standing: FinishedAtlas, one: Placement, measured: pd.Dat
 def _record(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> dict:
     """A placement in plain values, for machines."""
     near = rows_with_scores(one.neighbours, scores_of(standing, list(one.neighbours["neighbour"])))
-    told = {} if measured is None else {"measured": plain_rows(measured)}
+    told = {} if measured is None else {"measured": plain_rows(with_verdicts(measured, standing, one.same))}
     return {**plain(one.summary()), "neighbours": near, "predicted": plain_rows(one.predicted), **told}
 
 

@@ -304,7 +304,11 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
         code == 0
         and "measured scores, with 95 % intervals; predicted scores" in shown
         and f"{found[0]['score']:.4f}" in shown
+        and f"{TASKS[1]}: {found[0]['verdict']}" in shown
     )
+    known = pd.read_parquet(finished_atlas / "scores.parquet").query("task == @TASKS[1]").sort_values("score")
+    assert found[0]["rank"] == 1 + (known["score"] > found[0]["score"]).sum() and found[0]["of"] == 1 + len(known)
+    assert found[0]["best"] == known["name"].iloc[-1] and found[0]["verdict"].startswith("would be rank ")
     for words, where, why in (((matrix,), config, "a ready matrix"), ((matrix,), finished_atlas, "--atlas CONFIG")):
         code, _, told = place(*words, "--measure", atlas=where)
         assert code == 2 and "--measure" in told and why in told
