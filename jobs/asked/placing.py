@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
+from jobs.asked.matrix import near_encoders
 from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
@@ -129,7 +130,7 @@ def place_all(
         except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
             why, input_only = str(error.naming(standing.sentences)), isinstance(one.source, Path)
         except HubProblem as problem:
-            why, input_only = _hub_problem(problem), False
+            why, input_only = _hub_problem(problem, one.label), False
         except EncoderError as error:
             why, input_only = str(error), False
         except Exception as error:  # whatever loading and encoding raises is this encoder's end, not that of the others
@@ -139,8 +140,10 @@ def place_all(
     return outcome
 
 
-def _hub_problem(problem: HubProblem) -> str:
-    return f"{problem}; and no folder of this name is here" if problem.reason == "missing" else str(problem)
+def _hub_problem(problem: HubProblem, label: str) -> str:
+    if problem.reason != "missing":
+        return str(problem)
+    return f"{problem}; and no folder of this name is here{near_encoders(label)}"
 
 
 def _progress():

@@ -207,6 +207,37 @@ def test_what_is_wrong_with_a_file_is_told(place, tmp_path, monkeypatch):
     assert not (tmp_path / "unpickled").exists()
 
 
+def test_what_is_surely_no_encoder_is_told_and_what_is_near(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-encoder").mkdir()
+    for name in ("documents.csv", "model.bin", "vectors.npy"):
+        (tmp_path / name).touch()
+    for word, why in [
+        ("documents.csv", "documents.csv: a file of texts, not an encoder"),
+        ("data/texts.jsonl", "data/texts.jsonl: a file of texts, not an encoder"),
+        ("mine.yaml", "--entry mine.yaml"),
+        ("./model.bin", "a file, not an encoder; name its folder"),
+        ("MODEL", "MODEL: stands for a hub id (owner/name) or a folder"),
+        ("./my-encodr", "did you mean ./my-encoder?"),
+        (f"{tmp_path}/my-encodr", f"did you mean {tmp_path}/my-encoder?"),
+        ("./vector.npy", "did you mean vectors.npy?"),
+    ]:
+        code, _, told = place(word)
+        assert code == 2 and why in told, (word, told)
+
+
+def test_a_map_that_is_not_finished_yet_or_is_called_otherwise(place, matrix, finished_atlas, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.yaml").write_text("encoders: [")
+    config = {"name": "t", "store": "store", "encoders": [{"source": "catalogue", "name": "classical"}]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**config, "export": "results/mine"}))
+    code, _, told = place(matrix, atlas="results/mine")
+    assert code == 2 and "results/mine: the map is not finished yet: " in told and "sweep ./mine.yaml" in told
+    shutil.copytree(finished_atlas, tmp_path / "results/mine")
+    code, _, told = place(matrix, atlas="mine")
+    assert code == 2 and "did you mean 'mine.yaml' or 'results/mine'?" in told
+
+
 def test_one_that_fails_does_not_stop_the_others(place, matrix, tmp_path):
     np.save(tmp_path / "short.npy", embedding_at(0, 0)[:9])
     code, shown, told = place(tmp_path / "short.npy", matrix, tmp_path / "absent.npy", "--json")
