@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,17 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from jobs.asked.matrix import is_matrix, read_matrix
-from jobs.asked.opened import open_atlas, plain, plain_rows, print_table, stored_atlas
+from jobs.asked.opened import formatted, open_atlas, plain, plain_rows, print_table, stored_atlas
 from jobs.asked.outdated import differences, in_words
 from jobs.config import SweepConfig, load_config
 from jobs.show.sweep_status import Standing, standing
 from jobs.terminal.console import say
-from jobs.terminal.spelled import qre_command, quoted
+from jobs.terminal.spelled import qre_command
 from qre.atlas.differences import difference_interval, items
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.neighbours import distances_to
+from qre.atlas.placement import is_same
 from qre.atlas.ranking import one_score_each
 from qre.density import DensityOperator, check_finite
 from qre.encoders.hub import REPOSITORY
@@ -151,12 +154,33 @@ def _meant(name: str, known: Iterable[str], place: str | Path) -> str:
     known = list(known)
     if not known:
         return ": the sweep has not looked up its encoders yet; qre plan shows what it can run from here"
-    if REPOSITORY.fullmatch(name) or Path(name).is_dir():
-        command = f"{qre_command()} place {shlex.quote(name)} --atlas {quoted(place)}"
-        return (
-            f" among its {len(known)}: `{command}` shows where it stands; to compare its scores, add it to the config"
-        )
-    return near_or_containing(name, known) or f" among its {len(known)}"
+    meant = near_or_containing(name, known) or f" among its {len(known)}"
+    if not (REPOSITORY.fullmatch(name) and "/" in name) and not Path(name).is_dir():
+        return meant
+    command = f"{qre_command()} place {shlex.quote(name)} --atlas {shlex.quote(str(place))}"
+    return (
+        f"{meant}{';' if meant.endswith('?') else ':'} `{command}` shows where it would stand; {_to_add(name, place)}"
+    )
+
+
+def _to_add(name: str, place: str | Path) -> str:
+    """The line that adds a model to the config, and what comes then."""
+    config = Path(place) if Path(place).suffix in CONFIGS else None
+    if Path(name).is_dir():
+        path = Path(os.path.abspath(name))
+        folder = Path(os.path.abspath(place)).parent
+        inside = config is not None and path.is_relative_to(folder)
+        entry = {
+            "source": "folder",
+            "path": str(path.relative_to(folder)) if inside else name if config is None else str(path),
+        }
+    else:
+        entry = {"source": "hub", "id": name}
+    line = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True).strip()
+    return (
+        f"to compare it, add `- {line}` to the encoders of {config or 'its config'}, then "
+        f"{qre_command()} sweep {'CONFIG' if config is None else shlex.quote(str(config))}"
+    )
 
 
 def divergences(first: np.ndarray, second: np.ndarray, method: FeatureMethod) -> dict:
@@ -185,18 +209,21 @@ def map_relation(atlas: FinishedAtlas, a: Side, b: Side, k: int) -> dict:
     """How two encoders stand to each other among those of a map, which need not hold them.
 
     Returns:
-        metric, distance; rank_of_b (1: no encoder of the map is nearer to A) and rank_of_a; of how many others; k, and
-        how many of the k nearest others, these two apart, they have in common.
+        metric, distance; same (whether they are the same encoder but for rounding); rank_of_b (1: no encoder of the map
+        is nearer to A) and rank_of_a; of how many others; k, and how many of the k nearest others, these two apart,
+        they have in common.
     """
     metric = atlas.settings.metric
     features = np.stack([_feature(atlas, side) for side in (a, b)])
     between = float(distances_to(features[:1], features[1:], metric)[0, 0])
     others = [i for i, name in enumerate(atlas.names) if name not in (a.name, b.name)]
     distances = distances_to(features, atlas.features[others], metric)
+    same = (a.name == b.name) or is_same(between, features[0], metric)
     near = [set(np.argsort(row, kind="stable")[:k].tolist()) for row in distances]
     return {
         "metric": metric,
         "distance": between,
+        "same": same,
         "rank_of_b": 1 + int((distances[0] < between).sum()),
         "rank_of_a": 1 + int((distances[1] < between).sum()),
         "others": len(others),
@@ -283,15 +310,18 @@ def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataF
         []
         if apart["linear_cka"] is None
         else [
-            (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", f"{apart['relative_a_b']:.4f}"),
-            ("relative entropy S(B‖A), nats", f"{apart['relative_b_a']:.4f}"),
-            ("Jensen-Shannon divergence, nats (at most 0.6931)", f"{apart['jensen_shannon']:.4f}"),
-            ("linear CKA (1: the same)", f"{apart['linear_cka']:.4f}"),
+            (f"relative entropy S(A‖B), nats (ε = {apart['epsilon']:g})", formatted(apart["relative_a_b"], ".4f")),
+            ("relative entropy S(B‖A), nats", formatted(apart["relative_b_a"], ".4f")),
+            ("Jensen-Shannon divergence, nats (at most 0.6931)", formatted(apart["jensen_shannon"], ".4f")),
+            (
+                "linear CKA of the vectors as they come, lengths included (1: the same)",
+                formatted(apart["linear_cka"], ".4f"),
+            ),
         ]
     )
     if on_map is not None:
         rows += [
-            (f"distance on the map ({on_map['metric']}), nats", f"{on_map['distance']:.4f}"),
+            (f"distance on the map ({on_map['metric']}), nats", formatted(on_map["distance"], ".4f")),
             ("B among the neighbours of A", f"{on_map['rank_of_b']:,} of {on_map['others'] + 1:,}"),
             ("A among the neighbours of B", f"{on_map['rank_of_a']:,} of {on_map['others'] + 1:,}"),
             (f"of the {on_map['k']} nearest others in common", f"{on_map['neighbours_in_common']}"),
@@ -299,6 +329,8 @@ def _print(sides: list[Side], apart: dict, on_map: dict | None, scores: pd.DataF
     if note:
         say(f"note: {note}")
     print_table("A and B", pd.DataFrame(rows, columns=["measure", "value"]), {"measure": "", "value": ""})
+    if on_map is not None and on_map["same"]:
+        say("verdict: the same encoder")
     if len(scores):
         told = scores.rename(columns={"a": "A", "b": "B", "difference": "A − B", "low": "95 % from", "high": "to"})
         told["scored"] = [items(kind, n) for kind, n in zip(scores["kind"], scores["n"].astype(float), strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
+from qre.encoders.hub_problems import printable
 from qre.errors import UserError
+from qre.near_names import near_names
 
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 ENDINGS = (".npy", ".safetensors", ".parquet")
@@ -18,6 +21,17 @@ ENDINGS = (".npy", ".safetensors", ".parquet")
 def is_matrix(text: str) -> bool:
     """Whether a word names a file of this kind, by its ending."""
     return Path(text).suffix in ENDINGS
+
+
+def near_encoders(path: str | Path) -> str:
+    """ "; did you mean ...?" with the folders and matrices beside a path that is not there; "" where none is near."""
+    folder, name = os.path.split(os.fspath(path).rstrip("/"))
+    try:
+        names = [one.name for one in Path(folder).iterdir() if one.is_dir() or is_matrix(one.name)]
+    except OSError:
+        return ""
+    near = [printable(os.path.join(folder, one)) for one in near_names(name, names, most=2)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def read_matrix(path: str | Path) -> np.ndarray:
@@ -33,7 +47,7 @@ def read_matrix(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file{near_encoders(path)}")
     matrix = {".npy": _npy, ".safetensors": _safetensors, ".parquet": _parquet}[path.suffix](path)
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
         raise UserError(

@@ -12,6 +12,8 @@ from jobs.config import load_config
 from jobs.planning.prompts import prompts_of
 from jobs.planning.tasks import load_tasks
 from jobs.workers.score import sides
+from qre.atlas.differences import against_in_words, against_the_best
+from qre.atlas.finished import FinishedAtlas
 from qre.encoders.hub_problems import printable
 from qre.encoders.passes import Pass, readout_name
 from qre.encoders.spec import EncoderSpec, ModelSpec
@@ -63,6 +65,23 @@ def measure(
             continue
         rows.append({name: getattr(score, name) for name in COLUMNS})
     return pd.DataFrame(rows, columns=list(COLUMNS)), problems
+
+
+def with_verdicts(measured: pd.DataFrame, standing: FinishedAtlas, same: str | None) -> pd.DataFrame:
+    """Measured scores with how each stands among those on the map: rank, of, best, best_score and apart (see
+    differences.against_the_best), and verdict, in words.
+
+    Args:
+        measured: of one encoder, columns COLUMNS.
+        same: its name where it is on the map already: it is not compared with itself.
+    """
+    rows = []
+    for row in measured.to_dict("records"):
+        others = standing.rank(row["task"], measured_only=True)
+        found = against_the_best(row["score"], row["low"], row["high"], others[others["name"] != same])
+        words = f"{'would be ' if same is None else ''}{against_in_words(found)}"
+        rows.append({**row, **found, "verdict": words})
+    return pd.DataFrame(rows, columns=[*COLUMNS, "rank", "of", "best", "best_score", "apart", "verdict"])
 
 
 def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from jobs.asked.matrix import ENDINGS, is_matrix, read_matrix
+from jobs.asked.matrix import ENDINGS, is_matrix, near_encoders, read_matrix
 from jobs.asked.measure import measure
 from jobs.config import CatalogueEntry, FolderEntry, HubEntry, load_list
 from jobs.config.mistakes import as_options
@@ -30,6 +30,9 @@ from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
 from qre.tasks.task import Task
 
+STAND_INS = ("MODEL", "MODEL...", "NAME", "FOLDER", "ENCODER", "owner/name", "OWNER/NAME")  # of our own help
+TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".md")
+LISTS = (".yaml", ".yml")
 Measured = tuple[pd.DataFrame, list[str]]  # scores, and why there is none on some tasks
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
@@ -128,8 +131,25 @@ def _id(entry: HubEntry) -> str:
     return entry.id
 
 
+def _no_encoder(word: str) -> str:
+    """What a word names that is surely no encoder; "" where it may be one."""
+    if word in STAND_INS:
+        return "stands for a hub id (owner/name) or a folder; name yours"
+    suffix, shown = Path(word).suffix.lower(), printable(word)
+    if suffix in LISTS:
+        return f"not an encoder; a list of encoders is given with --entry {shown}, a config with --atlas {shown}"
+    if suffix in TEXTS:
+        entry = f"; a list of encoders is given with --entry {shown}" if suffix == ".csv" else ""
+        return f"a file of texts, not an encoder; name a hub id, a folder or a matrix ({', '.join(ENDINGS)}){entry}"
+    if Path(word).is_file():
+        return f"a file, not an encoder; name its folder, or a matrix ({', '.join(ENDINGS)})"
+    return ""
+
+
 def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | HubEntry:
     place, _, revision = model.partition("@")
+    if not Path(model).is_dir() and (why := _no_encoder(model)):
+        raise UserError(f"{printable(model)}: {why}")
     try:
         if Path(model).is_dir():
             return FolderEntry.model_validate({"source": "folder", "path": model, **options})
@@ -145,7 +165,8 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
     except ValidationError as error:
         raise UserError(as_options(error, FolderEntry, printable(model))) from None
     raise UserError(
-        f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the hub"
+        f"{printable(model)}: no such folder, no matrix ({', '.join(ENDINGS)}), and not owner/name of the "
+        f"hub{near_encoders(model)}"
     )
 
 

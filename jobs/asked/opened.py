@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -13,11 +15,14 @@ from rich.table import Table
 from jobs.asked.outdated import outdated
 from jobs.config import SweepConfig, load_config
 from jobs.terminal.console import console
-from jobs.terminal.spelled import maps_in
+from jobs.terminal.spelled import maps_in, qre_command, quoted
 from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.store import CorruptArtefact, Store
+
+CONFIGS = (".yaml", ".yml")
+MOST_CONFIGS = 20  # of one folder that are looked into
 
 
 def open_atlas(place: str) -> FinishedAtlas:
@@ -36,15 +41,39 @@ def open_atlas(place: str) -> FinishedAtlas:
     try:
         return FinishedAtlas(place)
     except UserError as error:
+        if (Path(place) / "manifest.json").exists():
+            raise
+        if config := _exporting_to(place):
+            raise UserError(f"{place}: the map is not finished yet: {qre_command()} sweep {config}") from None
         raise UserError(f"{error}{_maps_near(place)}") from None
 
 
 def _maps_near(place: str) -> str:
-    """The maps beside a folder that holds none: what a person may have meant."""
+    """The config and the map of this name, and the maps beside a folder that holds none: what a person may have
+    meant."""
     folder = Path(place)
-    if (folder / "manifest.json").exists():
-        return ""
+    named = [f"{place}{ending}" for ending in CONFIGS if Path(f"{place}{ending}").is_file()]
+    named += [str(one) for one in (Path("results") / folder.name,) if (one / "manifest.json").is_file()]
+    if named:
+        return f"; did you mean {' or '.join(map(repr, named))}?"
     return did_you_mean(place, [str(folder.parent / name) for name in maps_in(folder.parent)], most=2)
+
+
+def _exporting_to(place: str) -> str:
+    """A config here, or beside the folder or the one above, whose map is exported to a folder; "" where there is
+    none. A file that is no config is passed over."""
+    folder = Path(os.path.abspath(place))
+    for beside in dict.fromkeys((Path.cwd(), folder.parent, folder.parent.parent)):
+        try:
+            files = sorted(one for one in beside.iterdir() if one.suffix in CONFIGS)[:MOST_CONFIGS]
+        except OSError:
+            continue
+        for file in files:
+            with contextlib.suppress(UserError):
+                settings = load_config(file)
+                if settings.export is not None and Path(os.path.abspath(settings.export)) == folder:
+                    return quoted(file)
+    return ""
 
 
 def stored_atlas(settings: SweepConfig, store: Store) -> FinishedAtlas:
@@ -87,8 +116,14 @@ def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> Non
     console.print(shown)
 
 
+def formatted(value: float, form: str) -> str:
+    """A number as a person reads it: what rounds to zero has no sign."""
+    text = format(value, form)
+    return text.lstrip("+-") if not text.strip("+-0.,%") else text
+
+
 def _cell(value, form: str) -> str:
     value = value if isinstance(value, bool) else plain(value)
     if value is None:
         return ""
-    return escape(format(value, form) if form else str(value))
+    return escape(formatted(value, form) if form else str(value))

@@ -13,12 +13,13 @@ import pandas as pd
 import typer
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
-from jobs.asked.measure import COLUMNS, tasks_to_measure
+from jobs.asked.matrix import near_encoders
+from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
 from qre.atlas.finished import FinishedAtlas
-from qre.atlas.placement import NOT_PREDICTABLE, UNFAMILIAR, Placement
+from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
@@ -129,7 +130,7 @@ def place_all(
         except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
             why, input_only = str(error.naming(standing.sentences)), isinstance(one.source, Path)
         except HubProblem as problem:
-            why, input_only = _hub_problem(problem), False
+            why, input_only = _hub_problem(problem, one.label), False
         except EncoderError as error:
             why, input_only = str(error), False
         except Exception as error:  # whatever loading and encoding raises is this encoder's end, not that of the others
@@ -139,8 +140,10 @@ def place_all(
     return outcome
 
 
-def _hub_problem(problem: HubProblem) -> str:
-    return f"{problem}; and no folder of this name is here" if problem.reason == "missing" else str(problem)
+def _hub_problem(problem: HubProblem, label: str) -> str:
+    if problem.reason != "missing":
+        return str(problem)
+    return f"{problem}; and no folder of this name is here{near_encoders(label)}"
 
 
 def _progress():
@@ -190,11 +193,10 @@ def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: 
 
 
 def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
-    say(
-        f"{one.name}: at ({one.x:.2f}, {one.y:.2f}); QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} "
-        f"of {one.dimension} dimensions"
-    )
+    say(f"{one.name}: QRE {one.qre:.3f} nats, effective rank {one.effective_rank:.1f} of {one.dimension} dimensions")
     for note in one.notes:
+        if one.scored and note == LEARNT:  # no prediction is shown
+            continue
         say(f"note: {note}")
     if one.warning:
         console.print(f"warning: {one.warning}", markup=False, highlight=False, soft_wrap=True, style="bold red")
@@ -202,8 +204,11 @@ def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | Non
     print_neighbours(
         "nearest on the map", one.neighbours, columns, scores_of(standing, list(one.neighbours["neighbour"]))
     )
-    if len(one.predicted) or measured is not None:
+    if (len(one.predicted) and not one.scored) or measured is not None:
         _print_scores(standing, one, measured)
+    if measured is not None:
+        for row in with_verdicts(measured, standing, one.same).to_dict("records"):
+            say(f"{row['task']}: {row['verdict']}")
 
 
 def _print_scores(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:
@@ -243,7 +248,7 @@ def _about_predictions(standing: FinishedAtlas, one: Placement, measured: pd.Dat
     if not len(one.predicted):
         return []
     lines = [INTERVAL]
-    if measured is None and new_kinds_by_chance(standing.manifest.get("headline") or {}):
+    if measured is None and not one.scored and new_kinds_by_chance(standing.manifest.get("headline") or {}):
         lines.append(f"{NO_BETTER}--measure, with --atlas CONFIG")
     return lines
 
@@ -251,7 +256,7 @@ def _about_predictions(standing: FinishedAtlas, one: Placement, measured: pd.Dat
 def _record(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> dict:
     """A placement in plain values, for machines."""
     near = rows_with_scores(one.neighbours, scores_of(standing, list(one.neighbours["neighbour"])))
-    told = {} if measured is None else {"measured": plain_rows(measured)}
+    told = {} if measured is None else {"measured": plain_rows(with_verdicts(measured, standing, one.same))}
     return {**plain(one.summary()), "neighbours": near, "predicted": plain_rows(one.predicted), **told}
 
 

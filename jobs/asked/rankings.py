@@ -14,7 +14,7 @@ import pandas as pd
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, say
 from jobs.terminal.spelled import qre_command
-from qre.atlas.differences import like_the_best, noise_in_words
+from qre.atlas.differences import like_the_best, noise_in_words, others_like_the_best
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.overview import MEAN_RULE, Overview
 from qre.atlas.placement import NOT_PREDICTABLE
@@ -145,7 +145,11 @@ def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
             else 0
         )
         kind = standing.tasks().set_index("task").at[task, "kind"]
-        close = [noise_in_words(kind, whole), CLOSE_RULE] if whole["like_best"].any() and by == "score" else []
+        close = (
+            [noise_in_words(kind, whole), CLOSE_RULE]
+            if others_like_the_best(whole["like_best"]) and by == "score"
+            else []
+        )
         _say(
             [*_more(wanted, len(whole)), *_what_the_best_is(table), *close]
             + _remarks(standing, task, by, len(table), unknown)
@@ -198,7 +202,7 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
     elif wanted.form == "csv":
         _wide(found).to_csv(sys.stdout, index=False)
     else:
-        _print_overview(standing, wanted, found)
+        _print_overview(standing, wanted, found, {task: best_row(cell) for task, cell in whole.cells.items()})
         if wanted.by == "score":
             kinds = tasks.set_index("task")["kind"]
             told = [(task, noise_in_words(kinds[task], cell)) for task, cell in whole.cells.items()]
@@ -236,13 +240,19 @@ def _wide(found: Overview) -> pd.DataFrame:
     return pd.concat([found.table, *parts], axis=1)
 
 
-def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) -> None:
+def best_row(cell: pd.DataFrame) -> int | None:
+    """Row of the best value; None where there is none."""
+    value = cell["value"].to_numpy(dtype=np.float64)
+    return int(np.nanargmax(value)) if np.isfinite(value).any() else None
+
+
+def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview, best: dict[str, int | None]) -> None:
     tasks = list(found.cells)
     room = console.width - min(LONGEST_NAME, max(map(len, found.table["name"]), default=0)) - BESIDE
     intervals = len(tasks) * WITH_INTERVAL <= room
     shown_tasks = tasks if intervals else tasks[: max(1, room // VALUE_ONLY)]
     shown = _with_copies(_in_words(found.table)).assign(
-        **{task: cells_of(found.cells[task], intervals, wanted.by == "score") for task in shown_tasks}
+        **{task: cells_of(found.cells[task], intervals, wanted.by == "score", best[task]) for task in shown_tasks}
     )
     shown["basis"] = shown["basis"].where((shown["basis"] != "measured") & (wanted.by == "score"), "")
     columns = _filled(
@@ -272,7 +282,7 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
     lines += ["±: half the 95 % interval of a measured score"] if intervals else []
     lines += (
         [CLOSE_RULE]
-        if wanted.by == "score" and any(found.cells[task]["like_best"].any() for task in shown_tasks)
+        if wanted.by == "score" and any(cell.endswith("≈") for task in shown_tasks for cell in shown[task])
         else []
     )
     lines += (
@@ -288,11 +298,13 @@ def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview) ->
     _say(lines)
 
 
-def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True) -> list[str]:
+def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True, best: int | None = None) -> list[str]:
     """A task's values as people read them: "0.812 ±0.021", "~0.790 ±0.200" where one is predicted and that is marked,
-    "0.810 ±0.021 ≈" where it cannot be told from the best, "" where there is none."""
+    "0.810 ±0.021 ≈" where it cannot be told from the best, which is in row `best`, "" where there is none."""
     told = []
-    close = cell["like_best"] if "like_best" in cell and marked else [False] * len(cell)
+    close = cell["like_best"].tolist() if "like_best" in cell and marked else [False] * len(cell)
+    if best is not None and best < len(close):
+        close[best] = False
     for value, low, high, basis, like in zip(
         cell["value"], cell["low"], cell["high"], cell["basis"], close, strict=True
     ):
@@ -306,9 +318,14 @@ def cells_of(cell: pd.DataFrame, intervals: bool, marked: bool = True) -> list[s
 
 
 def _in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """With the parameters as people say them, and a mark at each that cannot be told from the best."""
+    """With the parameters as people say them, and a mark at the best, the first, and at each that cannot be told from
+    it."""
     counts = ["" if pd.isna(count) else parameters_in_words(count) for count in table["parameters"]]
-    marks = {"≈": ["≈" if close else "" for close in table["like_best"]]} if "like_best" in table else {}
+    marks = (
+        {"≈": [("≈" if number else "best") if close else "" for number, close in enumerate(table["like_best"])]}
+        if "like_best" in table
+        else {}
+    )
     return table.assign(parameters=counts, **marks)
 
 

@@ -4,7 +4,10 @@ own words are never shown."""
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -20,7 +23,8 @@ def in_our_words(error: Any) -> str:
     """One line for a command line that cannot be understood: for a UsageError; what it holds differs with its kind."""
     kind = type(error).__name__
     if kind == "MissingParameter" and "--atlas" in getattr(error.param, "opts", ()):
-        return f"{_command(error)}--atlas is missing{_maps_here() or _see(error, 'shows an example')}"
+        fix = _atlas_without_option() or _maps_here() or _see(error, "shows an example")
+        return f"{_command(error)}--atlas is missing{fix}"
     if kind == "MissingParameter":
         return f"{_command(error)}{_name(error.param)} is missing{_see(error, 'shows an example')}"
     if kind == "BadParameter" and getattr(error, "param", None) is not None:
@@ -123,6 +127,17 @@ def _options(error: Any) -> list[str]:
         for one in getattr(param, "opts", ())
         if one.startswith("-")
     ]
+
+
+def _atlas_without_option() -> str:
+    """The command line with --atlas before the map or config that is in it already; "" where there is none."""
+    words = sys.argv[1:]
+    for number, word in enumerate(words):
+        option = number > 0 and words[number - 1].startswith("-")
+        config = word.endswith((".yaml", ".yml")) and Path(word).is_file()
+        if not option and (config or (Path(word) / "manifest.json").is_file()):
+            return f"; write qre {shlex.join([*words[:number], '--atlas', *words[number:]])}"
+    return ""
 
 
 def _maps_here() -> str:

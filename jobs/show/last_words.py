@@ -92,7 +92,7 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
     Args:
         kinds: task -> its kind.
     """
-    from qre.atlas.differences import noise_in_words
+    from qre.atlas.differences import noise_in_words, others_like_the_best
     from qre.report.best import interval, top_of, with_copies
 
     tasks = list(found.cells)
@@ -125,7 +125,7 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
                 with_copies(line.name, line.near_copies),
                 score,
                 interval(line.low, line.high),
-                "≈" if getattr(line, "like_best", False) else "",
+                "≈" if number > 0 and getattr(line, "like_best", False) else "",
                 f"{line.dimension:,.0f}" if pd.notna(line.dimension) else "",
                 line.basis,
             )
@@ -138,7 +138,11 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
     if first["description"]:
         say(f"{first['name']} = {first['description']}")
     for task, told in blocks:
-        if task in found.cells and told["like_best"].any() and (noise := noise_in_words(kinds.get(task, ""), told)):
+        if (
+            task in found.cells
+            and others_like_the_best(told["like_best"])
+            and (noise := noise_in_words(kinds.get(task, ""), told))
+        ):
             say(f"≈: cannot be told from the best; {task}, {noise}")
             break
 

@@ -26,8 +26,8 @@ def difference_interval(a: float, a_low: float, a_high: float, b: float, b_low: 
 
 
 def like_the_best(cell: pd.DataFrame) -> np.ndarray:
-    """Which encoders cannot be told from the best one, (N,) bool; the best itself, and all without an interval, are
-    not among them.
+    """Which encoders cannot be told from the best one, (N,) bool: the best itself is among them where its interval is
+    known, and none without an interval.
 
     Args:
         cell: value, low, high of N encoders on one task.
@@ -38,8 +38,43 @@ def like_the_best(cell: pd.DataFrame) -> np.ndarray:
     best = int(np.nanargmax(value))
     with np.errstate(invalid="ignore"):
         close = difference_interval(value[best], low[best], high[best], value, low, high)[0] <= 0
-    close[best] = False
     return close & np.isfinite(low) & np.isfinite(high)
+
+
+def others_like_the_best(like_best: pd.Series | np.ndarray) -> bool:
+    """Whether there is any beside the best itself; for the argument see like_the_best."""
+    return int(np.sum(like_best)) > 1
+
+
+def against_the_best(score: float, low: float, high: float, others: pd.DataFrame) -> dict:
+    """How a score stands among others on its task.
+
+    Args:
+        low, high: its 95 % interval; NaN where it is not known.
+        others: name, value, low, high of the encoders that have a score, the best first.
+
+    Returns:
+        rank (1: none is better), of (how many with it), best (the best of the others) and best_score, None without
+        others; apart: "better" or "worse" than it, "" where it cannot be told from it, None where that is not known.
+    """
+    found = {"rank": 1 + int((others["value"] > score).sum()), "of": 1 + len(others)}
+    if others.empty:
+        return {**found, "best": None, "best_score": None, "apart": None}
+    best = others.iloc[0]
+    least, most = difference_interval(score, low, high, float(best["value"]), float(best["low"]), float(best["high"]))
+    apart = None if not np.isfinite(most - least) else "better" if least > 0 else "worse" if most < 0 else ""
+    return {**found, "best": str(best["name"]), "best_score": float(best["value"]), "apart": apart}
+
+
+def against_in_words(found: dict) -> str:
+    """`against_the_best` as people read it: "rank 3 of 25; cannot be told from the best (e5 0.800)"."""
+    rank = f"rank {found['rank']:,} of {found['of']:,}"
+    if found["best"] is None:
+        return f"{rank}; no other encoder has a score"
+    best = f"the best of the others ({found['best']} {found['best_score']:.3f})"
+    if found["apart"] is None:
+        return f"{rank}; an interval is missing, so whether it differs from {best} is not known"
+    return f"{rank}; " + (f"{found['apart']} than {best}" if found["apart"] else f"cannot be told from {best}")
 
 
 def noise(cell: pd.DataFrame) -> float:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from qre.atlas.map_table import feature_matrix
 from qre.atlas.neighbours import distances_to
 from qre.atlas.overview import Overview, fold, overview, parents_of
-from qre.atlas.placement import NOT_PREDICTABLE, Placement, is_same, warning_of
+from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, Placement, is_same, scores_in_words, warning_of
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, SCORES, one_score_each, ranking, task_table
 from qre.atlas.reader import AtlasFiles
 from qre.atlas.settings import AtlasSettings
@@ -88,6 +88,8 @@ class FinishedAtlas:
         coordinates = self._table[["x", "y"]].to_numpy(dtype=np.float64)
         x, y = coordinates[nearest] if same is not None else place(distances, coordinates)[0]
         predicted, familiarity, notes = self._predict(rows)
+        known = self._scores_of(same)
+        scored = bool(len(known)) and set(predicted["task"]) <= set(known["task"])
         return Placement(
             name,
             float(x),
@@ -101,7 +103,8 @@ class FinishedAtlas:
             predicted=predicted,
             familiarity=familiarity,
             same=same,
-            warning=warning_of(familiarity, self._kinds),
+            scored=scored,
+            warning="" if scored else warning_of(familiarity, self._kinds),
             notes=(*self._identity_notes(name, same), *notes),
         )
 
@@ -383,9 +386,16 @@ class FinishedAtlas:
     def _identity_notes(self, name: str, same: str | None) -> list[str]:
         if same is not None:
             learnt = self.predictor is not None and same in self.predictor.encoders
-            told = "; its own scores helped to make the predictions, so they are no test of them" if learnt else ""
-            return [f"same encoder as {same!r}, which is already on the map{told}"]
+            return [
+                f"the same encoder as {same!r}, which is on the map{scores_in_words(self._scores_of(same))}",
+                *([LEARNT] if learnt else []),
+            ]
         return [f"another encoder named {name!r} is on the map"] if name in self.names else []
+
+    def _scores_of(self, name: str | None) -> pd.DataFrame:
+        """The scores of an encoder of the map, one a task; none of None."""
+        known = one_score_each(self.scores)
+        return known[known["name"] == name]
 
     def _nearest(self, distances: np.ndarray, k: int | None) -> pd.DataFrame:
         """rank, neighbour, family, distance of the k nearest; distances (N,), ties by the smaller index."""

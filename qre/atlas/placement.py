@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from qre.counted import counted
+
 # familiarity below it: perhaps of a kind that is not known; so many of the encoders of new kinds are told, at least
 UNFAMILIAR = 0.85
 # distance to an encoder of the map, in lengths of the own feature vector: other batches move all-MiniLM-L6-v2 by 3e-11,
@@ -33,6 +35,7 @@ class Placement:
         familiarity: the share of known kinds that, left out, stand further between the others than this encoder does;
             None without scores, or with too few kinds.
         same: name of the encoder of the map that has these features already; None where it is a new one.
+        scored: whether that encoder has a score on every task that is predicted, so that a prediction tells nothing.
         warning: what a reader must know of before the predictions; "" where nothing.
         notes: what a reader must know beside it.
     """
@@ -49,6 +52,7 @@ class Placement:
     predicted: pd.DataFrame
     familiarity: float | None
     same: str | None
+    scored: bool
     warning: str
     notes: tuple[str, ...]
 
@@ -73,6 +77,7 @@ def is_same(distance: float, feature: np.ndarray, metric: str) -> bool:
     return bool(distance <= SAME * length)
 
 
+LEARNT = "its own scores helped to make the predictions, so they are no test of them"
 NOT_PREDICTABLE = "not predictable from this map"
 
 
@@ -94,3 +99,19 @@ def warning_of(familiarity: float | None, kinds: int) -> str:
     return (
         f"unlike anything on this map (familiarity {familiarity:.3f}, below {UNFAMILIAR:g}); the prediction is a guess"
     )
+
+
+MOST_TASKS = 4  # whose scores are told one by one
+
+
+def scores_in_words(known: pd.DataFrame) -> str:
+    """Such as ": score 0.800 (measured) on STS"; "" without scores. `known`: task, score, source, one row a task."""
+    if known.empty:
+        return ""
+    told = [
+        f"{score:.3f} ({source}) on {task}"
+        for task, score, source in zip(known["task"], known["score"], known["source"], strict=True)
+    ]
+    left = len(told) - MOST_TASKS
+    more = f" and {counted(left, 'more task')}" if left > 0 else ""
+    return f": score {', '.join(told[:MOST_TASKS])}{more}"

@@ -87,14 +87,15 @@ class Heard:
 
 @contextmanager
 def listening(*places: str) -> Iterator[Heard]:
-    """Keep the warnings of Python and of the libraries' loggers; nothing of them is printed. What was said stands in it
-    at the end.
+    """Keep the warnings of Python and of the libraries' loggers; nothing of them is printed, and no progress bar.
+    What was said stands in it at the end.
 
     Args:
         places: paths of this machine to leave out of what is kept.
     """
     from transformers.utils import logging as library
 
+    library.disable_progress_bar()  # "Loading weights", of one encoder among many; how far it is, is told elsewhere
     library.warning_once.cache_clear()  # a process that loads one encoder after another would hear of the first only
     heard, handler = Heard(), _Kept()
     loggers = [logging.getLogger(name) for name in LIBRARIES]

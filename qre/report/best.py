@@ -132,7 +132,7 @@ def _by_task(found: Overview, task: str, scores: pd.DataFrame, parents: dict[str
                 with_copies(line.name, line.near_copies),
                 number(line.value),
                 interval(line.low, line.high),
-                "≈" if line.like_best else "",
+                "≈" if rank > 1 and line.like_best else "",
                 line.basis,
                 *_size(line),
             )

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from jobs.asked.comparison import divergences
 from jobs.asked.models import embed
+from jobs.asked.opened import formatted
 from jobs.cli import app
 from jobs.config import load_config
 from jobs.planning.plan import make_plan
@@ -301,19 +302,9 @@ def test_two_encoders_of_a_config(swept):
         told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
     )
     assert 0 <= told["map"]["neighbours_in_common"] <= told["map"]["k"]
-    (score,) = told["scores"]  # without intervals, so nothing is said of what can be told apart
-    assert score == {
-        "task": "STS",
-        "kind": "sts",
-        "metric": "cosine_spearman",
-        "n": None,
-        "a": 0.5,
-        "b": 0.7,
-        "difference": pytest.approx(-0.2),
-        "low": None,
-        "high": None,
-        "apart": None,
-    }
+    (row,) = told["scores"]
+    assert (row["task"], row["metric"], row["a"], row["b"]) == ("STS", "cosine_spearman", 0.5, 0.7)
+    assert row["difference"] == pytest.approx(-0.2) and row["apart"] is None
     code, shown, _ = qre("compare", a, b, "--atlas", path)
     assert code == 0 and "Jensen-Shannon" in shown and "-0.2000" in shown and f"A: {a}" in shown
 
@@ -326,6 +317,29 @@ def test_an_encoder_and_itself_as_a_matrix(swept, tmp_path):
     assert told["jensen_shannon"] == pytest.approx(0, abs=1e-9) and told["linear_cka"] == pytest.approx(1)
     assert told["map"]["rank_of_b"] == told["map"]["rank_of_a"] == 1 and told["map"]["distance"] < 1e-9
     assert told["map"]["neighbours_in_common"] == told["map"]["k"] and told["scores"] == []
+    np.save(tmp_path / "longer.npy", made[name] * np.linspace(1, 3, len(made[name]))[:, None])
+    shown = qre("compare", path, name, tmp_path / "longer.npy")[1]
+    assert told["map"]["same"] and "verdict: the same encoder" in shown and "-0.0000" not in shown
+    assert "linear CKA of the vectors as they come, lengths included" in shown
+    assert "the same encoder" not in qre("compare", path, *list(made)[:2])[1]
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    told = [formatted(value, form) for value, form in ((-1e-9, ".4f"), (-1e-9, "+.4f"), (-0.1, "+.4f"), (-1234, ",d"))]
+    assert told == ["0.0000", "0.0000", "-0.1000", "-1,234"]
+
+
+def test_what_is_not_on_the_map_is_told_with_near_names_and_how_to_add_it(swept, finished_atlas, monkeypatch):
+    path, made, _ = swept
+    monkeypatch.chdir(path.parent)
+    (path.parent / "my-encoder").mkdir(exist_ok=True)
+    first = list(made)[0]
+    for name, line in (("my-encoder", "{source: folder, path: my-encoder}"), ("you/own", "{source: hub, id: you/own}")):
+        code, _, told = qre("compare", first, name, "--atlas", "config.yaml")
+        assert code == 2 and f"add `- {line}` to the encoders of config.yaml" in told and "sweep config.yaml" in told
+        assert f"place {name} --atlas config.yaml" in told
+    told = qre("compare", "made/e5", "made/e55", "--atlas", finished_atlas)[2]
+    assert told.index("did you mean 'made/e5") < told.index("place made/e55 --atlas")
 
 
 def test_what_cannot_be_compared_is_told(swept, tmp_path):
@@ -363,7 +377,7 @@ def test_in_a_folder_what_its_features_tell(swept, tmp_path):
     assert told["map"] == whole["map"] and told["scores"] == whole["scores"] and told["sentences"] == whole["sentences"]
     assert told["linear_cka"] is None and told["relative_a_b"] is None and "--atlas CONFIG" in told["notes"][0]
     code, shown, _ = qre("compare", a, b, "--atlas", folder)
-    assert code == 0 and "distance on the map" in shown and "CKA (1" not in shown and "--atlas CONFIG" in shown
+    assert code == 0 and "distance on the map" in shown and "linear CKA" not in shown and "--atlas CONFIG" in shown
     for name in (a, b):
         np.save(tmp_path / f"{name.replace('/', '-')}.npy", made[name])
     files = [tmp_path / f"{name.replace('/', '-')}.npy" for name in (a, b)]

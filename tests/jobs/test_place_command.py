@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from jobs.asked.matrix import read_matrix
 from jobs.asked.models import embed, given_in, spec_of
+from jobs.asked.placing import _about_predictions
 from jobs.cli import app
 from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
@@ -56,7 +57,7 @@ def test_a_matrix_is_placed_and_told(place, matrix):
     code, shown, _ = place(matrix)
     assert code == 0
     for part in (
-        "mine: at (",
+        "mine: QRE ",
         "nearest on the map",
         *TASKS,
         "predicted",
@@ -94,6 +95,26 @@ def test_json_is_valid_and_has_it_all(place, matrix, tmp_path):
 def test_names_of_strangers_are_escaped(place, tmp_path):
     np.save(tmp_path / "old.npy", embedding_at(*points()[0]))
     assert STRANGE in place(tmp_path / "old.npy")[1]  # as it is: rich would take [red] away
+
+
+def test_an_encoder_that_is_on_the_map_has_its_scores_told_not_predicted(place, finished_atlas, tmp_path):
+    scores = pd.read_parquet(finished_atlas / "scores.parquet").set_index(["name", "task"])["score"]
+    np.save(tmp_path / "known.npy", embedding_at(*points()[4]))
+    shown = place(tmp_path / "known.npy")[1]
+    told = ", ".join(f"{scores['made/e4', task]:.3f} (measured) on {task}" for task in TASKS)
+    assert f"note: the same encoder as 'made/e4', which is on the map: score {told}" in shown
+    assert "predict" not in shown and "warning" not in shown and "familiarity" not in shown
+    np.save(tmp_path / "unscored.npy", embedding_at(*points()[-1]))
+    shown = place(tmp_path / "unscored.npy")[1]
+    assert f"'made/e{len(points()) - 1}', which is on the map\n" in shown and "predicted scores" in shown
+
+
+def test_nothing_is_said_of_chance_where_the_score_is_known(finished_atlas):
+    atlas = FinishedAtlas(finished_atlas)
+    atlas.manifest["headline"] = {"spearman_ours_kinds": 0.0, "kinds": 20, "predicted_encoders": 40}
+    known, new = (atlas.place(embedding_at(*at)) for at in (points()[4], (0.2, 0.3)))
+    assert known.scored and not any("chance" in line for line in _about_predictions(atlas, known, None))
+    assert not new.scored and any("no better than chance" in line for line in _about_predictions(atlas, new, None))
 
 
 def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_atlas, tmp_path, monkeypatch):
@@ -184,6 +205,37 @@ def test_what_is_wrong_with_a_file_is_told(place, tmp_path, monkeypatch):
         code, _, told = place(name)
         assert code == 2 and re.search(why, told), (name, told)
     assert not (tmp_path / "unpickled").exists()
+
+
+def test_what_is_surely_no_encoder_is_told_and_what_is_near(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-encoder").mkdir()
+    for name in ("documents.csv", "model.bin", "vectors.npy"):
+        (tmp_path / name).touch()
+    for word, why in [
+        ("documents.csv", "documents.csv: a file of texts, not an encoder"),
+        ("data/texts.jsonl", "data/texts.jsonl: a file of texts, not an encoder"),
+        ("mine.yaml", "--entry mine.yaml"),
+        ("./model.bin", "a file, not an encoder; name its folder"),
+        ("MODEL", "MODEL: stands for a hub id (owner/name) or a folder"),
+        ("./my-encodr", "did you mean ./my-encoder?"),
+        (f"{tmp_path}/my-encodr", f"did you mean {tmp_path}/my-encoder?"),
+        ("./vector.npy", "did you mean vectors.npy?"),
+    ]:
+        code, _, told = place(word)
+        assert code == 2 and why in told, (word, told)
+
+
+def test_a_map_that_is_not_finished_yet_or_is_called_otherwise(place, matrix, finished_atlas, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.yaml").write_text("encoders: [")
+    config = {"name": "t", "store": "store", "encoders": [{"source": "catalogue", "name": "classical"}]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**config, "export": "results/mine"}))
+    code, _, told = place(matrix, atlas="results/mine")
+    assert code == 2 and "results/mine: the map is not finished yet: " in told and "sweep ./mine.yaml" in told
+    shutil.copytree(finished_atlas, tmp_path / "results/mine")
+    code, _, told = place(matrix, atlas="mine")
+    assert code == 2 and "did you mean 'mine.yaml' or 'results/mine'?" in told
 
 
 def test_one_that_fails_does_not_stop_the_others(place, matrix, tmp_path):
@@ -283,7 +335,11 @@ def test_the_tasks_of_a_config_are_measured_as_a_sweep_does(place, matrix, finis
         code == 0
         and "measured scores, with 95 % intervals; predicted scores" in shown
         and f"{found[0]['score']:.4f}" in shown
+        and f"{TASKS[1]}: {found[0]['verdict']}" in shown
     )
+    known = pd.read_parquet(finished_atlas / "scores.parquet").query("task == @TASKS[1]").sort_values("score")
+    assert found[0]["rank"] == 1 + (known["score"] > found[0]["score"]).sum() and found[0]["of"] == 1 + len(known)
+    assert found[0]["best"] == known["name"].iloc[-1] and found[0]["verdict"].startswith("would be rank ")
     for words, where, why in (((matrix,), config, "a ready matrix"), ((matrix,), finished_atlas, "--atlas CONFIG")):
         code, _, told = place(*words, "--measure", atlas=where)
         assert code == 2 and "--measure" in told and why in told

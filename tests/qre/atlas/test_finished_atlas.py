@@ -57,7 +57,7 @@ def test_an_encoder_of_the_map_is_known_again(atlas):
     assert placed.neighbours["neighbour"][0] == "made/e5" and placed.neighbours["distance"][0] < 1e-9
     row = atlas.table.set_index("name").loc["made/e5"]
     assert (placed.x, placed.y) == (row["x"], row["y"])
-    assert "already on the map" in placed.notes[0] and "own scores" in placed.notes[0]
+    assert "which is on the map: score" in placed.notes[0] and "own scores" in placed.notes[1] and placed.scored
     assert placed.summary()["nearest"] == "made/e5"
 
 
