@@ -175,13 +175,13 @@ def _least_bad(
 
 def _on(candidates: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Whether each candidate place (C, 4) touches one of the boxes (B, 4): shape (C,)."""
-    return (_gap(candidates[:, None, :2], candidates[:, None, 2:], boxes[:, :2], boxes[:, 2:]) < 1).any(axis=1)
+    return np.any(_gap(candidates[:, None, :2], candidates[:, None, 2:], boxes[:, :2], boxes[:, 2:]) < 1, axis=1)
 
 
 def _crosses(leaders: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Whether each leader line (C, STEPS, 2) touches one of the boxes (B, 4): shape (C,)."""
     steps = leaders[:, :, None, :]
-    return (_gap(steps, steps, boxes[:, :2], boxes[:, 2:]) < 1).any(axis=(1, 2))
+    return np.any(_gap(steps, steps, boxes[:, :2], boxes[:, 2:]) < 1, axis=(1, 2))
 
 
 def _outside(candidates: np.ndarray, frame: np.ndarray) -> np.ndarray:
