@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qre.atlas.finished import FinishedAtlas
     from qre.density import DensityOperator
+    from qre.encoders.transforms import apply_transforms, fit_transforms
     from qre.entropy import jensen_shannon, von_neumann
     from qre.entropy import relative as relative_entropy
     from qre.features import FeatureMethod, feature_row, feature_rows
@@ -41,8 +42,10 @@ __all__ = [
     "FeatureMethod",
     "FinishedAtlas",
     "Store",
+    "apply_transforms",
     "feature_row",
     "feature_rows",
+    "fit_transforms",
     "jensen_shannon",
     "linear_cka",
     "relative_entropy",
@@ -53,8 +56,10 @@ _SOURCES = {  # imported when they are first asked for: importing a room must no
     "FeatureMethod": "qre.features.FeatureMethod",
     "FinishedAtlas": "qre.atlas.finished.FinishedAtlas",
     "Store": "qre.store.Store",
+    "apply_transforms": "qre.encoders.transforms.apply_transforms",
     "feature_row": "qre.features.feature_row",
     "feature_rows": "qre.features.feature_rows",
+    "fit_transforms": "qre.encoders.transforms.fit_transforms",
     "jensen_shannon": "qre.entropy.jensen_shannon",
     "linear_cka": "qre.similarity.linear_cka",
     "relative_entropy": "qre.entropy.relative",

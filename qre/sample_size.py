@@ -27,7 +27,7 @@ def sample_notes(n: int, encoders: Iterable[tuple[int | None, Sequence[str]]]) -
         return []
     why = ["the map may look different with others"] if n < FEW else []
     if lost:
-        why.append(f"{len(lost):,} of {_counted(len(encoders), 'encoder')} cannot be told apart well")
+        why.append("the map cannot show all that tells encoders of more dimensions apart")
     least = -(-max([ENOUGH] * (n < FEW) + lost) // 100) * 100
     return [f"{n:,} sentence{'s are' if n > 1 else ' is'} few: {', and '.join(why)}; use at least {least:,}"]
 
@@ -35,7 +35,3 @@ def sample_notes(n: int, encoders: Iterable[tuple[int | None, Sequence[str]]]) -
 def is_sample_note(note: str) -> bool:
     """Whether a note is one of `sample_notes`: a plan and its map tell it once."""
     return re.match(r"[\d,]+ sentences? (are|is) few: ", note) is not None
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

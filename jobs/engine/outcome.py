@@ -72,7 +72,8 @@ def too_few(plan: Plan) -> str:
     told = f"{left} of {counted(count, 'encoder')} {are} available, and a map needs at least {FEWEST}"
     if any(failure.exception in NO_HUB for failure in plan.failures.values()):
         told += (
-            "; the hub cannot be reached. `qre new CONFIG --encoders demo` needs no hub; or fetch them on a machine "
+            "; the hub cannot be reached. `encoders: [{source: catalogue, name: demo}]` in the config needs none; or "
+            "fetch them on a machine "
             "with a network, `hf download ID`, into a shared HF_HOME"
         )
     return told

@@ -268,7 +268,7 @@ def _run(
             ending.tell("qre: ended at once; results that are done are kept; run the same command to continue")
             code = 128 + (ending.asked() or signal.SIGINT)
         except (SweepError, RayError, OSError) as error:
-            print(f"qre: {error}; results that are made are kept", file=sys.stderr)
+            print(f"qre: {error}; results that are done are kept", file=sys.stderr)
             code = 1
         finally:
             stop.restore()

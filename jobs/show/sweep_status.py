@@ -142,7 +142,9 @@ def print_standing(seen: Standing, as_json: bool = False) -> None:
     if seen.plan.units:
         print_families(seen.plan)
     for name, count in seen.chunks.items():
-        console.print(f"{escape(name)}: {count} chunk{'s' if count > 1 else ''} kept", highlight=False)
+        console.print(
+            f"{escape(name)}: begun, {count} chunk{'s' if count > 1 else ''} of its work kept", highlight=False
+        )
     print_failures(seen.plan)
     print_warnings(seen.warned)
     print_spent(seen.spent, seen.settings)

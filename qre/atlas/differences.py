@@ -78,13 +78,11 @@ def against_in_words(found: dict) -> str:
 
 
 def noise(cell: pd.DataFrame) -> float:
-    """Smallest difference from the best score that its interval, and another like it, tell from chance; NaN where it
-    has none. For the argument see like_the_best."""
+    """How far behind the best score one is at most that cannot be told from it; NaN where all can. For the argument
+    see like_the_best."""
+    close = like_the_best(cell)
     value = cell["value"].to_numpy(dtype=np.float64)
-    if not np.isfinite(value).any():
-        return float("nan")
-    best = cell.iloc[int(np.nanargmax(value))]
-    return float(np.hypot(best["value"] - best["low"], best["high"] - best["value"]))
+    return float(np.nanmax(value) - value[close].min()) if others_like_the_best(close) else float("nan")
 
 
 def items(kind: str, n: float) -> str:
@@ -96,11 +94,11 @@ def items(kind: str, n: float) -> str:
 
 
 def noise_in_words(kind: str, cell: pd.DataFrame) -> str:
-    """Such as "40 queries: differences under about 0.13 from the best may be chance"; "" where the best score has no
-    interval. `cell` as of like_the_best, with n."""
+    """Such as "40 queries: encoders up to 0.12 behind the best cannot be told from it"; "" where all can. `cell` as of
+    like_the_best, with n."""
     least = noise(cell)
     if not np.isfinite(least):
         return ""
     best = cell.iloc[int(np.nanargmax(cell["value"].to_numpy(dtype=np.float64)))]
     told = items(kind, float(best["n"])) if "n" in cell else ""
-    return f"{told}{': ' if told else ''}differences under about {least:.2g} from the best may be chance"
+    return f"{told}{': ' if told else ''}encoders up to {least:.2g} behind the best cannot be told from it"

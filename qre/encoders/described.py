@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
+from qre.encoders.transforms import needs_fit
 
 # sha256 of a folder's content -> the model of the hub that it is
 PUBLISHED = {
@@ -128,18 +129,32 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
     source, name = known.get("source"), str(known.get("name", ""))
     if source == "classical":
         lines = [
-            "from qre.encoders.catalogue import catalogue; from qre.encoders.classical import fit_classical",
-            f"spec = next(e for e in catalogue('demo')[0] if e.name == {name!r}); "
-            "vectors = fit_classical(spec, sentences).transform(sentences)",
+            "from qre.encoders.catalogue import catalogue",
+            "from qre.encoders.classical import fit_classical",
+            f"spec = next(e for e in catalogue('demo')[0] if e.name == {name!r})",
+            "encoder = fit_classical(spec, sentences)  # fitted on your documents: keep it for queries",
+            "vectors = encoder.transform(sentences)",
         ]
     elif source == "static" and known.get("model") == PACKAGES["wordllama"]:
-        lines = ["from wordllama import WordLlama", "vectors = WordLlama.load().embed(sentences)"]
+        lines = [
+            "import os, wordllama  # the package holds its files: no hub is needed",
+            "model = wordllama.WordLlama.load(cache_dir=os.path.dirname(wordllama.__file__), disable_download=True)",
+            "vectors = model.embed(sentences)",
+        ]
     elif source in ("hub", "folder"):
         lines = _transformer_lines(known)
     else:
         return []
-    fitted = [f"vectors = apply_transforms(vectors, {transforms!r})"] if transforms and lines else []
-    return ["from qre.encoders.transforms import apply_transforms", *lines, *fitted] if fitted else lines
+    if not transforms or not lines:
+        return lines
+    if not needs_fit(transforms):
+        return [*lines, "from qre import apply_transforms", f"vectors = apply_transforms(vectors, {transforms!r})"]
+    return [
+        *lines,
+        "from qre import fit_transforms",
+        f"fitted = fit_transforms(vectors, {transforms!r})  # on your documents: keep it for queries",
+        "vectors = fitted.apply(vectors)",
+    ]
 
 
 # ---- the parts
@@ -165,11 +180,18 @@ def _transformer_lines(known: Mapping[str, Any]) -> list[str]:
     prompt = f", prompt={str(known['prompt'])!r}" if "prompt" in known else ""
     load = f"SentenceTransformer({', '.join([model, *options])})"
     if pooling is None:
-        return ["from sentence_transformers import SentenceTransformer", f"vectors = {load}.encode(sentences{prompt})"]
+        return [
+            "from sentence_transformers import SentenceTransformer",
+            f"model = {load}",
+            f"vectors = model.encode(sentences{prompt})",
+        ]
     modules = f"[m[0], Pooling(m[0].get_embedding_dimension(), {str(pooling)!r})]"
     return [
-        "from sentence_transformers import SentenceTransformer; from sentence_transformers.models import Pooling",
-        f"m = {load}; vectors = SentenceTransformer(modules={modules}).encode(sentences{prompt})",
+        "from sentence_transformers import SentenceTransformer",
+        "from sentence_transformers.sentence_transformer.modules import Pooling",
+        f"m = {load}",
+        f"model = SentenceTransformer(modules={modules})",
+        f"vectors = model.encode(sentences{prompt})",
     ]
 
 

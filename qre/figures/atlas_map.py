@@ -71,7 +71,10 @@ def map_figure(
         heading(figure, title, facts)
         axes = figure.add_axes((0.02, BELOW / height, 0.70, 1 - (ABOVE + BELOW) / height))
         frame(axes, table)
-        handles, texts = _families(axes, table)
+        rows = {name: row for row, name in enumerate(table["name"])}
+        own, leading = ([rows[name] for name in names if name in rows] for names in named)
+        ringed = _ring(axes, table, best)
+        handles, texts = _families(axes, table, own, ringed)
         texts = [shortened(figure, text, COLUMN_WIDTH * figure.bbox.width, 7.0) for text in texts]
         figure.legend(
             handles,
@@ -83,9 +86,6 @@ def map_figure(
             borderpad=0,
         )
         _by_qre(figure, table)
-        ringed = _ring(axes, table, best)
-        rows = {name: row for row, name in enumerate(table["name"])}
-        own, leading = ([rows[name] for name in names if name in rows] for names in named)
         order = list(dict.fromkeys([*ringed, *own[:MOST_OWN], *leading, *own[MOST_OWN:], *_telling(table, 3 * labels)]))
         label_points(axes, table, order, labels, next(iter(ringed), None), own[:MOST_OWN])
         if ringed:
@@ -132,31 +132,31 @@ def _ring(axes: Axes, table: pd.DataFrame, name: str | None) -> list[int]:
     return rows
 
 
-def _families(axes: Axes, table: pd.DataFrame) -> tuple[list[Line2D], list[str]]:
-    """Draw the encoders family by family, the largest family lowest; legend handles and texts, largest first, the rest
-    last."""
+def _families(
+    axes: Axes, table: pd.DataFrame, own: Sequence[int], ringed: Sequence[int]
+) -> tuple[list[Line2D], list[str]]:
+    """Draw the encoders family by family, the largest family lowest, but the rows `own`, then those ringed, above all
+    others; legend handles and texts, largest first, the rest last."""
+    above = np.zeros(len(table))  # zorder
+    above[list(own)], above[list(ringed)] = 1.0, 1.5
     counts = table["family"].value_counts()
     order = sorted(counts.index, key=lambda family: (-counts[family], family))
     shown = order if len(order) <= MOST_FAMILIES else order[: MOST_FAMILIES - 1]
-    rest = table[~table["family"].isin(shown)]
-    groups = [(table[table["family"] == family], family) for family in shown]
+    rest = ~table["family"].isin(shown).to_numpy()
+    groups = [((table["family"] == family).to_numpy(), family) for family in shown]
     looks = [(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i in range(len(shown))]
-    if len(rest):
+    if rest.any():
         groups.append((rest, f"other ({len(order) - len(shown)} families)"))
         looks.append((GREY, "h"))
     handles, texts = [], []
     for depth, ((members, family), (colour, marker)) in enumerate(zip(groups, looks)):
         zorder = 2.8 if colour == GREY else 3.0 + 0.01 * depth
-        look: dict[str, Any] = {
-            "c": colour,
-            "marker": marker,
-            "linewidths": 0.4,
-            "edgecolors": "white",
-            "zorder": zorder,
-        }
-        axes.scatter(members["x"], members["y"], s=marker_size(len(table)), **look)
+        look: dict[str, Any] = {"c": colour, "marker": marker, "linewidths": 0.4, "edgecolors": "white"}
+        for lift in np.unique(above[members]):
+            drawn = table[members & (above == lift)]
+            axes.scatter(drawn["x"], drawn["y"], s=marker_size(len(table)), zorder=zorder + lift, **look)
         handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=6, mec="white", mew=0.4))
-        texts.append(f"{plain(family, LONGEST_FAMILY)}  {len(members)}")
+        texts.append(f"{plain(family, LONGEST_FAMILY)}  {members.sum()}")
     return handles, texts
 
 

@@ -79,7 +79,7 @@ def new_kinds_by_chance(values: Mapping[str, float]) -> bool:
     return found <= max(inside, values.get("spearman_ours_chance", 0.0))
 
 
-NO_BETTER = "Predictions for a new kind of model are no better than chance on this map; measure it: "
+NO_BETTER = "Predictions for a new kind of model cannot be relied on here; measure it: "
 
 
 def headline(report: PredictionReport) -> dict:

@@ -311,7 +311,7 @@ def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     process.send_signal(signal.SIGTERM)
     out, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM, out + error
-    assert "results that are made are kept" in error
+    assert "results that are done are kept" in error
     assert made.exists()
     assert [path.parent.parent.name for path in (tmp_path / "store" / ROOT).rglob("BIOSSES.json")] == ["tiny__0"]
 

@@ -85,4 +85,4 @@ def test_too_few_encoders_are_told_with_the_fix(plan):
     for reason in ("unreachable", "offline"):
         none = too_few(replace(failed(plan, *((f"org/{row}", "transient", reason) for row in range(18))), units=()))
         assert none.startswith("0 of 18 encoders are available, and a map needs at least 4; the hub cannot be reached")
-        assert "--encoders demo" in none and "hf download ID" in none
+        assert "{source: catalogue, name: demo}" in none and "hf download ID" in none

@@ -17,23 +17,27 @@ from qre.sample_size import FEW, is_sample_note, sample_notes
         (
             300,
             [(301, ()), (300, ()), (None, ())],
-            "300 sentences are few: 1 of 3 encoders cannot be told apart well; use at least 400",
+            "300 sentences are few: the map cannot show all that tells encoders of more dimensions apart; use at "
+            "least 400",
         ),
         (
             300,
             [(384, ()), (1024, ("whiten",))],
-            "300 sentences are few: 2 of 2 encoders cannot be told apart well; use at least 1,100",
+            "300 sentences are few: the map cannot show all that tells encoders of more dimensions apart; use at "
+            "least 1,100",
         ),
         (
             300,
             [(299, ("whiten",)), (298, ("whiten",)), (299, ())],
-            "300 sentences are few: 1 of 3 encoders cannot be told apart well; use at least 400",
+            "300 sentences are few: the map cannot show all that tells encoders of more dimensions apart; use at "
+            "least 400",
         ),
         (
             12,
             [(700, ()), (11, ("truncate:64", "whiten"))],
-            "12 sentences are few: the map may look different with others, and 2 of 2 encoders cannot be told apart "
-            "well; use at least 700",
+            "12 sentences are few: the map may look different with others, and the map cannot show all that tells "
+            "encoders of more dimensions apart; "
+            "use at least 700",
         ),
     ],
 )

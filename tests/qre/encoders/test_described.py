@@ -33,6 +33,7 @@ def known(name: str):
         ("MiniLM/L4/weightedmean/truncate:128", False),
         ("MiniLM/L2/lasttoken/all_but_the_top:2", False),
         ("hash/word1-2/log/d256", None),
+        ("wordllama/d64/whiten", None),
         ("lsa/word1-1/tfidf/d32", None),
     ],
 )
@@ -73,7 +74,8 @@ def test_words_of_encoders_of_the_hub_of_folders_and_of_classical_ones():
     assert described(row_of(hub)) == "o/m, layer 3, first token ([CLS]), prompt 'query: '"
     assert loading_lines({**row_of(hub), "model_type": "gpt2"}) == []  # a final norm follows its last layer
     bare = loading_lines(row_of(HubSpec(name="e", family="f", id="o/m", revision="a" * 40)))
-    assert bare[-1] == f"vectors = SentenceTransformer('o/m', revision='{'a' * 40}').encode(sentences)"
+    assert bare[1] == f"model = SentenceTransformer('o/m', revision='{'a' * 40}')"
+    assert bare[2] == "vectors = model.encode(sentences)"
     folder = FolderSpec(name="mine", family="mine", path="/secret/place", revision="b" * 64)
     assert "secret" not in f"{described(row_of(folder))} {loading_lines(row_of(folder))}"
     assert (

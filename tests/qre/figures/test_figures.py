@@ -173,6 +173,52 @@ def test_own_encoders_are_named_in_the_thick_of_a_map_and_under_the_ring(drawn):
     assert {text.get_text() for text in drawn[0].axes[0].texts} == {plain(name, 40) for name in (best, own, leading)}
 
 
+@pytest.mark.parametrize(
+    ("count", "apart", "dense"), [(1, 0.0, False), (1, 0.01, True), (6, 1e-9, True), (6, 0.01, True)]
+)
+def test_names_of_encoders_on_one_place_are_written_one_above_the_other(count, apart, dense, drawn):
+    places = table(236, 4)
+    if dense:
+        places[["x", "y"]] *= 0.001
+        places.loc[0, ["x", "y"]] = 5.0
+    names, own = places["name"].to_list(), range(100, 100 + count)
+    width = np.ptp(places["x"])
+    for step, row in enumerate(own, start=1):
+        places.loc[row, ["x", "y"]] = places.loc[9, ["x", "y"]] + [apart * width * step, 0.0]
+    told = {"best": names[9], "best_at": "on STS", "named": ([names[row] for row in own], [names[0]])}
+    map_figure(places, "A map", "facts", labels=12, **told)
+    figure = drawn[0]
+    figure.dpi = 100
+    boxes = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts}
+    assert {plain(names[row], 40) for row in (9, *own)} <= set(boxes)
+    found = list(boxes.values())
+    assert not any(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
+    if apart < 0.001:
+        block = [boxes[plain(names[row], 40)] for row in (9, *own)]
+        gaps = [above.y0 - below.y1 for above, below in zip(block, block[1:])]
+        assert min(gaps) > 0 and max(gaps) < block[0].height, gaps  # no room for another line
+
+
+def test_the_ringed_encoder_and_ones_own_lie_above_all_others(drawn):
+    places = table(60, 6)  # the last family is drawn last
+    places.loc[[0, 1, 11], ["x", "y"]] = 0.0
+    names = places["name"].to_list()
+    map_figure(places, "A map", "facts", best=names[0], best_at="on STS", named=([names[1]], [names[2]]))
+    depths = {}
+    for points in drawn[0].axes[0].collections:
+        if len(points.get_facecolors()):  # not the ring
+            for place in points.get_offsets():
+                depths.setdefault(tuple(place), []).append(points.get_zorder())
+    here = sorted(depths.pop((0.0, 0.0)))
+    assert len(here) == 3 and sum(map(len, depths.values())) == 57
+    assert here[2] > here[1] > max(here[0], *(max(depth) for depth in depths.values()))
+    last = max(drawn[0].axes[0].collections, key=lambda one: one.get_zorder() * bool(len(one.get_facecolors())))
+    legend = drawn[0].legends[0]
+    looks = {text.get_text().rsplit(" ", 1)[0]: h for text, h in zip(legend.get_texts(), legend.legend_handles)}
+    assert matplotlib.colors.to_hex(last.get_facecolors()[0]).upper() == looks["family 0"].get_color().upper()
+    assert len(last.get_offsets()) == 1
+
+
 def test_no_text_is_cut_at_the_edge(drawn):
     places = table(30, 12, names=["W" * 60 + str(i) for i in range(30)])
     places["family"] = ["M" * 60 + family for family in places["family"]]
