@@ -82,7 +82,7 @@ def noise(cell: pd.DataFrame) -> float:
     see like_the_best."""
     close = like_the_best(cell)
     value = cell["value"].to_numpy(dtype=np.float64)
-    return float(np.nanmax(value) - value[close].min()) if close.any() else float("nan")
+    return float(np.nanmax(value) - value[close].min()) if others_like_the_best(close) else float("nan")
 
 
 def items(kind: str, n: float) -> str:

@@ -302,9 +302,19 @@ def test_two_encoders_of_a_config(swept):
         told["map"]["rank_of_b"] == 1 + (distances[2:] < distances[1]).sum() and told["map"]["others"] == len(made) - 2
     )
     assert 0 <= told["map"]["neighbours_in_common"] <= told["map"]["k"]
-    (row,) = told["scores"]
-    assert (row["task"], row["metric"], row["a"], row["b"]) == ("STS", "cosine_spearman", 0.5, 0.7)
-    assert row["difference"] == pytest.approx(-0.2) and row["apart"] is None
+    (score,) = told["scores"]  # without intervals, so nothing is said of what can be told apart
+    assert score == {
+        "task": "STS",
+        "kind": "sts",
+        "metric": "cosine_spearman",
+        "n": None,
+        "a": 0.5,
+        "b": 0.7,
+        "difference": pytest.approx(-0.2),
+        "low": None,
+        "high": None,
+        "apart": None,
+    }
     code, shown, _ = qre("compare", a, b, "--atlas", path)
     assert code == 0 and "Jensen-Shannon" in shown and "-0.2000" in shown and f"A: {a}" in shown
 

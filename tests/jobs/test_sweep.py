@@ -98,7 +98,7 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr + first.stdout
     assert re.search(
-        r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders\)", first.stdout
+        r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders", first.stdout
     )
     assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(
         r"builtin/sts +│ \S+.*measured", first.stdout

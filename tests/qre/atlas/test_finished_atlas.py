@@ -278,7 +278,7 @@ def test_what_is_missing_or_old_is_told(copy, tmp_path):
     with pytest.raises(UserError, match="no finished map there"):
         FinishedAtlas(tmp_path / "nothing")
     (copy / "map.parquet").unlink()
-    with pytest.raises(UserError, match="map.parquet cannot be read"):
+    with pytest.raises(UserError, match="lacks map.parquet"):
         FinishedAtlas(copy).place(embedding_at(0, 0))
     manifest = json.loads((copy / "manifest.json").read_text())
     del manifest["files"]["sentences.parquet"]
@@ -334,4 +334,4 @@ def test_the_figure_is_the_same_twice_and_safe_with_strangers_names(atlas, monke
     for number, one in enumerate(
         placed, start=1
     ):  # all of them are named, whether or not the map has room for the name
-        assert f"{number} {figures.plain(one.name, 44)}: {one.neighbours['neighbour'].iloc[0][:10]}" in texts
+        assert f"{number} {figures.plain(one.name, 44)}; nearest: {one.neighbours['neighbour'].iloc[0][:7]}" in texts
