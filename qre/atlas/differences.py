@@ -78,11 +78,16 @@ def against_in_words(found: dict) -> str:
 
 
 def noise(cell: pd.DataFrame) -> float:
-    """How far behind the best score one is at most that cannot be told from it; NaN where all can. For the argument
+    """Differences from the best score that may be chance are smaller than this: than what its interval, and another
+    like it, tell apart, and than the smallest that is told apart. NaN where all can be told from it. For the argument
     see like_the_best."""
     close = like_the_best(cell)
-    value = cell["value"].to_numpy(dtype=np.float64)
-    return float(np.nanmax(value) - value[close].min()) if others_like_the_best(close) else float("nan")
+    if not others_like_the_best(close):
+        return float("nan")
+    value, low, high = (cell[name].to_numpy(dtype=np.float64) for name in ("value", "low", "high"))
+    best = int(np.nanargmax(value))
+    apart = value[~close & np.isfinite(value + low + high)]
+    return float(min([np.hypot(value[best] - low[best], high[best] - value[best]), *(value[best] - apart)]))
 
 
 def items(kind: str, n: float) -> str:
@@ -94,11 +99,11 @@ def items(kind: str, n: float) -> str:
 
 
 def noise_in_words(kind: str, cell: pd.DataFrame) -> str:
-    """Such as "40 queries: encoders up to 0.12 behind the best cannot be told from it"; "" where all can. `cell` as of
+    """Such as "40 queries: differences under about 0.12 from the best may be chance"; "" where none is. `cell` as of
     like_the_best, with n."""
     least = noise(cell)
     if not np.isfinite(least):
         return ""
     best = cell.iloc[int(np.nanargmax(cell["value"].to_numpy(dtype=np.float64)))]
     told = items(kind, float(best["n"])) if "n" in cell else ""
-    return f"{told}{': ' if told else ''}encoders up to {least:.2g} behind the best cannot be told from it"
+    return f"{told}{': ' if told else ''}differences under about {least:.2g} from the best may be chance"

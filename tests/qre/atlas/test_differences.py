@@ -57,10 +57,12 @@ def test_how_a_score_stands_among_others():
 
 
 def test_noise_in_words():
-    three = (0.8, 0.71, 0.89), (0.68, 0.58, 0.78), (0.5, 0.4, 0.6)  # the last can be told from the best
+    three = (0.8, 0.71, 0.89), (0.7, 0.6, 0.8), (0.5, 0.4, 0.6)  # the last can be told from the best
     assert noise_in_words("retrieval", cell(*three)) == (
-        "40 queries: encoders up to 0.12 behind the best cannot be told from it"
+        "40 queries: differences under about 0.13 from the best may be chance"
     )
+    near = (0.68, 0.67, 0.69)  # so narrow that it can be told, though it is nearer
+    assert "under about 0.12 " in noise_in_words("retrieval", cell(*three, near))
     assert noise_in_words("sts", cell(*three, n=1)).startswith("1 pair: ")
     assert noise_in_words("sts", cell(three[0], three[2])) == ""
     assert noise_in_words("sts", cell((0.8, np.nan, np.nan))) == "" and noise_in_words("sts", cell()) == ""
