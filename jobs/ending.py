@@ -1,7 +1,7 @@
 """How the command ends: signals from its first moment to its last, and readers of its output that have gone.
 
 A signal raises Stopped where the command is, which unwinds it: temporary files are removed, Ray is ended. A sweep hears
-signals itself (engine/local.py), and what must not be cut off holds them back. Where a signal is not heeded in time,
+signals itself (engine/connect.py), and what must not be cut off holds them back. Where a signal is not heeded in time,
 since a library is busy or has swallowed it, the process is ended all the same; what Ray has started ends with it.
 """
 
