@@ -145,8 +145,8 @@ def test_a_catalogue_whose_package_carries_fewer_dimensions():
 
 def test_warnings_of_small_sets_come_once(tmp_path):
     for limit, warnings in (
-        (60, ["60 sentences are few: the map may look different with others, and 12 of "]),
-        (400, ["400 sentences are few: 8 of "]),
+        (60, ["60 sentences are few: the map may look different with others, and the map cannot "]),
+        (400, ["400 sentences are few: the map cannot "]),
         (1024, []),
     ):
         notes = planned(tmp_path, limit=limit)[3].notes

@@ -27,6 +27,7 @@ from qre.encoders.catalogue import chosen
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec, StaticSpec
 from qre.errors import UserError
+from qre.prediction.words import NO_BETTER
 from tests.finished import SENTENCES, STRANGE, TASKS, embedding_at, points
 from tests.hub import FakeHub
 
@@ -113,8 +114,8 @@ def test_nothing_is_said_of_chance_where_the_score_is_known(finished_atlas):
     atlas = FinishedAtlas(finished_atlas)
     atlas.manifest["headline"] = {"spearman_ours_kinds": 0.0, "kinds": 20, "predicted_encoders": 40}
     known, new = (atlas.place(embedding_at(*at)) for at in (points()[4], (0.2, 0.3)))
-    assert known.scored and not any("chance" in line for line in _about_predictions(atlas, known, None))
-    assert not new.scored and any("no better than chance" in line for line in _about_predictions(atlas, new, None))
+    assert known.scored and not any(NO_BETTER in line for line in _about_predictions(atlas, known, None))
+    assert not new.scored and any(NO_BETTER in line for line in _about_predictions(atlas, new, None))
 
 
 def test_tables_and_a_figure_are_written_beside_the_map(place, matrix, finished_atlas, tmp_path, monkeypatch):

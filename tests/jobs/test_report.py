@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.terminal.spelled import quoted
 from qre.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +89,7 @@ def test_the_map_is_copied(swept):
     assert "map of 12 encoders" in result.output
     assert f"picture: {swept.folder / 'out/map.png'}\n" in result.output
     assert (
-        f"qre rank --atlas {swept.folder / 'out'} " in result.output
+        f"qre rank --atlas {quoted(swept.folder / 'out')} " in result.output
         and "qre new mine.yaml --sentences FILE" in result.output
     )
     page = swept.files()["report.md"].decode()
