@@ -98,7 +98,8 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
     first = case.qre("sweep")
     assert first.returncode == 0, first.stderr + first.stdout
     assert re.search(
-        r"mean Spearman correlation [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders", first.stdout
+        r"mean Spearman correlation with the true scores [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders",
+        first.stdout,
     )
     assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(
         r"builtin/sts +│ \S+.*measured", first.stdout
@@ -153,7 +154,7 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
         if path.parts[-3] in ("embeddings", "features", "scores")
     }
     more = case.qre("sweep")
-    assert "2 tasks, 44 encoders)" in more.stdout and "mean over 2 tasks" in more.stdout, more.stderr
+    assert "2 tasks, 44 encoders" in more.stdout and "mean over 2 tasks" in more.stdout, more.stderr
     assert {path: path.stat().st_mtime_ns for path in marks} == marks
     status = json.loads(case.qre("status", "--json").stdout)
     assert (status["scored"], status["to_score"], status["atlas_done"]) == (88, 0, True)
