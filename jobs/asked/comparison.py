@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from jobs.asked.matrix import is_matrix, read_matrix
 from jobs.asked.opened import formatted, open_atlas, plain, plain_rows, print_table, stored_atlas
 from jobs.asked.outdated import differences, in_words
 from jobs.config import SweepConfig, load_config
+from jobs.config.reading import YAML_ENDINGS
 from jobs.show.sweep_status import Standing, standing
 from jobs.terminal.console import say
-from jobs.terminal.spelled import qre_command
-from qre.atlas.differences import difference_interval, items
+from jobs.terminal.spelled import qre_command, yaml_line
+from qre.atlas.differences import difference_interval, items, told_apart
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.neighbours import distances_to
 from qre.atlas.placement import is_same
@@ -39,7 +39,6 @@ PAIRED = (
     "95 % interval of A − B: from the intervals of both scores, as if each were measured on items of its own. "
     "The store keeps no score of a single item, so there is no paired test; one could tell smaller differences apart"
 )
-CONFIGS = (".yaml", ".yml")
 DIVERGENCES = ("epsilon", "relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")
 
 
@@ -58,7 +57,7 @@ def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> N
         names: two; a config may stand before them instead of `place`.
         place: folder of a map, or a config.
     """
-    if place is None and len(names) == 3 and Path(names[0]).suffix in CONFIGS:
+    if place is None and len(names) == 3 and Path(names[0]).suffix in YAML_ENDINGS:
         place, *names = names
     if place is None:
         raise UserError(
@@ -66,7 +65,9 @@ def compare(names: Sequence[str], place: str | None, k: int, as_json: bool) -> N
         )
     if len(names) != 2:
         raise UserError(f"compare: name two encoders, or matrices, not {len(names)}: qre compare A B --atlas {place}")
-    found = _in_config(names, Path(given_path(place))) if Path(place).suffix in CONFIGS else _in_folder(names, place)
+    found = (
+        _in_config(names, Path(given_path(place))) if Path(place).suffix in YAML_ENDINGS else _in_folder(names, place)
+    )
     sides, method, atlas, note = found
     a, b = sides
     try:
@@ -165,7 +166,7 @@ def _meant(name: str, known: Iterable[str], place: str | Path) -> str:
 
 def _to_add(name: str, place: str | Path) -> str:
     """The line that adds a model to the config, and what comes then."""
-    config = Path(place) if Path(place).suffix in CONFIGS else None
+    config = Path(place) if Path(place).suffix in YAML_ENDINGS else None
     if Path(name).is_dir():
         path = Path(os.path.abspath(name))
         folder = Path(os.path.abspath(place)).parent
@@ -176,9 +177,8 @@ def _to_add(name: str, place: str | Path) -> str:
         }
     else:
         entry = {"source": "hub", "id": name}
-    line = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True).strip()
     return (
-        f"to compare it, add `- {line}` to the encoders of {config or 'its config'}, then "
+        f"to compare it, add `- {yaml_line(entry)}` to the encoders of {config or 'its config'}, then "
         f"{qre_command()} sweep {'CONFIG' if config is None else shlex.quote(str(config))}"
     )
 
@@ -242,10 +242,8 @@ def score_differences(atlas: FinishedAtlas, a: str, b: str) -> pd.DataFrame:
     low, high = difference_interval(
         *(both[name].astype(float) for name in ("score", "low", "high", "score_b", "low_b", "high_b"))
     )
-    apart = [
-        None if not np.isfinite(wide) else bool(least > 0 or most < 0)
-        for least, most, wide in zip(low, high, high - low, strict=True)
-    ]
+    told = [told_apart(*interval) for interval in zip(low, high, strict=True)]
+    apart = [None if one is None else one != "" for one in told]
     return table.assign(difference=table["a"] - table["b"], low=low, high=high, apart=apart)
 
 

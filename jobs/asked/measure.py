@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.config import load_config
+from jobs.config.reading import YAML_ENDINGS
 from jobs.planning.prompts import prompts_of
 from jobs.planning.tasks import load_tasks
 from jobs.workers.score import sides
@@ -31,7 +32,7 @@ def tasks_to_measure(place: str, known: Iterable[str]) -> list[Task]:
     Raises:
         UserError: `place` is a folder, which holds no task's texts; or the config has no task to measure here.
     """
-    if Path(place).suffix not in (".yaml", ".yml"):
+    if Path(place).suffix not in YAML_ENDINGS:
         raise UserError(
             f"--measure: {place} holds scores, not the texts of the tasks; name the map's config: --atlas CONFIG"
         )
@@ -92,17 +93,21 @@ def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransform
         task = task.apart()
     readout = readout_name(spec.readout)
     parts = [
-        _vectors(loaded.over(texts, None if prompt == own else prompt), readout, len(texts))
+        encoded(loaded.over(texts, None if prompt == own else prompt), readout, len(texts))
         for _, texts, prompt in sides(task, prompts)
     ]
     return task.score(fitted.apply(np.concatenate(parts)))
 
 
-def _vectors(over: Pass, readout: str, n: int) -> np.ndarray:
+def encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None] = lambda done: None) -> np.ndarray:
+    """The vectors (n, d) float32 of a pass's n texts; `told` after each chunk, how many are done."""
     matrix: np.ndarray | None = None
-    for chunk, rows in enumerate(over.chunks):
-        vectors = over.encode(chunk)[readout]
+    done = 0
+    for chunk, rows in enumerate(loaded.chunks):
+        vectors = loaded.encode(chunk)[readout]
         matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
         matrix[rows] = vectors
+        done += len(rows)
+        told(done)
     assert matrix is not None  # there are texts
     return matrix

@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from jobs.asked.matrix import ENDINGS, is_matrix, near_encoders, read_matrix
-from jobs.asked.measure import measure
+from jobs.asked.measure import encoded, measure
 from jobs.config import CatalogueEntry, FolderEntry, HubEntry, load_list
 from jobs.config.mistakes import as_options
+from jobs.config.reading import YAML_ENDINGS
 from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
@@ -32,7 +33,6 @@ from qre.tasks.task import Task
 
 STAND_INS = ("MODEL", "MODEL...", "NAME", "FOLDER", "ENCODER", "owner/name", "OWNER/NAME")  # of our own help
 TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".md")
-LISTS = (".yaml", ".yml")
 Measured = tuple[pd.DataFrame, list[str]]  # scores, and why there is none on some tasks
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
@@ -136,7 +136,7 @@ def _no_encoder(word: str) -> str:
     if word in STAND_INS:
         return "stands for a hub id (owner/name) or a folder; name yours"
     suffix, shown = Path(word).suffix.lower(), printable(word)
-    if suffix in LISTS:
+    if suffix in YAML_ENDINGS:
         return f"not an encoder; a list of encoders is given with --entry {shown}, a config with --atlas {shown}"
     if suffix in TEXTS:
         entry = f"; a list of encoders is given with --entry {shown}" if suffix == ".csv" else ""
@@ -220,7 +220,7 @@ def embed_and_measure(
         readout = readout_name(spec.readout)
         if readout in loaded.refused:
             raise EncoderError(loaded.refused[readout])
-        matrix = _encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
+        matrix = encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
         check_dimensions(spec, matrix.shape[1])
         check_finite(matrix)
         embedding = np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
@@ -235,16 +235,3 @@ def embed_and_measure(
         )
     finally:
         loaded.close()
-
-
-def _encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None]) -> np.ndarray:
-    matrix: np.ndarray | None = None
-    done = 0
-    for chunk, rows in enumerate(loaded.chunks):
-        vectors = loaded.encode(chunk)[readout]
-        matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
-        matrix[rows] = vectors
-        done += len(rows)
-        told(done)
-    assert matrix is not None  # there are sentences
-    return matrix

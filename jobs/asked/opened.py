@@ -14,6 +14,7 @@ from rich.table import Table
 
 from jobs.asked.outdated import outdated
 from jobs.config import SweepConfig, load_config
+from jobs.config.reading import YAML_ENDINGS
 from jobs.terminal.console import console
 from jobs.terminal.spelled import maps_in, qre_command, quoted
 from qre.atlas.finished import FinishedAtlas
@@ -21,7 +22,6 @@ from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.store import CorruptArtefact, Store
 
-CONFIGS = (".yaml", ".yml")
 MOST_CONFIGS = 20  # of one folder that are looked into
 
 
@@ -31,7 +31,7 @@ def open_atlas(place: str) -> FinishedAtlas:
     Raises:
         UserError: no finished atlas there, or a damaged one.
     """
-    if Path(place).suffix in (".yaml", ".yml"):
+    if Path(place).suffix in YAML_ENDINGS:
         settings = load_config(place)
         store = Store(settings.store, read_only=True)
         atlas = stored_atlas(settings, store)
@@ -52,7 +52,7 @@ def _maps_near(place: str) -> str:
     """The config and the map of this name, and the maps beside a folder that holds none: what a person may have
     meant."""
     folder = Path(place)
-    named = [f"{place}{ending}" for ending in CONFIGS if Path(f"{place}{ending}").is_file()]
+    named = [f"{place}{ending}" for ending in YAML_ENDINGS if Path(f"{place}{ending}").is_file()]
     named += [str(one) for one in (Path("results") / folder.name,) if (one / "manifest.json").is_file()]
     if named:
         return f"; did you mean {' or '.join(map(repr, named))}?"
@@ -65,7 +65,7 @@ def _exporting_to(place: str) -> str:
     folder = Path(os.path.abspath(place))
     for beside in dict.fromkeys((Path.cwd(), folder.parent, folder.parent.parent)):
         try:
-            files = sorted(one for one in beside.iterdir() if one.suffix in CONFIGS)[:MOST_CONFIGS]
+            files = sorted(one for one in beside.iterdir() if one.suffix in YAML_ENDINGS)[:MOST_CONFIGS]
         except OSError:
             continue
         for file in files:

@@ -8,6 +8,7 @@ from pathlib import Path
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import abridged, resolve
+from jobs.show.sweep_status import changed_settings
 from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 from qre.store import Store
@@ -44,10 +45,7 @@ def differences(settings: SweepConfig, plan: Plan, atlas: FinishedAtlas) -> list
         ("atlas", manifest.get("atlas")),
         ("prediction", prediction),
     ):
-        now = getattr(settings, key).model_dump(mode="json")
-        if made is not None and (
-            changed := sorted(name for name in now.keys() | made.keys() if now.get(name) != made.get(name))
-        ):
+        if made is not None and (changed := changed_settings(settings, key, made)):
             found.append(f"other settings: {', '.join(f'{key}.{name}' for name in changed)}")
     failed = {failure.encoder for failure in plan.failures.values()}
     failed |= {str(failure.get("encoder")) for failure in manifest.get("failures") or () if isinstance(failure, dict)}

@@ -14,7 +14,7 @@ import pandas as pd
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, say
 from jobs.terminal.spelled import qre_command
-from qre.atlas.differences import like_the_best, noise_in_words, others_like_the_best
+from qre.atlas.differences import best_row, like_the_best, noise_in_words, others_like_the_best
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.overview import MEAN_RULE, Overview
 from qre.atlas.placement import NOT_PREDICTABLE
@@ -238,12 +238,6 @@ def _wide(found: Overview) -> pd.DataFrame:
         for task, cell in found.cells.items()
     ]
     return pd.concat([found.table, *parts], axis=1)
-
-
-def best_row(cell: pd.DataFrame) -> int | None:
-    """Row of the best value; None where there is none."""
-    value = cell["value"].to_numpy(dtype=np.float64)
-    return int(np.nanargmax(value)) if np.isfinite(value).any() else None
 
 
 def _print_overview(standing: FinishedAtlas, wanted: Wanted, found: Overview, best: dict[str, int | None]) -> None:

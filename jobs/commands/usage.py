@@ -131,10 +131,12 @@ def _options(error: Any) -> list[str]:
 
 def _atlas_without_option() -> str:
     """The command line with --atlas before the map or config that is in it already; "" where there is none."""
+    from jobs.config.reading import YAML_ENDINGS  # slow to import
+
     words = sys.argv[1:]
     for number, word in enumerate(words):
         option = number > 0 and words[number - 1].startswith("-")
-        config = word.endswith((".yaml", ".yml")) and Path(word).is_file()
+        config = word.endswith(YAML_ENDINGS) and Path(word).is_file()
         if not option and (config or (Path(word) / "manifest.json").is_file()):
             return f"; write qre {shlex.join([*words[:number], '--atlas', *words[number:]])}"
     return ""

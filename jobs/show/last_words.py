@@ -15,7 +15,7 @@ from jobs.config import BuiltinSentences, SweepConfig
 from jobs.engine.outcome import failed_encoders
 from jobs.planning.plan import Plan
 from jobs.records.exports import finished_manifest
-from jobs.terminal.console import console, note, quiet, say
+from jobs.terminal.console import console, note, quiet, say, say_next
 from jobs.terminal.spelled import qre_command, quoted
 from qre.atlas.overview import Overview, parents_of
 from qre.counted import counted
@@ -70,9 +70,7 @@ def _print_next(atlas: str, own_sentences: bool) -> None:
     }
     if not own_sentences:
         commands[f"{qre} new mine.yaml --sentences FILE"] = "a config for your own sentences"
-    say("next:")
-    for command, what in commands.items():
-        say(f"  {command.ljust(max(map(len, commands)))}   {what}")
+    say_next(commands)
 
 
 def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...]:

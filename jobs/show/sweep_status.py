@@ -112,9 +112,15 @@ def _map_in_words(plan: Plan, settings: SweepConfig, older: dict | None) -> str:
     if older.get("sentences") != plan.sentences.fingerprint:
         return "there is a map, of other sentences"
     for key in ("encode", "features", "atlas"):
-        if older.get(key) != getattr(settings, key).model_dump(mode="json"):
+        if changed_settings(settings, key, older.get(key) or {}):
             return f"there is a map, with other settings ({key})"
     return "there is a map, of other encoders, tasks or scores"
+
+
+def changed_settings(settings: SweepConfig, key: str, made: dict) -> list[str]:
+    """Names of the settings under a key of the config that differ from those that a map was made with."""
+    now = getattr(settings, key).model_dump(mode="json")
+    return sorted(name for name in now.keys() | made.keys() if now.get(name) != made.get(name))
 
 
 def print_standing(seen: Standing, as_json: bool = False) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from jobs.config import load_list
+from jobs.config.reading import YAML_ENDINGS
 from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import REPOSITORY
@@ -53,7 +54,7 @@ def popular() -> list[dict]:
     return yaml.safe_load(importlib.resources.files("jobs.start").joinpath("popular.yaml").read_text(encoding="utf-8"))
 
 
-def chosen_encoders(asked: Sequence[str], always_demo: bool = False) -> ChosenEncoders:
+def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
     """The entries of what a person names; with the demo's encoders where they are too few for a map.
 
     Args:
@@ -117,7 +118,7 @@ def _entries(word: str) -> list[dict]:
                 f"sentence-transformers saved"
             )
         return [{"source": "folder", "path": str(path)}]
-    if path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".csv"):
+    if path.is_file() and path.suffix.lower() in (*YAML_ENDINGS, ".csv"):
         load_list(path)
         return [{"source": "list", "path": str(path)}]
     repository, _, revision = word.partition("@")
@@ -141,7 +142,7 @@ def _near(word: str) -> str:
         return did_you_mean(same[0], same)
     folder = Path(word).expanduser().parent
     with contextlib.suppress(OSError):
-        names = [one.name for one in folder.iterdir() if one.is_dir() or one.suffix in (".yaml", ".yml", ".csv")]
+        names = [one.name for one in folder.iterdir() if one.is_dir() or one.suffix in (*YAML_ENDINGS, ".csv")]
         found = near_names(Path(word).name, names)
         if found and "/" in word:
             return did_you_mean(str(folder / found[0]), [str(folder / found[0])])

@@ -9,15 +9,14 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from jobs.config import load_config
+from jobs.config.reading import YAML_ENDINGS
 from jobs.records.exports import check_kept
 from jobs.start.encoders import ChosenEncoders, chosen_encoders
 from jobs.start.own_tasks import ChosenTask, beside, chosen_tasks
 from jobs.start.sentences import Chosen, built_in, from_documents, from_file
-from jobs.terminal.console import note, say
-from jobs.terminal.spelled import qre_command, quoted
+from jobs.terminal.console import note, say, say_next
+from jobs.terminal.spelled import qre_command, quoted, yaml_line
 from qre.errors import PlaceError, UserError, place_error
 from qre.store import Store
 
@@ -81,7 +80,7 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
     """
     if not file.stem.strip(".") or file.name.startswith(".y"):
         raise UserError("new: give the config a name, e.g. mine.yaml")
-    if file.suffix not in (".yaml", ".yml"):
+    if file.suffix not in YAML_ENDINGS:
         raise UserError(f"{file}: a config ends in .yaml: {file}.yaml")
     if file.exists() and not force:
         raise UserError(f"{file} exists; name another file, or give --force to overwrite it")
@@ -104,15 +103,13 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
         f"{qre} sweep {name}": "run it; if it stops, run the same command to continue",
         f"{qre} rank --atlas {atlas}": "then: which encoder is best",
     }
-    say("next:")
-    for command, why in commands.items():
-        say(f"  {command.ljust(max(map(len, commands)))}   {why}")
+    say_next(commands)
 
 
-def draft(wanted: Wanted, always_demo: bool = False) -> Draft:
+def draft(wanted: Wanted) -> Draft:
     """What a config shall hold; all files are read once, so that the plan finds nothing that was not told here."""
     tasks = chosen_tasks(wanted.tasks, wanted.queries, wanted.documents, wanted.relevant)
-    encoders = chosen_encoders(wanted.encoders, always_demo)
+    encoders = chosen_encoders(wanted.encoders)
     if wanted.sentences is not None:
         sentences = from_file(wanted.sentences, wanted.column, wanted.limit)
     else:
@@ -139,23 +136,23 @@ def text_of(made: Draft, file: Path, store: str, export: str) -> str:
     """
     lines = [
         "# Every key: docs/config.md. Relative paths begin in the folder of this file.",
-        f"name: {_flow(name_of(file))}",
-        f"store: {_flow(store)}        # all work is kept here; a resume needs only this",
-        f"export: {_flow(export)}      # the finished map is copied here",
+        f"name: {yaml_line(name_of(file))}",
+        f"store: {yaml_line(store)}        # all work is kept here; a resume needs only this",
+        f"export: {yaml_line(export)}      # the finished map is copied here",
         "",
         *(f"# {one}" for one in made.sentences.comments),
-        f"sentences: {_flow(_placed(made.sentences.entry, file))}",
+        f"sentences: {yaml_line(_placed(made.sentences.entry, file))}",
         "",
         "encoders:",
     ]
     for number, entry in enumerate(made.encoders.entries):
         lines += [f"  # {made.encoders.comments[number]}"] if number in made.encoders.comments else []
-        lines.append(f"  - {_flow(_placed(entry, file))}")
+        lines.append(f"  - {yaml_line(_placed(entry, file))}")
     lines += ["  # - {source: folder, path: /models/my-encoder}", "  # - {source: hub, id: owner/name}", ""]
     lines += ["tasks:      # what the encoders are scored on; scores of other encoders are predicted from them"]
     for task in made.tasks:
         lines += [] if task.builtin else [f"  # {task.told}: qre rank --task {shlex.quote(task.entry['name'])}"]
-        lines.append(f"  - {_flow(_placed(task.entry, file))}")
+        lines.append(f"  - {yaml_line(_placed(task.entry, file))}")
     lines += ["", "# cluster: {gpus_per_encoder: 1}      # on a machine or a cluster with GPUs"]
     return "\n".join(lines) + "\n"
 
@@ -191,12 +188,3 @@ def _placed(entry: dict, file: Path) -> dict:
         key: placed(value) if key in ("path", "train", "test", "corpus", "queries", "qrels") else value
         for key, value in entry.items()
     }
-
-
-def _flow(value: object) -> str:
-    """A value as YAML on one line."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True)
-        .removesuffix("...\n")
-        .strip()
-    )

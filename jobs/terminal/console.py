@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Literal
 
 from rich.console import Console
@@ -32,6 +33,13 @@ def verbose() -> bool:
 def say(text: str) -> None:
     """A line as it is: no markup in it is read, and none of it is broken to the width of the console."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_next(commands: Mapping[str, str]) -> None:
+    """Commands to copy, each with what it does."""
+    say("next:")
+    for command, what in commands.items():
+        say(f"  {command.ljust(max(map(len, commands)))}   {what}")
 
 
 def note(text: str) -> None:

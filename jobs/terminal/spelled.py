@@ -42,3 +42,14 @@ def maps_in(folder: str | Path, most: int = 100) -> list[str]:
 def quoted(path: str | Path) -> str:
     """`near`, as a shell takes it."""
     return shlex.quote(near(path))
+
+
+def yaml_line(value: object) -> str:
+    """A value as YAML on one line."""
+    import yaml  # slow to import
+
+    return (
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True)
+        .removesuffix("...\n")
+        .strip()
+    )

@@ -25,6 +25,18 @@ def difference_interval(a: float, a_low: float, a_high: float, b: float, b_low: 
     return low, high
 
 
+def best_row(cell: pd.DataFrame) -> int | None:
+    """Row of the best value; None where there is none."""
+    value = cell["value"].to_numpy(dtype=np.float64)
+    return int(np.nanargmax(value)) if np.isfinite(value).any() else None
+
+
+def told_apart(low: float, high: float) -> str | None:
+    """What the interval of a difference says of the first score: "better" or "worse"; "" where it holds 0, None where
+    it is not known."""
+    return None if not np.isfinite(high - low) else "better" if low > 0 else "worse" if high < 0 else ""
+
+
 def like_the_best(cell: pd.DataFrame) -> np.ndarray:
     """Which encoders cannot be told from the best one, (N,) bool: the best itself is among them where its interval is
     known, and none without an interval.
@@ -33,9 +45,8 @@ def like_the_best(cell: pd.DataFrame) -> np.ndarray:
         cell: value, low, high of N encoders on one task.
     """
     value, low, high = (cell[name].to_numpy(dtype=np.float64) for name in ("value", "low", "high"))
-    if not np.isfinite(value).any():
+    if (best := best_row(cell)) is None:
         return np.zeros(len(value), dtype=bool)
-    best = int(np.nanargmax(value))
     with np.errstate(invalid="ignore"):
         close = difference_interval(value[best], low[best], high[best], value, low, high)[0] <= 0
     return close & np.isfinite(low) & np.isfinite(high)
@@ -62,8 +73,8 @@ def against_the_best(score: float, low: float, high: float, others: pd.DataFrame
         return {**found, "best": None, "best_score": None, "apart": None}
     best = others.iloc[0]
     least, most = difference_interval(score, low, high, float(best["value"]), float(best["low"]), float(best["high"]))
-    apart = None if not np.isfinite(most - least) else "better" if least > 0 else "worse" if most < 0 else ""
-    return {**found, "best": str(best["name"]), "best_score": float(best["value"]), "apart": apart}
+    told = {"best": str(best["name"]), "best_score": float(best["value"]), "apart": told_apart(least, most)}
+    return {**found, **told}
 
 
 def against_in_words(found: dict) -> str:
@@ -81,11 +92,10 @@ def noise(cell: pd.DataFrame) -> float:
     """Differences from the best score that may be chance are smaller than this: than what its interval, and another
     like it, tell apart, and than the smallest that is told apart. NaN where all can be told from it. For the argument
     see like_the_best."""
-    close = like_the_best(cell)
-    if not others_like_the_best(close):
+    close, best = like_the_best(cell), best_row(cell)
+    if best is None or not others_like_the_best(close):
         return float("nan")
     value, low, high = (cell[name].to_numpy(dtype=np.float64) for name in ("value", "low", "high"))
-    best = int(np.nanargmax(value))
     apart = value[~close & np.isfinite(value + low + high)]
     return float(min([np.hypot(value[best] - low[best], high[best] - value[best]), *(value[best] - apart)]))
 
@@ -101,9 +111,8 @@ def items(kind: str, n: float) -> str:
 def noise_in_words(kind: str, cell: pd.DataFrame) -> str:
     """Such as "40 queries: differences under about 0.12 from the best may be chance"; "" where none is. `cell` as of
     like_the_best, with n."""
-    least = noise(cell)
-    if not np.isfinite(least):
+    least, best = noise(cell), best_row(cell)
+    if best is None or not np.isfinite(least):
         return ""
-    best = cell.iloc[int(np.nanargmax(cell["value"].to_numpy(dtype=np.float64)))]
-    told = items(kind, float(best["n"])) if "n" in cell else ""
+    told = items(kind, float(cell["n"].iat[best])) if "n" in cell else ""
     return f"{told}{': ' if told else ''}differences under about {least:.2g} from the best may be chance"

@@ -16,6 +16,7 @@ from qre.features import FeatureMethod
 from qre.prediction import PredictionData, PredictionReport, PredictionSettings, evaluate, fit
 from qre.prediction.data import score_ranges
 from qre.prediction.distances import near_copies
+from qre.prediction.evaluation import nearly_one
 from qre.prediction.folds import coarser, joined
 from qre.prediction.predictor_file import predictor_bytes
 from qre.prediction.sensitivity import sensitivity
@@ -95,7 +96,7 @@ def scored_part(
         else pd.DataFrame()
     )
     progress("report and figures", 0, 1)
-    own_notes = (*saturated, *report.notes, *([_together(data, pairs)] if pairs else []))
+    own_notes = (*saturated, *report.notes, *([nearly_one(data, pairs, "no fold separates them")] if pairs else []))
     predictor = fit(data, settings, sketches=False)
     predicted = _predicted(predictor, data)
     report, grouped = replace(report, notes=own_notes), table.assign(group=data.groups, kind=data.kinds)
@@ -165,12 +166,6 @@ def _data(table: pd.DataFrame, scores: pd.DataFrame, about: Descriptions) -> Pre
         spectra=about.spectra,
         sketches=about.sketches,
     )
-
-
-def _together(data: PredictionData, pairs: list[tuple[int, int]]) -> str:
-    named = "; ".join(f"{data.encoders[i]} and {data.encoders[j]}" for i, j in pairs[:3])
-    are = "pair of encoders is" if len(pairs) == 1 else "pairs of encoders are"
-    return f"{len(pairs)} {are} nearly the same though of different groups; no fold separates them: {named}"
 
 
 def _told(

@@ -112,9 +112,14 @@ def _near_copies(data: PredictionData) -> list[str]:
     pairs = near_copies(next(iter(data.features.values())), data.groups)
     if not pairs:
         return []
+    return [nearly_one(data, pairs, "a fold may separate them")]
+
+
+def nearly_one(data: PredictionData, pairs: list[tuple[int, int]], so: str) -> str:
+    """A note on pairs of rows that are near-copies of different groups, and what comes of it."""
     named = "; ".join(f"{data.encoders[i]} and {data.encoders[j]}" for i, j in pairs[:3])
     are = "pair of encoders is" if len(pairs) == 1 else "pairs of encoders are"
-    return [f"{len(pairs)} {are} nearly the same though of different groups; a fold may separate them: {named}"]
+    return f"{len(pairs)} {are} nearly the same though of different groups; {so}: {named}"
 
 
 def _metrics(runs: list[Runs], data: PredictionData) -> pd.DataFrame:
