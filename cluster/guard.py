@@ -63,9 +63,8 @@ def _all() -> list[int]:
 
 def _state_and_parent(pid: int) -> tuple[str, int]:
     try:
-        state, parent, *_ = (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        )  # the name before it may hold blanks
+        # the name before it may hold blanks
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return state, int(parent)
     except OSError:
         return "X", 0

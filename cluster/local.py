@@ -133,9 +133,8 @@ class LocalCluster:
             self._started(self._start(head, variables))
             if not any(Path((command(pid) or [""])[0]).name == "gcs_server" for pid in self.processes):
                 raise RuntimeError(f"the head did not start: port {self._port} belongs to another Ray")
-            (self._folder / "ray_current_cluster").write_text(
-                self.address
-            )  # as `ray start` does; without it a job goes to any Ray of this machine
+            # as `ray start` does; without it a job goes to any Ray of this machine
+            (self._folder / "ray_current_cluster").write_text(self.address)
             self.add_nodes((0 if autoscale else 2) if nodes is None else nodes)
         except BaseException:
             self.close()
@@ -189,9 +188,8 @@ class LocalCluster:
         unshare."""
         before = self.nodes
         parameters = self._parameters(**{**self._kind, **kind}) | {"gcs_address": self._gcs, "redis_address": self._gcs}
-        folders = [
-            tempfile.mkdtemp(prefix="", dir=self._folder) for _ in range(count)
-        ]  # two that start in one folder take the same names
+        # two that start in one folder take the same names
+        folders = [tempfile.mkdtemp(prefix="", dir=self._folder) for _ in range(count)]
         for started in [
             self._start({**parameters, "temp_dir": folder}, environment or {}, within) for folder in folders
         ]:

@@ -97,13 +97,8 @@ MENDS = {
     errno.EAGAIN: "the machine has no processes or threads left (ulimit -u)",
 }
 WHOLE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
-OF_CONTENT = {
-    errno.EINVAL,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-}  # what a file's content or a config's words can bring about
+# what a file's content or a config's words can bring about
+OF_CONTENT = {errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 # in the words of torch, CUDA and the loader of shared libraries, whose exceptions have no type of their own
 MACHINE_SIGNS = re.compile(
     r"CUDA error|CUDA driver|NVIDIA driver|No CUDA GPUs are "
@@ -114,9 +109,8 @@ MACHINE_SIGNS = re.compile(
     r"allocate|failed to map segment",
     re.IGNORECASE,
 )
-_RUST_ERROR = re.compile(
-    r"\(os error (\d+)\)"
-)  # as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
+# as libraries written in Rust (safetensors, tokenizers, hf_xet) put an errno into words
+_RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def place_error(error: BaseException, what: str = "") -> PlaceError | None:

@@ -205,13 +205,8 @@ def _architectures() -> dict[str, tuple]:
     import transformers as tf
 
     places = {**SIZES, "max_position_embeddings": LIMIT}
-    after_pad = {
-        **SIZES,
-        "max_position_embeddings": LIMIT + 2,
-        "pad_token_id": 1,
-        "bos_token_id": 0,
-        "eos_token_id": 2,
-    }  # from 2 on
+    # from 2 on
+    after_pad = {**SIZES, "max_position_embeddings": LIMIT + 2, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     slim = {"dim": DIMENSION, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": LIMIT}
     encoder = {"d_model": DIMENSION, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
     ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}

@@ -2,9 +2,8 @@
 
 import os
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before numpy and torch: threads of the tests must not fight with those of the workers
+# before numpy and torch: threads of the tests must not fight with those of the workers
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 

@@ -12,24 +12,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-READER, STRANGER = (
-    "hf_reader",
-    "hf_stranger",
-)  # tokens: one that opens gated and private repos, one that is valid and opens none
+# tokens: one that opens gated and private repos, one that is valid and opens none
+READER, STRANGER = ("hf_reader", "hf_stranger")
 LARGE = 10 * 2**20
-LARGE_SUFFIXES = {
-    ".safetensors",
-    ".bin",
-    ".pt",
-    ".onnx",
-    ".h5",
-    ".msgpack",
-    ".model",
-    ".pkl",
-}  # kept as LFS whatever their size
-LISTED = (
-    "_id id modelId private likes trendingScore downloads tags pipeline_tag library_name createdAt".split()
-)  # without `expand`
+# kept as LFS whatever their size
+LARGE_SUFFIXES = {".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack", ".model", ".pkl"}
+# without `expand`
+LISTED = "_id id modelId private likes trendingScore downloads tags pipeline_tag library_name createdAt".split()
 FULL = [*LISTED, "author", "sha", "lastModified", "gated", "disabled", "siblings"]
 INFO = [
     *FULL,
@@ -139,9 +128,8 @@ class Repo:
     disabled: bool = False
     commits: dict[str, dict[str, File]] = field(default_factory=dict)  # sha -> path -> file, oldest first
     refs: dict[str, str] = field(default_factory=dict)  # branch or refs/... -> sha
-    facts: dict = field(
-        default_factory=dict
-    )  # card, downloads, likes, created, tags, base_models, safetensors_parameters
+    # card, downloads, likes, created, tags, base_models, safetensors_parameters
+    facts: dict = field(default_factory=dict)
 
     def commit(self, revision: str) -> str:
         """The 40-hex commit of a branch, tag, pull request or commit."""

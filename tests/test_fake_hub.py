@@ -303,9 +303,8 @@ def test_500(hub, waits):
 
 
 def test_a_cut_download_is_resumed_by_the_client(hub, waits, monkeypatch):
-    monkeypatch.setattr(
-        constants, "DOWNLOAD_CHUNK_SIZE", 4096
-    )  # by default it keeps nothing of a broken piece of 10 MiB
+    # by default it keeps nothing of a broken piece of 10 MiB
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4096)
     hub.cut("org/name", "model.safetensors", after=100_000)
     path = hf_hub_download("org/name", "model.safetensors")
     assert Path(path).read_bytes() == WEIGHTS and waits == [1]

@@ -41,12 +41,8 @@ CLOSE_RULE = "≈: cannot be told from the best by the 95 % intervals (taken as 
 SPEED = {"sentences/s": ",.0f", "device": "", "threads": ".0f"}
 TASKS = {"task": "", "kind": "", "metric": "", "split": "", "measured": "d", "imported": "d", "predicted": "d"}
 MOST_NOISES = 4  # tasks of which is told what differences may be chance
-LONGEST_NAME, BESIDE, WITH_INTERVAL, VALUE_ONLY = (
-    44,
-    52,
-    17,
-    11,
-)  # width on the console of names, of what stands beside them, of a task with and without interval
+# width on the console of names, of what stands beside them, of a task with and without interval
+LONGEST_NAME, BESIDE, WITH_INTERVAL, VALUE_ONLY = (44, 52, 17, 11)
 SPEED_RULE = (
     "sentences/s: as each encoder ran in the sweep; compare only those of one device and number of threads. "
     "What else the machine did then is not known"

@@ -52,9 +52,8 @@ KNOWN = (
 )
 OTHER = "other"  # of all types that have no price of their own, and of GPUs whose type nothing tells
 SIZES = ("A100-40G", "A100-80G")  # Ray's label of both is A100; torch tells them apart
-AROUND = re.compile(
-    r"nvidia|tesla|geforce|amd|instinct|intel|gpu|oam|hf|sxm\d*|pcie|nvl|hbm\d*e?|\d+(g|gb|gib)"
-)  # words beside a type that change none
+# words beside a type that change none
+AROUND = re.compile(r"nvidia|tesla|geforce|amd|instinct|intel|gpu|oam|hf|sxm\d*|pcie|nvl|hbm\d*e?|\d+(g|gb|gib)")
 
 
 def gpu_type(name: str, strict: bool = False) -> str | None:

@@ -16,9 +16,8 @@ def seconds_left(loop: Loop) -> float:
     and the atlas."""
     passes = {id(call.attempt): call for call in loop.live.values() if isinstance(call, Pass)}
     left: dict[str, list[float]] = {}
-    last: dict[
-        str, float
-    ] = {}  # the longest that is queued: it may come last, and then others are done beside it no more
+    # the longest that is queued: it may come last, and then others are done beside it no more
+    last: dict[str, float] = {}
     widths: dict[str, int] = {}
     ahead = [(work, work.slots or (work.slot,), loop.expected[work.key], True) for work in loop.schedule.waiting]
     units = len(loop.shards.waiting) + sum(len(call.units) for call in loop.live.values() if isinstance(call, Shard))

@@ -73,12 +73,10 @@ def cluster(settings: ClusterSettings) -> Iterator[None]:
         _start(num_cpus=settings.cpus or granted_cpus(), **quiet)
     else:
         _check_answers(address)
-        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(
-            logging.ERROR
-        )  # it warns that the token, which is wanted, is used
-        maybe_enable_token_auth_if_token_available(
-            warn_if_disabled=False
-        )  # ray.init does so by itself for "local" and "auto" only
+        # it warns that the token, which is wanted, is used
+        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(logging.ERROR)
+        # ray.init does so by itself for "local" and "auto" only
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         try:
             with _rays_handler_kept_away():
                 ray.init(address=address, **quiet)

@@ -107,8 +107,7 @@ def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
         return
     failed = {unit.key: plan.failed(unit) for unit in plan.units}
     passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
-    whole = set(passes.values()) - {
-        passes[key] for key in failed if failed[key]
-    }  # of what failed they spare work where it is tried again
+    # of what failed they spare work where it is tried again
+    whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}
     for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
         store.chunks.remove_left(key)

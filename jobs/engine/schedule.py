@@ -115,13 +115,11 @@ class Schedule(Generic[Work]):
     attempts: int
     patience: float = float("inf")
     in_flight: list[Attempt[Work]] = field(default_factory=list)
-    _queues: dict[str, list[Attempt[Work]]] = field(
-        default_factory=dict
-    )  # by the name of the first slot, longest first
+    # by the name of the first slot, longest first
+    _queues: dict[str, list[Attempt[Work]]] = field(default_factory=dict)
     _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    _dry: dict[str, float] = field(
-        default_factory=dict
-    )  # slots that gave no node, by name -> until when none is asked of them
+    # slots that gave no node, by name -> until when none is asked of them
+    _dry: dict[str, float] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)  # slots that nothing can hold
     _pausing: list[tuple[float, Attempt[Work]]] = field(default_factory=list)  # (until, attempt)
     _promised: dict[str, str] = field(default_factory=dict)  # pass -> the node that fetches its snapshot
@@ -162,9 +160,8 @@ class Schedule(Generic[Work]):
                 break
             flying = [attempt for attempt in self.in_flight if attempt.slots[0].name == name]
             free = width = self.width(*slots)
-            free -= len(flying) - min(
-                width, sum(attempt.held_up for attempt in flying)
-            )  # their node is another's for now: meanwhile others may go
+            # their node is another's for now: meanwhile others may go
+            free -= len(flying) - min(width, sum(attempt.held_up for attempt in flying))
             while free > 0 and (queue := allowed(self._queues[name])):
                 started.append(self._take(self._queues[name], queue, now))
                 room -= cost(started[-1].work)

@@ -23,10 +23,8 @@ from qre.errors import NonFiniteError, ShapeError, UserError
 from qre.store.folder import Folder
 from qre.tasks.mteb import META, REPORT, Rule, Scores, official_rules, read_results, rule_of
 
-SIDES = {
-    "query": ("query",),
-    "document": ("document", "passage", "corpus"),
-}  # where encode_query and encode_document look
+# where encode_query and encode_document look
+SIDES = {"query": ("query",), "document": ("document", "passage", "corpus")}
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]{0,120}")  # of a name that becomes a folder
 
 

@@ -15,11 +15,8 @@ PLAIN = (
     "SentenceTransformerMultimodalEncoderWrapper",
     "sentence_transformers_loader",
 )
-HARMLESS = {
-    "model_prompts",
-    "trust_remote_code",
-    "device",
-}  # of a loader's arguments: used here, or of no effect on a number
+# of a loader's arguments: used here, or of no effect on a number
+HARMLESS = {"model_prompts", "trust_remote_code", "device"}
 
 
 class Stated(NamedTuple):

@@ -24,9 +24,8 @@ class Memory:
 
     def __init__(self, store: Store):
         self._folder = store.folder
-        self._looked: dict[
-            str, bytes | None
-        ] = {}  # what stood there when it was read; it is not read again to be written
+        # what stood there when it was read; it is not read again to be written
+        self._looked: dict[str, bytes | None] = {}
 
     def read_all(self, places: Iterable[Place], of_rule: bool = False) -> dict[Place, HubModel]:
         """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left

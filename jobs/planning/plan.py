@@ -136,9 +136,8 @@ def make_plan(
     keys = {unit.key for unit in units}
     embedded = frozenset(store.embeddings.keys() & keys)
     held = {folder: store.features.keys(folder, keys) for folder in feature_folders(config, sentences.fingerprint)}
-    featured = frozenset(
-        keys.intersection(*held.values()) - given_up.keys()
-    )  # of those that are given up, the rows are there and cannot be read
+    # of those that are given up, the rows are there and cannot be read
+    featured = frozenset(keys.intersection(*held.values()) - given_up.keys())
     kept = store.scores.pairs() if resolved.tasks else set()
     scored = {
         (key, unit.key): name

@@ -12,13 +12,14 @@ from qre.store.folder import content_key
 from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task
 
+# MTEB's
 TYPES = {
     "sts": "STS",
     "pairs": "PairClassification",
     "classification": "Classification",
     "clustering": "Clustering",
     "retrieval": "Retrieval",
-}  # MTEB's
+}
 BARE_NAME = re.compile(r"[\w.-]+")  # what is put before a text ends in a blank, a colon or the like
 
 

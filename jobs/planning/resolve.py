@@ -384,9 +384,8 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     """
     entry, name = one.entry, model.repository
     told = {key: value for key, value in model.attributes.items() if value is not None}
-    own = (
-        registry_attributes(one.id) | registry_attributes(name) | told
-    )  # the hub's own word goes first: it is of this very commit
+    # the hub's own word goes first: it is of this very commit
+    own = registry_attributes(one.id) | registry_attributes(name) | told
     family = own.get("base_model") or own.get("model_type") or name.split("/")[0]
     if one.id != name:
         resolved.notes.append(f"{printable(one.id)} is {printable(name)} on the hub now, and is taken under that name")

@@ -19,9 +19,8 @@ class Unit:
     key: str
     parent: str
     spec: EncoderSpec
-    attributes: dict = field(
-        default_factory=dict, compare=False
-    )  # what is known before it is loaded; changes no number
+    # what is known before it is loaded; changes no number
+    attributes: dict = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,8 @@ LOAD_SECONDS = 4.0  # of an encoder with weights
 STATIC_SECONDS = 4e-5  # a text
 CLASSICAL_SECONDS = {"hashed": 5e-5, "projection": 2e-4, "sif": 1e-4, "lsa": 5e-5}  # a text
 FIT_SECONDS = {"lsa": 3e-4, "sif": 1e-4}  # a sentence of the set that it is fitted on
-SCORE_SECONDS = {
-    "sts": 4e-5,
-    "pairs": 3e-5,
-    "classification": 1.3e-4,
-    "clustering": 1.7e-4,
-    "retrieval": 2e-5,
-}  # a text
+# a text
+SCORE_SECONDS = {"sts": 4e-5, "pairs": 3e-5, "classification": 1.3e-4, "clustering": 1.7e-4, "retrieval": 2e-5}
 USUAL_DIMENSION = 512
 LAYOUT = (2.5, 0.011)  # seconds: a start, and an encoder
 REPORT = (2.0, 0.002, 0.15)  # a start, an encoder, and a task

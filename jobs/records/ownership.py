@@ -16,15 +16,8 @@ from qre.errors import PlaceError, UserError
 from qre.store import Store
 from qre.store.folder import content_key
 
-MAP_KEYS = {
-    "sentences",
-    "encoders",
-    "encode",
-    "features",
-    "tasks",
-    "prediction",
-    "atlas",
-}  # of a config: those that make the map
+# of a config: those that make the map
+MAP_KEYS = {"sentences", "encoders", "encode", "features", "tasks", "prediction", "atlas"}
 
 
 @dataclass(frozen=True)

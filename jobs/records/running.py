@@ -160,9 +160,8 @@ def _begin(store: Store, sweep: str, own: dict, anyway: bool, dead: dict | None)
             )
         if not slow:
             return
-        store.running.clear(
-            sweep
-        )  # ours may stand in the place of another's, which has gone on: its next heartbeat shows it
+        # ours may stand in the place of another's, which has gone on: its next heartbeat shows it
+        store.running.clear(sweep)
         time.sleep(2 * BEAT_SECONDS)
     raise UserError(
         f"store: {store.location} answers too slowly to tell whether another run is at work on the sweep {sweep!r}; "

@@ -77,9 +77,8 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
             if not any(_same(entry, other) for other in entries):
                 entries.append(entry)
     if any(entry.get("source") == "catalogue" and entry["name"] == "demo" for entry in entries):
-        entries = [
-            entry for entry in entries if entry["source"] != "catalogue" or entry["name"] == "demo"
-        ]  # it holds the others
+        # it holds the others
+        entries = [entry for entry in entries if entry["source"] != "catalogue" or entry["name"] == "demo"]
     own = [_name_of(entry, entries) for entry in entries if entry["source"] in ("folder", "hub")]
     several = [entry for entry in entries if entry["source"] in ("catalogue", "list")]
     notes, comments = [], {}

@@ -37,23 +37,8 @@ PARTS = re.compile(
 )
 TOKEN = re.compile(r"tokens?(?![a-z])", re.IGNORECASE)  # also hftoken; not tokenizer, tokenised
 OF_ENCODERS = {"added_tokens.json", "special_tokens_map.json", "tokens.txt"}  # files that tokenizers come with
-CODE = (
-    ".py",
-    ".pyi",
-    ".pyx",
-    ".c",
-    ".cc",
-    ".cpp",
-    ".h",
-    ".rs",
-    ".go",
-    ".js",
-    ".ts",
-    ".java",
-    ".ipynb",
-    ".md",
-    ".rst",
-)  # judged by what they hold
+# judged by what they hold
+CODE = (".py", ".pyi", ".pyx", ".c", ".cc", ".cpp", ".h", ".rs", ".go", ".js", ".ts", ".java", ".ipynb", ".md", ".rst")
 CONTENTS = {  # what it is -> one of these is in it (which is fast to look for), and then the pattern
     "a private key": (
         (b"PRIVATE KEY", b"private_key", b"PuTTY-User-Key-File"),

@@ -25,23 +25,11 @@ from qre.paths import below, shortened
 from qre.store.address import parse
 from qre.tasks.task_spec import BuiltinTasks
 
-LEFT_OUT = (
-    "/results/",
-    "/store/",
-    ".env",
-    "*.egg-info/",
-)  # beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
+# beside .git, .venv, venv and __pycache__, which Ray leaves out by itself
+LEFT_OUT = ("/results/", "/store/", ".env", "*.egg-info/")
 OURS = ("jobs", "qre")
-ANYONES = {
-    "test",
-    "tests",
-    "docs",
-    "doc",
-    "examples",
-    "scripts",
-    "benchmarks",
-    "tools",
-}  # folders that packages leave beside themselves by mistake
+# folders that packages leave beside themselves by mistake
+ANYONES = {"test", "tests", "docs", "doc", "examples", "scripts", "benchmarks", "tools"}
 BYTES_PER_FILE = 300  # of the archive, for the name and its entry
 
 
@@ -168,9 +156,8 @@ def _secrets(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
 
 def _exactly(name: str) -> str:
     """A pattern of .gitignore for one file."""
-    return "/" + re.sub(r"([\\*?\[\]!#])", r"\\\1", name).replace(
-        " ", "[ ]"
-    )  # an escaped space at the end would be taken off
+    # an escaped space at the end would be taken off
+    return "/" + re.sub(r"([\\*?\[\]!#])", r"\\\1", name).replace(" ", "[ ]")
 
 
 def _shadows(folder: Path, sizes: dict[str, int]) -> tuple[str, ...]:

@@ -127,9 +127,8 @@ def _content(sweep: str, end: End, code: int, seconds: float) -> bytes:
         "message": end.message,
         "seconds": round(seconds, 1),
     }
-    return json.dumps(
-        {**told, "text": f"{sweep}: {end.outcome}: {end.message}", **facts}
-    ).encode()  # Slack and its like show "text"
+    # Slack and its like show "text"
+    return json.dumps({**told, "text": f"{sweep}: {end.outcome}: {end.message}", **facts}).encode()
 
 
 class _GivenUp(BaseException):

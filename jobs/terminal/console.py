@@ -11,9 +11,8 @@ from rich.console import Console
 
 Volume = Literal["quiet", "normal", "verbose"]
 
-console = Console(
-    width=None if sys.stdout.isatty() else 180
-)  # a log has no width of its own, and 80 would break every table
+# a log has no width of its own, and 80 would break every table
+console = Console(width=None if sys.stdout.isatty() else 180)
 _volume: Volume = "normal"
 
 

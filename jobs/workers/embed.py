@@ -240,15 +240,13 @@ def _write_unit(
     try:
         check_dimensions(unit.spec, matrix.shape[1])
         check_finite(matrix, unit.spec.name)
-        embedding = np.ascontiguousarray(
-            apply_transforms(matrix, unit.spec.transforms)
-        )  # as a reader of the store will have it
+        # as a reader of the store will have it
+        embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))
     except Exception as error:
         check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
-    spec = unit.spec.model_dump(
-        mode="json", exclude={"path", "files"}
-    )  # the place of a folder on one machine says nothing on another
+    # the place of a folder on one machine says nothing on another
+    spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))

@@ -30,10 +30,8 @@ FACTS = {
     "prompt_names": pa.string(),
 }
 REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the store is the other way
-RUN_FACTS = {
-    "device": pa.string(),
-    "truncated_share": pa.float64(),
-}  # not the seconds: equal content is to give equal bytes
+# not the seconds: equal content is to give equal bytes
+RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}
 
 
 @dataclass(frozen=True)

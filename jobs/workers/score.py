@@ -75,9 +75,8 @@ class Scorer:
     def run(self, tasks: Mapping[str, Task]) -> Iterator[ChunkMade | ScoreResult]:
         """Every score that is not there, each written as soon as it is known."""
         broken = yield from self._fit_the_rest()
-        pool = ThreadPoolExecutor(
-            self._threads, initializer=set_threads, initargs=(1,)
-        )  # threads of the BLAS move the last bits of a score
+        # threads of the BLAS move the last bits of a score
+        pool = ThreadPoolExecutor(self._threads, initializer=set_threads, initargs=(1,))
         scored: Iterator[ScoreResult] = iter(())
         try:
             for scoring in self._work.scorings:

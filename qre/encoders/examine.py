@@ -133,9 +133,8 @@ def check_code(
         problem for named in code if (problem := refusal(named, python, trusted, native, code_revision)) is not None
     ]
     if problems:
-        reason, detail = min(
-            problems, key=lambda problem: problem[0] == "remote code"
-        )  # what trust alone does not mend is told first
+        # what trust alone does not mend is told first
+        reason, detail = min(problems, key=lambda problem: problem[0] == "remote code")
         types = [kind for kind, _ in bodies]
         if not native and types and all(named.has_native for named in code) and all(map(known_natively, types)):
             detail += f"; transformers has a class of its own for {types[0]}"

@@ -13,9 +13,8 @@ from qre.encoders.snapshots import snapshot_here
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
 from qre.errors import EncoderError, PlaceError, UserError
 
-BLOB = re.compile(
-    r"[0-9a-f]{40}|[0-9a-f]{64}"
-)  # how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
+# how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
+BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def check_intact(spec: EncoderSpec) -> None:

@@ -18,9 +18,8 @@ TASKS = {
 }
 # classes of sentence-transformers, by what they give
 TO_VECTORS = frozenset({"Pooling", "StaticEmbedding", "BoW", "CLIPModel"})  # one vector a text
-TO_TOKENS = frozenset(
-    {"Transformer", "WordEmbeddings", "WordWeights", "CNN", "LSTM", "WeightedLayerPooling"}
-)  # one vector a token
+# one vector a token
+TO_TOKENS = frozenset({"Transformer", "WordEmbeddings", "WordWeights", "CNN", "LSTM", "WeightedLayerPooling"})
 OF_EITHER = frozenset({"Dense", "Normalize", "LayerNorm", "Dropout", "Router", "Asym"})
 SHIPPED = TO_VECTORS | TO_TOKENS | OF_EITHER
 OTHERS = {
@@ -43,19 +42,10 @@ PACKAGES = {
     "pylate.": MULTI,
     "colbert.": MULTI,
 }
-TAGS = {
-    "cross-encoder": CROSS,
-    "text-ranking": CROSS,
-    "sparse-encoder": SPARSE,
-    "pylate": MULTI,
-}  # the libraries' own words for a kind
-TOPICS = {
-    "reranker": CROSS,
-    "splade": SPARSE,
-    "colbert": MULTI,
-    "late-interaction": MULTI,
-    "multi-vector": MULTI,
-}  # also what others are tagged with
+# the libraries' own words for a kind
+TAGS = {"cross-encoder": CROSS, "text-ranking": CROSS, "sparse-encoder": SPARSE, "pylate": MULTI}
+# also what others are tagged with
+TOPICS = {"reranker": CROSS, "splade": SPARSE, "colbert": MULTI, "late-interaction": MULTI, "multi-vector": MULTI}
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,8 @@ UNFIT = (
     "ignore_mismatched_sizes",
     "automatic conversion of the weights",
 )
-OF_CONTENT = (
-    TypeError,
-    KeyError,
-    AttributeError,
-    ValueError,
-    AssertionError,
-    IndexError,
-)  # what libraries raise of a config that is none of theirs
+# what libraries raise of a config that is none of theirs
+OF_CONTENT = (TypeError, KeyError, AttributeError, ValueError, AssertionError, IndexError)
 
 
 @dataclass

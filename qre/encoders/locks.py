@@ -84,9 +84,8 @@ def _opened(folder: Path, flags: int, name: str) -> int:
     if not folder.is_dir():
         folder.mkdir(mode=0o700 if own else 0o777, parents=True, exist_ok=True)
         if not own and (shared := folder.parent.stat().st_mode & SHARED):
-            os.chmod(
-                folder, 0o755 | shared
-            )  # whatever the umask; not sticky, or the kernel would not open another user's lock for writing
+            # whatever the umask; not sticky, or the kernel would not open another user's lock for writing
+            os.chmod(folder, 0o755 | shared)
     if own and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
         raise PermissionError(13, "belongs to another user", str(folder))
     descriptor = os.open(folder / name, flags | os.O_NOFOLLOW, 0o666)

@@ -45,9 +45,8 @@ def position_limit(module) -> int | None:
         name: part for name, part in module.named_modules() if isinstance(part, nn.Embedding) and POSITIONS.search(name)
     }
     tables = {name: part for name, part in tables.items() if not RELATIVE.search(name)}
-    of_text = {
-        name: part for name, part in tables.items() if "text" in name
-    }  # beside a tower for images with a table of its own
+    # beside a tower for images with a table of its own
+    of_text = {name: part for name, part in tables.items() if "text" in name}
     behind = {
         name: getattr(part, "offset", 0) or (-1 if part.padding_idx is None else part.padding_idx) + 1
         for name, part in tables.items()

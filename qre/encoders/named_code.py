@@ -15,16 +15,14 @@ from dataclasses import dataclass
 OWN = "sentence_transformers."
 ELSEWHERE = re.compile(r"[\w.-]+/[\w.-]+--[\w./-]+\.\w+")
 IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
-NATIVE_KEYS = re.compile(
-    r"(AutoConfig|AutoModel\w*|AutoTokenizer)(\[\d+\])?"
-)  # for these transformers may have a class of its own
+# for these transformers may have a class of its own
+NATIVE_KEYS = re.compile(r"(AutoConfig|AutoModel\w*|AutoTokenizer)(\[\d+\])?")
 READ = re.compile(  # by transformers or sentence-transformers
     r"(modules|config|config_sentence_transformers|special_tokens_map|chat_template|(router|adapter|generation|peft|quantize|sentence_\w+|\w*tokenizer"
     r"|\w*processor|\w*extractor|cnn|lstm|wordembedding|dense|pooling)_config)\.json"
 )
-VOCABULARY = re.compile(
-    r"(tokenizer|vocab|added_tokens|merges|trainer_state|.*\.index)\.json"
-)  # nothing in them is a config
+# nothing in them is a config
+VOCABULARY = re.compile(r"(tokenizer|vocab|added_tokens|merges|trainer_state|.*\.index)\.json")
 
 
 @dataclass(frozen=True)

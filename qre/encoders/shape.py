@@ -11,9 +11,8 @@ from qre.encoders.kinds import Module
 LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 HIDDEN = ("hidden_size", "d_model", "dim", "n_embd", "emb_dim")
 SAME = frozenset({"Normalize", "Dropout", "LayerNorm"})  # modules that leave the dimension as it is
-STATIC = frozenset(
-    {"StaticEmbedding", "WordEmbeddings", "BoW"}
-)  # first modules that look words up and run no transformer
+# first modules that look words up and run no transformer
+STATIC = frozenset({"StaticEmbedding", "WordEmbeddings", "BoW"})
 
 
 def shape_of(modules: Sequence[Module], documents: Mapping[str, object]) -> dict:

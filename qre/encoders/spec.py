@@ -161,9 +161,8 @@ class ModelSpec(_Spec):
         return self
 
     def pass_identity(self) -> dict:
-        set_only = {
-            field for field in ("pad_token", "native") if getattr(self, field)
-        }  # a later option is in keys only where it is set
+        # a later option is in keys only where it is set
+        set_only = {field for field in ("pad_token", "native") if getattr(self, field)}
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property

@@ -108,9 +108,8 @@ def _normalize(embedding: np.ndarray, _: int) -> Step:
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    return matrix / np.where(
-        norms > 0, norms, 1.0
-    )  # a row of zeros stays one, and is told of when it becomes a density operator
+    # a row of zeros stays one, and is told of when it becomes a density operator
+    return matrix / np.where(norms > 0, norms, 1.0)
 
 
 def _all_but_the_top(embedding: np.ndarray, k: int) -> Step:

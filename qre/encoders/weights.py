@@ -25,9 +25,8 @@ SHOWN = 3  # names of each list in a message
 HEADS = re.compile(
     r"(cls|mlm|nsp|score|logit_\w+|temperature|vocab_\w+|\w*pooler|decoder|\w*(head|classif|prediction|qa_outputs|seq_relationship|generator|vision|visual|image|audio)\w*)"
 )
-PROJECTIONS = re.compile(
-    r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*"
-)  # of a loss, mostly (SimCSE's mlp): people are told of them
+# of a loss, mostly (SimCSE's mlp): people are told of them
+PROJECTIONS = re.compile(r"(mlp|dense|linear|fc|\w*proj(ector|ection)?)_?\d*")
 CONSTANTS = re.compile(
     r"(^|\.)(position_ids|token_type_ids|num_batches_tracked|inv_freq|(cos|sin)_cached|masked_bias|relative_position_(index|bucket))$"
 )

@@ -44,9 +44,8 @@ def epsilon_figure(curve: pd.DataFrame) -> dict[str, bytes]:
                     LINES[kinds.index(kind) % len(LINES)],
                 )
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(
-            lambda value, place: f"{value:g}".replace("e-0", "e-")
-        )  # the default is mathtext, which STYLE turns off
+        # the default is mathtext, which STYLE turns off
+        axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}".replace("e-0", "e-"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         tidy(axes, "both")
         axes.tick_params(which="minor", length=0)

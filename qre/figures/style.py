@@ -26,18 +26,8 @@ from matplotlib.text import Text
 # Okabe-Ito without yellow (too light for a small marker on white) and black (kept for text), and Tol's wine as a dark
 # seventh
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#882255")
-MARKERS = (
-    "o",
-    "^",
-    "s",
-    "D",
-    "v",
-    "P",
-    "X",
-    "<",
-    "p",
-    ">",
-)  # 7 colours and 10 markers, both moving on: 70 families before one repeats
+# 7 colours and 10 markers, both moving on: 70 families before one repeats
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", "p", ">")
 GREY, INK, PALE = "#9A9A9A", "#222222", "#666666"
 MOST_FAMILIES = 20  # with more, the smallest are drawn together
 MOST_STRETCH = (

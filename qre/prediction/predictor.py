@@ -103,9 +103,8 @@ class Predictor:
         """Prediction.familiarity and index of the nearest known encoder, (M,) each."""
         inside = _terms(self.tables, self.tables)
         medians = {name: float(np.median(matrix)) or 1.0 for name, matrix in inside.items()}
-        profiles = list(
-            self.tables
-        )  # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
+        # without the levels: how far encoders of one vectoriser are apart in QRE says little of their origin
+        profiles = list(self.tables)
         known, new = (_summed(terms, medians, profiles) for terms in (inside, across))
         nearest = _summed(across, medians, across).argmin(axis=1)
         if len(np.unique(self.kinds)) < FEWEST_KINDS:

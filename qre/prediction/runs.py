@@ -104,9 +104,8 @@ def out_of_fold(
         [],
     )
     for repeat in range(1 if scheme == "kinds" else settings.repeats):
-        columns = (
-            scores if repeat == 0 else y
-        )  # kernels and components know no scores, so permutations cost next to nothing
+        # kernels and components know no scores, so permutations cost next to nothing
+        columns = scores if repeat == 0 else y
         _one_repeat(runs, repeat, columns, groups, methods, data.ranges[block.columns], settings, told)
     return runs
 

@@ -170,9 +170,8 @@ def _clause(d: Draw, topic: str, m: Slots) -> _Clause:
         clause.finite, clause.be = (verb.base if person else _third_person(verb.base)), ("are" if many else "is")
     else:
         option = d.pick(lex.MODES[m["mode"]][1].split("|")).split("/")
-        clause.finite = (
-            (option + option[1:])[person] + " " + verb.base
-        )  # without a form of its own, "I" takes the plural
+        # without a form of its own, "I" takes the plural
+        clause.finite = (option + option[1:])[person] + " " + verb.base
         clause.be = {"future": "will be", "must": "must be"}.get(m["mode"], "")
         if no:
             clause.finite = ("will not ", ("is", "are", "am")[person] + " not going to ")[d.index(2)] + verb.base

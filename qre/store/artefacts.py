@@ -127,9 +127,8 @@ class Features:
 
     def __init__(self, folder: Files):
         self._folder = folder
-        self._newer: dict[
-            str, list[tuple[NewerSchema, list[str] | None]]
-        ] = {}  # of each method: shards of a newer version, and the keys in them if known
+        # of each method: shards of a newer version, and the keys in them if known
+        self._newer: dict[str, list[tuple[NewerSchema, list[str] | None]]] = {}
 
     def write(self, method: str, rows: pa.Table) -> str:
         """Write a shard with a column key (string), a column feature (list of n float64), and any others; returns its
@@ -184,9 +183,8 @@ class Features:
         wanted: dict[str, set[str]] = {}
         for key in keys:
             wanted.setdefault(shard_of[key], set()).add(key)
-        tables = self._folder.map(
-            lambda shard: self._rows(shard, wanted[shard]), wanted, width=4
-        )  # so many whole shards are in memory
+        # so many whole shards are in memory
+        tables = self._folder.map(lambda shard: self._rows(shard, wanted[shard]), wanted, width=4)
         place = {key: (table, row) for table in tables for row, key in enumerate(table["key"].to_pylist())}
         rows = [place[key] for key in keys]
         return pa.concat_tables([table.slice(row, 1) for table, row in rows]).combine_chunks()

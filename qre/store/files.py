@@ -22,13 +22,8 @@ from qre.store.shelves import NAME, SHELVES, TEMPORARY, is_artefact
 
 log = logging.getLogger(__name__)
 PART = re.compile(NAME)  # of a path below the root: nothing that climbs, hides or needs quoting
-OF_ONE_FILE = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ELOOP,
-    errno.EBADMSG,
-}  # why one file cannot be read while others can
+# why one file cannot be read while others can
+OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.EBADMSG}
 SHOWN = 3  # names in a note
 Item = TypeVar("Item")
 Result = TypeVar("Result")

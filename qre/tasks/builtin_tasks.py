@@ -17,11 +17,8 @@ Pair = tuple[int, int]
 SPLIT = "built-in"
 FEWEST = 1000  # sentences; a pool of pairs may then be short of some
 NEAR = 24  # sentences of a topic further apart in the stream are rarely near misses of each other
-ACROSS, GRADES, PARAPHRASE = (
-    (0.0,),
-    ((0.5, 1.5), (1.5, 2.5), (2.5, 3.5), (3.5, 5.0)),
-    (5.0,),
-)  # kinds of pairs by graded similarity
+# kinds of pairs by graded similarity
+ACROSS, GRADES, PARAPHRASE = ((0.0,), ((0.5, 1.5), (1.5, 2.5), (2.5, 3.5), (3.5, 5.0)), (5.0,))
 FIRST, SECOND = slice(0, 150), slice(150, 300)  # the pairs of one grade in each of the two STS tasks
 PAIRS = 400  # paraphrases, and as many others
 TRAINING_SHARE = 0.4  # of the groups of a topic

@@ -72,10 +72,8 @@ class ClusteringTask(Task):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.metrics import v_measure_score
 
-        settings = {
-            "n_clusters": len(set(codes)),
-            **self._settings,
-        }  # as many as the labels of the task, even where a sample lacks one, or of the set
+        # as many as the labels of the task, even where a sample lacks one, or of the set
+        settings = {"n_clusters": len(set(codes)), **self._settings}
         model = MiniBatchKMeans(init="k-means++", random_state=SEED, **settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than clusters

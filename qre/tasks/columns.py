@@ -10,12 +10,8 @@ from qre.tables import ENDINGS, PACKED_ENDINGS, Wanted, ending, parsed_json, rea
 from qre.tasks.task_spec import Columns, Format
 
 FORMATS = tuple(one for one in ENDINGS if one != ".txt")
-BEIR = {
-    "id": "_id",
-    "query": "query-id",
-    "document": "corpus-id",
-    "relevance": "score",
-}  # what BEIR calls columns that a spec does not name
+# what BEIR calls columns that a spec does not name
+BEIR = {"id": "_id", "query": "query-id", "document": "corpus-id", "relevance": "score"}
 
 
 @dataclass(frozen=True)

@@ -144,9 +144,8 @@ def _checked(vectors: np.ndarray, texts: int) -> np.ndarray:
         vectors = vectors.astype(np.float32, copy=False)
     check_finite(vectors)
     first = unit_rows(vectors[:1])
-    blocks = (
-        unit_rows(vectors[start : start + 256]) for start in range(0, texts, 256)
-    )  # the first block nearly always tells
+    # the first block nearly always tells
+    blocks = (unit_rows(vectors[start : start + 256]) for start in range(0, texts, 256))
     if all(np.abs(block - first).max() < SAME_DIRECTION for block in blocks):
         raise ConstantEmbeddingError("every text has the same vector, up to its length")
     return vectors

@@ -23,11 +23,8 @@ RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULT
 FILES = sorted(path for path in CLUSTER.iterdir() if path.is_file())
 SETTINGS = load_config(CLUSTER / "sweep.yaml").cluster
 KIND, MARKET = "ray.io/accelerator-type", "ray.io/market-type"
-GKE_POD_SECONDS, GOOGLE_NOTICE, AWS_NOTICE = (
-    15,
-    30,
-    120,
-)  # what a spot machine leaves: the kubelet to a pod, Google, AWS
+# what a spot machine leaves: the kubelet to a pod, Google, AWS
+GKE_POD_SECONDS, GOOGLE_NOTICE, AWS_NOTICE = (15, 30, 120)
 SECRETS = {
     "an access key of AWS": r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
     "a token of the hub": r"\bhf_[A-Za-z0-9]{20,}",
@@ -344,13 +341,8 @@ def test_grace_periods_agree_with_each_other_and_with_the_notice_of_spot_machine
 
 def test_the_readme_names_every_file_and_no_other():
     text = (CLUSTER / "README.md").read_text()
-    inner = {
-        "guard.py",
-        "start_node.py",
-        "hub_token.py",
-        "Dockerfile.dockerignore",
-        "README.md",
-    }  # not for people to call
+    # not for people to call
+    inner = {"guard.py", "start_node.py", "hub_token.py", "Dockerfile.dockerignore", "README.md"}
     for path in FILES:
         assert path.name in text or path.name in inner, path.name
     for mentioned in set(re.findall(r"cluster/([\w.-]+\.(?:yaml|py)|Dockerfile)", text)):

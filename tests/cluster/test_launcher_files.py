@@ -238,9 +238,8 @@ def node(tmp_path, s3):  # noqa: F811
     (programs / "ray").write_text('#!/bin/sh\nprintf "%s\\n%s\\n" "${HF_TOKEN-unset}" "$*" > "$HOME/called"\n')
     for program in programs.iterdir():
         program.chmod(0o755)
-    (home / ".bashrc").write_text(
-        f"export PATH={programs}:/usr/bin:/bin\n"
-    )  # as in Ray's image: a login shell begins with a PATH of its own
+    # as in Ray's image: a login shell begins with a PATH of its own
+    (home / ".bashrc").write_text(f"export PATH={programs}:/usr/bin:/bin\n")
     variables = {
         "HOME": str(home),
         "PATH": "/usr/bin:/bin",

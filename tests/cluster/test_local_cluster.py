@@ -17,11 +17,8 @@ from cluster.local import LocalCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 L4 = {"ray.io/accelerator-type": "L4"}
-LOOPBACK = {
-    "0100007F",
-    "0000000000000000FFFF00000100007F",
-    "00000000000000000000000001000000",
-}  # 127.0.0.1, the same in IPv6, ::1
+# 127.0.0.1, the same in IPv6, ::1
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 pytestmark = pytest.mark.cluster
 
 

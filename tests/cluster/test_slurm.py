@@ -35,9 +35,10 @@ OPTIONS = {  # of sbatch, with what each may be
     "signal": r"(B:)?[A-Z0-9]+(@\d+)?",
 }
 NODES = ("127.0.0.2", "127.0.0.3")
+# that Slurm gives each node
 CORES = (
     sorted(os.sched_getaffinity(0))[1:][-2:] if len(os.sched_getaffinity(0)) > 2 else sorted(os.sched_getaffinity(0))
-)  # that Slurm gives each node
+)
 pytestmark = pytest.mark.cluster
 
 

@@ -216,9 +216,8 @@ def artefacts_damaged(case: Case) -> int:
         _flip(Path(case.sweep.store, name))
     case.damaged |= {cut, flipped, shard}
     case.store.folder.remove("atlases/kills/manifest.json")  # so that the features are read again
-    case.recorder.seen = {
-        name: marks for name, marks in case.recorder.seen.items() if not name.startswith("chunks/")
-    }  # a pass may be run again
+    # a pass may be run again
+    case.recorder.seen = {name: marks for name, marks in case.recorder.seen.items() if not name.startswith("chunks/")}
     case.strike(case.start)
     code = case.end()
     case.seconds = time.time() - case.struck

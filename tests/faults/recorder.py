@@ -15,9 +15,8 @@ from pathlib import Path
 
 LOOK_SECONDS = 0.03
 KEPT = ("embeddings", "features", "scores", "chunks")
-BEGUN = re.compile(
-    r"^\[(\d+):(\d+)\] (?:starting|connecting to) ", re.MULTILINE
-)  # the first line of a run: minutes and seconds since it began
+# the first line of a run: minutes and seconds since it began
+BEGUN = re.compile(r"^\[(\d+):(\d+)\] (?:starting|connecting to) ", re.MULTILINE)
 
 Versions = dict[str, tuple]
 

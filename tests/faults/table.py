@@ -24,11 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}  # for moto's server
+# for moto's server
+os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
 
 from cluster.local import LocalCluster  # noqa: E402
 from tests.conftest import save_tiny_bert  # noqa: E402
@@ -114,9 +111,8 @@ def judged(name: str, case: Case, code: int, expected: dict[str, bytes]) -> Row:
     lost = case.standing - case.recorder.look().keys() - case.damaged
     again = case.recorder.again(case.damaged)
     units = [name for name in again if not name.startswith("chunks/")]
-    mended = [
-        name for name in case.damaged if not name.startswith("features/")
-    ]  # the units of a shard may come to stand in others
+    # the units of a shard may come to stand in others
+    mended = [name for name in case.damaged if not name.startswith("features/")]
     problems = [f"{one} was lost" for one in sorted(lost)] + [
         f"{one} was not made again" for one in sorted(set(mended) - again)
     ]

@@ -22,9 +22,8 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def cluster(request):
     """Up to two nodes with a GPU each, which go when they have been idle for three seconds."""
-    known = {
-        "RAY_enable_infeasible_task_early_exit": "true"
-    }  # the second autoscaler then says at once what it can bring no node for
+    # the second autoscaler then says at once what it can bring no node for
+    known = {"RAY_enable_infeasible_task_early_exit": "true"}
     with LocalCluster(
         cpus=2, gpus=1, resources={"pin": 1}, autoscale=2, autoscaler=request.param, idle_seconds=3, environment=known
     ) as cluster:

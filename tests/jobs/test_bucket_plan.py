@@ -25,9 +25,8 @@ IN_A_SHARD = 16
 def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     """A sweep over 1,101 encoders of the hub, half of them pinned, in whose store everything is done."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # what is made here need not survive a crash
-    monkeypatch.setattr(
-        jobs.planning.resolve, "registry_attributes", lambda name: {}
-    )  # mteb's registry takes its own time
+    # mteb's registry takes its own time
+    monkeypatch.setattr(jobs.planning.resolve, "registry_attributes", lambda name: {})
     names = [f"org{number % 40}/e{number}" for number in range(ENCODERS)]
     pinned = {name: f"{number:040x}" for number, name in enumerate(names) if number % 2}
     entries = [{"source": "hub", "id": name, "revision": pinned.get(name)} for name in names]
@@ -52,9 +51,8 @@ def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     for key in keys:
         store.embeddings.write(key, np.zeros((1, 1), np.float32), {})
     folder = method_folder(config, plan.sentences.fingerprint)
-    rows = list(
-        np.random.default_rng(0).standard_normal((IN_A_SHARD, 2000))
-    )  # shards of 256 kB: more than a footer and its keys
+    # shards of 256 kB: more than a footer and its keys
+    rows = list(np.random.default_rng(0).standard_normal((IN_A_SHARD, 2000)))
     for start in range(0, ENCODERS, IN_A_SHARD):
         some = keys[start : start + IN_A_SHARD]
         store.features.write(folder, pa.table({"key": some, "feature": rows[: len(some)]}))

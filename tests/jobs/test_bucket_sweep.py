@@ -77,7 +77,6 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
     ):
         assert store.atlases.read("t", file) == Store(tmp_path / "store").atlases.read("t", file), file
     assert sum(store.chunks.counts().values()) <= 1  # an actor of the killed driver may write its last one late
-    again = subprocess.run(
-        [*SWEEP, str(remote)], cwd=ROOT, capture_output=True, text=True, check=False
-    )  # needs no cluster any more
+    # needs no cluster any more
+    again = subprocess.run([*SWEEP, str(remote)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (again.returncode, "map of" in again.stdout) == (0, True), again.stderr

@@ -239,9 +239,8 @@ def test_a_local_folder_is_joined_by_its_name_and_content_only(tmp_path):
     (mine,) = local_encoders(specs)
     assert (mine.id, place_of(mine)) == ("local/My-encoder", f"local__My-encoder/{'d' * 40}")
     store.folder.write(f"{ROOT}/{place_of(mine)}/STS12.json", json.dumps(result(0.5)).encode())
-    store.folder.write(
-        f"{ROOT}/local__My-encoder/{'e' * 40}/STS13.json", json.dumps(result(0.6, "STS13")).encode()
-    )  # before its content changed
+    # before its content changed
+    store.folder.write(f"{ROOT}/local__My-encoder/{'e' * 40}/STS13.json", json.dumps(result(0.6, "STS13")).encode())
     found = public_scores(config({"tasks": ["STS12", "STS13"]}), store, specs)
     assert scores_of(found) == {("mine", "STS12"): (0.5, "exact")}
 
@@ -392,9 +391,8 @@ def test_a_large_clone_is_read_for_the_models_of_the_sweep_only(tmp_path):
     for model in range(300):
         for task in range(20):
             put(tmp_path / "clone/results", f"org/m{model}", A, f"T{task}", 0.5)
-    (tmp_path / "clone/results/org__m7" / A / "T3.json").write_text(
-        "broken"
-    )  # it would be in the report if it were read
+    # it would be in the report if it were read
+    (tmp_path / "clone/results/org__m7" / A / "T3.json").write_text("broken")
     found = public_scores(config({"results": [str(tmp_path / "clone")]}), Store(tmp_path / "s"), [hub("org/m5")])
     assert (len(found.table), len(rows_of(found, "odd result")), len(rows_of(found, "results without encoder"))) == (
         20,

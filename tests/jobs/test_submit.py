@@ -32,10 +32,8 @@ pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
 FEW = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 SENTENCES = {"source": "builtin", "limit": 120}
-ENVIRONMENT = {
-    "PYTHONPATH": str(ROOT),
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-}  # the cluster's image, as it were
+# the cluster's image, as it were
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,8 @@ import pytest
 from qre.density import DensityOperator
 from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError, ZeroRowError
 
-ROUTES = [
-    (80, 12, 1e-6),
-    (40, 40, 1e-6),
-    (30, 70, 1e-6),
-    (80, 12, 1e-14),
-    (30, 70, 1e-14),
-]  # (n, d, smallest): Gram, few rows, QR
+# (n, d, smallest): Gram, few rows, QR
+ROUTES = [(80, 12, 1e-6), (40, 40, 1e-6), (30, 70, 1e-6), (80, 12, 1e-14), (30, 70, 1e-14)]
 
 
 def ill_conditioned(n: int, d: int, condition: float, seed: int = 0) -> np.ndarray:

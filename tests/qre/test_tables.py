@@ -155,9 +155,8 @@ def test_quotes_that_are_quoting_in_a_tsv_are_kept_as_that(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text('text\tlabel\n"one\tand on"\ta\n"two\nand on"\tb\n')
     assert read_sentences(path, "text").texts == ("one\tand on", "two\nand on")
-    path.write_text(
-        'text\tlabel\n"one"\t"a"\n"two"\t"b"\n"th"ree"\t"b"\n'
-    )  # all is quoted, so this is a fault of one line
+    # all is quoted, so this is a fault of one line
+    path.write_text('text\tlabel\n"one"\t"a"\n"two"\t"b"\n"th"ree"\t"b"\n')
     assert all("a.tsv:4: " in told and "written twice" in told for told in refusals(path))
     path.write_text('text\n"one\ntwo"\nthree\n')
     with pytest.raises(UserError, match="a.tsv:2: a quote begins here and ends on a later line"):

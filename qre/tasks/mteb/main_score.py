@@ -19,15 +19,8 @@ SIMILARITIES = {
     "manhattan": "manhattan",
     "similarity": "similarity",
 }
-OLD_NAMES = (
-    "cosine_spearman",
-    "max_ap",
-    "ndcg_at_10",
-    "map",
-    "v_measure",
-    "accuracy",
-    "f1",
-)  # main scores of files that name none, by task type
+# main scores of files that name none, by task type
+OLD_NAMES = ("cosine_spearman", "max_ap", "ndcg_at_10", "map", "v_measure", "accuracy", "f1")
 
 
 def main_score(

@@ -130,9 +130,8 @@ def test_a_saturated_task_is_told_once_and_predictions_keep_to_the_range_of_the_
     first, second = dict.fromkeys(scores["task"])
     order = scores.loc[scores["task"] == first, "score"].rank()
     scores.loc[scores["task"] == first, "metric"] = "max_ap"
-    scores.loc[scores["task"] == first, "score"] = np.minimum(
-        1.0, 0.5 + order / 80
-    )  # the best half of 76 is at 1, or nearly
+    # the best half of 76 is at 1, or nearly
+    scores.loc[scores["task"] == first, "score"] = np.minimum(1.0, 0.5 + order / 80)
     part = scored_part(table, scores, about, SETTINGS, notes=["60 sentences are few"])
     told = [note for note in part.notes if "saturated" in note]
     assert (

@@ -143,9 +143,10 @@ def test_layers_and_dimensions_that_an_encoder_does_not_have():
     ):
         foresight.check(folder(transforms=("truncate:512",)), {"embedding_dimension": 384})
     foresight.check(folder(transforms=("truncate:384",)), {"embedding_dimension": 384})
+    # nothing is known
     foresight.check(
         folder(layer=99, pooling="mean", transforms=("truncate:512",)), {"layers": None, "hidden_size": "of a stranger"}
-    )  # nothing is known
+    )
 
 
 def test_the_dimension_of_what_comes_out():

@@ -51,9 +51,8 @@ def made(
             [np.sin(2 * place[:, 0]) + place[:, 1], place[:, 0] * place[:, 1]], axis=1
         ) + 0.05 * rng.standard_normal((count, 2))
     else:
-        scores = np.repeat(
-            rng.standard_normal((groups, 2)), size, axis=0
-        )  # a group's own, told by nothing but its place
+        # a group's own, told by nothing but its place
+        scores = np.repeat(rng.standard_normal((groups, 2)), size, axis=0)
     sketches = field(0.3) - 3
     return PredictionData(
         features={"clip": field(0.0), "mix": field(0.7)},

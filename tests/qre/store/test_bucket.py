@@ -125,9 +125,8 @@ def test_a_server_that_stays_away_is_told_at_last(s3, files, monkeypatch):
         assert s3.endpoint in str(error.value)
         assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(error.value)
     with pytest.raises(TimeoutError):
-        files.read_many(
-            [f"a/{number}" for number in range(20_000)]
-        )  # once more for each of them would be longer than the limit of a test
+        # once more for each of them would be longer than the limit of a test
+        files.read_many([f"a/{number}" for number in range(20_000)])
 
 
 def test_faults_that_pass_are_tried_again(s3, files):
