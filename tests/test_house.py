@@ -26,7 +26,7 @@ FLOORS = {  # from the ground up; what stands on one line knows nothing of each 
         "prediction",
         "atlas",
         "figures",
-        "report",
+        "report page",
         "build",
     ),
     "jobs": (

@@ -18,9 +18,11 @@ from jobs.records.spending import read_spent
 from jobs.workers.beats import beating
 from jobs.workers.worker import versions
 from qre.atlas.map_table import feature_matrix, parquet_bytes
+from qre.atlas.reader import AtlasFiles
 from qre.build.atlas_files import build_atlas
 from qre.build.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.encoders.passes import pass_key
+from qre.page import page_of
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
 
 
@@ -158,6 +160,7 @@ def write_atlas(
     files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
     if any(isinstance(entry, MtebScores) for entry in config.tasks):
         files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+    files["atlas.html"] = page_of(AtlasFiles.in_memory(files, manifest))
     check_owner(store, config.name, wanted.owner)  # another config may have taken it over meanwhile
     store.atlases.write(config.name, files, manifest)
     return True

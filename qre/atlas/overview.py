@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from qre.atlas.ranking import OUT_OF_FOLD, PREDICTED, ranking, task_table
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.10 has none
 
 BASES = ("measured", "imported", "predicted")
 ABOUT = ("parameters", "dimension", "model", "description")  # what is told of each encoder beside its scores

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from qre.errors import UserError
 from qre.schemas import ATLAS, UNSTATED, NewerSchema, check
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.10 has none
 
 Settings = TypeVar("Settings", bound=BaseModel)
 MANIFEST = "manifest.json"
@@ -56,6 +59,13 @@ class AtlasFiles:
             raise UserError(
                 f"{self.where}: its {MANIFEST} is damaged or of another version; copy or make the atlas again"
             ) from None
+
+    @classmethod
+    def in_memory(cls, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> Self:
+        """Those of an atlas that is not written yet; its manifest as it will be, but for the files."""
+        told = {file: {"sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()}
+        held = {**files, MANIFEST: json.dumps({**manifest, "files": told}).encode()}
+        return cls(held.__getitem__)
 
     def has(self, file: str) -> bool:
         """Whether the atlas has a file of this name."""

@@ -1,0 +1,99 @@
+"""The columns of a map as the page shows them: what each is called, and what kind of thing it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from qre.encoders.described import described
+from qre.page.contract import Column, numbers
+
+KNOWN = {  # in the order in which they are shown: label, unit
+    "family": ("Family", ""),
+    "description": ("What it is", ""),
+    "model": ("Model", ""),
+    "parameters": ("Parameters", ""),
+    "dimension": ("Dimension", ""),
+    "model_max_tokens": ("Max tokens", "tokens"),
+    "licence": ("Licence", ""),
+    "languages": ("Languages", ""),
+    "source": ("Source", ""),
+    "qre": ("QRE", "nats"),
+    "effective_rank": ("Effective rank", ""),
+    "entropy": ("Entropy", "nats"),
+    "model_type": ("Model type", ""),
+    "architecture": ("Architecture", ""),
+    "pooling": ("Pooling", ""),
+    "layer": ("Layer", ""),
+    "transforms": ("Transforms", ""),
+    "layers": ("Layers", ""),
+    "hidden_size": ("Hidden size", ""),
+    "vocabulary": ("Vocabulary", "tokens"),
+    "base_model": ("Base model", ""),
+    "training_sets": ("Training sets", ""),
+    "downloads": ("Downloads", ""),
+    "likes": ("Likes", ""),
+    "created": ("Created", ""),
+    "truncated_share": ("Share of sentences cut", ""),
+    "prompt_names": ("Prompts", ""),
+    "warnings": ("Warnings", ""),
+    "kind": ("Kind", ""),
+}
+LISTS = {"languages": ", ", "training_sets": ", ", "prompt_names": ",", "modules": "+"}
+TEXTS = ("description", "model", "warnings", "commit", "prompt", "method")
+MEASURES = ("qre", "entropy", "effective_rank", "truncated_share")
+HIDDEN = ("key", "name", "parent", "group", "x", "y")  # shown otherwise, or of no use to people
+SETTINGS = ("direction", "perturbation", "epsilon", "unit_rows")  # of the features: the same for all
+WIDE, MOST_LEVELS = 100, 0.5  # a number that spans more is shown on a log scale; text that differs more is no category
+
+
+def columns_of(table: pd.DataFrame) -> list[Column]:
+    """What is known of the N encoders of a map, what people ask for first in front."""
+    table = table.assign(description=[described(row) for row in table.to_dict("records")])
+    order = [name for name in KNOWN if name in table]
+    order += [name for name in table if name not in (*order, *HIDDEN, *SETTINGS)]
+    columns = (_column(name, table[name]) for name in order)
+    return [column for column in columns if column is not None]
+
+
+def _column(name: str, values: pd.Series) -> Column | None:
+    label, unit = KNOWN.get(name, (name.replace("_", " ").capitalize(), ""))
+    measure = name in MEASURES
+    if name in LISTS:
+        return _listed(name, label, values, LISTS[name])
+    if name in TEXTS:
+        return Column(name, label, "text", [None if one is None or one != one else str(one) for one in values])
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        known = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        if name == "created" or not np.isfinite(known).any():
+            return None
+        return Column(name, label, "number", numbers(known), (), unit, _scale(known), measure)
+    text = [None if one is None or one != one or one == "" else str(one) for one in values]
+    known_text = [one for one in text if one is not None]
+    if not known_text:
+        return None
+    if len(set(known_text)) > max(12, MOST_LEVELS * len(text)):
+        return Column(name, label, "text", text)
+    levels = _by_count(known_text)
+    code = {level: index for index, level in enumerate(levels)}
+    return Column(name, label, "category", [-1 if one is None else code[one] for one in text], levels)
+
+
+def _listed(name: str, label: str, values: pd.Series, separator: str) -> Column:
+    lists = [
+        [part for part in str(one).split(separator) if part] if isinstance(one, str) and one else None for one in values
+    ]
+    levels = _by_count([part for one in lists if one for part in one])
+    code = {level: index for index, level in enumerate(levels)}
+    return Column(name, label, "list", [None if one is None else [code[part] for part in one] for one in lists], levels)
+
+
+def _by_count(values: list[str]) -> list[str]:
+    """Different values, the most frequent first, ties in the order of their names."""
+    counts = pd.Series(values, dtype=object).value_counts()
+    return sorted(counts.index, key=lambda value: (-counts[value], value))
+
+
+def _scale(values: np.ndarray):
+    known = values[np.isfinite(values)]
+    return "log" if known.min() > 0 and known.max() / known.min() > WIDE else "linear"

@@ -1,0 +1,160 @@
+"""From the files of an atlas to the data of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qre.atlas.ranking import PREDICTED, SCORES, one_score_each
+from qre.atlas.reader import AtlasFiles
+from qre.page.attributes import columns_of
+from qre.page.contract import BASES, Figure, Numbers, Page, Task, Tree, numbers
+from qre.page.document import page_bytes
+
+FIGURES = {
+    "map_by_attribute": "The map by attribute",
+    "zoom": "Chosen encoders and their nearest",
+    "dendrogram": "Which encoders are clustered together",
+    "spearman": "How well scores are predicted",
+    "predicted": "Predicted and true scores",
+    "quality_map": "Scores on the map",
+    "epsilon": "Predictions over ε",
+}
+MOST_SVG = 3_000_000  # bytes of a figure in the page; a larger one stays a file beside it
+FIRST_SENTENCES = 10
+DEFAULT_COVERAGE = 0.9
+SCORE_DIGITS = 4
+
+
+def page_of(files: AtlasFiles) -> bytes:
+    """atlas.html, from the other files of an atlas.
+
+    Raises:
+        UserError: one of them is missing or damaged, or of another version.
+    """
+    table = files.parquet("map.parquet").to_pandas()
+    scores = files.table_or_empty("scores.parquet", SCORES)
+    predicted = files.table_or_empty("predicted.parquet", PREDICTED)
+    manifest = files.manifest
+    names = table["name"].to_list()
+    k, near, far = _neighbours(names, files.parquet("neighbours.parquet").to_pandas())
+    page = Page(
+        title=str(manifest.get("name") or "atlas"),
+        name=names,
+        x=numbers(table["x"]),
+        y=numbers(table["y"]),
+        same=_same(table),
+        columns=columns_of(table),
+        tasks=_tasks(names, scores, predicted),
+        neighbours=k,
+        near=near,
+        far=far,
+        metric=str((manifest.get("atlas") or {}).get("metric", "l1")),
+        coverage=float((manifest.get("headline") or {}).get("coverage_kinds_nominal", DEFAULT_COVERAGE)),
+        tree=_tree(names, files),
+        about=_about(files),
+        figures=_figures(files),
+    )
+    return page_bytes(page, _run(names, manifest))
+
+
+def _neighbours(names: list[str], table: pd.DataFrame) -> tuple[int, list[int], Numbers]:
+    """k, and the indices and distances of the k nearest of each encoder, nearest first."""
+    table = table.sort_values(["name", "rank"], kind="stable")
+    at = pd.Series(np.arange(len(names)), index=names)
+    k = len(table) // max(1, len(names))
+    order = at[table["name"]].to_numpy().reshape(len(names), k)[:, 0] if k else np.arange(len(names))
+    near, far = np.empty((len(names), k), dtype=int), np.empty((len(names), k))
+    near[order] = at[table["neighbour"]].to_numpy().reshape(len(names), k)
+    far[order] = table["distance"].to_numpy().reshape(len(names), k)
+    return k, near.ravel().tolist(), numbers(far.ravel(), SCORE_DIGITS)
+
+
+def _same(table: pd.DataFrame) -> list[int]:
+    if "parent" not in table:
+        return list(range(len(table)))
+    return pd.factorize(table["parent"].where(table["parent"].notna(), table["key"]))[0].tolist()
+
+
+def _tasks(names: list[str], scores: pd.DataFrame, predicted: pd.DataFrame) -> list[Task]:
+    """Every task that there are scores of, in their order."""
+    known = one_score_each(scores)
+    known = known[known["name"].isin(set(names))]
+    told = predicted.dropna(subset=["predicted"])
+    tasks = []
+    for task, own in known.groupby("task", sort=False):
+        own = own.set_index("name").reindex(names)
+        guess = told[told["task"] == task].drop_duplicates("name").set_index("name").reindex(names)
+        scored, first = own["score"].notna(), own.dropna(subset=["score"]).iloc[0]
+        basis = own["source"].map({name: code for code, name in enumerate(BASES)}).where(scored)
+        basis = basis.where(scored, np.where(guess["predicted"].notna(), BASES.index("predicted"), -1))
+        bounds = {
+            bound: own[bound].astype(float).where(scored, guess[bound].astype(float)) for bound in ("low", "high")
+        }
+        counts = pd.to_numeric(own["n"], errors="coerce").dropna().unique()
+        tasks.append(
+            Task(
+                str(task),
+                kind=str(first["kind"]),
+                metric=str(first["metric"]),
+                split=str(first["split"]),
+                value=numbers(own["score"].astype(float).where(scored, guess["predicted"].astype(float)), SCORE_DIGITS),
+                low=numbers(bounds["low"], SCORE_DIGITS),
+                high=numbers(bounds["high"], SCORE_DIGITS),
+                basis=basis.fillna(-1).astype(int).to_list(),
+                n=int(counts[0]) if len(counts) == 1 else None,
+            )
+        )
+    return tasks
+
+
+def _tree(names: list[str], files: AtlasFiles) -> Tree | None:
+    if not (files.has("tree.parquet") and files.has("clusters.parquet")):
+        return None
+    merges, clusters = files.parquet("tree.parquet").to_pandas(), files.parquet("clusters.parquet").to_pandas()
+    at = {name: index for index, name in enumerate(names)}
+    leaves = clusters.dropna(subset=["leaf"]).sort_values("leaf")
+    return Tree(
+        [at[name] for name in leaves["name"]],
+        merges["left"].to_list(),
+        merges["right"].to_list(),
+        numbers(merges["height"]),
+        cut=int(clusters["cluster"].nunique()),
+    )
+
+
+def _about(files: AtlasFiles) -> dict[str, Any]:
+    """How the map was made; nothing that changes from run to run."""
+    manifest = files.manifest
+    sentences = files.parquet("sentences.parquet")["text"]
+    kept = ("identity", "config", "encode", "features", "atlas", "headline", "notes", "failures", "versions")
+    return {
+        **{part: manifest[part] for part in kept if manifest.get(part) is not None},
+        "prediction": (manifest.get("prediction") or {}).get("settings"),
+        "sentences": {
+            "count": len(sentences),
+            "fingerprint": manifest.get("sentences"),
+            "first": sentences.slice(0, FIRST_SENTENCES).to_pylist(),
+        },
+    }
+
+
+def _figures(files: AtlasFiles) -> list[Figure]:
+    found = []
+    for name, title in FIGURES.items():
+        if files.has(f"{name}.svg") and len(content := files.read(f"{name}.svg")) <= MOST_SVG:
+            found.append(Figure(name, title, content.decode()))
+    return found
+
+
+def _run(names: list[str], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    speed = manifest.get("speed") or {}
+    return {
+        "made": manifest.get("made"),
+        "spent": manifest.get("spent"),
+        "speed": [(speed.get(name) or {}).get("sentences_per_second") for name in names] if speed else None,
+        "devices": sorted({str(one.get("device")) for one in speed.values()}),
+    }

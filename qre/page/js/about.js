@@ -1,0 +1,6 @@
+"use strict";
+const About = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

@@ -1,0 +1,6 @@
+"use strict";
+const Clusters = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

@@ -1,0 +1,6 @@
+"use strict";
+const FilterPanel = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

@@ -1,0 +1,6 @@
+"use strict";
+const Panel = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

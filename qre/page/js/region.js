@@ -1,0 +1,4 @@
+"use strict";
+const Region = (() => {
+  return { mount() {}, render() {}, toggle() {}, takeView() {}, paint() {}, draw() {}, lassoing: () => false };
+})();

@@ -1,0 +1,6 @@
+"use strict";
+const Table = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

@@ -1,0 +1,6 @@
+"use strict";
+const TradeOff = (() => {
+  function mount() {}
+  function render() {}
+  return { mount, render };
+})();

@@ -1,0 +1,34 @@
+"use strict";
+/* Numbers and values as people read them. */
+
+const Words = (() => {
+  const many = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const few = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+  /** A number of a column or an axis: 22.7M, 1,024, 0.8203. */
+  function number(value) {
+    if (value === null || value === undefined || Number.isNaN(value)) return "not known";
+    if (Math.abs(value) >= 1e5) return short.format(value);
+    return Number.isInteger(value) ? many.format(value) : few.format(value);
+  }
+
+  const score = (value) => (Number.isNaN(value) || value === null ? "not known" : value.toFixed(3));
+
+  /** 0.812 [0.790, 0.833] */
+  function interval(value, low, high) {
+    return Number.isNaN(low) || Number.isNaN(high) ? score(value) : `${score(value)} [${score(low)}, ${score(high)}]`;
+  }
+
+  const counted = (count, noun, plural = `${noun}s`) => `${many.format(count)} ${count === 1 ? noun : plural}`;
+
+  /** What an encoder has in a column, as text. */
+  function value(column, i) {
+    const found = column.value(i);
+    if (found === null) return "not known";
+    if (column.kind === "number") return column.unit ? `${number(found)} ${column.unit}` : number(found);
+    return Array.isArray(found) ? found.join(", ") : found;
+  }
+
+  return { number, score, interval, counted, value, many: (count) => many.format(count) };
+})();
