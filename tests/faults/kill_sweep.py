@@ -26,6 +26,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.atlas_content import timeless  # noqa: E402
 from tests.conftest import save_tiny_bert  # noqa: E402
 
 COMPARED = (
@@ -37,6 +38,7 @@ COMPARED = (
     "map.csv",
     "map.png",
     "map.svg",
+    "atlas.html",
 )
 TASKS = ("builtin/sts", "builtin/retrieval")
 TAG = "QRE_KILL_TEST"  # in the environment of all processes of a sweep, Ray's included
@@ -146,7 +148,8 @@ class Sweep:
 
     def atlas(self) -> dict[str, bytes]:
         folder = self.folder / "store/atlases/kills"
-        return {name: (folder / name).read_bytes() for name in COMPARED if self.tasks or name != "scores.parquet"}
+        names = [name for name in COMPARED if self.tasks or name != "scores.parquet"]
+        return timeless({name: (folder / name).read_bytes() for name in names})
 
 
 def run(kills: int, seed: int, folder: Path, encoders: list[dict], sentences: int) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cluster.local import LocalCluster
+from qre.page.document import without_run
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401
 
@@ -76,6 +77,8 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
         "map.svg",
     ):
         assert store.atlases.read("t", file) == Store(tmp_path / "store").atlases.read("t", file), file
+    page, other = (one.atlases.read("t", "atlas.html") for one in (store, Store(tmp_path / "store")))
+    assert without_run(page) == without_run(other)
     assert sum(store.chunks.counts().values()) <= 1  # an actor of the killed driver may write its last one late
     # needs no cluster any more
     again = subprocess.run([*SWEEP, str(remote)], cwd=ROOT, capture_output=True, text=True, check=False)

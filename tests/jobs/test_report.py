@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from jobs.cli import app
 from jobs.terminal.spelled import quoted
 from qre.errors import UserError
+from tests.atlas_content import content_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,9 +53,7 @@ class Case:
         return result.stdout
 
     def files(self, folder: str = "out") -> dict[str, bytes]:
-        return {
-            path.name: path.read_bytes() for path in (self.folder / folder).iterdir() if path.name != "manifest.json"
-        }
+        return content_of(self.folder / folder)
 
 
 @pytest.fixture(scope="module")
