@@ -14,7 +14,7 @@ const Controls = (() => {
     root.append(Dom.el("div", { class: "controls", role: "group", "aria-label": "The map" },
       Dom.el("label", {}, "Colour ", colour), Dom.el("label", {}, "Size ", size), lasso,
       Dom.el("button", { type: "button", id: "in-view", onclick: () => Region.takeView() }, "Region: all in view"),
-      Dom.el("button", { type: "button", id: "home", onclick: () => State.set({ at: null }, "push") }, "Show all")));
+      Dom.el("button", { type: "button", id: "home", onclick: () => Scatter.home() }, "Show all")));
   }
 
   function options() {

@@ -35,8 +35,7 @@ const Keys = (() => {
     } else if (event.key === "+" || event.key === "=") zoom(1.4);
     else if (event.key === "-") zoom(1 / 1.4);
     else if (event.key === "0") {
-      camera.take(null);
-      Scatter.moved();
+      Scatter.home();
     } else if (event.key === "Escape" && Scatter.hovered >= 0 && !State.now.encoder && !State.now.region) Scatter.hover(-1);
     else return;
     event.preventDefault();

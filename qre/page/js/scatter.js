@@ -6,10 +6,11 @@ const Scatter = (() => {
   const CELLS = 64; // of the grid over the map, a side
   const MOST_LABELS = 40;
   const LONGEST_LABEL = 32; // letters
+  const REST = 250; // ms without a move
   let atlas, box, below, above, camera, radii, grid;
   let hovered = -1;
   let dirty = { below: false, above: false };
-  let flying = null;
+  let [flying, resting] = [null, 0];
 
   function mount(root, given) {
     atlas = given;
@@ -201,11 +202,23 @@ const Scatter = (() => {
 
   /* ---- what people do */
 
+  /** The camera has moved; the address follows when it rests, as browsers slow pages down that write it all the time. */
   function moved() {
     flying = null;
+    hovered = -1;
     Hover.hide();
     redraw();
-    State.set({ at: camera.written() }, "replace");
+    rest();
+  }
+
+  function rest() {
+    clearTimeout(resting);
+    resting = setTimeout(() => State.set({ at: camera.written() }, "replace"), REST);
+  }
+
+  function home() {
+    camera.take(null);
+    moved();
   }
 
   /** The pointer is at a pixel, or a key has walked to an encoder. */
@@ -233,7 +246,7 @@ const Scatter = (() => {
       for (const part of ["x", "y", "zoom"]) camera[part] = from[part] + (target[part] - from[part]) * eased;
       redraw();
       if (share < 1 && flying === run) requestAnimationFrame(run);
-      else if (flying === run) State.set({ at: camera.written() }, "replace");
+      else if (flying === run) rest();
     });
     run(begun);
   }
@@ -248,6 +261,6 @@ const Scatter = (() => {
 
   const isShown = (i) => Boolean(Filters.shown(atlas)[i]);
 
-  return { mount, render, redraw, nearest, hover, pick, fly, moved, isShown, get hovered() { return hovered; },
+  return { mount, render, redraw, nearest, hover, pick, fly, moved, home, isShown, get hovered() { return hovered; },
     get camera() { return camera; } };
 })();

@@ -77,7 +77,7 @@ const Search = (() => {
     const i = found[k];
     close();
     input.value = "";
-    State.set({ encoder: atlas.name[i], view: State.now.view === "map" ? "map" : State.now.view });
+    State.set({ encoder: atlas.name[i] });
     if (State.now.view === "map") Scatter.fly(i);
     Dom.announce(`${atlas.name[i]} selected`);
   }
