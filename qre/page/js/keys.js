@@ -43,8 +43,10 @@ const Keys = (() => {
   }
 
   function zoom(factor) {
+    const kept = Scatter.hovered;
     Scatter.camera.zoomAt(factor, Scatter.camera.width / 2, Scatter.camera.height / 2);
     Scatter.moved();
+    Scatter.hover(kept);
   }
 
   /** To the nearest shown encoder in a direction; from the selected one, or from the middle. */
