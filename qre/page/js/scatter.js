@@ -7,7 +7,7 @@ const Scatter = (() => {
   const MOST_LABELS = 40;
   const LONGEST_LABEL = 32; // letters
   const REST = 250; // ms without a move
-  let atlas, box, below, above, camera, radii, grid;
+  let atlas, box, below, above, camera, radii, grid, picture;
   let hovered = -1;
   let dirty = { below: false, above: false };
   let [flying, resting] = [null, 0];
@@ -41,6 +41,7 @@ const Scatter = (() => {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
+    picture = Marks.picture(below);
     redraw();
   }
 
@@ -68,24 +69,21 @@ const Scatter = (() => {
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   function drawMarks() {
-    const pen = cleared(below);
-    const [shown, scheme, edge, pale] = [Filters.shown(atlas), Colour.now(atlas), ink("--page"), ink("--pale")];
+    const [shown, scheme, edge, pale] = [Filters.shown(atlas), Colour.now(atlas), ink("--page"), Marks.pixelOf(ink("--pale"))];
     const ratio = below.width / camera.width;
-    const scale = camera.scale();
-    const [left, top] = [camera.width / 2 - camera.x * scale, camera.height / 2 + camera.y * scale];
-    const [right, bottom] = [camera.width + 20, camera.height + 20];
-    pen.fillStyle = pale;
+    const scale = camera.scale() * ratio;
+    const [left, top] = [below.width / 2 - camera.x * scale, below.height / 2 + camera.y * scale];
+    picture.clear();
     for (let i = 0; i < atlas.count; i += 1) {
-      if (!shown[i]) pen.fillRect(left + atlas.x[i] * scale - 1, top - atlas.y[i] * scale - 1, 2, 2);
+      if (!shown[i]) picture.dot(pale, left + atlas.x[i] * scale, top - atlas.y[i] * scale);
     }
     for (let i = 0; i < atlas.count; i += 1) {
       if (!shown[i]) continue;
-      const px = left + atlas.x[i] * scale;
-      const py = top - atlas.y[i] * scale;
-      if (px < -20 || py < -20 || px > right || py > bottom) continue;
-      const mark = Marks.sprite(scheme.look(i), radii[i], ratio, edge);
-      pen.drawImage(mark.canvas, px - mark.half, py - mark.half, mark.side, mark.side);
+      const [x, y] = [left + atlas.x[i] * scale, top - atlas.y[i] * scale];
+      if (x < -40 || y < -40 || x > below.width + 40 || y > below.height + 40) continue;
+      picture.stamp(Marks.sprite(scheme.look(i), radii[i], ratio, edge), x, y);
     }
+    picture.show();
   }
 
   function drawAbove() {
