@@ -54,6 +54,7 @@ const Scatter = (() => {
   function frame() {
     const { below: all } = dirty;
     dirty = { below: false, above: false };
+    if (!picture) return; // the view has no room yet
     if (all) drawMarks();
     drawAbove();
   }
