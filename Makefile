@@ -50,6 +50,7 @@ bench: .venv/installed
 	$(BIN)/python tests/benchmarks/features.py
 	$(BIN)/python tests/benchmarks/encoding.py
 	$(BIN)/python tests/benchmarks/protocol.py
+	$(BIN)/python tests/benchmarks/page.py
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "installing into .venv: torch, then Ray, transformers, pyarrow and some 100 more packages."

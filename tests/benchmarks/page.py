@@ -1,12 +1,12 @@
 """The page of an atlas in a real browser: how large it is, how soon it can be used, how smoothly the map moves.
 
     python tests/benchmarks/page.py
-    python tests/benchmarks/page.py --encoders 20000 --alternatives --plotly FOLDER   # pip install --target FOLDER plotly
+    python tests/benchmarks/page.py --encoders 20000 --plotly FOLDER   # pip install --target FOLDER plotly
 
-Made atlases of 236, 1,101 and 20,000 encoders x 60 attributes x 68 tasks, in headless Chromium, which has no GPU here.
-Frames: pictures a second while the map is dragged, or zoomed, for 2 s (60 are the most), the longest frame in ms, and
-in brackets the ms a frame that the page's own thread works. With --alternatives the same for other ways to draw as
-many points.
+Made atlases of 236, 1,101 and 20,000 encoders x 60 attributes x 68 tasks, in a headless Chromium without a GPU. Frames:
+pictures a second while the map is dragged, or zoomed, for 2 s (60 are the most), the longest frame in ms, and
+in brackets the ms a frame that the page's own thread works. With --alternatives or --plotly the same for other ways to
+draw as many points.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from qre.atlas.reader import AtlasFiles  # noqa: E402
 from tests.page.alternatives import alternatives, plotly_script  # noqa: E402
 from tests.page.chromium import launched, why_not  # noqa: E402
 from tests.page.made_atlas import MadeAtlas, made_atlas  # noqa: E402
-from tests.page.measured import Movement, clicked, heap, opened, panned, typed, zoomed  # noqa: E402
+from tests.page.measured import Movement, changed, heap, opened, panned, typed, zoomed  # noqa: E402
 
-MAP, FIELD, SUGGESTIONS, OPTION = "#view-map canvas", "#search input", "#search", "#search [role=option]"
-FILTER, FILTERED = "#filters input[type=checkbox]", "#filters"
+MAP, FIELD, SUGGESTIONS, OPTION = "#map", "#search-words", "#search", "#search [role=option]"
 QUERY = "bert-1"
+Columns = list[tuple[str, dict[str, str]]]
+FILTERS = ("State.filter('family', ['BERT'])", "State.filter('parameters', ['1e7..1e8'])", "State.set({filters: {}})")
 
 
 def main() -> int:
@@ -47,16 +48,16 @@ def main() -> int:
     given = parser.parse_args()
     if why := why_not():
         print(why)
-        return 1
+        return 0
     with tempfile.TemporaryDirectory() as folder, launched() as browser:
         print(f"Chromium {browser.version}")
         columns = []
         for count in given.encoders:
             made = made_atlas(count, given.attributes, given.tasks)
             columns.append((f"{count:,}", measured(browser, made, Path(folder) / str(count), given.opens)))
-        show(columns)
+        show("encoders", columns)
         if given.alternatives or given.plotly:
-            show(compared(browser, made, Path(folder), given))
+            show(f"{len(made.table):,} points", compared(browser, made, Path(folder), given))
     return 0
 
 
@@ -78,7 +79,7 @@ def measured(browser: Any, made: MadeAtlas, folder: Path, opens: int) -> dict[st
         "heap": f"{heap(visit):.0f} MB",
         **moved(visit, MAP),
         "key to suggestions": milliseconds(typed(visit, FIELD, SUGGESTIONS, OPTION, QUERY)),
-        "filter": milliseconds(clicked(visit, FILTER, FILTERED)),
+        "filter": milliseconds(changed(visit, FILTERS * 3)),
         "faults": in_short(visit.faults()),
     }
     visit.close()
@@ -99,7 +100,8 @@ def compared(
         path.write_bytes(content)
         visit, ready = opened(browser, path, given.opens)
         told = {
-            **sizes(content),
+            "file": megabytes(len(content)),
+            "compressed": compressed(content),
             "usable after": f"{ready:.0f} ms",
             "heap": f"{heap(visit):.0f} MB",
             **moved(visit, "#map"),
@@ -114,19 +116,23 @@ def moved(visit: Any, selector: str) -> dict[str, str]:
 
 
 def sizes(content: bytes) -> dict[str, str]:
-    """Of the file, of what it is made of, and of the file when it is sent compressed."""
+    """Of the file, of its parts, and of the whole when it is sent compressed."""
     parts = {"script": 0, "style": 0, "data": 0}
     for tag, kind, body in re.findall(rb"<(script|style)\b([^>]*)>(.*?)</\1>", content, re.DOTALL):
         parts["style" if tag == b"style" else "data" if b"type=" in kind else "script"] += len(body)
     return {
         "file": megabytes(len(content)),
         **{f"  {name}": megabytes(size) for name, size in parts.items()},
-        "  compressed": megabytes(len(gzip.compress(content))),
+        "  compressed": compressed(content),
     }
 
 
 def megabytes(size: int) -> str:
     return f"{size / 1e6:.3f} MB"
+
+
+def compressed(content: bytes) -> str:
+    return megabytes(len(gzip.compress(content)))
 
 
 def milliseconds(value: float | None) -> str:
@@ -142,11 +148,12 @@ def in_short(faults: list[str]) -> str:
     return "; ".join(dict.fromkeys(re.split(r" directive '|\. Either", fault)[0][:90] for fault in faults)) or "none"
 
 
-def show(columns: list[tuple[str, dict[str, str]]]) -> None:
-    table = Table("", *(name for name, _ in columns))
-    for row in dict.fromkeys(row for _, told in columns for row in told):
-        table.add_row(row, *(told.get(row, "") for _, told in columns))
-    Console(width=max(100, 30 * len(columns) + 30)).print(table)
+def show(title: str, rows: Columns) -> None:
+    """Things to measure beside each other, each with what was measured."""
+    table = Table(title, *(name for name, _ in rows))
+    for measure in dict.fromkeys(measure for _, told in rows for measure in told):
+        table.add_row(measure, *(told.get(measure, "") for _, told in rows))
+    Console(width=max(100, 26 * len(rows) + 20)).print(table)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,19 @@ def launched(*arguments: str) -> Iterator[Any]:
             browser.close()
 
 
+def violations(page: Any) -> list[str]:
+    """What axe-core finds serious or critical in an open page: rule, help, and the elements."""
+    from axe_playwright_python.sync_playwright import Axe  # only where it is installed
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: "
+        + "; ".join(" ".join(map(str, node["target"])) for node in rule["nodes"])
+        for rule in found
+        if rule["impact"] in SERIOUS
+    ]
+
+
 class Visit:
     """A page that is open in a context of its own, offline. Every request but that for the file itself is refused and
     recorded.
@@ -98,25 +111,30 @@ class Visit:
         self.page.goto(self.address + (f"#{fragment}" if fragment else ""))
 
     def ready(self, seconds: float = 120) -> Visit:
-        """Wait until the page says that it can be used: data-ready="yes" on its root."""
-        self.page.wait_for_function("document.documentElement.dataset.ready === 'yes'", timeout=1000 * seconds)
+        """Wait until the page says that it can be used: data-ready="yes" on its root. AssertionError where it says that
+        it cannot."""
+        self.page.locator("html[data-ready=yes], #trouble:not([hidden])").first.wait_for(
+            state="attached", timeout=1000 * seconds
+        )
+        trouble = self.page.locator("#trouble:not([hidden])")
+        assert not trouble.count(), trouble.text_content()
         return self
 
     def faults(self) -> list[str]:
-        """What a quiet page that stays at home has none of."""
+        """What a quiet page that stays at home has none of, up to now."""
+        if not self.page.is_closed():
+            self.page.evaluate("0")  # what was told before comes before the answer
         return [*self.messages, *(f"asked for {address}" for address in self.requests)]
 
-    def violations(self) -> list[str]:
-        """What axe-core finds serious or critical: rule, help, and the elements."""
-        from axe_playwright_python.sync_playwright import Axe  # only where it is installed
+    def forget(self) -> None:
+        """Leave out of the faults what there was up to now."""
+        self.faults()
+        self.messages.clear()
+        self.requests.clear()
 
-        found = Axe().run(self.page).response["violations"]
-        return [
-            f"{rule['id']} ({rule['impact']}): {rule['help']}: "
-            + "; ".join(" ".join(map(str, node["target"])) for node in rule["nodes"])
-            for rule in found
-            if rule["impact"] in SERIOUS
-        ]
+    def violations(self) -> list[str]:
+        """Of this page: see the function of that name."""
+        return violations(self.page)
 
     def close(self) -> None:
         self.context.close()

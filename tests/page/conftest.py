@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from tests.page.chromium import Visit, launched, why_not
+from tests.page.chromium import Visit, launched, violations, why_not
 from tests.page.made_atlas import made_atlas
 
 
@@ -35,13 +35,19 @@ def open_page(browser):
     assert not faults
 
 
+@pytest.fixture
+def axe():
+    """`axe(page)`: what axe-core finds serious or critical, each in words."""
+    pytest.importorskip("axe_playwright_python", reason="no axe-core here: pip install axe-playwright-python")
+    return violations
+
+
 @pytest.fixture(scope="package")
 def make_page(tmp_path_factory):
     """`make_page(encoders=, attributes=, tasks=, seed=, hostile=)`: the path of the page of a made atlas; the same for
     the same arguments, so nobody may write to it."""
-    from qre.page.gather import page_of
-
     from qre.atlas.reader import AtlasFiles
+    from qre.page.gather import page_of
 
     @functools.cache
     def made(**how):

@@ -1,5 +1,7 @@
 """A made atlas is one that the real reader opens, with the columns and types of a real one."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,8 @@ from qre.atlas.finished import FinishedAtlas
 from qre.atlas.ranking import PREDICTED, SCORES
 from tests.page.made_atlas import made_atlas
 from tests.page.made_encoders import HOSTILE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("count", [2, 40, 236])
@@ -22,7 +26,7 @@ def test_the_real_reader_opens_it(tmp_path, count):
 
 
 def test_its_columns_are_the_real_ones(finished_atlas):
-    real = pd.read_csv("results/reference/map.csv", nrows=5)
+    real = pd.read_csv(ROOT / "results/reference/map.csv", nrows=5)
     made = made_atlas(300)
     assert set(real) <= set(made.table) and made.table.shape[1] == 60
     assert tuple(made.predicted) == PREDICTED
