@@ -47,10 +47,12 @@ def neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) -> 
 
 def table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:
     """A table as .parquet and as .csv."""
-    return {
-        f"{name}.parquet": parquet_bytes(pa.Table.from_pandas(table, preserve_index=False)),
-        f"{name}.csv": table.to_csv(index=False).encode(),
-    }
+    return {f"{name}.parquet": table_bytes(table), f"{name}.csv": table.to_csv(index=False).encode()}
+
+
+def table_bytes(table: pd.DataFrame) -> bytes:
+    """A table of pandas as Parquet."""
+    return parquet_bytes(pa.Table.from_pandas(table, preserve_index=False))
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -26,6 +26,7 @@ NEARNESS = (
 )
 SAME = 1e-12  # two shares closer than this are the same share summed in another order
 
+DISTANCE_NAMES = {"l1": "ℓ1", "l2": "ℓ2", "cosine": "cosine"}  # as figures write them
 SCIPY_NAMES = {"l1": "cityblock", "l2": "euclidean", "cosine": "cosine"}
 
 

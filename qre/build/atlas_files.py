@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from qre.atlas.map_table import feature_matrix, map_table, neighbour_table, parquet_bytes, table_files
+from qre.atlas.map_table import feature_matrix, map_table, neighbour_table, parquet_bytes, table_bytes, table_files
 from qre.atlas.overview import best
+from qre.atlas.ranking import known_numbers
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
 
-ATLAS_SCHEMA = 5  # raised when the same features would give other files
+if TYPE_CHECKING:
+    from qre.atlas.clusters import Clusters
+
+ATLAS_SCHEMA = 6  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,14 @@ def build_atlas(
 
     Returns:
         features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and
-        .csv, map.png, map.svg, and the report.md of a map without scores.
+        .csv, clusters.parquet and .csv, tree.parquet; map, map_by_attribute, zoom and dendrogram as .png and .svg, the
+        last two of two encoders or more; and the report.md of a map without scores.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
+    from qre.atlas.clusters import cluster, cluster_table, tree_table
     from qre.atlas.layout import layout, trustworthiness
     from qre.atlas.neighbours import family_share, nearest, pairwise_distances
-    from qre.figures.atlas_map import facts_line, map_figure
+    from qre.figures.atlas_map import facts_line
     from qre.report import report_page
 
     matrix = feature_matrix(features)
@@ -95,6 +103,7 @@ def build_atlas(
     apart = family_share(
         distances, families, settings.neighbours, settings.permutations, settings.seed, excluded_groups=parents
     )
+    clusters, cluster_notes = cluster(distances, known_numbers(table, "downloads"))
     headline = {
         "encoders": len(table),
         "families": len(set(families)),
@@ -107,6 +116,7 @@ def build_atlas(
         "family_chance_other_parents": apart.chance,
         "family_p_other_parents": apart.p_value,
         "trustworthiness": trustworthiness(distances, coordinates, near.shape[1]),
+        "clusters": len(clusters.medoids),
         "qre_smallest": float(table["qre"].min()),
         "qre_largest": float(table["qre"].max()),
     }
@@ -116,22 +126,43 @@ def build_atlas(
         ),
         **table_files("map", table),
         **table_files("neighbours", neighbour_table(table["name"].to_list(), near, how_far)),
-        **map_figure(
-            table,
-            f"Map of {len(table)} sentence encoders",
-            facts_line(len(table), matrix.shape[1], apart),
-            settings.labels,
-            *_best(table, scores),
-            named=_named(table, scores),
-        ),
+        **table_files("clusters", cluster_table(table, clusters)),
+        "tree.parquet": table_bytes(tree_table(clusters.tree)),
+        **_figures(table, scores, settings, facts_line(len(table), matrix.shape[1], apart), near, how_far, clusters),
     }
     shapes = zip(
         table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True
     )
-    notes = (*sample_notes(matrix.shape[1], shapes), *layout_notes)
+    notes = (*sample_notes(matrix.shape[1], shapes), *layout_notes, *cluster_notes)
     none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
     files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)
     return Atlas(table, files, headline, notes)
+
+
+def _figures(
+    table: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    settings: AtlasSettings,
+    facts: str,
+    near: np.ndarray,
+    how_far: np.ndarray,
+    clusters: Clusters,
+) -> dict[str, bytes]:
+    """Every figure of the map; near and how_far (N, k) are the neighbours of each encoder and their distances."""
+    from qre.atlas.neighbours import DISTANCE_NAMES
+    from qre.figures.atlas_map import map_figure
+    from qre.figures.by_attribute import by_attribute_figure
+    from qre.figures.dendrogram import dendrogram_figure
+    from qre.figures.zoom import zoom_figure
+
+    named, distance = _named(table, scores), DISTANCE_NAMES[settings.metric]
+    title = f"Map of {len(table)} sentence encoders"
+    return {
+        **map_figure(table, title, facts, settings.labels, *_best(table, scores), named=named),
+        **by_attribute_figure(table, scores),
+        **zoom_figure(table, near, how_far, named, distance),
+        **dendrogram_figure(table, clusters, [name for names in named for name in names], distance),
+    }
 
 
 def _best(table: pd.DataFrame, scores: pd.DataFrame | None) -> tuple[str | None, str]:

@@ -86,7 +86,7 @@ def map_figure(
             borderpad=0,
         )
         _by_qre(figure, table)
-        order = list(dict.fromkeys([*ringed, *own[:MOST_OWN], *leading, *own[MOST_OWN:], *_telling(table, 3 * labels)]))
+        order = list(dict.fromkeys([*ringed, *own[:MOST_OWN], *leading, *own[MOST_OWN:], *telling(table, 3 * labels)]))
         label_points(axes, table, order, labels, next(iter(ringed), None), own[:MOST_OWN])
         if ringed:
             footnote(figure, f"Ringed: {plain(str(best), 60)}, best {plain(best_at, 80)}.", line=1)
@@ -179,7 +179,7 @@ def _by_qre(figure: Figure, table: pd.DataFrame) -> None:
     bar.ax.tick_params(length=2, width=0.5, labelsize=6, pad=1.5)
 
 
-def _telling(table: pd.DataFrame, count: int) -> list[int]:
+def telling(table: pd.DataFrame, count: int) -> list[int]:
     """Row numbers of `count` encoders worth a name, the most telling first.
 
     The extremes of QRE and effective rank, then the medoid of each family on the map (families by size), then always

@@ -19,7 +19,13 @@ STEPS = 12  # places looked at along a leader line
 
 
 def label_points(
-    axes: Axes, table: pd.DataFrame, rows: list[int], labels: int, bold: int | None = None, always: Sequence[int] = ()
+    axes: Axes,
+    table: pd.DataFrame,
+    rows: list[int],
+    labels: int,
+    bold: int | None = None,
+    always: Sequence[int] = (),
+    size: float = 5.8,
 ) -> None:
     """Name up to `labels` encoders, in the order of rows; one that finds no free place near it goes without a name.
 
@@ -27,6 +33,7 @@ def label_points(
         bold: row whose name is bold, and is written even if no place is free: then it covers points, but no name.
         always: rows whose names are written in the same way; they come first in rows. Those that lie on each other
             have their names one above the other, in one block.
+        size: of the names, points.
 
     Greedy: each name takes the nearest of its candidate places that covers no point, no name and no leader line, so
     that nothing overlaps whatever the map (force-directed placement with adjustText 1.4 left names of a dense map on
@@ -49,9 +56,9 @@ def label_points(
         block = block[: labels - named]
         must = [other for other in must if other not in block]
         done.update(block)
-        texts, sizes = _texts(axes, table["name"].to_numpy()[block], [one == bold for one in block])
-        size = np.array([sizes[:, 0].max(), sizes[:, 1].sum() + APART * (len(block) - 1)])
-        candidates, leaders = _candidates(points[row], size, own)
+        texts, sizes = _texts(axes, table["name"].to_numpy()[block], [one == bold for one in block], size)
+        room = np.array([sizes[:, 0].max(), sizes[:, 1].sum() + APART * (len(block) - 1)])
+        candidates, leaders = _candidates(points[row], room, own)
         close = (away < FARTHEST + radius + 2 * np.ptp(candidates[0].reshape(2, 2), axis=0)).all(axis=1)
         close[[other for other in block[1:] if away[other].max() < 1]] = False  # the leader runs from all of them
         penalty = _penalties(candidates, leaders, frame, points[close], radius, boxes, lines)
@@ -72,14 +79,14 @@ def label_points(
             axes.add_line(Line2D(*to_data(leaders[best][[0, -1]]).T, lw=0.5, color=PALE, zorder=2.5))
 
 
-def _texts(axes: Axes, names: np.ndarray, bold: list[bool]) -> tuple[list[Text], np.ndarray]:
+def _texts(axes: Axes, names: np.ndarray, bold: list[bool], size: float) -> tuple[list[Text], np.ndarray]:
     """The names as artists that have no place yet, and the room (N, 2) that each takes, in pixels."""
     texts = [
         axes.text(
             0,
             0,
             plain(name, LONGEST_NAME),
-            fontsize=5.8,
+            fontsize=size,
             zorder=6,
             ha="center",
             va="center",

@@ -35,10 +35,15 @@ COMPARED = (
     "neighbours.parquet",
     "scores.parquet",
     "sentences.parquet",
+    "clusters.parquet",
+    "tree.parquet",
     "map.csv",
     "map.png",
     "map.svg",
     "atlas.html",
+    "map_by_attribute.svg",
+    "zoom.svg",
+    "dendrogram.png",
 )
 TASKS = ("builtin/sts", "builtin/retrieval")
 TAG = "QRE_KILL_TEST"  # in the environment of all processes of a sweep, Ray's included

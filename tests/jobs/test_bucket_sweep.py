@@ -73,8 +73,13 @@ def test_a_sweep_on_a_bucket_is_the_sweep_on_a_folder(s3, tmp_path, tiny_encoder
         "map.csv",
         "neighbours.parquet",
         "scores.parquet",
+        "clusters.parquet",
+        "tree.parquet",
         "map.png",
         "map.svg",
+        "map_by_attribute.svg",
+        "zoom.svg",
+        "dendrogram.png",
     ):
         assert store.atlases.read("t", file) == Store(tmp_path / "store").atlases.read("t", file), file
     page, other = (one.atlases.read("t", "atlas.html") for one in (store, Store(tmp_path / "store")))

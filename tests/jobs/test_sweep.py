@@ -62,8 +62,12 @@ def test_a_sweep_from_nothing_to_a_map_and_again(tmp_path, folder_encoder):
     assert first.returncode == 0, first.stderr
     assert "map of 19 encoders on 400 sentences" in first.stdout
     out = {path.name for path in (tmp_path / "out").iterdir()}
-    tables = {f"{table}.{end}" for table in ("map", "neighbours") for end in ("csv", "parquet")}
-    assert {"map.png", "map.svg", "report.md", "features.parquet", "sentences.parquet", "manifest.json", *tables} == out
+    tables = {f"{table}.{end}" for table in ("map", "neighbours", "clusters") for end in ("csv", "parquet")}
+    drawn = {
+        f"{figure}.{end}" for figure in ("map", "map_by_attribute", "zoom", "dendrogram") for end in ("png", "svg")
+    }
+    others = {"report.md", "atlas.html", "features.parquet", "tree.parquet", "sentences.parquet", "manifest.json"}
+    assert tables | drawn | others == out
     assert (tmp_path / "out/map.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     marks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     second = case.qre("sweep")

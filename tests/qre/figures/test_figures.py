@@ -1,8 +1,6 @@
 """The map figure: the same bytes twice, safe with strangers' names, readable with few, many and long."""
 
-import html
 import struct
-from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -14,6 +12,7 @@ from qre.atlas.neighbours import FamilyShare
 from qre.figures import atlas_map as drawing
 from qre.figures.atlas_map import facts_line, map_figure
 from qre.figures.style import plain
+from tests.drawn_text import texts_of
 
 STRANGE = [
     "<script>alert(1)</script>",
@@ -48,13 +47,6 @@ def table(size, families=3, seed=0, names=None):
             "dimension": 384,
         }
     )
-
-
-def texts_of(svg: bytes) -> str:
-    """matplotlib draws text as paths and puts the text itself into comments."""
-    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
-    root = ElementTree.fromstring(svg, parser)
-    return "\n".join(html.unescape(node.text) for node in root.iter() if node.tag is ElementTree.Comment)
 
 
 @pytest.fixture()

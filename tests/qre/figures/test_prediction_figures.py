@@ -1,10 +1,8 @@
 """The figures of the predictions: the same bytes twice, what they show is what the tables say, safe with strangers'
 names."""
 
-import html
 import struct
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ from qre.figures.predictions import (
 from qre.figures.quality import UNSCORED, encoder_errors
 from qre.prediction import MEAN
 from qre.prediction.words import pick
+from tests.drawn_text import texts_of
 
 TABLES = ("metrics", "null", "coverage", "predictions", "choices")
 CURVE = pd.DataFrame(
@@ -35,13 +34,6 @@ CURVE = pd.DataFrame(
         "high": [0.8, 0.9, 0.8, np.nan],
     }
 )
-
-
-def texts_of(svg: bytes) -> str:
-    """matplotlib draws text as paths and puts the text itself into comments."""
-    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
-    root = ElementTree.fromstring(svg, parser)
-    return "\n".join(html.unescape(node.text) for node in root.iter() if node.tag is ElementTree.Comment)
 
 
 def values_of(axes) -> set[float]:
