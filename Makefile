@@ -16,6 +16,7 @@ help:
 
 demo: .venv/installed
 	$(BIN)/qre sweep jobs/demo.yaml
+	@echo "the map as one page for your browser: $(CURDIR)/results/demo/atlas.html"
 	@echo "the command is $(BIN)/qre; so that qre alone is found: source $(BIN)/activate, or make shell"
 
 shell: .venv/installed

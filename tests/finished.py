@@ -45,11 +45,11 @@ def points() -> np.ndarray:
     return np.repeat(rng.uniform(-1, 1, (GROUPS, 2)), SIZE, axis=0) + 0.03 * rng.standard_normal((GROUPS * SIZE, 2))
 
 
-def finished(folder: Path, tasks: bool = True) -> Path:
+def finished(folder: Path, tasks: bool = True, strange: str = STRANGE) -> Path:
     """Write the atlas "t" into the store `folder`/store; returns its folder there. With tasks, all but the last
-    UNSCORED encoders have scores."""
+    UNSCORED encoders have scores. The first encoder is called `strange`."""
     places = points()
-    names = [STRANGE, *(f"made/e{i}" for i in range(1, len(places)))]
+    names = [strange, *(f"made/e{i}" for i in range(1, len(places)))]
     encoders = [
         {
             "key": f"{i:064x}",

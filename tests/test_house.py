@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 FLOORS = {  # from the ground up; what stands on one line knows nothing of each other
     "qre": (
-        "errors counted near_names",
+        "errors counted near_names csv_cells",
         "schemas paths sample_size tables",
         "density",
         "entropy spectra similarity",

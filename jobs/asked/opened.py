@@ -16,8 +16,10 @@ from jobs.asked.outdated import outdated
 from jobs.config import SweepConfig, load_config
 from jobs.config.reading import YAML_ENDINGS
 from jobs.terminal.console import console
+from jobs.terminal.harmless import beneath
 from jobs.terminal.spelled import maps_in, qre_command, quoted
 from qre.atlas.finished import FinishedAtlas
+from qre.csv_cells import csv_text
 from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.store import CorruptArtefact, Store
@@ -103,6 +105,12 @@ def plain(value):
         return [plain(inner) for inner in value]
     value = value.item() if hasattr(value, "item") else value
     return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
+
+
+def print_csv(table: pd.DataFrame) -> None:
+    """A table as CSV on stdout: as data where it goes into a file or another program, for the eye on a terminal."""
+    stream = sys.stdout if sys.stdout.isatty() else beneath(sys.stdout)
+    stream.write(csv_text(table))
 
 
 def print_table(title: str, table: pd.DataFrame, formats: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
 from jobs.terminal.console import console, progress, say
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, UNFAMILIAR, Placement
+from qre.csv_cells import csv_text
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
@@ -290,10 +291,7 @@ def _write(standing: FinishedAtlas, outcome: Outcome, out: Path) -> list[Path]:
         "predicted": ["name", "task", "kind", "metric", "predicted", "low", "high", "kinds", "familiarity"],
         "neighbours": ["name", "rank", "neighbour", "distance"],
     }
-    files = {
-        f"{name}.csv": table[columns.get(name, list(table))].to_csv(index=False).encode()
-        for name, table in tables.items()
-    }
+    files = {f"{name}.csv": csv_text(table[columns.get(name, list(table))]).encode() for name, table in tables.items()}
     out.mkdir(parents=True, exist_ok=True)
     for name, content in {**files, **placed_figure(standing.table, placed)}.items():
         (out / name).write_bytes(content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
+from jobs.asked.opened import open_atlas, plain, plain_rows, print_csv, print_table
 from jobs.terminal.console import console, say
 from jobs.terminal.spelled import qre_command
 from qre.atlas.differences import best_row, like_the_best, noise_in_words, others_like_the_best
@@ -106,7 +105,7 @@ def _print_tasks(standing: FinishedAtlas, form: Literal["table", "json", "csv"])
     if form == "json":
         print(json.dumps({"tasks": plain_rows(tasks), "encoders": []}))
     elif form == "csv":
-        tasks.to_csv(sys.stdout, index=False)
+        print_csv(tasks)
     elif len(tasks):
         print_table("tasks, and how many encoders have a score on each", tasks, TASKS)
     else:
@@ -125,7 +124,7 @@ def _one_task(standing: FinishedAtlas, wanted: Wanted) -> None:
     if wanted.form == "json":
         print(json.dumps({"task": task, "by": by, "encoders": plain_rows(table), "folded": folded}))
     elif wanted.form == "csv":
-        table.to_csv(sys.stdout, index=False)
+        print_csv(table)
     else:
         shown = _with_copies(
             _in_words(table).rename(columns={"value": "score", "score": "own", "sentences_per_second": "sentences/s"})
@@ -196,7 +195,7 @@ def _several(standing: FinishedAtlas, wanted: Wanted) -> None:
         about = plain_rows(tasks[tasks["task"].isin(list(found.cells))])
         print(json.dumps({"tasks": about, "by": wanted.by, "encoders": _records(found), "folded": folded}))
     elif wanted.form == "csv":
-        _wide(found).to_csv(sys.stdout, index=False)
+        print_csv(_wide(found))
     else:
         _print_overview(standing, wanted, found, {task: best_row(cell) for task, cell in whole.cells.items()})
         if wanted.by == "score":

@@ -31,8 +31,10 @@ from jobs.commands import (
     usage,
 )
 from jobs.commands import map as map_command
+from jobs.commands import open as open_command
 from jobs.commands.arguments import Quiet, Verbose, hear_volume, with_volume
 from jobs.terminal import console
+from jobs.terminal.harmless import make_output_harmless
 from qre.errors import PlaceError, StoreRefusedNow, UserError, place_error
 
 app = typer.Typer(
@@ -48,6 +50,7 @@ for title, commands in (
 ):
     for command in commands:
         app.command(rich_help_panel=title)(with_volume(command))
+app.command("open", rich_help_panel="Use a map")(with_volume(open_command.open_))
 app.command("map", rich_help_panel="Begin")(with_volume(map_command.map_))
 app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
 app.command(rich_help_panel="Find out more")(with_volume(illustrate.illustrate))
@@ -75,6 +78,7 @@ def common(
 
 def run() -> None:
     """Run the command; errors that a person is meant to read end in one line, without a traceback."""
+    make_output_harmless()
     try:
         code = app(prog_name="qre", standalone_mode=False)
     except usage.UsageError as error:

@@ -6,18 +6,21 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.config import SweepConfig
+from qre.atlas.reader import AtlasFiles
 from qre.errors import PlaceError, UserError, place_error
 from qre.schemas import NewerSchema
-from qre.store import Atlases, Store
+from qre.store import Atlases, CorruptArtefact, Store
 from qre.store.shelves import checked
 
 PROBE_BYTES = 2**20  # that are written and removed: less than any atlas takes
 MANIFEST = Atlases.MANIFEST
+PAGE = "atlas.html"  # the map as one page for a browser
 ORIGIN = "copied_from"  # in the manifest of a copy: the store and the config that it is of
 
 
@@ -179,7 +182,7 @@ def _probe(folder: Path) -> None:
 
 def export(settings: SweepConfig, store: Store, folder: Path) -> None:
     """Copy the atlas to a folder; files that are the same already are left alone. The manifest of the copy also says
-    which store and config it is of.
+    which store and config it is of. A page that the atlas in the store lacks is made for the copy.
 
     Raises:
         CorruptArtefact: a file failed its checksum; the atlas counts as absent, and the next sweep makes it again.
@@ -187,23 +190,54 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
     """
     manifest = finished_manifest(settings.name, store)
     folder.mkdir(parents=True, exist_ok=True)
-    origin = _origin(store, settings.name)
-    for file in [*manifest["files"], MANIFEST]:
-        content = store.atlases.read(settings.name, file)
+    origin, made = _origin(store, settings.name), _page_to_make(settings.name, store, manifest)
+    for file in [*dict.fromkeys([*manifest["files"], *made]), MANIFEST]:
+        content = made[file] if file in made else store.atlases.read(settings.name, file)
         if file == MANIFEST:
-            content = json.dumps({**json.loads(content), ORIGIN: origin}, indent=1).encode()
-        path = folder / file
-        if not path.is_file() or path.read_bytes() != content:
-            temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-            try:
-                temporary.write_bytes(content)
-                os.replace(temporary, path)
-            except IsADirectoryError:
-                raise UserError(f"{path} is a folder, and a file of the map has this name; move it away") from None
-            finally:
-                temporary.unlink(missing_ok=True)
+            told = json.loads(content)
+            files = {**told["files"], **{name: Atlases.entry(page) for name, page in made.items()}}
+            content = json.dumps({**told, "files": dict(sorted(files.items())), ORIGIN: origin}, indent=1).encode()
+        _put(folder / file, content)
     if finished_manifest(settings.name, store) != manifest:
         raise FileNotFoundError(f"the atlas {settings.name} was made again while it was copied")
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file as a whole, unless it is the same already; UserError where a folder has its name."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, and a file of the map has this name; move it away") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _page_to_make(name: str, store: Store, manifest: dict) -> dict[str, bytes]:
+    """The page, made of the other files of the atlas: where it was made by a version without pages, or where the page
+    is damaged and this command may not have it made again. {} where it is there, or cannot be made: an atlas of an
+    older version may lack what it shows.
+
+    Raises:
+        CorruptArtefact, FileNotFoundError: as `export`.
+    """
+    if PAGE in manifest["files"]:
+        try:
+            store.atlases.read(name, PAGE)
+            return {}
+        except CorruptArtefact as error:
+            if error.moved:
+                raise
+    from qre.page import page_of  # slow to import
+
+    try:
+        return {PAGE: page_of(AtlasFiles(lambda file: store.atlases.read(name, file), f"the atlas {name}"))}
+    except UserError as error:
+        print(f"note: no page was made: {error}", file=sys.stderr)
+        return {}
 
 
 def verify(settings: SweepConfig, store: Store) -> None:

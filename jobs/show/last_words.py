@@ -1,4 +1,4 @@
-"""What is shown of a finished map: the picture to open, the best encoders, and what to do next."""
+"""What is shown of a finished map: the page to open, the picture, the best encoders, and what to do next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from jobs.config import BuiltinSentences, SweepConfig
 from jobs.engine.outcome import failed_encoders
 from jobs.planning.plan import Plan
-from jobs.records.exports import finished_manifest
+from jobs.records.exports import PAGE, finished_manifest
 from jobs.terminal.console import console, note, quiet, say, say_next
 from jobs.terminal.spelled import qre_command, quoted
 from qre.atlas.overview import Overview, parents_of
@@ -22,7 +22,9 @@ from qre.counted import counted
 from qre.sample_size import is_sample_note
 from qre.store import Store
 
-LINES, FEWEST, MOST, MOST_TASKS = 20, 2, 10, 8  # of the table: about so many; of a task; tasks that are shown
+# of the table: all; of the mean over tasks at most and at least; tasks that are shown
+LINES, MOST_MEAN, FEWEST_MEAN, MOST_TASKS = 10, 5, 3, 7
+LONGEST_NAME = 60  # characters
 
 
 def print_summary(
@@ -46,8 +48,9 @@ def print_summary(
         + (f"; {failed} failed, see above" if failed else "")
     )
     place = os.path.abspath(folder) if folder is not None else f"{store.location}/atlases/{settings.name}"
+    has_page = PAGE in manifest["files"] if folder is None else (Path(folder) / PAGE).is_file()
+    say(f"page: {place}/{PAGE}" if has_page else f"no page: this map was made without one; report: {place}/report.md")
     say(f"picture: {place}/map.png")
-    say(f"report:  {place}/report.md")
     for line in _prediction(headline, config):
         say(line)
     if len(atlas.scores):
@@ -59,12 +62,14 @@ def print_summary(
         _print_next(
             quoted(folder) if folder is not None else quoted(config) if config is not None else shlex.quote(place),
             own_sentences=not isinstance(settings.sentences, BuiltinSentences),
+            has_page=has_page,
         )
 
 
-def _print_next(atlas: str, own_sentences: bool) -> None:
+def _print_next(atlas: str, own_sentences: bool, has_page: bool) -> None:
     qre = qre_command()
-    commands = {
+    commands = {f"{qre} open {atlas}": "the page, in a browser"} if has_page else {}
+    commands |= {
         f"{qre} rank --atlas {atlas}": "all encoders on all tasks",
         f"{qre} place MODEL --atlas {atlas}": "where a model stands: a hub id, a folder, or vectors",
     }
@@ -85,7 +90,7 @@ def map_notes(settings: SweepConfig, store: Store, plan: Plan) -> tuple[str, ...
 
 
 def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str]) -> None:
-    """The best on each task and by their mean, near-copies as one.
+    """The best by their mean and on each task, near-copies as one, in about LINES lines.
 
     Args:
         kinds: task -> its kind.
@@ -94,8 +99,9 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
     from qre.report.best import interval, top_of, with_copies
 
     tasks = list(found.cells)
-    shown, left = tasks[:MOST_TASKS], len(tasks) - MOST_TASKS
-    blocks = [(task, top_of(found, task, parents, MOST)) for task in shown]
+    left = len(tasks) - MOST_TASKS
+    blocks = [(task, top_of(found, task, parents, len(found.table))) for task in tasks[:MOST_TASKS]]
+    of_mean, of_task = _counts(len(blocks))
     if len(tasks) > 1:
         means = found.folded(parents).table
         none = pd.Series(float("nan"), index=means.index)
@@ -114,21 +120,23 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
     )
     for heading, side in sides:
         table.add_column(heading, justify=side, overflow="fold")
-    count = max(FEWEST, min(MOST, LINES // len(blocks)))
     for name, best in blocks:
-        for number, line in enumerate(best.head(count).itertuples()):
+        close = int(best["like_best"].sum()) - 1 if "like_best" in best else 0  # beside the best itself
+        for number, line in enumerate(best.head(of_task if name in found.cells else of_mean).itertuples()):
             score = f"{line.value:.3f}" if pd.notna(line.value) else ""
+            marked = f"{close} others" if close > 1 else "1 other" if close == 1 else ""
             cells = (
                 name if number == 0 else "",
-                with_copies(line.name, line.near_copies),
+                with_copies(_short(line.name), line.near_copies),
                 score,
                 interval(line.low, line.high),
-                "≈" if number > 0 and getattr(line, "like_best", False) else "",
+                marked if number == 0 else "≈" if getattr(line, "like_best", False) else "",
                 f"{line.dimension:,.0f}" if pd.notna(line.dimension) else "",
                 line.basis,
             )
             table.add_row(*map(escape, cells))
-        table.add_section()
+        if len(blocks) == 1 or of_task > 1 or name not in found.cells:
+            table.add_section()
     console.print(table)
     if left > 0:
         say(f"and {counted(left, 'more task')}")
@@ -137,12 +145,26 @@ def _print_best(found: Overview, parents: dict[str, str], kinds: dict[str, str])
         say(f"{first['name']} = {first['description']}")
     for task, told in blocks:
         if (
-            task in found.cells
+            "like_best" in told
             and others_like_the_best(told["like_best"])
             and (noise := noise_in_words(kinds.get(task, ""), told))
         ):
             say(f"≈: cannot be told from the best; {task}, {noise}")
             break
+
+
+def _short(name: str) -> str:
+    """Both ends of a long name, which tell it apart: the model in front, the transform at the back."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
+
+
+def _counts(tasks: int) -> tuple[int, int]:
+    """How many encoders are shown by their mean and on each task, for so many tasks that are shown."""
+    if tasks == 1:
+        return 0, LINES
+    of_mean = min(MOST_MEAN, max(FEWEST_MEAN, LINES - tasks))
+    return of_mean, max(1, (LINES - of_mean) // tasks)
 
 
 def _prediction(headline: dict, config: str | Path | None) -> list[str]:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column
 
 from jobs.terminal.console import quiet
+from jobs.terminal.harmless import make_output_harmless
 
 LINE_SECONDS = 10.0  # between plain lines, in the first minutes
 LATER_SECONDS = 30.0  # and then: a long run is no reason for a long log
@@ -44,6 +45,7 @@ class Bar:
             self._bar = Progress(*columns, console=self._console, transient=True, expand=True)
             self._task = self._bar.add_task("starting", total=None, left="", aside="")
             self._bar.start()
+            make_output_harmless()  # what is printed meanwhile goes through a stream of the bar's, which reads colours
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

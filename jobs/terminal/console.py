@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-from rich.console import Console
+from jobs.terminal.harmless import HarmlessConsole
 
 Volume = Literal["quiet", "normal", "verbose"]
 
 # a log has no width of its own, and 80 would break every table
-console = Console(width=None if sys.stdout.isatty() else 180)
+console = HarmlessConsole(width=None if sys.stdout.isatty() else 180)
 _volume: Volume = "normal"
 
 

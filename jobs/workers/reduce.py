@@ -10,6 +10,7 @@ import pandas as pd
 import ray
 
 from jobs.config import MtebScores, SweepConfig
+from jobs.config.made_again import to_make_again
 from jobs.mteb.public_scores import PublicScores
 from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
 from jobs.planning.units import Unit, score_key
@@ -21,6 +22,7 @@ from qre.atlas.map_table import feature_matrix, parquet_bytes
 from qre.atlas.reader import AtlasFiles
 from qre.build.atlas_files import build_atlas
 from qre.build.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
+from qre.csv_cells import csv_text
 from qre.encoders.passes import pass_key
 from qre.page import page_of
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
@@ -144,6 +146,7 @@ def write_atlas(
         "identity": wanted.identity,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "sentences": wanted.fingerprint,
+        "config": to_make_again(config),
         "encode": config.encode.model_dump(mode="json"),
         "features": config.features.model_dump(mode="json"),
         "atlas": config.atlas.model_dump(mode="json"),
@@ -159,7 +162,7 @@ def write_atlas(
     }
     files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
     if any(isinstance(entry, MtebScores) for entry in config.tasks):
-        files["scores_report.csv"] = wanted.public.report.to_csv(index=False).encode()
+        files["scores_report.csv"] = csv_text(wanted.public.report).encode()
     files["atlas.html"] = page_of(AtlasFiles.in_memory(files, manifest))
     check_owner(store, config.name, wanted.owner)  # another config may have taken it over meanwhile
     store.atlases.write(config.name, files, manifest)

@@ -56,6 +56,11 @@ class FinishedAtlas:
         self.method = self._files.settings(FeatureMethod, self.manifest.get("features"), "features")
         self.settings = self._files.settings(AtlasSettings, self.manifest.get("atlas"), "atlas")
 
+    @property
+    def files(self) -> AtlasFiles:
+        """Its files as they are, each verified when it is read."""
+        return self._files
+
     def check(self) -> None:
         """Read now what placing needs, so that a file that is missing or damaged is told before an encoder is embedded;
         UserError as `place`."""

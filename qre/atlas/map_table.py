@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qre.csv_cells import csv_text
+
 
 def feature_matrix(features: pa.Table, name: str = "feature") -> np.ndarray:
     """A column of lists as one matrix (N, n) float64, without a copy where the table is in one piece."""
@@ -47,7 +49,7 @@ def neighbour_table(names: list[str], near: np.ndarray, how_far: np.ndarray) -> 
 
 def table_files(name: str, table: pd.DataFrame) -> dict[str, bytes]:
     """A table as .parquet and as .csv."""
-    return {f"{name}.parquet": table_bytes(table), f"{name}.csv": table.to_csv(index=False).encode()}
+    return {f"{name}.parquet": table_bytes(table), f"{name}.csv": csv_text(table).encode()}
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:

@@ -67,6 +67,11 @@ class AtlasFiles:
         held = {**files, MANIFEST: json.dumps({**manifest, "files": told}).encode()}
         return cls(held.__getitem__)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the files that the manifest lists; without the manifest."""
+        return list(self._digests)
+
     def has(self, file: str) -> bool:
         """Whether the atlas has a file of this name."""
         return file in self._digests

@@ -32,4 +32,5 @@ def table_row(*cells: str | None) -> str:
 def escaped(text: str) -> str:
     """Text of strangers as one line of Markdown that shows it and does nothing else."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return re.sub(r"([\\`*\[\]|~#$]|\b_|_\b)", r"\\\1", html.escape(text, quote=False))
+    text = re.sub(r"([\\`*\[\]|~#$]|\b_|_\b)", r"\\\1", html.escape(text, quote=False))
+    return re.sub(r"^([-+]|\d{1,9}[.)])(?=\s|$)", lambda sign: f"{sign[0][:-1]}\\{sign[0][-1]}", text)  # no list

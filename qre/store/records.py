@@ -296,14 +296,16 @@ class Atlases:
         self._folder.remove(f"atlases/{atlas}/{self.MANIFEST}")
         for file, content in files.items():
             self._folder.write(f"atlases/{atlas}/{file}", content)
-        told = {
-            file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            for file, content in sorted(files.items())
-        }
+        told = {file: self.entry(content) for file, content in sorted(files.items())}
         self._folder.write(
             f"atlases/{atlas}/{self.MANIFEST}",
             json.dumps(stating("atlases", {**manifest, "files": told}), indent=1).encode(),
         )
+
+    @staticmethod
+    def entry(content: bytes) -> dict:
+        """What the manifest tells of a file."""
+        return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
     def manifest(self, atlas: str) -> dict | None:
         """The manifest of a whole atlas; None where it is absent, or a file is missing or of another size.

@@ -20,6 +20,7 @@ COMMANDS = (
     "place",
     "neighbours",
     "compare",
+    "open",
     "illustrate",
     "encoders search",
     "encoders list",

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,24 @@ def test_the_best_by_task_and_by_mean_near_copies_on_one_line(finished_atlas):
     with finished.console.capture() as captured:
         _print_best(found.take([found.table["name"].to_list().index(STRANGE)]), {}, {})
     assert STRANGE in captured.get()  # rich would take [red] away
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 6, 9])
+def test_the_best_in_about_ten_lines(finished_atlas, tasks):
+    found = FinishedAtlas(finished_atlas).overview()
+    of_two = list(found.cells.values())
+    found = replace(
+        found,
+        cells={f"task {number}": of_two[number % 2] for number in range(tasks)},
+        table=found.table.assign(name=[f"{name}{'x' * 190}" for name in found.table["name"]]),
+    )
+    with finished.console.capture() as captured:
+        _print_best(found, {}, {})
+    lines = captured.get().splitlines()
+    rows = [line for line in lines if line.startswith("│")]
+    assert len(rows) <= 10 and sum("task " in line for line in rows) == min(tasks, 7), captured.get()
+    assert len(lines) <= 20 and max(map(len, rows)) < 160
+    assert ("and 2 more tasks" in lines) == (tasks == 9)
 
 
 def test_the_command_is_spelled_as_it_can_be_run(tmp_path, monkeypatch):

@@ -86,6 +86,7 @@ def test_the_map_is_copied(swept):
     result = swept.qre("report")
     assert result.exit_code == 0, result.output
     assert "map of 12 encoders" in result.output
+    assert f"page: {swept.folder / 'out/atlas.html'}\n" in result.output
     assert f"picture: {swept.folder / 'out/map.png'}\n" in result.output
     assert (
         f"qre rank --atlas {quoted(swept.folder / 'out')} " in result.output
@@ -93,7 +94,7 @@ def test_the_map_is_copied(swept):
     )
     page = swept.files()["report.md"].decode()
     assert page.startswith("# Map of 12 sentence encoders") and "made without tasks" in page
-    assert len(swept.files()) == 9
+    assert len(swept.files()) == 19
     assert swept.qre("report", "--out", str(swept.folder / "copy")).exit_code == 0
     assert swept.files("copy") == swept.files()
 

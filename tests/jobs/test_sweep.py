@@ -105,11 +105,12 @@ def test_scores_and_what_is_predicted_of_them(tmp_path, folder_encoder):
         r"mean Spearman correlation with the true scores [-\d.]+ for encoders of known kinds.*; 1 task, 44 encoders",
         first.stdout,
     )
-    assert f"picture: {tmp_path / 'out/map.png'}" in first.stdout and re.search(
+    assert f"page: {tmp_path / 'out/atlas.html'}\npicture: {tmp_path / 'out/map.png'}\n" in first.stdout and re.search(
         r"builtin/sts +│ \S+.*measured", first.stdout
     )
     out = {path.name for path in (tmp_path / "out").iterdir()}
     assert {
+        "atlas.html",
         "report.md",
         "scores.csv",
         "predictions.parquet",

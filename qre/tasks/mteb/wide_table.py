@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from qre.csv_cells import text_of
 from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.tables import ending, read_bytes, read_text
@@ -119,6 +120,7 @@ def _frame(path: Path) -> pd.DataFrame:
     try:
         if ending(path) == ".csv":
             frame = pd.read_csv(io.StringIO(read_text(path)), low_memory=False)
+            frame = frame.rename(columns=text_of).map(text_of)  # perhaps of `qre rank --csv`
         else:
             frame = pd.read_parquet(io.BytesIO(read_bytes(path)))
     except UserError as error:

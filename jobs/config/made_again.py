@@ -1,0 +1,114 @@
+"""What a finished map tells of its config, so that a reader can make it again: which sentences, encoders and tasks, and
+how.
+
+Maps are passed on. So only the keys of KEPT are told, whatever a config holds beside them: no store, export, cluster or
+address, and of a path its last part alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from jobs.config.entries import (
+    BuiltinSentences,
+    CatalogueEntry,
+    FileSentences,
+    FolderEntry,
+    HubEntry,
+    ListEntry,
+    MtebScores,
+)
+from jobs.config.sweep_config import Prediction, SweepConfig
+from qre.atlas.settings import AtlasSettings
+from qre.encoders.hub import HubQuery
+from qre.encoders.passes import EncodeSettings
+from qre.encoders.spec import ClassicalSpec
+from qre.features import FeatureMethod
+from qre.tasks import task_spec
+
+_MODEL = (
+    "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
+    "transforms token_budget native"
+)
+_TASK = "source kind name split format"
+KEPT: Mapping[type[BaseModel], str] = {
+    SweepConfig: "name sentences encoders encode features tasks prediction atlas",
+    BuiltinSentences: "source limit seed",
+    FileSentences: "source column limit on_problem",
+    CatalogueEntry: "source name include",
+    FolderEntry: _MODEL,
+    HubEntry: f"{_MODEL} id query revision trust_remote_code code_revision",
+    HubQuery: "filter author search parameters sort limit",
+    ListEntry: "source",
+    ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
+    EncodeSettings: "token_budget chunk_sentences",
+    FeatureMethod: "direction perturbation epsilon normalize center",
+    Prediction: "folds inner_folds repeats permutations coverage seed group_by also sensitivity",
+    AtlasSettings: "metric perplexity seed neighbours permutations labels",
+    MtebScores: "source tasks benchmark revisions languages",
+    task_spec.BuiltinTasks: "source include",
+    task_spec.STSFile: f"{_TASK} columns",
+    task_spec.PairsFile: f"{_TASK} columns",
+    task_spec.ClassificationFile: f"{_TASK} columns samples_per_label repeats",
+    task_spec.ClusteringFile: f"{_TASK} columns sample repeats documents",
+    task_spec.RetrievalFile: f"{_TASK} corpus_columns query_columns qrels_columns ignore_identical_ids query_prompt "
+    f"document_prompt on_problem",
+    task_spec.STSColumns: "sentence1 sentence2 score",
+    task_spec.PairColumns: "sentence1 sentence2 label",
+    task_spec.LabelColumns: "text label",
+    task_spec.ClusteringColumns: "text label set",
+    task_spec.QueryColumns: "id text",
+    task_spec.DocumentColumns: "id text title",
+    task_spec.QrelColumns: "query document relevance",
+}
+LAST_PART: Mapping[type[BaseModel], str] = {
+    FileSentences: "path",
+    FolderEntry: "path",
+    ListEntry: "path",
+    MtebScores: "results",
+    task_spec.STSFile: "path",
+    task_spec.PairsFile: "path",
+    task_spec.ClassificationFile: "train test label_groups",
+    task_spec.ClusteringFile: "path label_groups",
+    task_spec.RetrievalFile: "corpus queries qrels",
+}
+ALWAYS = ("name", "sentences", "source", "kind")  # also where they are the default
+WHOLE = (BuiltinSentences, FeatureMethod)  # of which one value means little, or is another's default
+
+
+def to_make_again(config: SweepConfig) -> dict:
+    """The config as plain values, as one would write it: what is at its default is left out. With the paths of one's
+    own and a store it is a config that makes the same map."""
+    return _told(config)
+
+
+def _told(record: BaseModel) -> dict:
+    kind = type(record)
+    kept, paths = KEPT.get(kind, "").split(), LAST_PART.get(kind, "").split()
+    found = {}
+    for key, field in kind.model_fields.items():
+        value = getattr(record, key)
+        usual = not field.is_required() and value == field.get_default(call_default_factory=True)
+        if usual and key not in ALWAYS and not isinstance(record, WHOLE):
+            continue
+        if key in kept:
+            found[key] = _plain(value)
+        elif key in paths:
+            found[key] = [last_part(one) for one in value] if isinstance(value, tuple) else last_part(value)
+    return found
+
+
+def _plain(value: object):
+    if isinstance(value, BaseModel):
+        return _told(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
+
+
+def last_part(path: str) -> str:
+    """The name of a file or folder, of this machine, another or a bucket."""
+    place = path.partition("?")[0] if "://" in path else path
+    return place.replace("\\", "/").rstrip("/").rpartition("/")[2]
