@@ -37,6 +37,7 @@ const Data = (() => {
       neighbours: (i) => neighboursOf(page, i),
       copies: (i) => copiesOf(page.same, i),
       isCopy: (i, j) => page.same[i] === page.same[j],
+      same: page.same,
       metric: page.metric,
       coverage: page.coverage,
       tree: page.tree,
@@ -75,7 +76,8 @@ const Data = (() => {
     };
   }
 
-  /** id, kind, metric, split, n, and value, low, high (NaN where not known); basis(i): one of BASES, or "". */
+  /** id, kind, metric, split, n, and value, low, high (NaN where not known); basis(i): one of BASES, or "";
+   *  basisCode(i): its index, or -1. */
   function taskOf(task, count) {
     return {
       ...task,
@@ -83,6 +85,7 @@ const Data = (() => {
       low: floats(task.low, count),
       high: floats(task.high, count),
       basis: (i) => BASES[task.basis[i]] ?? "",
+      basisCode: (i) => task.basis[i],
     };
   }
 

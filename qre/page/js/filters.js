@@ -3,39 +3,64 @@
    here. */
 
 const Filters = (() => {
-  const RANGE = /^(-?[\d.]*(?:e[+-]?\d+)?)\.\.(-?[\d.]*(?:e[+-]?\d+)?)$/i;
   const MISSING = "(not known)"; // as a value of a category
+  const TASK = "task:"; // in front of the name of a task, among the ids of columns
   let mask = null;
   let key = null;
 
-  /** lo and hi of a range such as 1e6..1e8, ..512 or 0.5..; null where it is none. */
+  /** low and high of a range such as 1e6..1e8, ..512 or 110M..; null where it is none. */
   function range(text) {
-    const found = RANGE.exec(text ?? "");
-    if (!found || (found[1] === "" && found[2] === "")) return null;
-    const [low, high] = [found[1] === "" ? -Infinity : Number(found[1]), found[2] === "" ? Infinity : Number(found[2])];
-    return Number.isNaN(low) || Number.isNaN(high) ? null : { low, high };
+    const [from, to, ...more] = ends(text);
+    if (to === undefined || more.length || (from === "" && to === "")) return null;
+    const [low, high] = [from === "" ? -Infinity : Words.read(from), to === "" ? Infinity : Words.read(to)];
+    return low <= high ? { low, high } : null;
   }
+
+  /** Both ends of a range as they were written. */
+  const ends = (text) => (text ?? "").split("..").map((end) => end.trim());
+
+  /** What can be filtered by an id: label, kind and unit, levels and codes(i), number(i), value(i); null where this
+   *  atlas has no such thing. */
+  function field(atlas, id) {
+    if (id === "basis") return basisField(atlas);
+    if (id === "cluster") return atlas.tree && clusterField(atlas);
+    if (!id.startsWith(TASK)) return atlas.column(id);
+    const task = atlas.task(id.slice(TASK.length));
+    return task && { id, label: task.id, kind: "number", unit: "", number: (i) => task.value[i] };
+  }
+
+  /** All that decides who is shown, as a text: where it is the same, so are they. */
+  const said = () => JSON.stringify([State.now.find, State.now.filters, State.now.rank, State.now.cut]);
 
   /** 1 for each encoder that is shown, Uint8Array of all. */
   function shown(atlas) {
-    const wanted = JSON.stringify([State.now.find, State.now.filters, State.now.rank]);
+    const wanted = said();
     if (wanted === key) return mask;
     key = wanted;
-    mask = new Uint8Array(atlas.count).fill(1);
-    for (const test of tests(atlas)) for (let i = 0; i < mask.length; i += 1) if (mask[i] && !test(i)) mask[i] = 0;
+    mask = passing(atlas, tests(atlas));
     return mask;
   }
 
-  function tests(atlas) {
-    const found = Object.entries(State.now.filters).map(([id, values]) => testOf(atlas, id, values));
+  /** As `shown`, as if there were no filter of one id: to count what it could choose from. */
+  function without(atlas, id) {
+    return id in State.now.filters ? passing(atlas, tests(atlas, id)) : shown(atlas);
+  }
+
+  function passing(atlas, wanted) {
+    const found = new Uint8Array(atlas.count).fill(1);
+    for (const test of wanted) for (let i = 0; i < found.length; i += 1) if (found[i] && !test(i)) found[i] = 0;
+    return found;
+  }
+
+  function tests(atlas, but = null) {
+    const filters = Object.entries(State.now.filters).filter(([id]) => id !== but);
+    const found = filters.map(([id, values]) => testOf(field(atlas, id), values));
     const words = State.now.find.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length) found.push((i) => words.every((word) => textOf(atlas, i).includes(word)));
     return found.filter(Boolean);
   }
 
-  function testOf(atlas, id, values) {
-    if (id === "basis") return basisTest(atlas, values);
-    const column = atlas.column(id);
+  function testOf(column, values) {
     if (!column) return null;
     if (column.kind === "number") {
       const wanted = range(values[0]);
@@ -44,14 +69,36 @@ const Filters = (() => {
     if (column.kind === "text") return (i) => (column.value(i) ?? "").toLowerCase().includes(values[0].toLowerCase());
     const codes = new Set(values.map((value) => column.levels.indexOf(value)).filter((code) => code >= 0));
     const missing = values.includes(MISSING);
-    return (i) => (column.codes(i).length ? column.codes(i).some((code) => codes.has(code)) : missing);
+    return (i) => {
+      const own = column.codes(i);
+      return own.length ? own.some((code) => codes.has(code)) : missing;
+    };
   }
 
-  /** Encoders with a score of this basis on a task that is ranked by, or on any. */
-  function basisTest(atlas, values) {
+  function clusterField(atlas) {
+    const { names, of } = Tree.cut(atlas, State.now.cut ?? atlas.tree.cut);
+    const codes = (i) => (of[i] < 0 ? [] : [of[i]]);
+    return { id: "cluster", label: "Cluster", kind: "category", levels: names, codes };
+  }
+
+  let bases = { key: null, codes: null };
+  const BASIS_CODES = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => [0, 1, 2].filter((code) => bits & (1 << code)));
+
+  /** Of which bases an encoder has scores: on the tasks that are ranked by, or on any. */
+  function basisField(atlas) {
     const ranked = atlas.tasks.filter((task) => task.id in State.now.rank);
     const tasks = ranked.length ? ranked : atlas.tasks;
-    return (i) => tasks.some((task) => values.includes(task.basis(i)));
+    const wanted = ranked.map((task) => task.id).join("\n");
+    if (bases.key !== wanted) {
+      const bits = new Uint8Array(atlas.count);
+      for (const task of tasks) {
+        for (let i = 0; i < bits.length; i += 1) if (task.basisCode(i) >= 0) bits[i] |= 1 << task.basisCode(i);
+      }
+      bases = { key: wanted, codes: bits };
+    }
+    const { codes } = bases;
+    return { id: "basis", label: ranked.length ? "Basis of scores ranked by" : "Basis of scores", kind: "list",
+      levels: Data.BASES, codes: (i) => BASIS_CODES[codes[i]] };
   }
 
   let texts = null;
@@ -65,7 +112,24 @@ const Filters = (() => {
     return texts[i];
   }
 
+  /** Make ready to search, before somebody types. */
+  function warm(atlas) {
+    for (let i = 0; i < atlas.count; i += 1) textOf(atlas, i);
+  }
+
   const count = (atlas) => shown(atlas).reduce((sum, one) => sum + one, 0);
 
-  return { shown, count, range, textOf, MISSING };
+  /** One filter's value as people read it, after the name of what is filtered. */
+  function inWords(column, value) {
+    if (!column) return "not in this map";
+    if (column.kind === "text") return `has “${value}”`;
+    if (column.kind !== "number") return value;
+    const wanted = range(value);
+    if (!wanted) return `“${value}” is no range`;
+    const { low, high } = wanted;
+    if (high === Infinity) return `at least ${Words.number(low)}`;
+    return low === -Infinity ? `at most ${Words.number(high)}` : `${Words.number(low)} to ${Words.number(high)}`;
+  }
+
+  return { said, shown, without, count, range, ends, field, inWords, textOf, warm, MISSING, TASK };
 })();

@@ -18,7 +18,7 @@ const Legend = (() => {
   }
 
   function categories(scheme) {
-    const column = atlas.column(scheme.id);
+    const column = Filters.field(atlas, scheme.id);
     const chosen = column ? State.now.filters[scheme.id] ?? [] : [];
     const entry = (level, count, look) =>
       Dom.el("li", {}, Dom.el("button", {

@@ -255,7 +255,7 @@ const Scatter = (() => {
     if (changed.has("at") && JSON.stringify(camera.written()) !== JSON.stringify(State.now.at)) camera.take(State.now.at);
     const all = ["find", "filters", "colour", "size", "cut", "at", "rank", "view", "theme"].some((part) => changed.has(part));
     above.setAttribute("aria-label", `Map of ${Words.counted(Filters.count(atlas), "encoder")}`);
-    redraw(all);
+    if (State.now.view === "map") redraw(all); // else when it is seen again
   }
 
   const isShown = (i) => Boolean(Filters.shown(atlas)[i]);

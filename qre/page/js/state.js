@@ -20,15 +20,21 @@ const State = (() => {
       return found.length && values.every(Number.isFinite) ? values : null;
     },
   };
+  const flag = { write: (value) => (value ? ["yes"] : []), read: (found) => found[0] === "yes" };
   /** task -> weight */
+  const WEIGHTED = /^(?:(\d+(?:\.\d+)?)\*)?(.*)$/s;
   const weights = {
-    write: (tasks) => Object.entries(tasks).map(([task, weight]) => (weight === 1 ? task : `${weight}*${task}`)),
+    write: (tasks) =>
+      Object.entries(tasks).map(([task, weight]) =>
+        weight === 1 && WEIGHTED.exec(task)[1] === undefined ? task : `${weight}*${task}`),
     read: (found) =>
-      Object.fromEntries(
-        found.map((one) => {
-          const [, weight, task] = /^(?:(\d+(?:\.\d+)?)\*)?(.*)$/s.exec(one);
-          return [task, weight === undefined ? 1 : Number(weight)];
-        }),
+      bare(
+        Object.fromEntries(
+          found
+            .map((one) => WEIGHTED.exec(one))
+            .map(([, weight, task]) => [task, weight === undefined ? 1 : Number(weight)])
+            .filter(([, weight]) => weight > 0),
+        ),
       ),
   };
   const PARTS = {
@@ -40,6 +46,8 @@ const State = (() => {
     find: text, // words that the table and the map are filtered by
     rank: weights,
     sort: text, // id of a column of the table, with - in front for the largest first
+    show: list, // ids of the columns of the table; none: the usual ones
+    fold: flag, // near-copies into the best of them
     page: count, // of the table
     against: text, // what the trade-off shows scores against
     cut: count, // clusters
@@ -52,11 +60,16 @@ const State = (() => {
   let current = read("");
   const listeners = [];
 
+  /** The same names and values, without those that every object has: a task may be called "constructor". */
+  function bare(values) {
+    return Object.assign(Object.create(null), values);
+  }
+
   function read(fragment) {
     const given = new URLSearchParams(fragment);
     const state = Object.fromEntries(Object.entries(PARTS).map(([name, part]) => [name, part.read(given.getAll(name))]));
     state.pin = [...new Set(state.pin)].slice(0, MOST_PINS);
-    state.filters = {};
+    state.filters = bare({});
     for (const key of new Set(given.keys())) {
       if (key.startsWith(FILTER)) state.filters[key.slice(FILTER.length)] = given.getAll(key);
     }
@@ -78,6 +91,7 @@ const State = (() => {
    *  word that is typed) replaces the last one. */
   function set(patch, how = "push") {
     const next = { ...current, ...patch };
+    [next.rank, next.filters] = [bare(next.rank), bare(next.filters)];
     const fragment = written(next);
     if (fragment === written(current)) return;
     const url = `#${fragment}`;
@@ -115,7 +129,7 @@ const State = (() => {
 
   /** Filters of one column; none where `values` is empty. */
   function filter(column, values, how = "push") {
-    const filters = { ...current.filters };
+    const filters = bare(current.filters);
     if (values.length) filters[column] = values;
     else delete filters[column];
     set({ filters, page: null }, how);

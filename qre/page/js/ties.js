@@ -10,7 +10,7 @@ const Ties = (() => {
    *  value is missing. The interval of a mean takes the tasks as independent. */
   function scoreOf(tasks, weights, i) {
     let [sum, below, above, total] = [0, 0, 0, 0];
-    const bases = new Set();
+    let worst = -1; // basis: the mean of a measured and a predicted score is a prediction
     for (const task of tasks) {
       const weight = weights[task.id];
       const value = task.value[i];
@@ -18,10 +18,10 @@ const Ties = (() => {
       below += (weight * (value - task.low[i])) ** 2;
       above += (weight * (task.high[i] - value)) ** 2;
       total += weight;
-      if (!Number.isNaN(value)) bases.add(task.basis(i));
+      if (!Number.isNaN(value)) worst = Math.max(worst, task.basisCode(i));
     }
     const value = sum / total;
-    const basis = Data.BASES.findLast((one) => bases.has(one)) ?? "";
+    const basis = Data.BASES[worst] ?? "";
     return { value, low: value - Math.sqrt(below) / total, high: value + Math.sqrt(above) / total, basis };
   }
 
@@ -29,7 +29,7 @@ const Ties = (() => {
   function withBest(scores) {
     const best = scores.reduce((found, score) => (score.value > (found?.value ?? -Infinity) ? score : found), null);
     return scores.map(
-      (score) => best !== null && !Number.isNaN(score.high - score.low) && lowOfDifference(best, score) <= 0,
+      (score) => best !== null && Number.isFinite(score.high - score.low) && lowOfDifference(best, score) <= 0,
     );
   }
 

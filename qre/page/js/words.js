@@ -22,6 +22,16 @@ const Words = (() => {
 
   const counted = (count, noun, plural = `${noun}s`) => `${many.format(count)} ${count === 1 ? noun : plural}`;
 
+  const TIMES = { k: 3, m: 6, b: 9, g: 9, t: 12 }; // powers of ten
+
+  /** A number as people write it: 110M, 1.2B, 1e8, 1,000,000, 512; NaN where it is none. */
+  function read(text) {
+    const plain = text.trim().replace(/^[1-9]\d{0,2}(,\d{3})+(?![\d,])/, (many) => many.replaceAll(",", ""));
+    const found = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*([kmbgt])|(e[+-]?\d+))?$/i.exec(plain);
+    if (!found) return NaN;
+    return Number(found[2] ? `${found[1]}e${TIMES[found[2].toLowerCase()]}` : found[1] + (found[3] ?? ""));
+  }
+
   /** What an encoder has in a column, as text. */
   function value(column, i) {
     const found = column.value(i);
@@ -30,5 +40,5 @@ const Words = (() => {
     return Array.isArray(found) ? found.join(", ") : found;
   }
 
-  return { number, score, interval, counted, value, many: (count) => many.format(count) };
+  return { number, score, interval, counted, value, read, many: (count) => many.format(count) };
 })();

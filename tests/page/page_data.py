@@ -1,0 +1,45 @@
+"""What a page holds and says, for tests to compare: its data, its address."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import numpy as np
+
+
+def page_data(path: Path) -> dict[str, Any]:
+    """The data block of a page, as qre.page.contract.Page has it."""
+    packed = re.search(rb'id="data">(.*?)</script>', Path(path).read_bytes(), re.DOTALL)
+    assert packed is not None
+    return json.loads(gzip.decompress(base64.b64decode(packed[1])))
+
+
+def column(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """A column of the data by its id."""
+    return next(one for one in data["columns"] if one["id"] == name)
+
+
+def task(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """A task of the data by its id."""
+    return next(one for one in data["tasks"] if one["id"] == name)
+
+
+def floats(values: list[float | None]) -> np.ndarray:
+    """Numbers of the data, (N,) float64 with NaN for what is not known."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def fragment(page: Any) -> dict[str, list[str]]:
+    """The parts of a page's address behind "#"."""
+    return parse_qs(page.evaluate("location.hash").removeprefix("#"), keep_blank_values=True)  # page.url lags behind
+
+
+def names(page: Any) -> list[str]:
+    """The encoders in the rows of the table, from the first row on."""
+    return page.locator("#view-table tbody th.name .link").all_inner_texts()
