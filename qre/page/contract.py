@@ -66,13 +66,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Tree:
-    """The cluster tree of M encoders, as scipy's linkage: node i < M is leaves[i], node M + j is merge j."""
+    """The cluster tree of M encoders, as scipy's linkage: node i < M is leaves[i], node M + j is merge j.
+
+    Attributes:
+        cut: clusters that the atlas cuts it into.
+        central: of each of those the encoder that is nearest to the others of it.
+    """
 
     leaves: Sequence[int]
     left: Sequence[int]
     right: Sequence[int]
     height: Numbers
-    cut: int  # clusters that the atlas cuts it into
+    cut: int
+    central: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

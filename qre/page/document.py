@@ -19,10 +19,11 @@ from typing import Any
 from qre.page.contract import Page
 
 SCRIPTS = (  # in the order in which they stand on each other
-    "dom", "words", "data", "state", "filters", "tree", "colour", "ties", "camera", "marks", "pointer", "keys",
-    "hover", "legend", "region", "scatter", "controls", "search", "checklist", "drop", "filter_fields",
-    "filter_panel", "ranking", "rank_picker", "score_bar", "table_columns", "table_order", "table_rows", "table_csv",
-    "pager", "table", "front", "tradeoff_plot", "tradeoff", "clusters", "about", "panel", "main",
+    "dom", "words", "data", "state", "polygon", "filters", "tree", "colour", "ties", "camera",
+    "marks", "pointer", "keys", "hover", "legend", "ranking", "rank_picker", "score_bar", "table_columns",
+    "table_order", "table_rows", "table_csv", "region_facts", "region", "scatter", "controls", "search",
+    "checklist", "drop", "filter_fields", "filter_panel", "pager", "table", "front", "tradeoff_plot", "tradeoff",
+    "dendrogram", "clusters", "yaml", "about", "panel", "compare", "main",
 )  # fmt: skip
 LEVEL = 6  # of gzip: 9 takes four times as long for two percent
 RUN_BEGIN, RUN_END = '<script type="application/json" id="run">', "</script><!-- run -->"

@@ -13,6 +13,7 @@ from qre.atlas.reader import AtlasFiles
 from qre.page.attributes import columns_of
 from qre.page.contract import BASES, Figure, Numbers, Page, Task, Tree, numbers
 from qre.page.document import page_bytes
+from qre.prediction.words import new_kinds_by_chance
 
 FIGURES = {
     "map_by_attribute": "The map by attribute",
@@ -117,12 +118,14 @@ def _tree(names: list[str], files: AtlasFiles) -> Tree | None:
     merges, clusters = files.parquet("tree.parquet").to_pandas(), files.parquet("clusters.parquet").to_pandas()
     at = {name: index for index, name in enumerate(names)}
     leaves = clusters.dropna(subset=["leaf"]).sort_values("leaf")
+    central = leaves[leaves["central"].astype(bool)] if "central" in leaves else leaves[:0]
     return Tree(
         [at[name] for name in leaves["name"]],
         merges["left"].to_list(),
         merges["right"].to_list(),
         numbers(merges["height"]),
         cut=int(clusters["cluster"].nunique()),
+        central=[at[name] for name in central["name"]],
     )
 
 
@@ -134,6 +137,7 @@ def _about(files: AtlasFiles) -> dict[str, Any]:
     return {
         **{part: manifest[part] for part in kept if manifest.get(part) is not None},
         "prediction": (manifest.get("prediction") or {}).get("settings"),
+        "new_kinds_by_chance": bool(new_kinds_by_chance(manifest.get("headline") or {})),
         "sentences": {
             "count": len(sentences),
             "fingerprint": manifest.get("sentences"),

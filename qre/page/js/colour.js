@@ -39,6 +39,9 @@ const Colour = (() => {
 
   let cached = { key: null, scheme: null };
 
+  /** How encoders look by one thing, whatever they are coloured by now; `id` as in `choices`. */
+  const by = (atlas, id) => schemeOf(atlas, id, choices(atlas).find((one) => one.id === id)?.label ?? "");
+
   function schemeOf(atlas, id, label) {
     if (id === "cluster") {
       const clusters = Tree.cut(atlas, State.now.cut ?? atlas.tree.cut);
@@ -103,5 +106,5 @@ const Colour = (() => {
     return `rgb(${channel(0)}, ${channel(1)}, ${channel(2)})`;
   }
 
-  return { choices, standard, now, dark, MOST };
+  return { choices, standard, now, by, dark, MOST };
 })();

@@ -26,7 +26,8 @@ const FilterPanel = (() => {
   function usable(id) {
     if (id === "basis") return atlas.tasks.length > 0;
     const column = Filters.field(atlas, id);
-    return column !== null && (column.kind === "number" || column.kind === "text" || column.levels.length > 0);
+    if (column === null || column.unlisted) return false;
+    return column.kind === "number" || column.kind === "text" || column.levels.length > 0;
   }
 
   function put(id) {

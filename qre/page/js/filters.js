@@ -5,6 +5,7 @@
 const Filters = (() => {
   const MISSING = "(not known)"; // as a value of a category
   const TASK = "task:"; // in front of the name of a task, among the ids of columns
+  const REGION = "region";
   let mask = null;
   let key = null;
 
@@ -20,10 +21,11 @@ const Filters = (() => {
   const ends = (text) => (text ?? "").split("..").map((end) => end.trim());
 
   /** What can be filtered by an id: label, kind and unit, levels and codes(i), number(i), value(i); null where this
-   *  atlas has no such thing. */
+   *  atlas has no such thing. `inWords` of a level, where it is not its own name; `unlisted`: nothing to choose from. */
   function field(atlas, id) {
     if (id === "basis") return basisField(atlas);
     if (id === "cluster") return atlas.tree && clusterField(atlas);
+    if (id === REGION) return regionField(atlas, State.now.filters[REGION]?.[0] ?? "");
     if (!id.startsWith(TASK)) return atlas.column(id);
     const task = atlas.task(id.slice(TASK.length));
     return task && { id, label: task.id, kind: "number", unit: "", number: (i) => task.value[i] };
@@ -81,6 +83,15 @@ const Filters = (() => {
     return { id: "cluster", label: "Cluster", kind: "category", levels: names, codes };
   }
 
+  /** Inside a polygon on the map, written as x,y,x,y,… */
+  function regionField(atlas, text) {
+    const corners = text.split(",").map(Number);
+    if (!Polygon.sound(corners) || !corners.every(Number.isFinite)) return null;
+    const holds = Polygon.holder(corners);
+    return { id: REGION, label: "Region", kind: "category", levels: [text], unlisted: true,
+      inWords: () => "as drawn on the map", codes: (i) => (holds(atlas.x[i], atlas.y[i]) ? [0] : []) };
+  }
+
   let bases = { key: null, codes: null };
   const BASIS_CODES = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => [0, 1, 2].filter((code) => bits & (1 << code)));
 
@@ -122,6 +133,7 @@ const Filters = (() => {
   /** One filter's value as people read it, after the name of what is filtered. */
   function inWords(column, value) {
     if (!column) return "not in this map";
+    if (column.inWords) return column.inWords(value);
     if (column.kind === "text") return `has “${value}”`;
     if (column.kind !== "number") return value;
     const wanted = range(value);

@@ -47,8 +47,8 @@ const Pointer = (() => {
       const now = held.get(event.pointerId);
       if (!now) return;
       held.delete(event.pointerId);
-      if (drawing && event.type === "pointerup") {
-        if (travelled > STILL) lasso(drawing, true);
+      if (drawing) {
+        if (travelled > STILL) lasso(event.type === "pointerup" ? drawing : [], true);
         drawing = null;
       } else if (event.type === "pointerup" && travelled <= STILL && held.size === 0) {
         pick(Scatter.nearest(...now, event.pointerType === "touch" ? 28 : undefined));

@@ -134,19 +134,23 @@ const Scatter = (() => {
     pen.fillText(text, x, y);
   }
 
-  /** A name beside its mark, unless it would cover another. */
+  /** A name beside its mark, or above or below it, unless it would cover another; one that `must` be there covers it. */
   function label(pen, i, placed, must) {
     const [x, y] = camera.toScreen(atlas.x[i], atlas.y[i]);
     pen.font = `${must ? "600 " : ""}12px system-ui, sans-serif`;
     const letters = [...atlas.name[i]];
     const text = letters.length > LONGEST_LABEL ? `${letters.slice(0, 16).join("")}…${letters.slice(-14).join("")}` : atlas.name[i];
     const width = pen.measureText(text).width;
-    const at = x + radii[i] + 5 + width > camera.width ? x - radii[i] - 5 - width : x + radii[i] + 5;
-    const room = [at - 2, y - 9, at + width + 2, y + 9];
-    const covers = placed.some((other) => room[0] < other[2] && other[0] < room[2] && room[1] < other[3] && other[1] < room[3]);
-    if (covers && !must) return;
+    const [aside, over] = [radii[i] + 5, radii[i] + 13];
+    const rooms = [[x + aside, y], [x - aside - width, y], [x - width / 2, y - over], [x - width / 2, y + over]]
+      .map(([left, middle]) => [left - 2, middle - 9, left + width + 2, middle + 9]);
+    const inside = rooms.filter((room) => room[0] >= 0 && room[1] >= 0 && room[2] <= camera.width && room[3] <= camera.height);
+    const apart = (a, b) => a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3];
+    const free = (room) => placed.every((other) => apart(room, other));
+    const room = inside.find(free) ?? (must ? inside[0] ?? rooms[0] : null);
+    if (!room) return;
     placed.push(room);
-    written(pen, text, at, y + 4);
+    written(pen, text, room[0] + 2, room[1] + 13);
   }
 
   /** Encoders that are named without being asked for: those in view, where they are few. */

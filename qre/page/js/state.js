@@ -41,6 +41,7 @@ const State = (() => {
     view: { ...text, read: (found) => (VIEWS.includes(found[0]) ? found[0] : "map") },
     encoder: text, // name of the selected one
     pin: list, // names of up to four to compare
+    compare: text, // "yes": the pinned ones side by side
     colour: text, // id of a column, "task:" and a task, or "cluster"
     size: text, // "parameters", or "" for all alike
     find: text, // words that the table and the map are filtered by
