@@ -40,7 +40,8 @@ const Camera = (() => {
     /** As the address has it; null at home. */
     camera.written = () =>
       camera.zoom === 1 && camera.x === home.x && camera.y === home.y ? null : [camera.x, camera.y, camera.zoom];
-    camera.take = (at) => Object.assign(camera, at ? { x: at[0], y: at[1], zoom: Math.min(MOST_ZOOM, Math.max(0.5, at[2])) } : home);
+    camera.take = (at) =>
+      Object.assign(camera, at ? { x: at[0], y: at[1], zoom: Math.min(MOST_ZOOM, Math.max(0.5, at[2])) } : home);
     return camera;
   }
 

@@ -15,8 +15,16 @@ const Checklist = (() => {
     const id = `list-${(made += 1)}`;
     let options = [];
     const items = new Map();
-    const words = Dom.el("input", { type: "text", class: "words", "aria-label": `Find in ${name}`, placeholder: "Find",
-      autocomplete: "off", spellcheck: "false", hidden: true, oninput: () => draw() });
+    const words = Dom.el("input", {
+      type: "text",
+      class: "words",
+      "aria-label": `Find in ${name}`,
+      placeholder: "Find",
+      autocomplete: "off",
+      spellcheck: "false",
+      hidden: true,
+      oninput: () => draw(),
+    });
     const list = Dom.el("ul", { class: "checklist" });
     const more = Dom.el("p", { class: "hint", hidden: true });
     const root = Dom.el("div", { role: "group", "aria-label": name }, words, list, more);
@@ -51,14 +59,17 @@ const Checklist = (() => {
     const count = Dom.el("span", { class: "count" });
     const root = Dom.el("li", {}, Dom.el("label", {}, box, Dom.name(label, { class: "level", title: label }), count));
     let last = null;
-    return { root, put({ on, note, beside = null }) {
-      box.checked = on;
-      count.textContent = note ?? "";
-      if (beside === last) return;
-      last?.remove();
-      if (beside) root.append(beside);
-      last = beside;
-    } };
+    return {
+      root,
+      put({ on, note, beside = null }) {
+        box.checked = on;
+        count.textContent = note ?? "";
+        if (beside === last) return;
+        last?.remove();
+        if (beside) root.append(beside);
+        last = beside;
+      },
+    };
   }
 
   return { make };

@@ -9,7 +9,18 @@ const Colour = (() => {
   const MOST = LIGHT.length * SHAPES.length; // levels with a look of their own; the rest are drawn as others
   const STEPS = 32; // of a number's scale
   /* cividis (Nuñez et al. 2018), from low to high. */
-  const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+  const CIVIDIS = [
+    "#00224e",
+    "#123570",
+    "#3b496c",
+    "#575d6d",
+    "#707173",
+    "#8a8678",
+    "#a59c74",
+    "#c3b369",
+    "#e1cc55",
+    "#fee838",
+  ];
 
   const dark = () => document.documentElement.dataset.theme === "dark";
   const GREY = () => (dark() ? "#8b949e" : "#8c8c8c");
@@ -25,7 +36,7 @@ const Colour = (() => {
     ];
   }
 
-  const standard = (atlas) => (atlas.column("family") ? "family" : choices(atlas)[0]?.id ?? "");
+  const standard = (atlas) => (atlas.column("family") ? "family" : (choices(atlas)[0]?.id ?? ""));
 
   /** How the encoders are coloured now: id, label, kind, look(i) -> {colour, shape, hollow}, and for a category levels,
    *  counts and levelOf(i) (-1: not known), for a number low, high and scale. */
@@ -33,7 +44,8 @@ const Colour = (() => {
     const known = choices(atlas);
     const id = known.some((one) => one.id === State.now.colour) ? State.now.colour : standard(atlas);
     const key = JSON.stringify([id, id === "cluster" ? State.now.cut : null, dark()]);
-    if (key !== cached.key) cached = { key, scheme: schemeOf(atlas, id, known.find((one) => one.id === id)?.label ?? "") };
+    if (key !== cached.key)
+      cached = { key, scheme: schemeOf(atlas, id, known.find((one) => one.id === id)?.label ?? "") };
     return cached.scheme;
   }
 
@@ -48,7 +60,15 @@ const Colour = (() => {
       return category(id, label, clusters.names, (i) => clusters.of[i], atlas.count);
     }
     const task = id.startsWith("task:") ? atlas.task(id.slice(5)) : null;
-    if (task) return number(id, label, (i) => task.value[i], "linear", atlas.count, (i) => task.basis(i) === "predicted");
+    if (task)
+      return number(
+        id,
+        label,
+        (i) => task.value[i],
+        "linear",
+        atlas.count,
+        (i) => task.basis(i) === "predicted",
+      );
     const column = atlas.column(id);
     if (!column) return category(id, "", [], () => -1, atlas.count);
     if (column.kind === "number") return number(id, label, column.number, column.scale, atlas.count);
@@ -69,8 +89,18 @@ const Colour = (() => {
       if (levelOf(i) < 0) unknown += 1;
       else counts[levelOf(i)] += 1;
     }
-    return { id, label, kind: "category", levels, counts, unknown, levelOf, looks, missing,
-      look: (i) => looks[levelOf(i)] ?? missing };
+    return {
+      id,
+      label,
+      kind: "category",
+      levels,
+      counts,
+      unknown,
+      levelOf,
+      looks,
+      missing,
+      look: (i) => looks[levelOf(i)] ?? missing,
+    };
   }
 
   function number(id, label, valueOf, scale, count, uncertain = () => false) {

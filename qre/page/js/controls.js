@@ -7,21 +7,40 @@ const Controls = (() => {
   function mount(root, given) {
     atlas = given;
     colour = Dom.el("select", { id: "colour", onchange: () => State.set({ colour: colour.value }) }, options());
-    size = Dom.el("select", { id: "size", onchange: () => State.set({ size: size.value }) },
+    size = Dom.el(
+      "select",
+      { id: "size", onchange: () => State.set({ size: size.value }) },
       Dom.el("option", { value: "" }, "all alike"),
-      atlas.column("parameters") ? Dom.el("option", { value: "parameters" }, "parameters") : null);
-    lasso = Dom.el("button", { type: "button", id: "lasso", "aria-pressed": "false", onclick: () => Region.toggle() }, "Lasso");
-    root.append(Dom.el("div", { class: "controls", role: "group", "aria-label": "The map" },
-      Dom.el("label", {}, "Colour ", colour), Dom.el("label", {}, "Size ", size), lasso,
-      Dom.el("button", { type: "button", id: "in-view", onclick: () => Region.takeView() }, "Region: all in view"),
-      Dom.el("button", { type: "button", id: "home", onclick: () => Scatter.home() }, "Show all")));
+      atlas.column("parameters") ? Dom.el("option", { value: "parameters" }, "parameters") : null,
+    );
+    lasso = Dom.el(
+      "button",
+      { type: "button", id: "lasso", "aria-pressed": "false", onclick: () => Region.toggle() },
+      "Lasso",
+    );
+    root.append(
+      Dom.el(
+        "div",
+        { class: "controls", role: "group", "aria-label": "The map" },
+        Dom.el("label", {}, "Colour ", colour),
+        Dom.el("label", {}, "Size ", size),
+        lasso,
+        Dom.el("button", { type: "button", id: "in-view", onclick: () => Region.takeView() }, "Region: all in view"),
+        Dom.el("button", { type: "button", id: "home", onclick: () => Scatter.home() }, "Show all"),
+      ),
+    );
   }
 
   function options() {
     const groups = new Map();
     for (const one of Colour.choices(atlas)) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
     return [...groups].map(([label, members]) =>
-      Dom.el("optgroup", { label }, members.map((one) => Dom.el("option", { value: one.id }, one.label))));
+      Dom.el(
+        "optgroup",
+        { label },
+        members.map((one) => Dom.el("option", { value: one.id }, one.label)),
+      ),
+    );
   }
 
   function render() {

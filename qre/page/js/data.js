@@ -18,8 +18,16 @@ const Data = (() => {
     const count = page.name.length;
     const columns = page.columns.map((column) => columnOf(column, count));
     if (run.speed) {
-      const speed = { id: "sentences_per_second", label: "Sentences a second", kind: "number", unit: "", scale: "log",
-        measure: false, levels: [], values: run.speed };
+      const speed = {
+        id: "sentences_per_second",
+        label: "Sentences a second",
+        kind: "number",
+        unit: "",
+        scale: "log",
+        measure: false,
+        levels: [],
+        values: run.speed,
+      };
       columns.push(columnOf(speed, count));
     }
     const place = new Map(page.name.map((name, i) => [name, i]));
@@ -31,8 +39,12 @@ const Data = (() => {
       y: floats(page.y, count),
       columns: new Map(columns.map((column) => [column.id, column])),
       tasks: page.tasks.map((task) => taskOf(task, count)),
-      task(id) { return this.tasks.find((one) => one.id === id) ?? null; },
-      column(id) { return this.columns.get(id) ?? null; },
+      task(id) {
+        return this.tasks.find((one) => one.id === id) ?? null;
+      },
+      column(id) {
+        return this.columns.get(id) ?? null;
+      },
       find: (name) => place.get(name) ?? -1,
       neighbours: (i) => neighboursOf(page, i),
       copies: (i) => copiesOf(page.same, i),

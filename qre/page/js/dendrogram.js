@@ -5,6 +5,7 @@ const Dendrogram = (() => {
   const [ROW, PLOT, LABEL, TOP, FOOT, EDGE] = [18, 530, 300, 34, 8, 12];
   const LONGEST = 36; // letters of a name
   const MOST_TICKS = 8;
+  const DEEPEST = 1e4; // of the axis: from the largest distance to what is drawn as 0
 
   /** The drawing. `tree`: as Tree.restricted returns it, with a leaf at least. `cut`: {below, above, label}, heights.
    *  `look(i)`: of an encoder, `told(i)`: what is read out beside its name, `selected`: an encoder or -1, `pick(i)`. */
@@ -14,19 +15,26 @@ const Dendrogram = (() => {
     const along = scale(tree.height);
     const row = new Float64Array(tree.leaves.length + tree.left.length);
     order.forEach((leaf, k) => (row[leaf] = TOP + ROW * (k + 0.5)));
-    return Dom.svg("svg", { class: "dendrogram", viewBox: `0 0 ${size.width} ${size.height}`, role: "group",
-      "aria-label": `Tree of ${Words.counted(order.length, "encoder")}` },
+    return Dom.svg(
+      "svg",
+      {
+        class: "dendrogram",
+        viewBox: `0 0 ${size.width} ${size.height}`,
+        role: "group",
+        "aria-label": `Tree of ${Words.counted(order.length, "encoder")}`,
+      },
       axis(along, size.height),
       Dom.svg("path", { class: "branches", d: branches(tree, row, along), "aria-hidden": "true" }),
       cutLine(cut, along, size.height),
-      leaves(atlas, tree, order, { look, told, selected, pick }, row));
+      leaves(atlas, tree, order, { look, told, selected, pick }, row),
+    );
   }
 
   /** Distances to the drawing, on a log scale; what is below the floor, 0 too, is drawn at the floor. */
   function scale(heights) {
     const positive = heights.filter((height) => height > 0);
     const top = positive.length ? Math.max(...positive) * 1.06 : 1;
-    const floor = positive.length ? Math.min(...positive) / 1.5 : 0.1;
+    const floor = positive.length ? Math.max(Math.min(...positive) / 1.5, top / DEEPEST) : 0.1;
     const at = (height) => {
       const share = Math.log(Math.min(top, Math.max(floor, height)) / floor) / Math.log(top / floor);
       return EDGE + (1 - share) * (PLOT - EDGE);
@@ -49,19 +57,25 @@ const Dendrogram = (() => {
       Dom.svg("line", { class: "grid", x1: along.at(value), x2: along.at(value), y1: TOP - 6, y2: height }),
       Dom.svg("text", { x: along.at(value), y: TOP - 12, "text-anchor": "middle" }, text),
     ];
-    return Dom.svg("g", { class: "axis", "aria-hidden": "true" }, ticks(along).map((value) => tick(value, Words.number(value))),
-      tick(along.floor, "0"));
+    return Dom.svg(
+      "g",
+      { class: "axis", "aria-hidden": "true" },
+      ticks(along).map((value) => tick(value, Words.number(value))),
+      tick(along.floor, "0"),
+    );
   }
 
   function branches(tree, row, along) {
     const count = tree.leaves.length;
     const height = (node) => (node < count ? 0 : tree.height[node - count]);
-    return tree.height.map((top, j) => {
-      const [a, b] = [tree.left[j], tree.right[j]];
-      row[count + j] = (row[a] + row[b]) / 2;
-      const [x, xa, xb] = [along.at(top), along.at(height(a)), along.at(height(b))].map((value) => value.toFixed(1));
-      return `M${xa} ${row[a]}H${x}V${row[b]}H${xb}`;
-    }).join("");
+    return tree.height
+      .map((top, j) => {
+        const [a, b] = [tree.left[j], tree.right[j]];
+        row[count + j] = (row[a] + row[b]) / 2;
+        const [x, xa, xb] = [along.at(top), along.at(height(a)), along.at(height(b))].map((value) => value.toFixed(1));
+        return `M${xa} ${row[a]}H${x}V${row[b]}H${xb}`;
+      })
+      .join("");
   }
 
   /** In the middle, on the axis, of the heights between which the cut lies; at an end where that is not drawn. */
@@ -69,24 +83,44 @@ const Dendrogram = (() => {
     const [low, high] = [Math.max(below, along.floor), Math.min(above, along.top)];
     const between = low < high ? Math.sqrt(low * high) : low;
     const x = along.at(below >= along.top ? along.top : above <= along.floor ? along.floor : between);
-    return Dom.svg("g", { class: "cut" }, Dom.svg("line", { x1: x, x2: x, y1: TOP - 20, y2: height }),
-      Dom.svg("text", { x: x < PLOT / 2 ? x + 4 : x - 4, y: 11, "text-anchor": x < PLOT / 2 ? "start" : "end" }, label));
+    return Dom.svg(
+      "g",
+      { class: "cut" },
+      Dom.svg("line", { x1: x, x2: x, y1: TOP - 20, y2: height }),
+      Dom.svg("text", { x: x < PLOT / 2 ? x + 4 : x - 4, y: 11, "text-anchor": x < PLOT / 2 ? "start" : "end" }, label),
+    );
   }
 
   /* ---- leaves: one tab stop; arrows walk, Enter takes */
 
   function leaves(atlas, tree, order, { look, told, selected, pick }, row) {
-    const start = Math.max(0, order.findIndex((leaf) => tree.leaves[leaf] === selected));
-    const group = Dom.svg("g", { role: "listbox", "aria-label": "Encoders of the tree, in its order" }, order.map((leaf, k) => {
-      const i = tree.leaves[leaf];
-      return Dom.svg("g", { class: i === selected ? "leaf selected" : "leaf", role: "option", tabindex: k === start ? 0 : -1,
-        "aria-selected": String(i === selected), "aria-label": `${atlas.name[i]}, ${told(i)}`,
-        dataset: { focus: `leaf ${i}`, encoder: i }, onclick: () => pick(i) },
-        Dom.svg("title", {}, atlas.name[i]),
-        Dom.svg("rect", { class: "hit", x: PLOT + 2, y: row[leaf] - ROW / 2, width: LABEL + EDGE - 4, height: ROW }),
-        mark(look(i), PLOT + 11, row[leaf]),
-        Dom.svg("text", { x: PLOT + 21, y: row[leaf] + 4 }, isolated(shortened(atlas.name[i]))));
-    }));
+    const start = Math.max(
+      0,
+      order.findIndex((leaf) => tree.leaves[leaf] === selected),
+    );
+    const group = Dom.svg(
+      "g",
+      { role: "listbox", "aria-label": "Encoders of the tree, in its order" },
+      order.map((leaf, k) => {
+        const i = tree.leaves[leaf];
+        return Dom.svg(
+          "g",
+          {
+            class: i === selected ? "leaf selected" : "leaf",
+            role: "option",
+            tabindex: k === start ? 0 : -1,
+            "aria-selected": String(i === selected),
+            "aria-label": `${atlas.name[i]}, ${told(i)}`,
+            dataset: { focus: `leaf ${i}`, encoder: i },
+            onclick: () => pick(i),
+          },
+          Dom.svg("title", {}, atlas.name[i]),
+          Dom.svg("rect", { class: "hit", x: PLOT + 2, y: row[leaf] - ROW / 2, width: LABEL + EDGE - 4, height: ROW }),
+          mark(look(i), PLOT + 11, row[leaf]),
+          Dom.svg("text", { x: PLOT + 21, y: row[leaf] + 4 }, isolated(shortened(atlas.name[i]))),
+        );
+      }),
+    );
     group.addEventListener("keydown", (event) => walk(event, group, pick));
     return group;
   }
@@ -95,7 +129,9 @@ const Dendrogram = (() => {
     const all = [...group.children];
     const at = all.indexOf(document.activeElement);
     if (at < 0) return;
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1, PageDown: at + 10, PageUp: at - 10 }[event.key];
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1, PageDown: at + 10, PageUp: at - 10 }[
+      event.key
+    ];
     if (event.key === "Enter" || event.key === " ") pick(Number(all[at].dataset.encoder));
     else if (to === undefined) return;
     else {

@@ -28,10 +28,12 @@ const Dom = (() => {
 
   const byId = (id) => document.getElementById(id);
 
-  /** Put other children in the place of all; focus stays on the element with the same data-focus, where there is one. */
+  /** Put other children in the place of all; focus stays on the element with the same data-focus, if there is one. */
   function replace(node, ...children) {
     const held = node.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
-    node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+    node.replaceChildren(
+      ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+    );
     if (held !== undefined) node.querySelector(`[data-focus="${CSS.escape(held)}"]`)?.focus();
   }
 

@@ -8,12 +8,21 @@ const Drop = (() => {
   function make(title, opened, ...content) {
     const summary = Dom.el("summary", {}, title);
     const box = Dom.el("div", {}, content);
-    const root = Dom.el("details", { class: "drop", ontoggle: () => root.open && show(), onkeydown: (event) => {
-      if (event.key !== "Escape" || !root.open) return;
-      event.preventDefault();
-      root.open = false;
-      summary.focus();
-    } }, summary, box);
+    const root = Dom.el(
+      "details",
+      {
+        class: "drop",
+        ontoggle: () => root.open && show(),
+        onkeydown: (event) => {
+          if (event.key !== "Escape" || !root.open) return;
+          event.preventDefault();
+          root.open = false;
+          summary.focus();
+        },
+      },
+      summary,
+      box,
+    );
 
     /** Open, and not beyond the right edge of its view. */
     function show() {

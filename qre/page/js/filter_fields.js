@@ -17,11 +17,16 @@ const FilterFields = (() => {
   function listField(atlas, id) {
     const label = Filters.field(atlas, id).label;
     const list = Checklist.make(label, (value, on) =>
-      State.filter(id, on ? [...chosen(id), value] : chosen(id).filter((one) => one !== value)));
+      State.filter(id, on ? [...chosen(id), value] : chosen(id).filter((one) => one !== value)),
+    );
     const title = Dom.el("span");
     const open = chosen(id).length > 0 || id === "family";
-    const root = Dom.el("details", { class: "field", open, ontoggle: () => render() },
-      Dom.el("summary", {}, title), list.root);
+    const root = Dom.el(
+      "details",
+      { class: "field", open, ontoggle: () => render() },
+      Dom.el("summary", {}, title),
+      list.root,
+    );
 
     function render() {
       const many = chosen(id).length;
@@ -55,11 +60,25 @@ const FilterFields = (() => {
     const { label, unit, number } = Filters.field(atlas, id);
     const fault = Dom.el("p", { id: `fault-${(made += 1)}`, class: "fault", role: "alert", hidden: true });
     const hint = Dom.el("p", { id: `hint-${made}`, class: "hint" }, extent(atlas, number, unit));
-    const [from, to] = ["from", "to"].map((word) => Dom.el("input", { type: "text", autocomplete: "off", size: "7",
-      "aria-label": `${label}, ${word}`, placeholder: word, "aria-describedby": `${fault.id} ${hint.id}`,
-      onchange: () => take() }));
-    const root = Dom.el("fieldset", { class: "field range" }, Dom.el("legend", {}, Dom.name(label)),
-      Dom.el("div", {}, from, Dom.el("span", { "aria-hidden": "true" }, "–"), to), fault, hint);
+    const [from, to] = ["from", "to"].map((word) =>
+      Dom.el("input", {
+        type: "text",
+        autocomplete: "off",
+        size: "7",
+        "aria-label": `${label}, ${word}`,
+        placeholder: word,
+        "aria-describedby": `${fault.id} ${hint.id}`,
+        onchange: () => take(),
+      }),
+    );
+    const root = Dom.el(
+      "fieldset",
+      { class: "field range" },
+      Dom.el("legend", {}, Dom.name(label)),
+      Dom.el("div", {}, from, Dom.el("span", { "aria-hidden": "true" }, "–"), to),
+      fault,
+      hint,
+    );
 
     /** What is wrong with what stands in the two boxes: which box, and words. */
     function problem() {
@@ -121,8 +140,12 @@ const FilterFields = (() => {
 
   function textField(atlas, id) {
     const { label } = Filters.field(atlas, id);
-    const input = Dom.el("input", { type: "text", autocomplete: "off", spellcheck: "false",
-      oninput: () => State.filter(id, input.value ? [input.value] : [], "replace") });
+    const input = Dom.el("input", {
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => State.filter(id, input.value ? [input.value] : [], "replace"),
+    });
     const root = Dom.el("label", { class: "field" }, Dom.name(label), " has ", input);
 
     function render() {

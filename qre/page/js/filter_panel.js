@@ -3,7 +3,15 @@
 
 const FilterPanel = (() => {
   const USUAL = [
-    "family", "licence", "languages", "source", "model_type", "parameters", "dimension", "model_max_tokens", "basis",
+    "family",
+    "licence",
+    "languages",
+    "source",
+    "model_type",
+    "parameters",
+    "dimension",
+    "model_max_tokens",
+    "basis",
   ];
   let atlas, words, told, clear, chips, place, add, fields;
 
@@ -13,13 +21,26 @@ const FilterPanel = (() => {
     told = Dom.el("p", { id: "shown", tabindex: "-1" });
     clear = Dom.el("button", { type: "button", id: "clear-filters", onclick: clearAll }, "Clear all");
     chips = Dom.el("ul", { class: "chips", "aria-label": "Filters that are on" });
-    words = Dom.el("input", { id: "find", type: "text", autocomplete: "off", spellcheck: "false",
-      placeholder: "Words in name or family", "aria-label": "Words that an encoder has",
-      onfocus: () => Filters.warm(atlas), oninput: () => State.set({ find: words.value, page: null }, "replace") });
+    words = Dom.el("input", {
+      id: "find",
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "Words in name or family",
+      "aria-label": "Words that an encoder has",
+      onfocus: () => Filters.warm(atlas),
+      oninput: () => State.set({ find: words.value, page: null }, "replace"),
+    });
     place = Dom.el("div");
     add = Dom.el("select", { id: "add-filter", onchange: () => added(add.value) });
-    root.append(Dom.el("h2", {}, "Filters"), Dom.el("div", { class: "told" }, told, clear), chips, words, place,
-      Dom.el("label", { class: "field" }, "Add a filter ", add));
+    root.append(
+      Dom.el("h2", {}, "Filters"),
+      Dom.el("div", { class: "told" }, told, clear),
+      chips,
+      words,
+      place,
+      Dom.el("label", { class: "field" }, "Add a filter ", add),
+    );
     for (const id of USUAL) if (usable(id)) put(id);
   }
 
@@ -42,10 +63,19 @@ const FilterPanel = (() => {
     const group = (label, found) => (found.some(Boolean) ? Dom.el("optgroup", { label }, found) : null);
     return [
       Dom.el("option", { value: "" }, "choose …"),
-      group("Attributes", columns.filter((one) => !one.measure).map((one) => option(one.id, one.label))),
+      group(
+        "Attributes",
+        columns.filter((one) => !one.measure).map((one) => option(one.id, one.label)),
+      ),
       group("Clusters", [atlas.tree ? option("cluster", "Cluster") : null]),
-      group("Measures", columns.filter((one) => one.measure).map((one) => option(one.id, one.label))),
-      group("Scores", atlas.tasks.map((task) => option(Filters.TASK + task.id, task.id))),
+      group(
+        "Measures",
+        columns.filter((one) => one.measure).map((one) => option(one.id, one.label)),
+      ),
+      group(
+        "Scores",
+        atlas.tasks.map((task) => option(Filters.TASK + task.id, task.id)),
+      ),
     ];
   }
 
@@ -78,15 +108,35 @@ const FilterPanel = (() => {
   }
 
   function renderChips() {
-    const chip = (text, off) => Dom.el("li", {}, Dom.el("button", { type: "button", dataset: { focus: `chip ${text}` },
-      "aria-label": `Remove the filter ${text}`, onclick: () => {
-        off();
-        if (!chips.contains(document.activeElement)) (chips.querySelector("button") ?? told).focus();
-      } }, Dom.name(text, { class: "level" }), Dom.el("span", { "aria-hidden": "true" }, "×")));
+    const chip = (text, off) =>
+      Dom.el(
+        "li",
+        {},
+        Dom.el(
+          "button",
+          {
+            type: "button",
+            dataset: { focus: `chip ${text}` },
+            "aria-label": `Remove the filter ${text}`,
+            onclick: () => {
+              off();
+              if (!chips.contains(document.activeElement)) (chips.querySelector("button") ?? told).focus();
+            },
+          },
+          Dom.name(text, { class: "level" }),
+          Dom.el("span", { "aria-hidden": "true" }, "×"),
+        ),
+      );
     const found = Object.entries(State.now.filters).flatMap(([id, values]) => {
       const column = Filters.field(atlas, id);
-      return values.map((value) => chip(`${column?.label ?? id}: ${Filters.inWords(column, value)}`,
-        () => State.filter(id, values.filter((one) => one !== value))));
+      return values.map((value) =>
+        chip(`${column?.label ?? id}: ${Filters.inWords(column, value)}`, () =>
+          State.filter(
+            id,
+            values.filter((one) => one !== value),
+          ),
+        ),
+      );
     });
     if (State.now.find) found.unshift(chip(`words: ${State.now.find}`, () => State.set({ find: "", page: null })));
     Dom.replace(chips, found);

@@ -21,7 +21,8 @@ const Filters = (() => {
   const ends = (text) => (text ?? "").split("..").map((end) => end.trim());
 
   /** What can be filtered by an id: label, kind and unit, levels and codes(i), number(i), value(i); null where this
-   *  atlas has no such thing. `inWords` of a level, where it is not its own name; `unlisted`: nothing to choose from. */
+   *  atlas has no such thing. `inWords` of a level, where it is not its own name; `unlisted`: nothing to choose
+   *  from. */
   function field(atlas, id) {
     if (id === "basis") return basisField(atlas);
     if (id === "cluster") return atlas.tree && clusterField(atlas);
@@ -88,8 +89,15 @@ const Filters = (() => {
     const corners = text.split(",").map(Number);
     if (!Polygon.sound(corners) || !corners.every(Number.isFinite)) return null;
     const holds = Polygon.holder(corners);
-    return { id: REGION, label: "Region", kind: "category", levels: [text], unlisted: true,
-      inWords: () => "as drawn on the map", codes: (i) => (holds(atlas.x[i], atlas.y[i]) ? [0] : []) };
+    return {
+      id: REGION,
+      label: "Region",
+      kind: "category",
+      levels: [text],
+      unlisted: true,
+      inWords: () => "as drawn on the map",
+      codes: (i) => (holds(atlas.x[i], atlas.y[i]) ? [0] : []),
+    };
   }
 
   let bases = { key: null, codes: null };
@@ -108,8 +116,13 @@ const Filters = (() => {
       bases = { key: wanted, codes: bits };
     }
     const { codes } = bases;
-    return { id: "basis", label: ranked.length ? "Basis of scores ranked by" : "Basis of scores", kind: "list",
-      levels: Data.BASES, codes: (i) => BASIS_CODES[codes[i]] };
+    return {
+      id: "basis",
+      label: ranked.length ? "Basis of scores ranked by" : "Basis of scores",
+      kind: "list",
+      levels: Data.BASES,
+      codes: (i) => BASIS_CODES[codes[i]],
+    };
   }
 
   let texts = null;

@@ -12,7 +12,8 @@ const Hover = (() => {
   }
 
   function facts(atlas, i) {
-    return FACTS.map((id) => atlas.column(id)).filter((column) => column && column.value(i) !== null)
+    return FACTS.map((id) => atlas.column(id))
+      .filter((column) => column && column.value(i) !== null)
       .map((column) => [column.label, Words.value(column, i)]);
   }
 
@@ -25,16 +26,26 @@ const Hover = (() => {
 
   function show(atlas, i, [x, y], camera) {
     const known = scores(atlas, i);
-    const rows = [
-      ...facts(atlas, i).map(([label, value]) => [label, value, ""]),
-      ...known.slice(0, MOST_SCORES),
-    ];
-    Dom.replace(card,
+    const rows = [...facts(atlas, i).map(([label, value]) => [label, value, ""]), ...known.slice(0, MOST_SCORES)];
+    Dom.replace(
+      card,
       Dom.el("strong", {}, Dom.name(atlas.name[i])),
-      Dom.el("dl", {}, rows.map(([label, value, basis]) =>
-        Dom.el("div", {}, Dom.el("dt", {}, Dom.name(label)), Dom.el("dd", { class: basis }, Dom.name(value),
-          basis && basis !== "measured" ? ` (${basis})` : null)))),
-      known.length > MOST_SCORES ? Dom.el("p", {}, `and ${Words.counted(known.length - MOST_SCORES, "more score")}`) : null);
+      Dom.el(
+        "dl",
+        {},
+        rows.map(([label, value, basis]) =>
+          Dom.el(
+            "div",
+            {},
+            Dom.el("dt", {}, Dom.name(label)),
+            Dom.el("dd", { class: basis }, Dom.name(value), basis && basis !== "measured" ? ` (${basis})` : null),
+          ),
+        ),
+      ),
+      known.length > MOST_SCORES
+        ? Dom.el("p", {}, `and ${Words.counted(known.length - MOST_SCORES, "more score")}`)
+        : null,
+    );
     card.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = card;
     card.style.left = `${Math.max(4, x + 16 + width > camera.width ? x - 16 - width : x + 16)}px`;
@@ -47,8 +58,13 @@ const Hover = (() => {
 
   /** The card for people who listen. */
   function inWords(atlas, i) {
-    return [atlas.name[i], ...facts(atlas, i).map(([label, value]) => `${label} ${value}`),
-      ...scores(atlas, i).slice(0, 3).map(([task, value]) => `${task} ${value}`)].join(", ");
+    return [
+      atlas.name[i],
+      ...facts(atlas, i).map(([label, value]) => `${label} ${value}`),
+      ...scores(atlas, i)
+        .slice(0, 3)
+        .map(([task, value]) => `${task} ${value}`),
+    ].join(", ");
   }
 
   return { mount, show, hide, inWords };

@@ -36,7 +36,8 @@ const Keys = (() => {
     else if (event.key === "-") zoom(1 / 1.4);
     else if (event.key === "0") {
       Scatter.home();
-    } else if (event.key === "Escape" && Scatter.hovered >= 0 && !State.now.encoder && !State.now.region) Scatter.hover(-1);
+    } else if (event.key === "Escape" && Scatter.hovered >= 0 && !State.now.encoder && !State.now.region)
+      Scatter.hover(-1);
     else return;
     event.preventDefault();
     if (event.key === "Escape") event.stopPropagation();

@@ -46,11 +46,22 @@ const Main = (() => {
 
   function tabs() {
     const root = Dom.byId("views");
-    root.append(...State.VIEWS.map((view) => {
-      Dom.byId(`view-${view}`).setAttribute("aria-labelledby", `tab-${view}`);
-      return Dom.el("button", { type: "button", role: "tab", id: `tab-${view}`, "aria-controls": `view-${view}`,
-        onclick: () => State.set({ view }) }, TITLES[view]);
-    }));
+    root.append(
+      ...State.VIEWS.map((view) => {
+        Dom.byId(`view-${view}`).setAttribute("aria-labelledby", `tab-${view}`);
+        return Dom.el(
+          "button",
+          {
+            type: "button",
+            role: "tab",
+            id: `tab-${view}`,
+            "aria-controls": `view-${view}`,
+            onclick: () => State.set({ view }),
+          },
+          TITLES[view],
+        );
+      }),
+    );
     root.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
@@ -74,7 +85,9 @@ const Main = (() => {
       put(theme);
       render(new Set(["theme"]));
     };
-    button.addEventListener("click", () => change(THEMES.find((one) => one !== document.documentElement.dataset.theme)));
+    button.addEventListener("click", () =>
+      change(THEMES.find((one) => one !== document.documentElement.dataset.theme)),
+    );
     asked.addEventListener("change", () => change(asked.matches ? "dark" : "light"));
   }
 
@@ -97,9 +110,11 @@ const Main = (() => {
   function fail(error) {
     const box = Dom.byId("trouble");
     box.hidden = false;
-    box.textContent = typeof DecompressionStream === "undefined"
-      ? "This browser is too old for this page: it needs one of 2023 or newer."
-      : `This page cannot be shown: ${error.message}. The file may have been cut off; copy it again, or make it with qre report.`;
+    box.textContent =
+      typeof DecompressionStream === "undefined"
+        ? "This browser is too old for this page: it needs one of 2023 or newer."
+        : `This page cannot be shown: ${error.message}. The file may have been cut off; copy it again, or make it ` +
+          `with qre report.`;
   }
 
   async function begin() {

@@ -103,9 +103,22 @@ const Marks = (() => {
     else if (shape === "square") pen.rect(x - 0.88 * r, y - 0.88 * r, 1.76 * r, 1.76 * r);
     else {
       const corners = {
-        triangle: [[0, -1.15], [1.05, 0.75], [-1.05, 0.75]],
-        inverted: [[0, 1.15], [1.05, -0.75], [-1.05, -0.75]],
-        diamond: [[0, -1.25], [1.1, 0], [0, 1.25], [-1.1, 0]],
+        triangle: [
+          [0, -1.15],
+          [1.05, 0.75],
+          [-1.05, 0.75],
+        ],
+        inverted: [
+          [0, 1.15],
+          [1.05, -0.75],
+          [-1.05, -0.75],
+        ],
+        diamond: [
+          [0, -1.25],
+          [1.1, 0],
+          [0, 1.25],
+          [-1.1, 0],
+        ],
       }[shape];
       corners.forEach(([dx, dy], k) => pen[k ? "lineTo" : "moveTo"](x + dx * r, y + dy * r));
       pen.closePath();

@@ -55,10 +55,17 @@ const Panel = (() => {
     return [
       Dom.el("h2", { class: "title" }, Dom.name(name)),
       what(i),
-      Dom.el("div", { class: "row" },
-        Dom.el("button", { type: "button", dataset: { focus: "panel pin" }, "aria-pressed": String(pinned),
-          onclick: () => pin(name) }, pinned ? "Unpin" : "Pin to compare"),
-        button("copy", copyAddress, "Copy the address of this view"), closing()),
+      Dom.el(
+        "div",
+        { class: "row" },
+        Dom.el(
+          "button",
+          { type: "button", dataset: { focus: "panel pin" }, "aria-pressed": String(pinned), onclick: () => pin(name) },
+          pinned ? "Unpin" : "Pin to compare",
+        ),
+        button("copy", copyAddress, "Copy the address of this view"),
+        closing(),
+      ),
       warnings(i),
       scores(i),
       near(i),
@@ -76,9 +83,19 @@ const Panel = (() => {
     return [
       description ? Dom.el("p", {}, Dom.name(description)) : null,
       model && MODEL.test(model)
-        ? Dom.el("p", {}, Dom.el("a", { href: `https://huggingface.co/${model}`, rel: "noopener noreferrer", target: "_blank" },
-          Dom.name(model), " on the Hugging Face Hub"))
-        : model ? Dom.el("p", {}, "Model: ", Dom.name(model)) : null,
+        ? Dom.el(
+            "p",
+            {},
+            Dom.el(
+              "a",
+              { href: `https://huggingface.co/${model}`, rel: "noopener noreferrer", target: "_blank" },
+              Dom.name(model),
+              " on the Hugging Face Hub",
+            ),
+          )
+        : model
+          ? Dom.el("p", {}, "Model: ", Dom.name(model))
+          : null,
     ];
   }
 
@@ -90,8 +107,15 @@ const Panel = (() => {
   function pin(name) {
     if (!State.now.pin.includes(name) && State.now.pin.length >= State.MOST_PINS) {
       Dom.byId("full")?.remove();
-      root.querySelector(".row").after(Dom.el("p", { id: "full", class: "warning" },
-        `${State.MOST_PINS} encoders are pinned already: unpin one first.`));
+      root
+        .querySelector(".row")
+        .after(
+          Dom.el(
+            "p",
+            { id: "full", class: "warning" },
+            `${State.MOST_PINS} encoders are pinned already: unpin one first.`,
+          ),
+        );
     }
     State.pin(name);
   }
@@ -103,7 +127,12 @@ const Panel = (() => {
       Dom.announce("address copied");
       root.querySelector('[data-focus="panel copy"]').textContent = "Address copied";
     } catch {
-      const field = Dom.el("input", { type: "text", readonly: true, "aria-label": "Address of this view", value: location.href });
+      const field = Dom.el("input", {
+        type: "text",
+        readonly: true,
+        "aria-label": "Address of this view",
+        value: location.href,
+      });
       Dom.byId("address")?.remove();
       root.querySelector(".row").after(Dom.el("p", { id: "address" }, field));
       field.select();
@@ -114,26 +143,39 @@ const Panel = (() => {
 
   function scores(i) {
     const known = atlas.tasks.filter((task) => !Number.isNaN(task.value[i]));
-    if (!known.length) return atlas.tasks.length ? [Dom.el("h3", {}, "Scores"), Dom.el("p", {}, "None is known.")] : null;
+    if (!known.length)
+      return atlas.tasks.length ? [Dom.el("h3", {}, "Scores"), Dom.el("p", {}, "None is known.")] : null;
     known.sort((a, b) => Number(b.id in State.now.rank) - Number(a.id in State.now.rank));
     const score = (task) => Ties.scoreOf([task], { [task.id]: 1 }, i);
     const axis = ScoreBar.axis(known.map(score), BAR);
     const line = (task) => {
       const { rank, among } = place(task, i);
-      return Dom.el("li", {}, Dom.el("div", { class: "score-line" }, Dom.name(task.id),
-        Dom.el("span", { class: "soft" }, task.basis(i))),
-      ScoreBar.draw(score(task), axis),
-      Dom.el("div", { class: "score-line" }, Words.interval(task.value[i], task.low[i], task.high[i]),
-        Dom.el("span", { class: "soft" }, `place ${Words.many(rank)} of ${Words.many(among)}`)));
+      return Dom.el(
+        "li",
+        {},
+        Dom.el("div", { class: "score-line" }, Dom.name(task.id), Dom.el("span", { class: "soft" }, task.basis(i))),
+        ScoreBar.draw(score(task), axis),
+        Dom.el(
+          "div",
+          { class: "score-line" },
+          Words.interval(task.value[i], task.low[i], task.high[i]),
+          Dom.el("span", { class: "soft" }, `place ${Words.many(rank)} of ${Words.many(among)}`),
+        ),
+      );
     };
     return [
       Dom.el("h3", {}, "Scores"),
       Dom.el("ul", { class: "scores" }, known.slice(0, FEW.scores).map(line)),
-      folded("scores", `${Words.counted(known.length - FEW.scores, "more score")}`, known.length > FEW.scores,
-        () => Dom.el("ul", { class: "scores" }, known.slice(FEW.scores).map(line))),
-      Dom.el("p", { class: "soft" }, `All on one axis, ${Words.score(axis.low)} to ${Words.score(axis.high)}. In brackets the ` +
-        `interval: 95 % where measured, ${Math.round(100 * atlas.coverage)} % where predicted. The place is among all with a ` +
-        "score, predicted ones too."),
+      folded("scores", `${Words.counted(known.length - FEW.scores, "more score")}`, known.length > FEW.scores, () =>
+        Dom.el("ul", { class: "scores" }, known.slice(FEW.scores).map(line)),
+      ),
+      Dom.el(
+        "p",
+        { class: "soft" },
+        `All on one axis, ${Words.score(axis.low)} to ${Words.score(axis.high)}. In brackets the ` +
+          `interval: 95 % where measured, ${Math.round(100 * atlas.coverage)} % where predicted. The place is among ` +
+          "all with a score, predicted ones too.",
+      ),
     ];
   }
 
@@ -151,7 +193,11 @@ const Panel = (() => {
   /** What is unfolded when asked for, and stays so. */
   function folded(key, label, wanted, build) {
     if (!wanted) return null;
-    const box = Dom.el("details", { open: open.has(key) }, Dom.el("summary", { dataset: { focus: `panel ${key}` } }, label));
+    const box = Dom.el(
+      "details",
+      { open: open.has(key) },
+      Dom.el("summary", { dataset: { focus: `panel ${key}` } }, label),
+    );
     const fill = () => box.children.length === 1 && box.append(build());
     if (open.has(key)) fill();
     box.addEventListener("toggle", () => {
@@ -163,10 +209,22 @@ const Panel = (() => {
 
   /* ---- who is near */
 
-  const other = (i, ...beside) => Dom.el("li", {},
-    Dom.el("button", { type: "button", class: "link", dataset: { focus: `panel encoder ${i}` },
-      onclick: () => State.set({ encoder: atlas.name[i] }) }, Dom.name(atlas.name[i])),
-    beside);
+  const other = (i, ...beside) =>
+    Dom.el(
+      "li",
+      {},
+      Dom.el(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          dataset: { focus: `panel encoder ${i}` },
+          onclick: () => State.set({ encoder: atlas.name[i] }),
+        },
+        Dom.name(atlas.name[i]),
+      ),
+      beside,
+    );
 
   function near(i) {
     const all = atlas.neighbours(i);
@@ -174,11 +232,28 @@ const Panel = (() => {
     const left = all.length - apart.length;
     return [
       Dom.el("h3", {}, "Nearest by their features"),
-      apart.length ? Dom.el("ol", { class: "near", "aria-label": "Nearest by their features" }, apart.map(({ index, distance }) =>
-        other(index, Dom.el("span", { class: "count" }, Words.number(distance))))) : null,
-      left ? Dom.el("p", {}, `Of its ${all.length} nearest, ${left} ` +
-        `${left === 1 ? "is a near-copy" : "are near-copies"}: see below.`) : null,
-      Dom.el("p", { class: "soft" }, `Distances (${atlas.metric}) between all features. Near on the drawn map is not the same.`),
+      apart.length
+        ? Dom.el(
+            "ol",
+            { class: "near", "aria-label": "Nearest by their features" },
+            apart.map(({ index, distance }) =>
+              other(index, Dom.el("span", { class: "count" }, Words.number(distance))),
+            ),
+          )
+        : null,
+      left
+        ? Dom.el(
+            "p",
+            {},
+            `Of its ${all.length} nearest, ${left} ` +
+              `${left === 1 ? "is a near-copy" : "are near-copies"}: see below.`,
+          )
+        : null,
+      Dom.el(
+        "p",
+        { class: "soft" },
+        `Distances (${atlas.metric}) between all features. Near on the drawn map is not the same.`,
+      ),
     ];
   }
 
@@ -187,14 +262,22 @@ const Panel = (() => {
     if (!all.length) return null;
     const far = new Map(atlas.neighbours(i).map((one) => [one.index, one.distance]));
     all.sort((a, b) => (far.get(a) ?? Infinity) - (far.get(b) ?? Infinity) || a - b);
-    const list = (some) => Dom.el("ul", { class: "near", "aria-label": "Near-copies" }, some.map((j) =>
-      other(j, Dom.el("span", { class: "count" }, far.has(j) ? Words.number(far.get(j)) : ""))));
+    const list = (some) =>
+      Dom.el(
+        "ul",
+        { class: "near", "aria-label": "Near-copies" },
+        some.map((j) => other(j, Dom.el("span", { class: "count" }, far.has(j) ? Words.number(far.get(j)) : ""))),
+      );
     return [
       Dom.el("h3", {}, `Near-copies (${Words.many(all.length)})`),
       Dom.el("p", { class: "soft" }, "They differ by a transform only: same model, layer and pooling."),
       list(all.slice(0, FEW.copies)),
-      folded("copies", Words.counted(all.length - FEW.copies, "more near-copy", "more near-copies"),
-        all.length > FEW.copies, () => list(all.slice(FEW.copies))),
+      folded(
+        "copies",
+        Words.counted(all.length - FEW.copies, "more near-copy", "more near-copies"),
+        all.length > FEW.copies,
+        () => list(all.slice(FEW.copies)),
+      ),
     ];
   }
 
@@ -204,9 +287,14 @@ const Panel = (() => {
     const k = cut.of[i];
     return [
       Dom.el("h3", {}, "Cluster"),
-      k < 0 ? Dom.el("p", {}, `Not in the tree, which holds ${Words.many(atlas.tree.leaves.length)} encoders.`)
-        : Dom.el("p", {}, button("cluster", () => Clusters.filterTo(k + 1), `${cut.names[k]}`),
-          ` of ${cut.clusters.length}, with ${Words.counted(cut.clusters[k].length, "encoder")}`),
+      k < 0
+        ? Dom.el("p", {}, `Not in the tree, which holds ${Words.many(atlas.tree.leaves.length)} encoders.`)
+        : Dom.el(
+            "p",
+            {},
+            button("cluster", () => Clusters.filterTo(k + 1), `${cut.names[k]}`),
+            ` of ${cut.clusters.length}, with ${Words.counted(cut.clusters[k].length, "encoder")}`,
+          ),
     ];
   }
 
@@ -215,15 +303,34 @@ const Panel = (() => {
     const known = all.filter((column) => column.value(i) !== null);
     const unknown = all.filter((column) => column.value(i) === null);
     if (!known.length) return null;
-    const list = (some) => Dom.el("dl", {}, some.map((column) => Dom.el("div", {},
-      Dom.el("dt", {}, Dom.name(column.label)), Dom.el("dd", {}, Dom.name(Words.value(column, i))))));
+    const list = (some) =>
+      Dom.el(
+        "dl",
+        {},
+        some.map((column) =>
+          Dom.el(
+            "div",
+            {},
+            Dom.el("dt", {}, Dom.name(column.label)),
+            Dom.el("dd", {}, Dom.name(Words.value(column, i))),
+          ),
+        ),
+      );
     return [
       Dom.el("h3", {}, title),
       list(known.slice(0, FEW.attributes)),
-      folded(title, Words.counted(known.length - FEW.attributes, "more", "more"), known.length > FEW.attributes,
-        () => list(known.slice(FEW.attributes))),
-      unknown.length ? folded(`${title} not known`, `${Words.many(unknown.length)} not known`, true,
-        () => Dom.el("p", { class: "soft" }, unknown.flatMap((column, k) => [k ? ", " : "", Dom.name(column.label)]))) : null,
+      folded(title, Words.counted(known.length - FEW.attributes, "more", "more"), known.length > FEW.attributes, () =>
+        list(known.slice(FEW.attributes)),
+      ),
+      unknown.length
+        ? folded(`${title} not known`, `${Words.many(unknown.length)} not known`, true, () =>
+            Dom.el(
+              "p",
+              { class: "soft" },
+              unknown.flatMap((column, k) => [k ? ", " : "", Dom.name(column.label)]),
+            ),
+          )
+        : null,
     ];
   }
 
@@ -231,18 +338,58 @@ const Panel = (() => {
 
   function pins() {
     const { pin: names } = State.now;
-    return Dom.el("section", { class: "pins", "aria-label": "Pinned encoders" },
+    return Dom.el(
+      "section",
+      { class: "pins", "aria-label": "Pinned encoders" },
       Dom.el("h3", {}, `Pinned: ${names.length} of ${State.MOST_PINS}`),
-      Dom.el("ul", { class: "near" }, names.map((name) => Dom.el("li", {},
-        Dom.el("button", { type: "button", class: "link", dataset: { focus: `panel pinned ${name}` },
-          onclick: () => State.set({ encoder: name }) }, Dom.name(name)),
-        Dom.el("button", { type: "button", class: "small", dataset: { focus: `panel unpin ${name}` }, "aria-label": `Unpin ${name}`,
-          onclick: () => State.pin(name) }, "✕")))),
-      Dom.el("div", { class: "row" },
-        Dom.el("button", { type: "button", id: "compare-open", dataset: { focus: "panel compare" },
-          disabled: names.filter((name) => atlas.find(name) >= 0).length < 2,
-          onclick: () => State.set({ compare: "yes" }) }, "Compare side by side"),
-        button("unpin all", () => State.set({ pin: [] }), "Unpin all")));
+      Dom.el(
+        "ul",
+        { class: "near" },
+        names.map((name) =>
+          Dom.el(
+            "li",
+            {},
+            Dom.el(
+              "button",
+              {
+                type: "button",
+                class: "link",
+                dataset: { focus: `panel pinned ${name}` },
+                onclick: () => State.set({ encoder: name }),
+              },
+              Dom.name(name),
+            ),
+            Dom.el(
+              "button",
+              {
+                type: "button",
+                class: "small",
+                dataset: { focus: `panel unpin ${name}` },
+                "aria-label": `Unpin ${name}`,
+                onclick: () => State.pin(name),
+              },
+              "✕",
+            ),
+          ),
+        ),
+      ),
+      Dom.el(
+        "div",
+        { class: "row" },
+        Dom.el(
+          "button",
+          {
+            type: "button",
+            id: "compare-open",
+            dataset: { focus: "panel compare" },
+            disabled: names.filter((name) => atlas.find(name) >= 0).length < 2,
+            onclick: () => State.set({ compare: "yes" }),
+          },
+          "Compare side by side",
+        ),
+        button("unpin all", () => State.set({ pin: [] }), "Unpin all"),
+      ),
+    );
   }
 
   return { mount, render };

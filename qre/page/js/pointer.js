@@ -58,12 +58,16 @@ const Pointer = (() => {
     canvas.addEventListener("pointercancel", release);
     canvas.addEventListener("pointerleave", () => held.size === 0 && document.activeElement !== canvas && hover(-1));
 
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-      camera.zoomAt(Math.exp(-event.deltaY * lines * 0.0015), ...at(event));
-      moved();
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+        camera.zoomAt(Math.exp(-event.deltaY * lines * 0.0015), ...at(event));
+        moved();
+      },
+      { passive: false },
+    );
   }
 
   /** Two fingers: what was under them stays under them. */

@@ -22,8 +22,12 @@ const RankPicker = (() => {
       const own = Object.keys(State.now.rank);
       select.value = entries.find((one) => one.value !== OWN && says(one.rank, State.now.rank))?.value ?? OWN;
       const unknown = own.filter((id) => !atlas.task(id));
-      Dom.replace(title, "Tasks and weights", own.length ? ` (${Words.many(own.length)} chosen)` : "",
-        unknown.length ? ["; not a task here: ", Dom.name(unknown.join(", "))] : null);
+      Dom.replace(
+        title,
+        "Tasks and weights",
+        own.length ? ` (${Words.many(own.length)} chosen)` : "",
+        unknown.length ? ["; not a task here: ", Dom.name(unknown.join(", "))] : null,
+      );
       if (details.open) list.update(atlas.tasks.map((task) => option(task)));
     }
 
@@ -51,13 +55,21 @@ const RankPicker = (() => {
   /** A field for the weight of a task: root, render(). */
   function weightOf(id) {
     const fault = Dom.el("span", { id: `weight-${(made += 1)}`, class: "fault", role: "alert" });
-    const input = Dom.el("input", { type: "text", inputmode: "decimal", size: "4", class: "weight",
-      autocomplete: "off", "aria-label": `Weight of ${id}`, "aria-describedby": fault.id, onchange: () => {
+    const input = Dom.el("input", {
+      type: "text",
+      inputmode: "decimal",
+      size: "4",
+      class: "weight",
+      autocomplete: "off",
+      "aria-label": `Weight of ${id}`,
+      "aria-describedby": fault.id,
+      onchange: () => {
         const weight = Number(Words.read(input.value).toFixed(3));
         const fine = weight > 0 && weight <= HEAVIEST;
         tell(fine);
         if (fine) put({ ...State.now.rank, [id]: weight });
-      } });
+      },
+    });
     function tell(fine) {
       input.setAttribute("aria-invalid", String(!fine));
       fault.textContent = fine ? "" : `a number above 0, up to ${HEAVIEST}`;
@@ -78,10 +90,20 @@ const RankPicker = (() => {
     return [
       { value: "", label: none, group: "", rank: {} },
       { value: OWN, label: "tasks chosen below", group: "", rank: null },
-      ...means.filter(([, , tasks]) => tasks.length > 1).map(([value, kind, tasks]) =>
-        ({ value, label: `all ${kind || "tasks"} (${tasks.length})`, group: "Mean over", rank: all(tasks) })),
-      ...atlas.tasks.map((task) =>
-        ({ value: Filters.TASK + task.id, label: task.id, group: "One task", rank: all([task]) })),
+      ...means
+        .filter(([, , tasks]) => tasks.length > 1)
+        .map(([value, kind, tasks]) => ({
+          value,
+          label: `all ${kind || "tasks"} (${tasks.length})`,
+          group: "Mean over",
+          rank: all(tasks),
+        })),
+      ...atlas.tasks.map((task) => ({
+        value: Filters.TASK + task.id,
+        label: task.id,
+        group: "One task",
+        rank: all([task]),
+      })),
     ];
   }
 

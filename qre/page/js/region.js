@@ -8,7 +8,13 @@ const Region = (() => {
 
   function mount(root, given) {
     atlas = given;
-    box = Dom.el("section", { id: "region", class: "floating", tabindex: "-1", "aria-label": "Region of the map", hidden: true });
+    box = Dom.el("section", {
+      id: "region",
+      class: "floating",
+      tabindex: "-1",
+      "aria-label": "Region of the map",
+      hidden: true,
+    });
     root.append(box);
   }
 
@@ -108,10 +114,13 @@ const Region = (() => {
       Dom.el("button", { type: "button", dataset: { focus: `region ${name}` }, disabled, onclick }, label);
     return [
       Dom.el("h2", {}, `${Words.counted(found.length, "encoder")} in the region`),
-      Dom.el("div", { class: "row" },
+      Dom.el(
+        "div",
+        { class: "row" },
         button("filter", "Filter to these", filter, !found.length),
         button("csv", "CSV", () => save(found), !found.length),
-        button("close", "Close", () => State.set({ region: null }))),
+        button("close", "Close", () => State.set({ region: null })),
+      ),
     ];
   }
 
@@ -134,13 +143,22 @@ const Region = (() => {
     const numbers = RegionFacts.numbers(atlas, inside, shown);
     return [
       Dom.el("h3", {}, `In common, against the ${Words.many(outside)} others shown`),
-      told.length ? Dom.el("ul", { class: "facts" }, told.slice(0, MOST).map(levelInWords))
+      told.length
+        ? Dom.el("ul", { class: "facts" }, told.slice(0, MOST).map(levelInWords))
         : Dom.el("p", {}, "No attribute is more frequent here than chance can make it."),
       told.length > MOST ? Dom.el("p", {}, `and ${Words.counted(told.length - MOST, "more attribute value")}`) : null,
-      numbers.length ? [Dom.el("h3", {}, "Numbers that differ"),
-        Dom.el("ul", { class: "facts" }, numbers.slice(0, MOST).map(numberInWords))] : null,
-      Dom.el("p", { class: "soft" }, `${Words.counted(tested, "attribute value")} tested (Fisher's exact test, ` +
-        `Holm's correction, below ${RegionFacts.LEVEL}). Near-copies count one by one, so take p as an order.`),
+      numbers.length
+        ? [
+            Dom.el("h3", {}, "Numbers that differ"),
+            Dom.el("ul", { class: "facts" }, numbers.slice(0, MOST).map(numberInWords)),
+          ]
+        : null,
+      Dom.el(
+        "p",
+        { class: "soft" },
+        `${Words.counted(tested, "attribute value")} tested (Fisher's exact test, ` +
+          `Holm's correction, below ${RegionFacts.LEVEL}). Near-copies count one by one, so take p as an order.`,
+      ),
       names(found),
     ];
   }
@@ -151,28 +169,60 @@ const Region = (() => {
   const raised = (digits) => digits.replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 
   function levelInWords({ column, level, found, inside, having, all, p }) {
-    return Dom.el("li", {}, Dom.name(column.label), ": ", Dom.el("strong", {}, Dom.name(level)),
+    return Dom.el(
+      "li",
+      {},
+      Dom.name(column.label),
+      ": ",
+      Dom.el("strong", {}, Dom.name(level)),
       ` – ${Words.many(found)} of ${Words.many(inside)} here (${share(found, inside)}), ` +
-      `${share(having - found, all - inside)} of the others; `,
-      Dom.el("span", { class: "soft" }, p === 0 ? "p < 10⁻³⁰⁰" : chance(p)));
+        `${share(having - found, all - inside)} of the others; `,
+      Dom.el("span", { class: "soft" }, p === 0 ? "p < 10⁻³⁰⁰" : chance(p)),
+    );
   }
 
   function numberInWords({ column, inside, outside, effect }) {
     const unit = column.unit ? ` ${column.unit}` : "";
     const wins = Math.round(50 * (1 + Math.abs(effect)));
-    return Dom.el("li", {}, Dom.name(column.label), ": ", Dom.el("strong", {}, effect > 0 ? "larger" : "smaller"),
+    return Dom.el(
+      "li",
+      {},
+      Dom.name(column.label),
+      ": ",
+      Dom.el("strong", {}, effect > 0 ? "larger" : "smaller"),
       ` – median ${Words.number(inside)}${unit} here, ${Words.number(outside)}${unit} outside; `,
-      Dom.el("span", { class: "soft" }, `in ${wins} of 100 pairs (rank-biserial ${effect.toFixed(2).replace("-", "−")})`));
+      Dom.el(
+        "span",
+        { class: "soft" },
+        `in ${wins} of 100 pairs (rank-biserial ${effect.toFixed(2).replace("-", "−")})`,
+      ),
+    );
   }
 
   function names(found) {
     const MOST_NAMES = 12;
     return [
       Dom.el("h3", {}, "Who"),
-      Dom.el("ul", { class: "names" }, found.slice(0, MOST_NAMES).map((i) => Dom.el("li", {},
-        Dom.el("button", { type: "button", class: "link", dataset: { focus: `region ${i}` }, onclick: () => Scatter.pick(i) },
-          Dom.name(atlas.name[i]))))),
-      found.length > MOST_NAMES ? Dom.el("p", {}, `and ${Words.many(found.length - MOST_NAMES)} more: the CSV has all`) : null,
+      Dom.el(
+        "ul",
+        { class: "names" },
+        found
+          .slice(0, MOST_NAMES)
+          .map((i) =>
+            Dom.el(
+              "li",
+              {},
+              Dom.el(
+                "button",
+                { type: "button", class: "link", dataset: { focus: `region ${i}` }, onclick: () => Scatter.pick(i) },
+                Dom.name(atlas.name[i]),
+              ),
+            ),
+          ),
+      ),
+      found.length > MOST_NAMES
+        ? Dom.el("p", {}, `and ${Words.many(found.length - MOST_NAMES)} more: the CSV has all`)
+        : null,
     ];
   }
 

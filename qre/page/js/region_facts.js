@@ -64,8 +64,15 @@ const RegionFacts = (() => {
       }
       found.forEach((count, code) => {
         if (count < FEWEST || having[code] === known || knownInside === known) return;
-        tests.push({ column, level: column.levels[code], found: count, inside: knownInside, having: having[code], all: known,
-          p: tail(count, having[code], knownInside, known) });
+        tests.push({
+          column,
+          level: column.levels[code],
+          found: count,
+          inside: knownInside,
+          having: having[code],
+          all: known,
+          p: tail(count, having[code], knownInside, known),
+        });
       });
     }
     tests.sort((a, b) => a.p - b.p || b.found - a.found);

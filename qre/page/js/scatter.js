@@ -16,9 +16,12 @@ const Scatter = (() => {
     atlas = given;
     below = Dom.el("canvas", { "aria-hidden": "true" });
     above = Dom.el("canvas", { id: "map", tabindex: "0", role: "application", "aria-describedby": "map-help" });
-    const help = Dom.el("p", { id: "map-help", class: "unseen" },
+    const help = Dom.el(
+      "p",
+      { id: "map-help", class: "unseen" },
       "Arrow keys walk to the next encoder in that direction, Enter selects it, Escape leaves it. ",
-      "Plus and minus zoom, 0 shows all. The table has the same encoders.");
+      "Plus and minus zoom, 0 shows all. The table has the same encoders.",
+    );
     box = Dom.el("div", { class: "canvas" }, below, above, help);
     root.append(box);
     camera = Camera.over(atlas.x, atlas.y);
@@ -70,7 +73,12 @@ const Scatter = (() => {
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   function drawMarks() {
-    const [shown, scheme, edge, pale] = [Filters.shown(atlas), Colour.now(atlas), ink("--page"), Marks.pixelOf(ink("--pale"))];
+    const [shown, scheme, edge, pale] = [
+      Filters.shown(atlas),
+      Colour.now(atlas),
+      ink("--page"),
+      Marks.pixelOf(ink("--pale")),
+    ];
     const ratio = below.width / camera.width;
     const scale = camera.scale() * ratio;
     const [left, top] = [below.width / 2 - camera.x * scale, below.height / 2 + camera.y * scale];
@@ -134,20 +142,29 @@ const Scatter = (() => {
     pen.fillText(text, x, y);
   }
 
-  /** A name beside its mark, or above or below it, unless it would cover another; one that `must` be there covers it. */
+  /** A name beside its mark, or above or below it, unless it would cover another; a name that `must` be does. */
   function label(pen, i, placed, must) {
     const [x, y] = camera.toScreen(atlas.x[i], atlas.y[i]);
     pen.font = `${must ? "600 " : ""}12px system-ui, sans-serif`;
     const letters = [...atlas.name[i]];
-    const text = letters.length > LONGEST_LABEL ? `${letters.slice(0, 16).join("")}…${letters.slice(-14).join("")}` : atlas.name[i];
+    const text =
+      letters.length > LONGEST_LABEL
+        ? `${letters.slice(0, 16).join("")}…${letters.slice(-14).join("")}`
+        : atlas.name[i];
     const width = pen.measureText(text).width;
     const [aside, over] = [radii[i] + 5, radii[i] + 13];
-    const rooms = [[x + aside, y], [x - aside - width, y], [x - width / 2, y - over], [x - width / 2, y + over]]
-      .map(([left, middle]) => [left - 2, middle - 9, left + width + 2, middle + 9]);
-    const inside = rooms.filter((room) => room[0] >= 0 && room[1] >= 0 && room[2] <= camera.width && room[3] <= camera.height);
+    const rooms = [
+      [x + aside, y],
+      [x - aside - width, y],
+      [x - width / 2, y - over],
+      [x - width / 2, y + over],
+    ].map(([left, middle]) => [left - 2, middle - 9, left + width + 2, middle + 9]);
+    const inside = rooms.filter(
+      (room) => room[0] >= 0 && room[1] >= 0 && room[2] <= camera.width && room[3] <= camera.height,
+    );
     const apart = (a, b) => a[0] >= b[2] || b[0] >= a[2] || a[1] >= b[3] || b[1] >= a[3];
     const free = (room) => placed.every((other) => apart(room, other));
-    const room = inside.find(free) ?? (must ? inside[0] ?? rooms[0] : null);
+    const room = inside.find(free) ?? (must ? (inside[0] ?? rooms[0]) : null);
     if (!room) return;
     placed.push(room);
     written(pen, text, room[0] + 2, room[1] + 13);
@@ -205,7 +222,7 @@ const Scatter = (() => {
 
   /* ---- what people do */
 
-  /** The camera has moved; the address follows when it rests, as browsers slow pages down that write it all the time. */
+  /** The camera has moved; the address follows when it rests: browsers slow down pages that write it all the time. */
   function moved() {
     flying = null;
     hovered = -1;
@@ -256,14 +273,33 @@ const Scatter = (() => {
 
   function render(changed) {
     if (changed.has("size")) radii = Marks.radii(atlas);
-    if (changed.has("at") && JSON.stringify(camera.written()) !== JSON.stringify(State.now.at)) camera.take(State.now.at);
-    const all = ["find", "filters", "colour", "size", "cut", "at", "rank", "view", "theme"].some((part) => changed.has(part));
+    if (changed.has("at") && JSON.stringify(camera.written()) !== JSON.stringify(State.now.at))
+      camera.take(State.now.at);
+    const all = ["find", "filters", "colour", "size", "cut", "at", "rank", "view", "theme"].some((part) =>
+      changed.has(part),
+    );
     above.setAttribute("aria-label", `Map of ${Words.counted(Filters.count(atlas), "encoder")}`);
     if (State.now.view === "map") redraw(all); // else when it is seen again
   }
 
   const isShown = (i) => Boolean(Filters.shown(atlas)[i]);
 
-  return { mount, render, redraw, nearest, hover, pick, fly, moved, home, isShown, get hovered() { return hovered; },
-    get camera() { return camera; } };
+  return {
+    mount,
+    render,
+    redraw,
+    nearest,
+    hover,
+    pick,
+    fly,
+    moved,
+    home,
+    isShown,
+    get hovered() {
+      return hovered;
+    },
+    get camera() {
+      return camera;
+    },
+  };
 })();

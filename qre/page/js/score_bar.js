@@ -24,12 +24,26 @@ const ScoreBar = (() => {
     const end = (value) => Dom.svg("line", { x1: place(value), x2: place(value), y1: middle - 5, y2: middle + 5 });
     const known = !Number.isNaN(score.high - score.low);
     const size = { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` };
-    return Dom.svg("svg", { class: `bar ${score.basis}`, "aria-hidden": "true", ...size },
-      known ? [Dom.svg("line", { x1: place(score.low), x2: place(score.high), y1: middle, y2: middle,
-        "stroke-dasharray": score.basis === "predicted" ? "4 3" : null }), end(score.low), end(score.high)] : null,
+    return Dom.svg(
+      "svg",
+      { class: `bar ${score.basis}`, "aria-hidden": "true", ...size },
+      known
+        ? [
+            Dom.svg("line", {
+              x1: place(score.low),
+              x2: place(score.high),
+              y1: middle,
+              y2: middle,
+              "stroke-dasharray": score.basis === "predicted" ? "4 3" : null,
+            }),
+            end(score.low),
+            end(score.high),
+          ]
+        : null,
       score.basis === "predicted"
         ? Dom.svg("path", { d: `M${at - 4} ${middle}l4 -4l4 4l-4 4Z` })
-        : Dom.svg("circle", { cx: at, cy: middle, r: 3 }));
+        : Dom.svg("circle", { cx: at, cy: middle, r: 3 }),
+    );
   }
 
   /** Score, interval and basis in words. */
@@ -41,8 +55,11 @@ const ScoreBar = (() => {
   function key() {
     const { place } = axis([{ value: 0, low: 0, high: 1 }]);
     const example = (basis) => ({ value: 0.5, low: basis === "imported" ? NaN : 0.3, high: 0.7, basis });
-    return Dom.el("p", { class: "hint marks" },
-      Data.BASES.map((basis) => Dom.el("span", {}, draw(example(basis), { place }), basis)));
+    return Dom.el(
+      "p",
+      { class: "hint marks" },
+      Data.BASES.map((basis) => Dom.el("span", {}, draw(example(basis), { place }), basis)),
+    );
   }
 
   return { axis, draw, inWords, key };

@@ -3,21 +3,35 @@
 
 const Search = (() => {
   const MOST = 12;
-  let atlas, input, list, found = [], active = -1;
+  let atlas,
+    input,
+    list,
+    found = [],
+    active = -1;
 
   function mount(root, given) {
     atlas = given;
     input = Dom.el("input", {
-      id: "search-words", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
-      placeholder: "Find an encoder", "aria-label": "Find an encoder", "aria-expanded": "false",
-      "aria-controls": "suggestions", "aria-autocomplete": "list", oninput: suggest, onkeydown: key,
-      onblur: () => setTimeout(close, 150), onfocus: () => input.value && suggest(),
+      id: "search-words",
+      type: "text",
+      role: "combobox",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "Find an encoder",
+      "aria-label": "Find an encoder",
+      "aria-expanded": "false",
+      "aria-controls": "suggestions",
+      "aria-autocomplete": "list",
+      oninput: suggest,
+      onkeydown: key,
+      onblur: () => setTimeout(close, 150),
+      onfocus: () => input.value && suggest(),
     });
     list = Dom.el("ul", { id: "suggestions", role: "listbox", "aria-label": "Encoders", hidden: true });
     root.append(input, list);
   }
 
-  /** Encoders that have all words; those whose name begins with the first come first, then those in whose name it is. */
+  /** Encoders that have all words; first those whose name begins with the first, then those in whose name it is. */
   function matches(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     if (!words.length) return [];
@@ -37,11 +51,25 @@ const Search = (() => {
     const all = matches(input.value);
     found = all.slice(0, MOST);
     active = -1;
-    Dom.replace(list, found.map((i, k) =>
-      Dom.el("li", { id: `suggestion-${k}`, role: "option", "aria-selected": "false", onpointerdown: (event) => {
-        event.preventDefault();
-        take(k);
-      } }, Dom.name(atlas.name[i]), Dom.el("small", {}, Dom.name(atlas.column("family")?.value(i) ?? "")))));
+    Dom.replace(
+      list,
+      found.map((i, k) =>
+        Dom.el(
+          "li",
+          {
+            id: `suggestion-${k}`,
+            role: "option",
+            "aria-selected": "false",
+            onpointerdown: (event) => {
+              event.preventDefault();
+              take(k);
+            },
+          },
+          Dom.name(atlas.name[i]),
+          Dom.el("small", {}, Dom.name(atlas.column("family")?.value(i) ?? "")),
+        ),
+      ),
+    );
     const open = found.length > 0;
     list.hidden = !open;
     input.setAttribute("aria-expanded", String(open));

@@ -26,7 +26,8 @@ const State = (() => {
   const weights = {
     write: (tasks) =>
       Object.entries(tasks).map(([task, weight]) =>
-        weight === 1 && WEIGHTED.exec(task)[1] === undefined ? task : `${weight}*${task}`),
+        weight === 1 && WEIGHTED.exec(task)[1] === undefined ? task : `${weight}*${task}`,
+      ),
     read: (found) =>
       bare(
         Object.fromEntries(
@@ -68,7 +69,9 @@ const State = (() => {
 
   function read(fragment) {
     const given = new URLSearchParams(fragment);
-    const state = Object.fromEntries(Object.entries(PARTS).map(([name, part]) => [name, part.read(given.getAll(name))]));
+    const state = Object.fromEntries(
+      Object.entries(PARTS).map(([name, part]) => [name, part.read(given.getAll(name))]),
+    );
     state.pin = [...new Set(state.pin)].slice(0, MOST_PINS);
     state.filters = bare({});
     for (const key of new Set(given.keys())) {
@@ -104,7 +107,9 @@ const State = (() => {
   function take(next) {
     const before = current;
     current = next;
-    const changed = new Set(Object.keys(next).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(next[key])));
+    const changed = new Set(
+      Object.keys(next).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(next[key])),
+    );
     if (changed.size) for (const listener of listeners) listener(changed);
   }
 
@@ -136,5 +141,16 @@ const State = (() => {
     set({ filters, page: null }, how);
   }
 
-  return { VIEWS, MOST_PINS, get now() { return current; }, set, on, begin, pin, filter };
+  return {
+    VIEWS,
+    MOST_PINS,
+    get now() {
+      return current;
+    },
+    set,
+    on,
+    begin,
+    pin,
+    filter,
+  };
 })();

@@ -10,8 +10,11 @@ const Table = (() => {
     atlas = given;
     picker = RankPicker.make(atlas, "nothing");
     chooser = columnChooser();
-    fold = Dom.el("input", { type: "checkbox", id: "fold",
-      onchange: () => State.set({ fold: fold.checked, page: null }) });
+    fold = Dom.el("input", {
+      type: "checkbox",
+      id: "fold",
+      onchange: () => State.set({ fold: fold.checked, page: null }),
+    });
     notes = Dom.el("div", { id: "table-notes" });
     caption = Dom.el("caption");
     [head, body] = [Dom.el("thead"), Dom.el("tbody")];
@@ -20,18 +23,27 @@ const Table = (() => {
     pagers = [Pager.make(), Pager.make()];
     const save = () => TableCsv.save(atlas, TableOrder.list(atlas));
     root.append(
-      Dom.el("div", { class: "controls" },
-        atlas.tasks.length ? picker.root : null, chooser.root,
+      Dom.el(
+        "div",
+        { class: "controls" },
+        atlas.tasks.length ? picker.root : null,
+        chooser.root,
         Dom.el("label", {}, fold, " Fold near-copies"),
-        Dom.el("button", { type: "button", id: "csv", onclick: save }, "CSV of these rows")),
-      notes, pagers[0].root, box, pagers[1].root);
+        Dom.el("button", { type: "button", id: "csv", onclick: save }, "CSV of these rows"),
+      ),
+      notes,
+      pagers[0].root,
+      box,
+      pagers[1].root,
+    );
   }
 
   /** Which columns are shown. */
   function columnChooser() {
     const current = () => TableColumns.shown(atlas, Ranking.now(atlas)).map((column) => column.id);
     const list = Checklist.make("Columns", (id, on) =>
-      State.set({ show: on ? [...current(), id] : current().filter((one) => one !== id) }));
+      State.set({ show: on ? [...current(), id] : current().filter((one) => one !== id) }),
+    );
     const title = Dom.el("span");
     const usual = Dom.el("button", { type: "button", onclick: () => State.set({ show: [] }) }, "The usual ones");
     const root = Drop.make(title, () => render(), list.root, usual);
@@ -59,7 +71,10 @@ const Table = (() => {
     const columns = TableColumns.shown(atlas, list.ranking);
     Dom.replace(caption, captionOf(list, from, rows.length));
     Dom.replace(head, TableRows.heads(columns, list));
-    Dom.replace(body, rows.map((i) => TableRows.row(atlas, i, columns, list)));
+    Dom.replace(
+      body,
+      rows.map((i) => TableRows.row(atlas, i, columns, list)),
+    );
     Dom.replace(notes, list.ranking ? notesOf(list) : null);
     for (const pager of pagers) pager.render(page, pages);
     if (changed.has("page") || changed.has("sort")) box.scrollTop = 0;
@@ -80,17 +95,33 @@ const Table = (() => {
       tied += places.tied[i];
       lacking += places.rank[i] ? 0 : 1;
     }
-    const found = tied > 1 ? `${Words.counted(tied, "encoder")} of these cannot be told from the best (≈). `
-      : tied === 1 ? "No other of these is tied with the best. "
-      : rows.length > lacking ? "The best has no interval: nothing is known of ties. " : "";
+    const found =
+      tied > 1
+        ? `${Words.counted(tied, "encoder")} of these cannot be told from the best (≈). `
+        : tied === 1
+          ? "No other of these is tied with the best. "
+          : rows.length > lacking
+            ? "The best has no interval: nothing is known of ties. "
+            : "";
     const tasks = Ranking.tasksOf(ranking);
     const last = lacking ? `${Words.counted(lacking, "encoder")} without all of these scores come last. ` : "";
     return [
-      Dom.el("p", {}, "Ranked by ", Dom.name(ranking.label), tasks ? [" (", Dom.name(tasks), ")"] : null,
-        `. ${found}${last}`),
+      Dom.el(
+        "p",
+        {},
+        "Ranked by ",
+        Dom.name(ranking.label),
+        tasks ? [" (", Dom.name(tasks), ")"] : null,
+        `. ${found}${last}`,
+      ),
       ScoreBar.key(),
-      Dom.el("details", {}, Dom.el("summary", {}, "What ties and intervals are"),
-        Dom.el("p", {}, Ties.TEST), Dom.el("p", {}, Ranking.explained(atlas))),
+      Dom.el(
+        "details",
+        {},
+        Dom.el("summary", {}, "What ties and intervals are"),
+        Dom.el("p", {}, Ties.TEST),
+        Dom.el("p", {}, Ranking.explained(atlas)),
+      ),
     ];
   }
 

@@ -38,8 +38,11 @@ const TableColumns = (() => {
   }
 
   function usual(atlas, ranking) {
-    const tasks = !ranking ? atlas.tasks.slice(0, FIRST_TASKS)
-      : ranking.tasks.length > 1 && ranking.tasks.length <= MOST_RANKED ? ranking.tasks : [];
+    const tasks = !ranking
+      ? atlas.tasks.slice(0, FIRST_TASKS)
+      : ranking.tasks.length > 1 && ranking.tasks.length <= MOST_RANKED
+        ? ranking.tasks
+        : [];
     return [...USUAL.filter((id) => atlas.column(id)), ...tasks.map((task) => Filters.TASK + task.id)];
   }
 
@@ -50,14 +53,19 @@ const TableColumns = (() => {
   }
 
   const missing = () => [
-    Dom.el("span", { "aria-hidden": "true", class: "soft" }, "–"), Dom.el("span", { class: "unseen" }, "not known"),
+    Dom.el("span", { "aria-hidden": "true", class: "soft" }, "–"),
+    Dom.el("span", { class: "unseen" }, "not known"),
   ];
 
   function scored(task, i) {
     if (Number.isNaN(task.value[i])) return missing();
     const basis = task.basis(i);
-    return Dom.el("span", { class: `score ${basis}` }, Words.interval(task.value[i], task.low[i], task.high[i]),
-      basis === "measured" ? null : ` ${basis}`);
+    return Dom.el(
+      "span",
+      { class: `score ${basis}` },
+      Words.interval(task.value[i], task.low[i], task.high[i]),
+      basis === "measured" ? null : ` ${basis}`,
+    );
   }
 
   /** The order of encoders by a column's value: a number for each, NaN where it is not known. */

@@ -6,14 +6,21 @@ const TableCsv = (() => {
   function rows(atlas, { rows: encoders, ranking, places }) {
     const columns = [...atlas.columns.values()];
     const ranked = ["rank", "score", "low", "high", "basis", "tied_with_the_best"];
-    const heads = ["name", ...(ranking ? ranked : []), ...columns.map((column) => column.id),
-      ...atlas.tasks.flatMap((task) => ["", " low", " high", " basis"].map((part) => task.id + part))];
-    return [heads, ...encoders.map((i) => [
-      atlas.name[i],
-      ...(ranking ? place(ranking.scores[i], places.rank[i], places.tied[i]) : []),
-      ...columns.map((column) => cell(column.value(i))),
-      ...atlas.tasks.flatMap((task) => [task.value[i], task.low[i], task.high[i], task.basis(i)]),
-    ])];
+    const heads = [
+      "name",
+      ...(ranking ? ranked : []),
+      ...columns.map((column) => column.id),
+      ...atlas.tasks.flatMap((task) => ["", " low", " high", " basis"].map((part) => task.id + part)),
+    ];
+    return [
+      heads,
+      ...encoders.map((i) => [
+        atlas.name[i],
+        ...(ranking ? place(ranking.scores[i], places.rank[i], places.tied[i]) : []),
+        ...columns.map((column) => cell(column.value(i))),
+        ...atlas.tasks.flatMap((task) => [task.value[i], task.low[i], task.high[i], task.basis(i)]),
+      ]),
+    ];
   }
 
   const place = ({ value, low, high, basis }, rank, tied) => [rank || null, value, low, high, basis, tied ? "yes" : ""];

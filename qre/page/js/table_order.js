@@ -32,7 +32,8 @@ const TableOrder = (() => {
   /** Sorted; those without a value come last, whichever way, and those that are equal by name. */
   function inOrder(atlas, rows, ranking) {
     const { id, down } = sorting(ranking);
-    const key = RANKED.includes(id) ? Float64Array.from(ranking.scores, (score) => score.value)
+    const key = RANKED.includes(id)
+      ? Float64Array.from(ranking.scores, (score) => score.value)
       : TableColumns.keyOf(atlas, id);
     if (!key) return rows;
     const names = TableColumns.keyOf(atlas, "name");

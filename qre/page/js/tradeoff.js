@@ -2,7 +2,8 @@
 /* The trade-off: a score against what an encoder costs, and the encoders that no other beats in both. */
 
 const TradeOff = (() => {
-  const AGAINST = [ // id, whether smaller is better, what encoders without it lack
+  const AGAINST = [
+    // id, whether smaller is better, what encoders without it lack
     { id: "parameters", smaller: true, lack: "number of parameters" },
     { id: "dimension", smaller: true, lack: "dimension" },
     { id: "sentences_per_second", smaller: false, lack: "measured speed" },
@@ -16,14 +17,23 @@ const TradeOff = (() => {
     atlas = given;
     kinds = AGAINST.filter(({ id }) => atlas.column(id)?.kind === "number");
     if (!atlas.tasks.length || !kinds.length) {
-      root.append(Dom.el("p", {}, atlas.tasks.length
-        ? "This map knows neither parameters nor dimension nor speed of its encoders to weigh scores against."
-        : "This map has no scores: add a task to its config to weigh them against size and speed."));
+      root.append(
+        Dom.el(
+          "p",
+          {},
+          atlas.tasks.length
+            ? "This map knows neither parameters nor dimension nor speed of its encoders to weigh scores against."
+            : "This map has no scores: add a task to its config to weigh them against size and speed.",
+        ),
+      );
       return;
     }
     picker = RankPicker.make(atlas, "the usual score");
-    against = Dom.el("select", { id: "against", onchange: () => State.set({ against: against.value }) },
-      kinds.map(({ id }) => Dom.el("option", { value: id }, atlas.column(id).label)));
+    against = Dom.el(
+      "select",
+      { id: "against", onchange: () => State.set({ against: against.value }) },
+      kinds.map(({ id }) => Dom.el("option", { value: id }, atlas.column(id).label)),
+    );
     axes = Dom.el("p", { class: "hint" });
     left = Dom.el("p", { class: "hint", id: "not-drawn" });
     list = Dom.el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "The front, scrolls" });
@@ -39,12 +49,18 @@ const TradeOff = (() => {
     against.value = kind.id;
     const points = pointsOf(kind);
     const score = points.ranking;
-    Dom.replace(axes, "Upwards: ", Dom.name(score.label), " (",
+    Dom.replace(
+      axes,
+      "Upwards: ",
+      Dom.name(score.label),
+      " (",
       Dom.name(score.tasks.length === 1 ? score.tasks[0].metric : Ranking.tasksOf(score)),
       `). ${kind.smaller ? "Smaller and better is to the left" : "Faster and better is to the right"} and up. `,
       "Colours: ",
-      Dom.name(Colour.now(atlas).label), ", as on the map; hollow: predicted.",
-      kind.id === "sentences_per_second" ? timedOn() : null);
+      Dom.name(Colour.now(atlas).label),
+      ", as on the map; hollow: predicted.",
+      kind.id === "sentences_per_second" ? timedOn() : null,
+    );
     Dom.replace(left, leftOut(points, kind));
     const [all, best] = [Words.counted(points.rows.length, "encoder"), Words.many(points.front.length)];
     const label = `${score.label} against ${atlas.column(kind.id).label}`;
@@ -82,7 +98,13 @@ const TradeOff = (() => {
     const scheme = Colour.now(atlas);
     const log = least > 0 && most / least >= SPANS;
     return {
-      ranking, rows, drawn, lacking, x: column.number, y, smaller: kind.smaller,
+      ranking,
+      rows,
+      drawn,
+      lacking,
+      x: column.number,
+      y,
+      smaller: kind.smaller,
       front: Front.of(xs, ys, kind.smaller).map((at) => rows[at]),
       across: Front.axis(xs, log),
       up: Front.axis(ys, false),
@@ -90,7 +112,10 @@ const TradeOff = (() => {
       look: scheme.look,
       predicted: (i) => ranking.scores[i].basis === "predicted",
       title: `${column.label}${column.unit ? `, ${column.unit}` : ""}${log ? " (log scale)" : ""}`,
-      facts: (i) => [["score", told(ranking.scores[i])], [column.label, Words.value(column, i)]],
+      facts: (i) => [
+        ["score", told(ranking.scores[i])],
+        [column.label, Words.value(column, i)],
+      ],
     };
   }
 
@@ -112,17 +137,27 @@ const TradeOff = (() => {
     const axis = ScoreBar.axis(points.front.map((i) => points.ranking.scores[i]));
     const row = (i) => {
       const [name, score] = [atlas.name[i], points.ranking.scores[i]];
-      return Dom.el("tr", { class: State.now.encoder === name ? "selected" : "" },
+      return Dom.el(
+        "tr",
+        { class: State.now.encoder === name ? "selected" : "" },
         Dom.el("th", { scope: "row", class: "name" }, TableRows.nameOf(name, "front")),
         Dom.el("td", { class: "number" }, Words.value(column, i)),
-        Dom.el("td", { class: "scored" }, ScoreBar.draw(score, axis), " ", ScoreBar.inWords(score)));
+        Dom.el("td", { class: "scored" }, ScoreBar.draw(score, axis), " ", ScoreBar.inWords(score)),
+      );
     };
     const better = kind.smaller ? "as small and as good, and better in one" : "as fast and as good, and better in one";
-    return Dom.el("table", { class: "encoders", id: "front" },
-      Dom.el("caption", {}, `The front: ${Words.counted(points.front.length, "encoder")}; `,
-        `no other that is drawn is ${better}. Where intervals overlap, a step may be chance.`),
+    return Dom.el(
+      "table",
+      { class: "encoders", id: "front" },
+      Dom.el(
+        "caption",
+        {},
+        `The front: ${Words.counted(points.front.length, "encoder")}; `,
+        `no other that is drawn is ${better}. Where intervals overlap, a step may be chance.`,
+      ),
       Dom.el("thead", {}, Dom.el("tr", {}, head("Name"), head(column.label, true), head("Score"))),
-      Dom.el("tbody", {}, points.front.map(row)));
+      Dom.el("tbody", {}, points.front.map(row)),
+    );
   }
 
   return { mount, render };

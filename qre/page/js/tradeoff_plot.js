@@ -4,17 +4,35 @@
 const TradeOffPlot = (() => {
   const PAD = { left: 56, right: 18, top: 12, bottom: 42 };
   const NEAR = 14; // pixels from a point at which the pointer takes it
-  let atlas, box, canvas, card, ground, points = null, hovered = -1, asked = false, size = { width: 0, height: 0 };
+  let atlas,
+    box,
+    canvas,
+    card,
+    ground,
+    points = null,
+    hovered = -1,
+    asked = false,
+    size = { width: 0, height: 0 };
 
   function mount(root, given) {
     atlas = given;
-    canvas = Dom.el("canvas", { id: "tradeoff", tabindex: "0", role: "application", "aria-describedby": "tradeoff-help",
+    canvas = Dom.el("canvas", {
+      id: "tradeoff",
+      tabindex: "0",
+      role: "application",
+      "aria-describedby": "tradeoff-help",
       onpointermove: (event) => hover(nearest(event)),
       onpointerleave: () => document.activeElement !== canvas && hover(-1),
-      onclick: click, onkeydown: key, onblur: () => hover(-1) });
+      onclick: click,
+      onkeydown: key,
+      onblur: () => hover(-1),
+    });
     card = Dom.el("div", { class: "card", role: "presentation", hidden: true });
-    const help = Dom.el("p", { id: "tradeoff-help", class: "unseen" },
-      "Arrow keys walk along the front, Enter selects the encoder. The table below lists the front.");
+    const help = Dom.el(
+      "p",
+      { id: "tradeoff-help", class: "unseen" },
+      "Arrow keys walk along the front, Enter selects the encoder. The table below lists the front.",
+    );
     box = Dom.el("div", { class: "plot" }, canvas, card, help);
     root.append(box);
     new ResizeObserver(resize).observe(box);
@@ -166,9 +184,19 @@ const TradeOffPlot = (() => {
     canvas.style.cursor = i < 0 ? "" : "pointer";
     card.hidden = i < 0;
     if (i >= 0) {
-      Dom.replace(card, Dom.el("strong", {}, Dom.name(atlas.name[i])),
-        Dom.el("dl", {}, points.facts(i).map(([label, value]) =>
-          Dom.el("div", {}, Dom.el("dt", {}, Dom.name(label)), Dom.el("dd", {}, Dom.name(value))))));
+      Dom.replace(
+        card,
+        Dom.el("strong", {}, Dom.name(atlas.name[i])),
+        Dom.el(
+          "dl",
+          {},
+          points
+            .facts(i)
+            .map(([label, value]) =>
+              Dom.el("div", {}, Dom.el("dt", {}, Dom.name(label)), Dom.el("dd", {}, Dom.name(value))),
+            ),
+        ),
+      );
       const [x, y] = at(i);
       card.style.left = `${Math.max(4, x + 16 + card.offsetWidth > size.width ? x - 16 - card.offsetWidth : x + 16)}px`;
       card.style.top = `${Math.max(4, Math.min(y - 20, size.height - card.offsetHeight - 4))}px`;

@@ -41,7 +41,7 @@ const Tree = (() => {
     return { below: height[below - 1] ?? 0, above: height[below] ?? Infinity };
   }
 
-  /** The tree of some encoders only, as ClusterTree.restricted in qre/atlas/clusters.py: two of them merge at the height
+  /** Some encoders only, see ClusterTree.restricted in qre/atlas/clusters.py: two of them merge at the height
    *  where they do in the whole tree. Returns leaves (encoders; those that are not in the tree are left out), left,
    *  right, height and size. */
   function restricted(atlas, encoders) {
@@ -79,7 +79,7 @@ const Tree = (() => {
     return ordered;
   }
 
-  /** The encoder of each cluster of a cut that is nearest to the others. At the atlas's own cut it is known; at others it
+  /** The encoder of each cluster of a cut nearest to the others. At the atlas's own cut it is known; at others it
    *  is the one that is most often among the nearest of the others, then the one that is nearest to them. */
   function central(atlas, cut) {
     const known = cut.clusters.length === atlas.tree.cut ? new Set(atlas.tree.central) : new Set();

@@ -30,7 +30,8 @@ const Yaml = (() => {
       });
     }
     return Object.entries(value).flatMap(([key, one]) =>
-      nested(one) ? [`${space}${text(key)}:`, ...lines(one, indent + 1)] : [`${space}${text(key)}: ${scalar(one)}`]);
+      nested(one) ? [`${space}${text(key)}:`, ...lines(one, indent + 1)] : [`${space}${text(key)}: ${scalar(one)}`],
+    );
   }
 
   const written = (value) => (nested(value) ? `${lines(value, 0).join("\n")}\n` : `${scalar(value)}\n`);
