@@ -83,11 +83,11 @@ class Tree:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as SVG."""
+    """A figure as SVG; None where it is too large to be in the page."""
 
     id: str
     title: str
-    svg: str
+    svg: str | None
 
 
 @dataclass(frozen=True)

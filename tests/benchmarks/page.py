@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from qre.atlas.reader import AtlasFiles  # noqa: E402
+from qre.figures.by_attribute import by_attribute_figure  # noqa: E402
 from tests.page.alternatives import alternatives, plotly_script  # noqa: E402
 from tests.page.chromium import launched, why_not  # noqa: E402
 from tests.page.made_atlas import MadeAtlas, made_atlas  # noqa: E402
@@ -65,6 +67,8 @@ def measured(browser: Any, made: MadeAtlas, folder: Path, opens: int) -> dict[st
     """What the page of an atlas weighs and does, in words."""
     from qre.page.gather import page_of
 
+    drawn = by_attribute_figure(made.table, made.scores)["map_by_attribute.svg"].decode()
+    made = replace(made, figures={**made.figures, "map_by_attribute.svg": drawn})  # the largest of the figures
     files = AtlasFiles(made.write(folder))
     began = time.perf_counter()
     content = page_of(files)

@@ -242,11 +242,13 @@ const About = (() => {
         Dom.el(
           "figure",
           {},
-          Dom.el("img", {
-            alt: figure.title,
-            loading: "lazy",
-            src: URL.createObjectURL(new Blob([figure.svg], { type: "image/svg+xml" })),
-          }),
+          figure.svg === null
+            ? Dom.el("p", {}, `Too large for this page: ${figure.id}.png and .svg lie in the folder of the map.`)
+            : Dom.el("img", {
+                alt: figure.title,
+                loading: "lazy",
+                src: URL.createObjectURL(new Blob([figure.svg], { type: "image/svg+xml" })),
+              }),
           Dom.el("figcaption", {}, Dom.name(figure.title)),
         ),
       ),
