@@ -101,6 +101,7 @@ def new(file: Path, wanted: Wanted, force: bool) -> None:
     commands = {
         f"{qre} plan {name}": "what it would do and download, and how long it would take; runs nothing",
         f"{qre} sweep {name}": "run it; if it stops, run the same command to continue",
+        f"{qre} open {atlas}": "then: the map in your browser",
         f"{qre} rank --atlas {atlas}": "then: which encoder is best",
     }
     say_next(commands)

@@ -1,10 +1,12 @@
 """The page of an atlas, opened in a real browser from disk: it keeps to itself, is quiet, and can be used by all."""
 
 import shutil
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.page.chromium import DESKTOP, PHONE
+from tests.page.page_data import page_data
 
 VIEWS = ("map", "table", "tradeoff", "clusters", "about")
 ADDRESS = "https://example.com/seen.png"
@@ -100,3 +102,31 @@ def test_its_policy_refuses_what_is_put_into_it(open_page, make_page, what, refu
 def test_the_policy_allows_the_page_only_what_is_in_it(make_page):
     policy = make_page(encoders=236).read_text().partition('Content-Security-Policy" content="')[2].partition('"')[0]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+
+
+def test_a_slash_goes_to_the_search_from_a_checkbox_and_is_text_in_a_field(open_page, make_page):
+    page = open_page(make_page(encoders=60)).page
+    page.locator("#filters input[type=checkbox]").first.press("/")
+    assert page.locator("#search-words").evaluate("node => node === document.activeElement")
+    page.locator("#find").press("/")
+    assert page.locator("#find").input_value() == "/"
+
+
+def test_what_is_printed_is_not_cut_off(open_page, make_page):
+    path = make_page(encoders=236)
+    name = page_data(path)["name"][0]
+    page = open_page(path, fragment=urlencode({"view": "table", "encoder": name})).page
+    page.emulate_media(media="print")
+    box = page.locator("#view-table .scroller")
+    assert box.evaluate("node => node.clientHeight >= node.querySelector('table').offsetHeight")
+    assert page.locator("body").evaluate("node => node.offsetHeight > 3000")
+    assert page.locator("#panel .near button").first.is_visible() and not page.locator("#filters").is_visible()
+
+
+def test_the_paper_is_white_and_the_screen_dark_again(open_page, make_page):
+    page = open_page(make_page(encoders=60), colour_scheme="dark").page
+    theme = page.locator("html")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert theme.get_attribute("data-theme") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert theme.get_attribute("data-theme") == "dark"

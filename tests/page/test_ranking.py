@@ -1,5 +1,7 @@
 """Ranks, ties, weights and near-copies in the table: the same as qre says."""
 
+from urllib.parse import urlencode
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,7 @@ def test_ranks_marks_and_order(open_page, path, weights):
     page = open_page(path, fragment=f"view=table&{parts}").page
     expected = weighted(data, weights).assign(name=data["name"])
     expected["tied"] = like_the_best(expected)
+    expected["tied"] &= expected["tied"].sum() > 1  # the best alone is tied with nobody
     expected["rank"] = [1 + int((expected["value"] > value).sum()) for value in expected["value"]]
     lower = [name.lower() for name in data["name"]]
     order = expected.assign(value=expected["value"].round(9), lower=lower).sort_values(
@@ -156,8 +159,23 @@ def test_ties_are_among_those_that_are_shown(open_page, path):
     tied = [name for name, close in zip(np.array(data["name"])[own], like_the_best(cell), strict=True) if close]
     rows = all_rows(page)
     assert len(rows) == own.sum()
-    assert {name for rank, name, _ in rows if "≈" in rank} == set(tied)
+    assert {name for rank, name, _ in rows if "≈" in rank} == (set(tied) if len(tied) > 1 else set())
     assert rows[0][0].startswith("1")
+
+
+def test_the_best_alone_has_no_mark_of_a_tie(open_page, path):
+    data = page_data(path)
+    known = np.isfinite(floats(task(data, "Task00")["low"]))
+    alone = [name for name in data["name"] if sum(name.lower() in other.lower() for other in data["name"]) == 1]
+    name = next(name for name in alone if known[data["name"].index(name)])
+    page = open_page(path, fragment="view=table&rank=Task00&" + urlencode({"find": name})).page
+    assert [(rank, name) for rank, name, _ in all_rows(page)] == [("1", name)]
+    assert "No other of these is tied with the best" in page.locator("#table-notes").inner_text()
+
+
+def test_without_a_ranking_the_table_says_how_to_rank(open_page, path):
+    page = open_page(path, fragment="view=table").page
+    assert "Choose a task under Rank by" in page.locator("#table-notes").inner_text()
 
 
 def test_near_copies_fold_into_the_best_of_them(open_page, path):

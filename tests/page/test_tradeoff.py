@@ -192,3 +192,9 @@ def test_hostile_names_in_the_front(open_page, make_page):
         told = page.locator("#front tbody th bdi").evaluate_all("nodes => nodes.map(node => node.textContent)")
         assert set(told) == {data["name"][drawn[i]] for i in brute_force(x[drawn], y[drawn], True)}
     assert page.title() == title
+
+
+def test_an_axis_of_one_value_has_one_tick(open_page, path):
+    page = open_page(path).page
+    assert page.evaluate("Front.axis([8.2e6, 8.2e6], false).ticks") == [8.2e6]
+    assert page.evaluate("Front.axis([8.2e6, 8.2e6], false).share(8.2e6)") == 0.5

@@ -123,6 +123,7 @@ const Compare = (() => {
   function groups(encoders) {
     const columns = [...atlas.columns.values()];
     return [
+      { title: "Scores", rows: scores(encoders) },
       {
         title: "Attributes",
         rows: facts(
@@ -138,7 +139,6 @@ const Compare = (() => {
         ),
       },
       { title: "Distance between features", rows: distances(encoders) },
-      { title: "Scores", rows: scores(encoders) },
     ];
   }
 

@@ -26,7 +26,7 @@ const Front = (() => {
     const along = log ? Math.log10 : (value) => value;
     const spread = along(high) - along(low) || Math.abs(along(high)) * 0.1 || 1;
     const [from, to] = [along(low) - 0.05 * spread, along(high) + 0.05 * spread];
-    const ticks = log ? decades(from, to) : even(from, to);
+    const ticks = low === high ? [low] : log ? decades(from, to) : even(from, to);
     return { low, high, log, ticks, share: (value) => (along(value) - from) / (to - from) };
   }
 

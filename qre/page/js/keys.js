@@ -4,13 +4,14 @@
 const Keys = (() => {
   const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   const ASIDE = 2.5; // how much worse a pixel aside is than one ahead
+  const TYPED = "textarea, select, input:not([type=checkbox], [type=range])"; // where a key is text, not a command
   let atlas;
 
   function mount(given) {
     atlas = given;
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented) leave();
-      if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+      if (event.key === "/" && !event.target.matches(TYPED)) {
         event.preventDefault();
         Dom.byId("search-words").focus();
       }

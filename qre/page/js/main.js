@@ -38,10 +38,17 @@ const Main = (() => {
       tab.setAttribute("aria-selected", String(view === State.now.view));
       tab.tabIndex = view === State.now.view ? 0 : -1;
     }
+    if (changed.has("view")) showTab();
     for (const part of PARTS()) part.render(changed);
     if (changed.has("filters") || changed.has("find")) {
       Dom.announce(`${Words.counted(Filters.count(atlas), "encoder")} of ${Words.many(atlas.count)} shown`);
     }
+  }
+
+  /** Where not all tabs fit beside one another, the chosen one is in view. */
+  function showTab() {
+    const [row, tab] = [Dom.byId("views"), Dom.byId(`tab-${State.now.view}`)];
+    row.scrollLeft = tab.offsetLeft + tab.offsetWidth / 2 - row.offsetLeft - row.clientWidth / 2;
   }
 
   function tabs() {
@@ -89,6 +96,12 @@ const Main = (() => {
       change(THEMES.find((one) => one !== document.documentElement.dataset.theme)),
     );
     asked.addEventListener("change", () => change(asked.matches ? "dark" : "light"));
+    let shown; // on the screen, while the page is printed: paper is white
+    addEventListener("beforeprint", () => {
+      shown = document.documentElement.dataset.theme;
+      change("light");
+    });
+    addEventListener("afterprint", () => change(shown));
   }
 
   /** The filters: beside the views where there is room, a drawer where there is not. */
@@ -97,6 +110,7 @@ const Main = (() => {
     const put = (open) => {
       panel.classList.toggle("open", open);
       button.setAttribute("aria-expanded", String(open));
+      if (open) panel.scrollIntoView({ block: "nearest" }); // people may be far down the page
     };
     button.addEventListener("click", () => put(!panel.classList.contains("open")));
     panel.addEventListener("keydown", (event) => {

@@ -48,7 +48,8 @@ const Ranking = (() => {
   /** Tasks of a ranking that an encoder has no value on. */
   const lacking = (ranking, i) => ranking.tasks.filter((task) => Number.isNaN(task.value[i])).map((task) => task.id);
 
-  /** Ranks (1: no other is better; 0 without a value) and whether each is tied with the best, of some encoders. */
+  /** Ranks (1: no other is better; 0 without a value) and whether each is tied with the best, of some encoders;
+   *  shared: whether any but the best is. */
   function places(ranking, rows) {
     const scores = rows.map((i) => ranking.scores[i]);
     const values = Float64Array.from(scores, (score) => score.value).sort(); // NaN last
@@ -59,7 +60,7 @@ const Ranking = (() => {
       if (!Number.isNaN(scores[at].value)) rank[i] = known - after(values, known, scores[at].value) + 1;
       tied[i] = close[at] ? 1 : 0;
     });
-    return { rank, tied };
+    return { rank, tied, shared: close.filter(Boolean).length > 1 };
   }
 
   /** How many of the sorted values are no larger than one. */

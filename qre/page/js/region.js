@@ -163,7 +163,8 @@ const Region = (() => {
     ];
   }
 
-  const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part * 200 < whole ? 1 : 0)} %` : "none");
+  const share = (part, whole) =>
+    whole ? `${((100 * part) / whole).toFixed(part * 200 < whole ? 1 : 0)}\u00a0%` : "none";
   const power = (p) => p.toExponential(0).replace("e-", "·10⁻").replace(/\d+$/, raised);
   const chance = (p) => `p = ${p < 0.001 ? power(p) : p.toFixed(3)}`;
   const raised = (digits) => digits.replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);

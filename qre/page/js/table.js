@@ -75,7 +75,7 @@ const Table = (() => {
       body,
       rows.map((i) => TableRows.row(atlas, i, columns, list)),
     );
-    Dom.replace(notes, list.ranking ? notesOf(list) : null);
+    Dom.replace(notes, list.ranking ? notesOf(list) : atlas.tasks.length ? howToRank() : null);
     for (const pager of pagers) pager.render(page, pages);
     if (changed.has("page") || changed.has("sort")) box.scrollTop = 0;
   }
@@ -87,6 +87,9 @@ const Table = (() => {
     const folded = State.now.fold ? ", near-copies folded into the best of them" : "";
     return [listed, folded, ranking ? [", by ", Dom.name(ranking.label)] : null];
   }
+
+  const howToRank = () =>
+    Dom.el("p", { class: "hint" }, "Which encoder is best? Choose a task under Rank by, or the mean over several.");
 
   /** What the ranks and marks say, for how many. */
   function notesOf({ rows, ranking, places }) {

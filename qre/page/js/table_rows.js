@@ -58,7 +58,7 @@ const TableRows = (() => {
     return Dom.el(
       "tr",
       { class: State.now.encoder === name ? "selected" : "" },
-      list.ranking ? rankCell(list.places.rank[i], list.places.tied[i]) : null,
+      list.ranking ? rankCell(list.places.rank[i], list.places.shared && list.places.tied[i]) : null,
       Dom.el(
         "th",
         { scope: "row", class: "name" },

@@ -54,7 +54,7 @@ const TradeOff = (() => {
       "Upwards: ",
       Dom.name(score.label),
       " (",
-      Dom.name(score.tasks.length === 1 ? score.tasks[0].metric : Ranking.tasksOf(score)),
+      Dom.name(score.tasks.length === 1 ? Words.metric(score.tasks[0].metric) : Ranking.tasksOf(score)),
       `). ${kind.smaller ? "Smaller and better is to the left" : "Faster and better is to the right"} and up. `,
       "Colours: ",
       Dom.name(Colour.now(atlas).label),

@@ -32,6 +32,17 @@ const Words = (() => {
     return Number(found[2] ? `${found[1]}e${TIMES[found[2].toLowerCase()]}` : found[1] + (found[3] ?? ""));
   }
 
+  const METRICS = {
+    ndcg_at_10: "nDCG@10",
+    v_measure: "V-measure",
+    accuracy: "accuracy",
+    cosine_spearman: "Spearman of cosines",
+    cosine_ap: "average precision of cosines",
+  };
+
+  /** A main score of MTEB as docs/scores.md calls it; others by their own name. */
+  const metric = (name) => (Object.hasOwn(METRICS, name) ? METRICS[name] : name);
+
   /** What an encoder has in a column, as text. */
   function value(column, i) {
     const found = column.value(i);
@@ -40,5 +51,5 @@ const Words = (() => {
     return Array.isArray(found) ? found.join(", ") : found;
   }
 
-  return { number, score, interval, counted, value, read, many: (count) => many.format(count) };
+  return { number, score, interval, counted, value, read, metric, many: (count) => many.format(count) };
 })();
