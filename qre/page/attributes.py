@@ -9,11 +9,11 @@ from qre.encoders.described import described
 from qre.page.contract import Column, numbers
 
 KNOWN = {  # in the order in which they are shown: label, unit
-    "family": ("Family", ""),
     "description": ("What it is", ""),
     "model": ("Model", ""),
     "parameters": ("Parameters", ""),
     "dimension": ("Dimension", ""),
+    "family": ("Family", ""),
     "model_max_tokens": ("Max tokens", "tokens"),
     "licence": ("Licence", ""),
     "languages": ("Languages", ""),

@@ -96,6 +96,7 @@ class Page:
 
     Attributes:
         name: of each encoder, unique.
+        loading: lines of Python that load each encoder; "" where none are known.
         x, y: on the map.
         same: near-copies have the same number.
         neighbours: how many, k; near: N x k indices in a row; far: their distances.
@@ -106,6 +107,7 @@ class Page:
 
     title: str
     name: Sequence[str]
+    loading: Sequence[str]
     x: Numbers
     y: Numbers
     same: Sequence[int]
@@ -141,7 +143,7 @@ def _problems(page: Page) -> Iterator[str]:
         yield "a column occurs twice"
     if len({task.id for task in page.tasks}) != len(page.tasks):
         yield "a task occurs twice"
-    lengths = {"x": page.x, "y": page.y, "same": page.same}
+    lengths = {"loading": page.loading, "x": page.x, "y": page.y, "same": page.same}
     lengths |= {f"column {column.id}": column.values for column in page.columns}
     for task in page.tasks:
         lengths |= {f"{task.id}, {part}": getattr(task, part) for part in ("value", "low", "high", "basis")}

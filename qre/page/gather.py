@@ -10,6 +10,7 @@ import pandas as pd
 
 from qre.atlas.ranking import PREDICTED, SCORES, one_score_each
 from qre.atlas.reader import AtlasFiles
+from qre.encoders.described import loading_lines
 from qre.page.attributes import columns_of
 from qre.page.contract import BASES, Figure, Numbers, Page, Task, Tree, numbers
 from qre.page.document import page_bytes
@@ -45,6 +46,7 @@ def page_of(files: AtlasFiles) -> bytes:
     page = Page(
         title=str(manifest.get("name") or "atlas"),
         name=names,
+        loading=["\n".join(loading_lines(row)) for row in table.to_dict("records")],
         x=numbers(table["x"]),
         y=numbers(table["y"]),
         same=_same(table),

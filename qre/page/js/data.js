@@ -35,6 +35,7 @@ const Data = (() => {
       title: page.title,
       count,
       name: page.name,
+      loading: page.loading,
       x: floats(page.x, count),
       y: floats(page.y, count),
       columns: new Map(columns.map((column) => [column.id, column])),

@@ -76,7 +76,7 @@ const Panel = (() => {
     ];
   }
 
-  /** The description, and a link to the hub where the model is of it. */
+  /** The description, how to load it, and a link to the hub where the model is of it. */
   function what(i) {
     const model = atlas.column("model")?.value(i) ?? "";
     const description = atlas.column("description")?.value(i);
@@ -96,7 +96,17 @@ const Panel = (() => {
         : model
           ? Dom.el("p", {}, "Model: ", Dom.name(model))
           : null,
+      atlas.loading[i] ? loading(atlas.loading[i]) : null,
     ];
+  }
+
+  function loading(lines) {
+    return Dom.el(
+      "details",
+      { class: "loading" },
+      Dom.el("summary", {}, "Load it in Python"),
+      Dom.el("pre", { tabindex: "0", role: "region", "aria-label": "Python" }, Dom.el("code", {}, lines)),
+    );
   }
 
   function warnings(i) {

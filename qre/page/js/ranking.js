@@ -5,9 +5,9 @@ const Ranking = (() => {
   const cache = new Map();
 
   /** What is ranked by now: tasks, weights, label, and of each encoder value, low, high and basis in `scores`; null
-   *  where nothing is. */
+   *  where there are no tasks. */
   function now(atlas) {
-    return by(atlas, State.now.rank);
+    return by(atlas, State.now.rank) ?? standard(atlas);
   }
 
   /** What a score is where nobody has said: the mean over the tasks that every encoder has a value on, else the first
@@ -105,5 +105,5 @@ const Ranking = (() => {
     ].join("");
   }
 
-  return { now, standard, tasksOf, lacking, places, fold, explained };
+  return { now, tasksOf, lacking, places, fold, explained };
 })();

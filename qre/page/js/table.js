@@ -8,7 +8,7 @@ const Table = (() => {
 
   function mount(root, given) {
     atlas = given;
-    picker = RankPicker.make(atlas, "nothing");
+    picker = RankPicker.make(atlas, "the usual score");
     chooser = columnChooser();
     fold = Dom.el("input", {
       type: "checkbox",
@@ -75,7 +75,7 @@ const Table = (() => {
       body,
       rows.map((i) => TableRows.row(atlas, i, columns, list)),
     );
-    Dom.replace(notes, list.ranking ? notesOf(list) : atlas.tasks.length ? howToRank() : null);
+    Dom.replace(notes, list.ranking ? notesOf(list) : atlas.tasks.length ? noScores() : null);
     for (const pager of pagers) pager.render(page, pages);
     if (changed.has("page") || changed.has("sort")) box.scrollTop = 0;
   }
@@ -88,8 +88,7 @@ const Table = (() => {
     return [listed, folded, ranking ? [", by ", Dom.name(ranking.label)] : null];
   }
 
-  const howToRank = () =>
-    Dom.el("p", { class: "hint" }, "Which encoder is best? Choose a task under Rank by, or the mean over several.");
+  const noScores = () => Dom.el("p", { class: "hint" }, "This map has no scores: its config names no tasks.");
 
   /** What the ranks and marks say, for how many. */
   function notesOf({ rows, ranking, places }) {

@@ -2,8 +2,7 @@
 /* The columns of the table: what can be shown, what each sorts by, and what stands in its cells. */
 
 const TableColumns = (() => {
-  const USUAL = ["family", "parameters", "dimension", "model_max_tokens", "licence", "qre"];
-  const FIRST_TASKS = 3; // that are shown where nothing is ranked by
+  const USUAL = ["parameters", "dimension", "family", "model_max_tokens", "licence", "qre"];
   const MOST_RANKED = 4; // of the tasks that are ranked by, each with a column of its own
   const keys = new Map();
 
@@ -38,11 +37,8 @@ const TableColumns = (() => {
   }
 
   function usual(atlas, ranking) {
-    const tasks = !ranking
-      ? atlas.tasks.slice(0, FIRST_TASKS)
-      : ranking.tasks.length > 1 && ranking.tasks.length <= MOST_RANKED
-        ? ranking.tasks
-        : [];
+    const several = ranking !== null && ranking.tasks.length > 1 && ranking.tasks.length <= MOST_RANKED;
+    const tasks = several ? ranking.tasks : [];
     return [...USUAL.filter((id) => atlas.column(id)), ...tasks.map((task) => Filters.TASK + task.id)];
   }
 

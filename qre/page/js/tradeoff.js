@@ -79,7 +79,7 @@ const TradeOff = (() => {
   /** What is drawn: rows (encoders), x(i), y(i), the front (indices of encoders, the best in x first), both axes, how
    *  many were left out and why. */
   function pointsOf(kind) {
-    const ranking = Ranking.now(atlas) ?? Ranking.standard(atlas);
+    const ranking = Ranking.now(atlas);
     const column = atlas.column(kind.id);
     const shown = Filters.shown(atlas);
     const [rows, drawn, lacking] = [[], new Uint8Array(atlas.count), { size: 0, score: 0 }];
