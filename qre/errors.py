@@ -189,3 +189,12 @@ def chain(error: BaseException, meant: bool = False) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         one = one.__cause__ or (None if meant or one.__suppress_context__ else one.__context__)
+
+
+# of this system or Windows, and not what follows the host of an address, nor org/model
+_FOLDERS = re.compile(r"""(?<![\w:/\\.])(?:~[\w.-]*|[A-Za-z]:)?[\\/](?:[^\s'"`:;,()<>|\\/]+[\\/])+""")
+
+
+def without_folders(message: str) -> str:
+    """A message as it may be passed on with a map: of each absolute path in it the last part alone."""
+    return _FOLDERS.sub("", message)

@@ -7,6 +7,7 @@ address, and of a path its last part alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel
@@ -110,5 +111,9 @@ def _plain(value: object):
 
 def last_part(path: str) -> str:
     """The name of a file or folder, of this machine, another or a bucket."""
-    place = path.partition("?")[0] if "://" in path else path
+    scheme, address, place = path.rpartition("://") if "://" in path else ("", "", path)
+    if address:
+        place = re.split(r"[?#]" if scheme.startswith("http") else r"[?]", place)[0]
+        host, slash, rest = place.partition("/")
+        place = host.rpartition("@")[2] + slash + rest  # who signs in there, and with what, is nobody's business
     return place.replace("\\", "/").rstrip("/").rpartition("/")[2]

@@ -40,10 +40,12 @@ KNOWN = {  # in the order in which they are shown: label, unit
     "kind": ("Kind", ""),
 }
 LISTS = {"languages": ", ", "training_sets": ", ", "prompt_names": ",", "modules": "+"}
+CATEGORIES = ("family",)  # however many levels: the map is coloured by it
 TEXTS = ("description", "model", "warnings", "commit", "prompt", "method")
 MEASURES = ("qre", "entropy", "effective_rank", "truncated_share")
 HIDDEN = ("key", "name", "parent", "group", "x", "y")  # shown otherwise, or of no use to people
 SETTINGS = ("direction", "perturbation", "epsilon", "unit_rows")  # of the features: the same for all
+SMALLEST = 1e-290  # of a log scale: numbers near the end of float64 are written as 0
 WIDE, MOST_LEVELS = 100, 0.5  # a number that spans more is shown on a log scale; text that differs more is no category
 
 
@@ -62,17 +64,18 @@ def _column(name: str, values: pd.Series) -> Column | None:
     if name in LISTS:
         return _listed(name, label, values, LISTS[name])
     if name in TEXTS:
-        return Column(name, label, "text", [None if one is None or one != one else str(one) for one in values])
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return Column(name, label, "text", [None if pd.isna(one) else str(one) for one in values])
+    number = name not in CATEGORIES and pd.api.types.is_numeric_dtype(values)
+    if number and not pd.api.types.is_bool_dtype(values):
         known = values.to_numpy(dtype=np.float64, na_value=np.nan)
         if name == "created" or not np.isfinite(known).any():
             return None
         return Column(name, label, "number", numbers(known), (), unit, _scale(known), measure)
-    text = [None if one is None or one != one or one == "" else str(one) for one in values]
+    text = [None if pd.isna(one) or one == "" else str(one) for one in values]
     known_text = [one for one in text if one is not None]
     if not known_text:
         return None
-    if len(set(known_text)) > max(12, MOST_LEVELS * len(text)):
+    if name not in CATEGORIES and len(set(known_text)) > max(12, MOST_LEVELS * len(text)):
         return Column(name, label, "text", text)
     levels = _by_count(known_text)
     code = {level: index for index, level in enumerate(levels)}
@@ -96,4 +99,4 @@ def _by_count(values: list[str]) -> list[str]:
 
 def _scale(values: np.ndarray):
     known = values[np.isfinite(values)]
-    return "log" if known.min() > 0 and known.max() / known.min() > WIDE else "linear"
+    return "log" if known.min() > SMALLEST and known.max() / WIDE > known.min() else "linear"

@@ -11,6 +11,7 @@ import pandas as pd
 from qre.atlas.ranking import PREDICTED, SCORES, one_score_each
 from qre.atlas.reader import AtlasFiles
 from qre.encoders.described import loading_lines
+from qre.errors import without_folders
 from qre.page.attributes import columns_of
 from qre.page.contract import BASES, Figure, Numbers, Page, Task, Tree, numbers
 from qre.page.document import page_bytes
@@ -135,9 +136,10 @@ def _about(files: AtlasFiles) -> dict[str, Any]:
     """How the map was made; nothing that changes from run to run."""
     manifest = files.manifest
     sentences = files.parquet("sentences.parquet")["text"]
-    kept = ("identity", "config", "encode", "features", "atlas", "headline", "notes", "failures", "versions")
+    kept = ("identity", "config", "encode", "features", "atlas", "headline", "notes", "versions")
     return {
         **{part: manifest[part] for part in kept if manifest.get(part) is not None},
+        "failures": [told_failure(one) for one in manifest.get("failures") or ()],
         "prediction": (manifest.get("prediction") or {}).get("settings"),
         "new_kinds_by_chance": bool(new_kinds_by_chance(manifest.get("headline") or {})),
         "sentences": {
@@ -146,6 +148,12 @@ def _about(files: AtlasFiles) -> dict[str, Any]:
             "first": sentences.slice(0, FIRST_SENTENCES).to_pylist(),
         },
     }
+
+
+def told_failure(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """What a map tells of a failure: pages are passed on, and say nothing of this machine."""
+    kept = ("key", "encoder", "kind", "exception", "message")
+    return {part: without_folders(str(failure[part])) for part in kept if failure.get(part) is not None}
 
 
 def _figures(files: AtlasFiles) -> list[Figure]:

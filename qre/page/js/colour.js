@@ -36,7 +36,11 @@ const Colour = (() => {
     ];
   }
 
-  const standard = (atlas) => (atlas.column("family") ? "family" : (choices(atlas)[0]?.id ?? ""));
+  /** The family, where it is a choice; else the first. */
+  function standard(atlas) {
+    const known = choices(atlas);
+    return (known.find((one) => one.id === "family") ?? known[0])?.id ?? "";
+  }
 
   /** How the encoders are coloured now: id, label, kind, look(i) -> {colour, shape, hollow}, and for a category levels,
    *  counts and levelOf(i) (-1: not known), for a number low, high and scale. */
@@ -111,7 +115,7 @@ const Colour = (() => {
       else [low, high] = [Math.min(low, value), Math.max(high, value)];
     }
     const along = scale === "log" ? Math.log : (value) => value;
-    const span = along(high) - along(low) || 1;
+    const span = Math.min(Number.MAX_VALUE, along(high) - along(low)) || 1;
     const missing = { colour: GREY(), shape: "circle", hollow: true };
     const colours = Array.from({ length: STEPS }, (_, step) => between(step / (STEPS - 1)));
     const looks = colours.map((colour) => ({ colour, shape: "circle", hollow: false }));
@@ -119,7 +123,8 @@ const Colour = (() => {
     const look = (i) => {
       const value = valueOf(i);
       if (Number.isNaN(value)) return missing;
-      return (uncertain(i) ? guesses : looks)[Math.round(((along(value) - along(low)) / span) * (STEPS - 1))];
+      const share = Math.min(1, (along(value) - along(low)) / span);
+      return (uncertain(i) ? guesses : looks)[Math.round(share * (STEPS - 1))];
     };
     return { id, label, kind: "number", low, high, scale, unknown, colours, missing, look };
   }

@@ -46,6 +46,7 @@ const Controls = (() => {
   function render() {
     colour.value = Colour.now(atlas).id;
     size.value = State.now.size;
+    if (size.selectedIndex < 0) size.value = ""; // not a size of this map
     lasso.setAttribute("aria-pressed", String(Region.lassoing()));
   }
 

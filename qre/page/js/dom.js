@@ -52,12 +52,14 @@ const Dom = (() => {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
+  const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/; // as in qre/csv_cells.py
+
   /** Rows of cells as CSV; a text that a spreadsheet would run as a formula is quoted by an apostrophe. */
   function csv(rows) {
     const cell = (value) => {
       if (value === null || value === undefined) return "";
       if (typeof value === "number") return Number.isNaN(value) ? "" : String(value);
-      const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+      const text = FORMULA.test(value) ? `'${value}` : String(value);
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

@@ -19,12 +19,17 @@ const Front = (() => {
 
   const STEPS = [1, 2, 5, 10];
 
+  const SAME = 1e-9; // of the largest value
+
   /** An axis over values: low, high, log, ticks, and share(value), 0 at the low end to 1 at the high one. */
   function axis(values, log) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
     const along = log ? Math.log10 : (value) => value;
-    const spread = along(high) - along(low) || Math.abs(along(high)) * 0.1 || 1;
+    const large = Math.max(Math.abs(along(low)), Math.abs(along(high)));
+    const apart = along(high) - along(low);
+    // what differs by rounding only is equal: ticks between could not be told apart
+    const spread = apart > large * SAME ? apart : large * 0.1 || 1;
     const [from, to] = [along(low) - 0.05 * spread, along(high) + 0.05 * spread];
     const ticks = low === high ? [low] : log ? decades(from, to) : even(from, to);
     return { low, high, log, ticks, share: (value) => (along(value) - from) / (to - from) };

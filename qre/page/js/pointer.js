@@ -19,6 +19,7 @@ const Pointer = (() => {
       canvas.setPointerCapture(event.pointerId);
       held.set(event.pointerId, at(event));
       travelled = 0;
+      if (drawing) lasso([], true); // a second finger: it is a pinch now
       drawing = held.size === 1 && (event.shiftKey || lassoing()) ? [camera.toMap(...at(event))] : null;
     });
 

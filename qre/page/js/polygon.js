@@ -47,7 +47,8 @@ const Polygon = (() => {
     return Math.abs((bx - ax) * (ay - y) - (ax - x) * (by - ay)) / length;
   }
 
-  /** A test of places: whether x, y is inside (even-odd rule). */
+  /** A test of places: whether the polygon goes around x, y (non-zero winding, as a canvas fills it): what a line
+   *  surrounds twice is inside too. */
   function holder(corners) {
     let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
     for (let k = 0; k < corners.length; k += 2) {
@@ -56,12 +57,12 @@ const Polygon = (() => {
     }
     return (x, y) => {
       if (x < left || x > right || y < bottom || y > top) return false;
-      let inside = false;
+      let turns = 0;
       for (let k = 0, j = corners.length - 2; k < corners.length; j = k, k += 2) {
         const [x1, y1, x2, y2] = [corners[k], corners[k + 1], corners[j], corners[j + 1]];
-        if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) inside = !inside;
+        if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) turns += y1 > y ? 1 : -1;
       }
-      return inside;
+      return turns !== 0;
     };
   }
 

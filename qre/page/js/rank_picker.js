@@ -3,7 +3,6 @@
 
 const RankPicker = (() => {
   const OWN = "own"; // a choice of tasks that no entry of the list says
-  const HEAVIEST = 1000;
   let made = 0;
 
   /** The controls: root, render(). `none`: what stands for no ranking. */
@@ -65,14 +64,14 @@ const RankPicker = (() => {
       "aria-describedby": fault.id,
       onchange: () => {
         const weight = Number(Words.read(input.value).toFixed(3));
-        const fine = weight > 0 && weight <= HEAVIEST;
+        const fine = weight > 0 && weight <= State.HEAVIEST;
         tell(fine);
         if (fine) put({ ...State.now.rank, [id]: weight });
       },
     });
     function tell(fine) {
       input.setAttribute("aria-invalid", String(!fine));
-      fault.textContent = fine ? "" : `a number above 0, up to ${HEAVIEST}`;
+      fault.textContent = fine ? "" : `a number above 0, up to ${State.HEAVIEST}`;
     }
     function render() {
       if (Words.read(input.value) !== State.now.rank[id]) input.value = String(State.now.rank[id]);

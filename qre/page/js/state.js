@@ -13,15 +13,17 @@ const State = (() => {
     write: (value) => (value === null ? [] : [String(value)]),
     read: (found) => (/^\d{1,6}$/.test(found[0] ?? "") ? Number(found[0]) : null),
   };
-  const numbers = {
+  /** Numbers with commas; `fine` says which are a value. */
+  const numbers = (fine) => ({
     write: (values) => (values ? [values.map((value) => Number(value.toPrecision(6))).join(",")] : []),
     read: (found) => {
       const values = (found[0] ?? "").split(",").map(Number);
-      return found.length && values.every(Number.isFinite) ? values : null;
+      return found.length && values.every(Number.isFinite) && fine(values) ? values : null;
     },
-  };
+  });
   const flag = { write: (value) => (value ? ["yes"] : []), read: (found) => found[0] === "yes" };
   /** task -> weight */
+  const HEAVIEST = 1000; // weight of a task
   const WEIGHTED = /^(?:(\d+(?:\.\d+)?)\*)?(.*)$/s;
   const weights = {
     write: (tasks) =>
@@ -34,6 +36,7 @@ const State = (() => {
           found
             .map((one) => WEIGHTED.exec(one))
             .map(([, weight, task]) => [task, weight === undefined ? 1 : Number(weight)])
+            .map(([task, weight]) => [task, Math.min(HEAVIEST, Number(weight.toFixed(3)))])
             .filter(([, weight]) => weight > 0),
         ),
       ),
@@ -54,8 +57,8 @@ const State = (() => {
     against: text, // what the trade-off shows scores against
     cut: count, // clusters
     chosen: text, // which encoders the tree shows
-    at: numbers, // camera of the map: x, y, zoom
-    region: numbers, // corners on the map: x, y, x, y, ...
+    at: numbers((values) => values.length === 3 && values[2] > 0), // camera of the map: x, y, zoom
+    region: numbers(Polygon.sound), // corners on the map: x, y, x, y, ...
   };
   const FILTER = "f."; // f.family=a&f.family=b, f.parameters=1e6..1e8
 
@@ -98,10 +101,19 @@ const State = (() => {
     [next.rank, next.filters] = [bare(next.rank), bare(next.filters)];
     const fragment = written(next);
     if (fragment === written(current)) return;
-    const url = `#${fragment}`;
-    if (how === "push") history.pushState(null, "", url);
-    else history.replaceState(null, "", url);
+    write(`#${fragment}`, how);
     take(next);
+  }
+
+  /** To the address; a browser may refuse it (many steps within seconds, a page in a frame): what is shown changes all
+   *  the same. */
+  function write(url, how) {
+    try {
+      if (how === "push") history.pushState(null, "", url);
+      else history.replaceState(null, "", url);
+    } catch (error) {
+      if (error.name !== "SecurityError") throw error;
+    }
   }
 
   function take(next) {
@@ -144,6 +156,7 @@ const State = (() => {
   return {
     VIEWS,
     MOST_PINS,
+    HEAVIEST,
     get now() {
       return current;
     },

@@ -4,11 +4,13 @@
 const Words = (() => {
   const many = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
   const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const powers = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
   const few = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 
   /** A number of a column or an axis: 22.7M, 1,024, 0.8203. */
   function number(value) {
     if (value === null || value === undefined || Number.isNaN(value)) return "not known";
+    if (Math.abs(value) >= 1e15 || (value !== 0 && Math.abs(value) < 1e-6)) return powers.format(value);
     if (Math.abs(value) >= 1e5) return short.format(value);
     return Number.isInteger(value) ? many.format(value) : few.format(value);
   }

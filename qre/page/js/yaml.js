@@ -2,7 +2,7 @@
 /* Plain values as text in the manner of YAML, to be read and to be kept as a file. */
 
 const Yaml = (() => {
-  const PLAIN = /^[A-Za-z_/.][\w ./@+-]*$/;
+  const PLAIN = /^(?:[A-Za-z_/]|\.{1,2}\/)[\w ./@+-]*$/; // .5 and .inf are numbers
   const WORDS = /^(?:true|false|null|yes|no|on|off|y|n|~)$/i; // mean something else to YAML
 
   const HIDDEN = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g; // breaks a line or its direction
