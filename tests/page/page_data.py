@@ -43,3 +43,18 @@ def fragment(page: Any) -> dict[str, list[str]]:
 def names(page: Any) -> list[str]:
     """The encoders in the rows of the table, from the first row on."""
     return page.locator("#view-table tbody th.name .link").all_inner_texts()
+
+
+def ordered(data, values, down):
+    """Names by values, those that are not known last, ties by name."""
+    lower = [name.lower() for name in data["name"]]
+    known = [i for i in range(len(values)) if not np.isnan(values[i])]
+    unknown = [i for i in range(len(values)) if np.isnan(values[i])]
+    known.sort(key=lambda i: (-values[i] if down else values[i], lower[i]))
+    return [data["name"][i] for i in [*known, *sorted(unknown, key=lambda i: lower[i])]]
+
+
+def at_first(data):
+    """The names in the order that nobody has chosen: by the first task, as no task has a score of every encoder."""
+    assert all(None in one["value"] for one in data["tasks"])
+    return ordered(data, floats(data["tasks"][0]["value"]), True)

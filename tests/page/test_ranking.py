@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from qre.atlas.differences import like_the_best
-from tests.page.page_data import column, floats, fragment, names, page_data, task
+from tests.page.page_data import at_first, column, floats, fragment, names, page_data, task
 
 MADE = {"encoders": 90, "tasks": 8, "attributes": 30, "seed": 3}
 
@@ -110,7 +110,7 @@ def test_ranking_by_keyboard_and_by_kind(open_page, path):
     data = page_data(path)
     page = open_page(path, fragment="view=table").page
     select = page.locator("#view-table .rank-by")
-    assert select.locator("option:checked").inner_text() == "nothing"
+    assert select.locator("option:checked").inner_text() == "the usual score"
     select.select_option(label="Task03")
     assert fragment(page)["rank"] == ["Task03"]
     kinds = [one["id"] for one in data["tasks"] if one["kind"] == "retrieval"]
@@ -133,8 +133,8 @@ def test_ranking_by_keyboard_and_by_kind(open_page, path):
         assert weight.get_attribute("aria-invalid") == "true"
         assert "a number above 0" in tasks.locator(".weighs", has=page.get_by_label("Weight of Task00")).inner_text()
         assert fragment(page)["rank"] == [*kinds, "2.5*Task00"]
-    select.select_option(label="nothing")
-    assert "rank" not in fragment(page) and page.locator("#view-table th", has_text="Rank").count() == 0
+    select.select_option(label="the usual score")
+    assert "rank" not in fragment(page) and "Ranked by Task00." in page.locator("#table-notes").inner_text()
 
 
 def test_the_page_says_by_which_test_and_what_intervals_mean(open_page, path):
@@ -173,9 +173,10 @@ def test_the_best_alone_has_no_mark_of_a_tie(open_page, path):
     assert "No other of these is tied with the best" in page.locator("#table-notes").inner_text()
 
 
-def test_without_a_ranking_the_table_says_how_to_rank(open_page, path):
-    page = open_page(path, fragment="view=table").page
-    assert "Choose a task under Rank by" in page.locator("#table-notes").inner_text()
+def test_a_map_without_tasks_has_no_ranks(open_page, make_page):
+    page = open_page(make_page(encoders=60, tasks=0), fragment="view=table").page
+    assert "no scores" in page.locator("#table-notes").inner_text()
+    assert page.locator("#view-table th", has_text="Rank").count() == 0
 
 
 def test_near_copies_fold_into_the_best_of_them(open_page, path):
@@ -227,7 +228,7 @@ def test_a_task_that_looks_like_a_weight(open_page, path):
 def test_a_link_that_ranks_by_what_is_not_here(open_page, path):
     page = open_page(path, fragment="view=table&rank=Gone&rank=0*Task00&sort=rank").page
     assert "not a task here: Gone" in page.locator("#view-table .rank").inner_text()
-    assert names(page) == page_data(path)["name"]
+    assert names(page) == at_first(page_data(path))
 
 
 def test_tab_goes_on_from_a_weight_that_was_changed(open_page, path):

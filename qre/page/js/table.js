@@ -75,7 +75,7 @@ const Table = (() => {
       body,
       rows.map((i) => TableRows.row(atlas, i, columns, list)),
     );
-    Dom.replace(notes, list.ranking ? notesOf(list) : atlas.tasks.length ? noScores() : null);
+    Dom.replace(notes, list.ranking ? notesOf(list) : noScores());
     for (const pager of pagers) pager.render(page, pages);
     if (changed.has("page") || changed.has("sort")) box.scrollTop = 0;
   }
