@@ -25,6 +25,7 @@ from qre.build.scored import SCORES, Descriptions, Progress, ScoredPart, scored_
 from qre.csv_cells import csv_text
 from qre.encoders.passes import pass_key
 from qre.page import page_of
+from qre.page.gather import told_failure
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
 
 
@@ -157,7 +158,7 @@ def write_atlas(
         "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
         "speed": _speeds(store, wanted),
         "spent": read_spent(store, config.name).told(config.cluster),
-        "failures": wanted.failures,
+        "failures": [told_failure(one) for one in wanted.failures],
         "versions": versions(),
     }
     files = {**atlas.files, "sentences.parquet": parquet_bytes(sentences), **part.files}
