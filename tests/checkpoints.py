@@ -9,6 +9,7 @@ initialisation (see `_spread`), so that sentences are as far apart as with a tra
 from __future__ import annotations
 
 import json
+import shutil
 import string
 import tempfile
 from collections.abc import Callable
@@ -100,8 +101,8 @@ def make_odd(kind: str, folder: Path) -> Path:
     if kind == "no-modules-json":
         for name in ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"):
             (folder / name).unlink()
-        (folder / "1_Pooling" / "config.json").unlink()
-        (folder / "1_Pooling").rmdir()
+        for place in folder.glob("[0-9]_*"):
+            shutil.rmtree(place)
     elif kind in ("pickle", "pickle-dense"):
         _pickle(folder / ("2_Dense" if kind == "pickle-dense" else ""))
     elif kind in ("nan", "missing-weights"):

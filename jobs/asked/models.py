@@ -21,7 +21,7 @@ from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
-from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.folders import folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import REPOSITORY, resolve_all
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
@@ -182,12 +182,10 @@ def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
         return entry
     if isinstance(entry, FolderEntry):
         path = Path(entry.path).resolve()
-        revision = folder_revision(path, entry.native)
-        return FolderSpec(
-            path=str(path),
-            revision=revision,
-            **entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path)),
-        )
+        plain = is_plain(path)
+        revision = folder_revision(path, entry.native, entry.pooling is not None)
+        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
+        return FolderSpec(path=str(path), revision=revision, **values)
     model = resolve_all([(_id(entry), entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model

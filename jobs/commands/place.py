@@ -16,8 +16,8 @@ def place(
         list[str] | None,
         typer.Argument(
             metavar="MODEL...",
-            help="a hub id (owner/name or owner/name@revision), a sentence-transformers folder, or a matrix (.npy, "
-            ".safetensors, .parquet)",
+            help="a hub id (owner/name or owner/name@revision), an encoder's folder, or a matrix (.npy, .safetensors, "
+            ".parquet)",
         ),
     ] = None,
     entry: Annotated[
@@ -25,7 +25,10 @@ def place(
         typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config"),
     ] = None,
     layer: Annotated[int | None, typer.Option(min=0, help="hidden state to read, with --pooling")] = None,
-    pooling: Annotated[str | None, typer.Option(help="cls, mean, max, weightedmean or lasttoken")] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="cls, mean, max, weightedmean or lasttoken; an encoder without modules.json needs it"),
+    ] = None,
     prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
     prompt_name: Annotated[str | None, typer.Option(help="one of the encoder's own prompts")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=2, help="longer sentences are cut")] = None,

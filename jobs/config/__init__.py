@@ -8,6 +8,7 @@ from jobs.config.entries import (
     HubEntry,
     ListEntry,
     MtebScores,
+    Plain,
 )
 from jobs.config.slots import ClusterSettings
 from jobs.config.sweep_config import EncoderEntry, Entry, SweepConfig, load_config, load_list
@@ -23,6 +24,7 @@ __all__ = [
     "HubEntry",
     "ListEntry",
     "MtebScores",
+    "Plain",
     "SweepConfig",
     "load_config",
     "load_list",

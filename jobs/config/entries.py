@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from qre.encoders.catalogue import CATALOGUES
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
@@ -12,6 +20,11 @@ from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
 from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.paths import PathText
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.10 has none
+
+ONE_POOLING = "plain is for the encoders of a query or a list: give pooling for this one"
 
 
 class Record(BaseModel):
@@ -55,7 +68,25 @@ class CatalogueEntry(Record):
         return value
 
 
-class _ModelEntry(Record):
+class Plain(Record):
+    """What is stated for plain checkpoints (without modules.json) among the encoders of a query or a list."""
+
+    pooling: PoolingName
+
+
+class _ForPlain(Record):
+    plain: Plain | None = Field(
+        None, description="of a query or a list: for encoders that have no modules.json and state no pooling"
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """Records in a store are keyed by what entries hold, and are older than this option."""
+        told = handler(self)
+        return told if self.plain is not None else {key: value for key, value in told.items() if key != "plain"}
+
+
+class _ModelEntry(_ForPlain):
     """A transformer, as a person writes it; what is left out is the encoder's own."""
 
     name: str | None = Field(
@@ -107,9 +138,17 @@ class _ModelEntry(Record):
             raise ValueError("a layer needs a pooling")
         return self
 
-    def spec_values(self, name: str, family: str, prompts: dict[str, str], default_prompt: str) -> dict:
-        """The fields of a ModelSpec, given what the encoder's own files say. Where the entry states its `prompts`, its
-        `prompt` is the encoder's default.
+    def pooled(self, plain: bool) -> Self:
+        """The entry with the pooling that it states for plain checkpoints, where the encoder is one."""
+        if not plain or self.plain is None or self.pooling is not None:
+            return self
+        return self.model_copy(update={"pooling": self.plain.pooling})
+
+    def spec_values(
+        self, name: str, family: str, prompts: dict[str, str], default_prompt: str, plain: bool = False
+    ) -> dict:
+        """The fields of a ModelSpec, given what the encoder's own files say; of a plain checkpoint after `pooled`.
+        Where the entry states its `prompts`, its `prompt` is the encoder's default.
 
         Raises:
             UserError: no prompt of that name.
@@ -147,6 +186,7 @@ class _ModelEntry(Record):
             "token_budget": self.token_budget,
             "pad_token": self.pad_token,
             "native": self.native,
+            "plain": plain,
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt,
             "transforms": transforms,
             "prompts": tuple(sorted(prompts.items())),
@@ -155,10 +195,16 @@ class _ModelEntry(Record):
 
 
 class FolderEntry(_ModelEntry):
-    """An encoder in a local sentence-transformers folder."""
+    """An encoder in a local folder: of sentence-transformers, or a plain checkpoint of transformers."""
 
     source: Literal["folder"]
     path: PathText
+
+    @model_validator(mode="after")
+    def _one(self):
+        if self.plain is not None:
+            raise ValueError(ONE_POOLING)
+        return self
 
 
 class HubEntry(_ModelEntry):
@@ -192,6 +238,10 @@ class HubEntry(_ModelEntry):
             raise ValueError("give id or query, one of them")
         if self.query is not None and (self.name or self.revision or self.trust_remote_code):
             raise ValueError("name, revision and trust_remote_code are of one encoder: they go with id")
+        if self.query is None and self.plain is not None:
+            raise ValueError(ONE_POOLING)
+        if self.plain is not None and self.pooling is not None:
+            raise ValueError("pooling is for all that the query finds, plain for those that need one: give one of them")
         if self.trust_remote_code and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError(
                 "trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the code you "
@@ -207,16 +257,23 @@ class HubEntry(_ModelEntry):
         """The spec that this entry makes of an encoder that the hub described; the trust is this entry's own.
 
         Raises:
-            HubProblem: it names code that this entry does not let run.
+            HubProblem: it names code that this entry does not let run, or is a plain checkpoint and no pooling is
+                stated.
             UserError: no prompt of that name.
         """
-        files = model.checked(trusted=self.trust_remote_code, native=self.native, code_revision=self.code_revision)
-        values = self.spec_values(model.repository, family, model.prompts, model.default_prompt)
+        entry = self.pooled(model.plain)
+        files = model.checked(
+            pooled=entry.pooling is not None,
+            trusted=self.trust_remote_code,
+            native=self.native,
+            code_revision=self.code_revision,
+        )
+        values = entry.spec_values(model.repository, family, model.prompts, model.default_prompt, model.plain)
         trust = {"trust_remote_code": self.trust_remote_code, "code_revision": tuple(self.code_revision.items())}
         return HubSpec(id=model.repository, revision=model.revision, files=files, **trust, **values)
 
 
-class ListEntry(Record):
+class ListEntry(_ForPlain):
     """A file of entries: .yaml (a list of entries as in a config), or .csv with columns named as their keys."""
 
     source: Literal["list"]

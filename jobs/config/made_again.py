@@ -20,6 +20,7 @@ from jobs.config.entries import (
     HubEntry,
     ListEntry,
     MtebScores,
+    Plain,
 )
 from jobs.config.sweep_config import Prediction, SweepConfig
 from qre.atlas.settings import AtlasSettings
@@ -31,7 +32,7 @@ from qre.tasks import task_spec
 
 _MODEL = (
     "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
-    "transforms token_budget native"
+    "transforms token_budget native plain"
 )
 _TASK = "source kind name split format"
 KEPT: Mapping[type[BaseModel], str] = {
@@ -42,7 +43,8 @@ KEPT: Mapping[type[BaseModel], str] = {
     FolderEntry: _MODEL,
     HubEntry: f"{_MODEL} id query revision trust_remote_code code_revision",
     HubQuery: "filter author search parameters sort limit",
-    ListEntry: "source",
+    ListEntry: "source plain",
+    Plain: "pooling",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
     EncodeSettings: "token_budget chunk_sentences",
     FeatureMethod: "direction perturbation epsilon normalize center",

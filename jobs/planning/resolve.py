@@ -24,6 +24,7 @@ from jobs.config import (
     FolderEntry,
     HubEntry,
     ListEntry,
+    Plain,
     SweepConfig,
     load_list,
 )
@@ -35,7 +36,7 @@ from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from jobs.records.ownership import Owner
 from qre.encoders.catalogue import chosen
-from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
+from qre.encoders.folders import folder_prompts, folder_revision, folder_shape, is_plain
 from qre.encoders.foreseen import Foreseen, Foresight, TooFewSentences
 from qre.encoders.hub import COMMIT, HubModel, HubQuery, resolve_all, search
 from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
@@ -146,12 +147,18 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
     return resolved
 
 
-def _entries(entries: tuple[Entry, ...], where: str, folder: str) -> Iterator[tuple[str, EncoderEntry, str]]:
-    """(place, entry, folder that its path starts at) of every entry, lists opened."""
+def _entries(
+    entries: tuple[Entry, ...], where: str, folder: str, plain: Plain | None = None
+) -> Iterator[tuple[str, EncoderEntry, str]]:
+    """(place, entry, folder that its path starts at) of every entry, lists opened; `plain` of a list is of all in it
+    that have none of their own."""
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
-            yield from _entries(load_list(entry.path), f"{entry.path}: encoders", os.path.dirname(entry.path))
+            listed, inside = load_list(entry.path), os.path.dirname(entry.path)
+            yield from _entries(listed, f"{entry.path}: encoders", inside, entry.plain)
         else:
+            if plain is not None and isinstance(entry, FolderEntry | HubEntry) and entry.plain is None:
+                entry = entry.model_copy(update={"plain": plain})
             yield f"{where}[{number}]", entry, folder
 
 
@@ -187,8 +194,10 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight) -> None:
     path = Path(below(folder, entry.path)).resolve()
     try:
-        revision = folder_revision(path, entry.native)
-        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path))
+        plain = is_plain(path)
+        pooled = entry.pooled(plain)
+        revision = folder_revision(path, entry.native, pooled.pooling is not None)
+        values = pooled.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
         known = {key: value for key, value in folder_shape(path).items() if value is not None}
         _add(resolved, entry, FolderSpec(path=str(path), revision=revision, **values), known, foreseen)
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
@@ -380,7 +389,7 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
         renamed: whether some entry of the config knows it by an older name.
 
     Raises:
-        HubProblem: it names code that this entry does not let run.
+        HubProblem: this entry does not let its code run, or states no pooling that it needs.
     """
     entry, name = one.entry, model.repository
     told = {key: value for key, value in model.attributes.items() if value is not None}

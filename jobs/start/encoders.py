@@ -15,8 +15,10 @@ from jobs.config import load_list
 from jobs.config.reading import YAML_ENDINGS
 from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.folders import is_plain
 from qre.encoders.hub import REPOSITORY
 from qre.encoders.hub_problems import printable
+from qre.encoders.spec import POOLINGS
 from qre.errors import UserError
 from qre.near_names import did_you_mean, near_names
 
@@ -82,6 +84,12 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
     own = [_name_of(entry, entries) for entry in entries if entry["source"] in ("folder", "hub")]
     several = [entry for entry in entries if entry["source"] in ("catalogue", "list")]
     notes, comments = [], {}
+    for entry in entries:
+        if entry["source"] == "folder" and is_plain(entry["path"]):
+            notes.append(
+                f"{printable(entry['path'])} has no modules.json: give its entry a pooling: ({', '.join(POOLINGS)}), "
+                f"as its authors used it"
+            )
     if not entries or (not several and len(own) < FEWEST):
         comments[len(entries)] = (
             f"a map of so few encoders says little (at least {FEWEST} are useful), so the demo's encoders are added"

@@ -13,7 +13,7 @@ from rich.table import Table
 from jobs.terminal.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
 from qre.encoders.described import described, loading_lines, published_model, row_of
-from qre.encoders.folders import folder_prompts, folder_revision
+from qre.encoders.folders import folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
 from qre.encoders.hub_problems import HubProblem, printable
@@ -96,7 +96,10 @@ def show(encoder: str) -> None:
             "prompts": model.prompts,
             "default_prompt": model.default_prompt,
             **model.attributes,
-            "python": loading_lines({"source": "hub", "model": model.repository, "commit": model.revision}),
+            "plain": model.plain,
+            "python": loading_lines(
+                {**model.attributes, "source": "hub", "model": model.repository, "commit": model.revision}
+            ),
         }
     print(json.dumps(told, indent=1))
 
@@ -111,16 +114,20 @@ def _dimension(spec: EncoderSpec, about: dict) -> int | None:
 def _folder(path: Path) -> dict:
     from qre.encoders.spec import FolderSpec
 
-    revision, (prompts, default) = folder_revision(path), folder_prompts(path)
-    spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision)
+    plain = is_plain(path)
+    revision, (prompts, default) = folder_revision(path, pooled=plain), folder_prompts(path)
+    pooling = {"pooling": "mean"} if plain else {}  # to be loaded at all; nothing that is shown depends on it
+    spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision, plain=plain, **pooling)
+    known = model_attributes(load(spec, str(path), "cpu")[0], plain)
     return {
         "path": str(path),
         "revision": revision,
         "prompts": prompts,
         "default_prompt": default,
-        **model_attributes(load(spec, str(path), "cpu")[0]),
+        **known,
         "model": published_model(spec),
-        "python": loading_lines({"source": "folder", "model": str(path)}),
+        "plain": plain,
+        "python": loading_lines({**(known if plain else {}), "source": "folder", "model": str(path)}),
     }
 
 

@@ -136,6 +136,8 @@ def left_behind(upload: Upload) -> Iterator[tuple[str, str]]:
 def _secrets(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
     """Why, by name, of the files that are kept here as secrets."""
     encoders = [name.rpartition("/")[0] for name in sizes if name.endswith("/modules.json")]
+    weights = {name.rpartition("/")[0] for name in sizes if name.endswith(".safetensors")}
+    encoders += sorted(place for place in weights if place and f"{place}/config.json" in sizes)  # plain checkpoints
 
     def needed(name: str) -> bool:
         inside = next((name[len(encoder) + 1 :] for encoder in encoders if name.startswith(f"{encoder}/")), None)

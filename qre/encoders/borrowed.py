@@ -32,7 +32,7 @@ def looked_through(load: Callable) -> Callable:
     def checked(spec: ModelSpec, path: str, *args, **keywords):
         trusted = isinstance(spec, HubSpec) and spec.trust_remote_code
         pinned = dict(spec.code_revision) if isinstance(spec, HubSpec) else {}
-        found = check_folder(path, trusted=trusted, native=spec.native, code_revision=pinned)
+        found = check_folder(path, spec.plain, trusted=trusted, native=spec.native, code_revision=pinned)
         elsewhere = [named for named in found.code if named.repository is not None and not spec.native]
         if not elsewhere:
             return load(spec, path, *args, **keywords)

@@ -12,7 +12,8 @@ from qre.encoders.cards import card_attributes
 from qre.encoders.folders import file_sizes
 from qre.encoders.hub import COMMIT, HubModel, described
 from qre.encoders.hub_problems import HubProblem
-from qre.encoders.snapshots import cache_folder
+from qre.encoders.plain import BODY
+from qre.encoders.snapshots import cache_folder, has_no
 
 # of a snapshot in the cache these say that it is not whole
 PARTS = frozenset({"no weights", "not sentence-transformers"})
@@ -39,6 +40,12 @@ def cached_model(repository: str, revision: str | None = None) -> HubModel:
                 repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}"
             ) from None
         raise
+    if model.plain and not (has_no(path, "modules.json") or ".gitattributes" in sizes):  # every repository has these
+        raise HubProblem(
+            repository,
+            "offline",
+            "its snapshot in the cache has no modules.json, and may be a part of an encoder that has one",
+        )
     missing = _missing(path, sizes, model)
     if missing is not None:
         raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {missing} is missing")
@@ -72,7 +79,8 @@ def _missing(path: Path, sizes: dict[str, int], model: HubModel) -> str | None:
             lacks = {f"{prefix}{shard}" for shard in shards.values()} - set(sizes)
             if lacks:
                 return min(lacks)
-    for module in json.loads((path / "modules.json").read_bytes()):
+    plain = [{"type": BODY.type, "path": BODY.path}]
+    for module in plain if model.plain else json.loads((path / "modules.json").read_bytes()):
         folder, kind = module.get("path") or "", module["type"].rpartition(".")[2]
         inside = [name.removeprefix(f"{folder}/") for name in sizes if name.startswith(f"{folder}/" if folder else "")]
         if kind in ("Pooling", "Dense", "Transformer") and "config.json" not in inside:

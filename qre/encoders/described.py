@@ -21,6 +21,7 @@ PACKAGES = {"wordllama": "dleemiller/word-llama-l2-supercat"}  # package of stat
 CUT_BY_LAYERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra")
 # pipelines whose vectors a pooling fixes but for length
 PLAIN = ("Transformer+Pooling", "Transformer+Pooling+Normalize")
+BODY_ALONE = "Transformer"  # the modules of a plain checkpoint: its pooling is an entry's
 COUNTS = {"count": "counts", "binary": "0 or 1", "log": "log counts", "tfidf": "TF-IDF"}
 POOLINGS = {
     "cls": "first token ([CLS])",
@@ -122,7 +123,8 @@ def transforms_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def loading_lines(row: Mapping[str, Any]) -> list[str]:
     """Lines of Python that make `vectors` (n, d) of `sentences`, up to the length of the rows; [] where the row does
-    not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules."""
+    not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules,
+    model_max_tokens. Of a plain checkpoint without a pooling they leave that open."""
     known, transforms = _known(row), transforms_of(row)
     source, name = known.get("source"), str(known.get("name", ""))
     if source == "classical":
@@ -168,6 +170,9 @@ def _transformer_lines(known: Mapping[str, Any]) -> list[str]:
         layer = "last"
     if layer == "last" and pooling == known.get("model_pooling") and known.get("modules") in PLAIN:
         pooling = None  # as it is published
+    plain = known.get("modules") == BODY_ALONE
+    if plain and pooling is None:  # sentence-transformers would take one without a word
+        pooling = "|".join(POOLINGS)
     cut = pooling is not None and layer != "last"
     if cut and known.get("model_type", "bert") not in CUT_BY_LAYERS:
         return []
@@ -188,9 +193,17 @@ def _transformer_lines(known: Mapping[str, Any]) -> list[str]:
         "from sentence_transformers import SentenceTransformer",
         "from sentence_transformers.sentence_transformer.modules import Pooling",
         f"m = {load}",
+        *(_plain_lines(known) if plain else ()),
         f"model = SentenceTransformer(modules={modules})",
         f"vectors = model.encode(sentences{prompt})",
     ]
+
+
+def _plain_lines(known: Mapping[str, Any]) -> list[str]:
+    """How a plain checkpoint is read here, where sentence-transformers would do otherwise: see plain.py."""
+    limit = known.get("model_max_tokens")
+    cut = [f"m.max_seq_length = {int(float(str(limit)))}"] if limit is not None else []
+    return ["m[0].tokenizer.padding_side = 'right'", *cut]
 
 
 def _method(spec: ClassicalSpec) -> str:

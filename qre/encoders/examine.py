@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from qre.encoders.contents import counts, is_code, pickled
 from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
+from qre.encoders.plain import BODY, plain_problem
 from qre.encoders.shape import shape_of
 
 MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
@@ -39,6 +40,10 @@ REMEDY: dict[str, str] = {
     "pickle only": "ask its authors for safetensors, or save it again as such; pickles are never loaded",
     "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
     "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
+    "no pooling": "give pooling: cls, mean, max, weightedmean or lasttoken in its entry, as its authors used it; in a "
+    "query or a list give plain: {pooling: ...} for all that need it",
+    "encoder-decoder": "of such models only T5's encoder is read; save its encoder alone with "
+    "SentenceTransformer.save() and name the folder",
     "git lfs": "fetch the files themselves with `git lfs pull`",
     "broken weights": "fetch or copy the files again, or save the encoder again with SentenceTransformer.save()",
     "broken config": "fix the file, or save the encoder again with SentenceTransformer.save()",
@@ -64,6 +69,7 @@ class Found:
         bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
         documents: content of the JSON files that were looked through, by name.
         shape: see shape_of.
+        plain: it has no modules.json, so that the pooling is for an entry to state.
     """
 
     modules: tuple[str, ...]
@@ -72,11 +78,12 @@ class Found:
     bodies: tuple[tuple[str, bool], ...]
     documents: Mapping[str, object]
     shape: dict
+    plain: bool = False
 
 
 def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
     """What an encoder's files say, if it is a sentence encoder with weights that may be loaded; code is left to
-    `check_code`.
+    `check_code`, and the pooling of a plain checkpoint to `check_pooling`.
 
     Args:
         sizes: bytes of every file, by its name with "/".
@@ -93,13 +100,16 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
             documents[name] = parsed(name, sizes[name], read, strict)
         return documents.get(name)
 
-    modules = _modules(document) if "modules.json" in sizes else ()
+    plain = "modules.json" not in sizes
+    modules = () if plain else _modules(document)
     folders = tuple(dict.fromkeys(module.path for module in modules))
     inside = [name for name in sorted(sizes) if _is_config(name) and (name.rpartition("/")[0] in {"", *folders})]
     outside = [name for name in sorted(sizes) if _is_config(name) and name not in inside and counts(name, folders)]
     for name in inside + [name for name in outside if sizes[name] <= MOST_BYTES][:MOST_OTHERS]:
         document(name, strict=name in inside and bool(READ.fullmatch(name.rpartition("/")[2])))
     _check_kind(modules, folders, documents, sizes, tags)
+    if plain:
+        modules, folders = (BODY,), (BODY.path,)
     _check_weights(modules, folders, sizes)
     code = [named for name, value in documents.items() for named in named_code(name, value)]
     if "custom_code" in tags and not code:
@@ -112,7 +122,14 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
         bodies,
         documents,
         shape_of(modules, documents),
+        plain,
     )
+
+
+def check_pooling(plain: bool, stated: bool) -> None:
+    """Unfit where a plain checkpoint is asked for without a pooling (`stated`)."""
+    if plain and not stated:
+        raise Unfit("no pooling", "it has no modules.json, so how its tokens become one vector is not stated")
 
 
 def check_code(
@@ -241,8 +258,8 @@ def _check_kind(
                 told.get("revision") or "its default branch",
             )
             raise Unfit("adapter", f"{file}: a PEFT adapter of {base}@{revision}, which no commit pins")
-    if "modules.json" not in sizes:
-        raise Unfit("not sentence-transformers", "it has no modules.json")
+    if "modules.json" not in sizes and (lack := plain_problem(sizes, documents, known_natively)) is not None:
+        raise Unfit(*lack)
     if (problem := unknown_module(modules)) is not None:
         raise Unfit(*problem)
 

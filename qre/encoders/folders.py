@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qre.encoders.contents import counts
-from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, examine, parsed
+from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, check_pooling, examine, parsed
 from qre.encoders.spec import stated_prompts
 from qre.encoders.weight_files import BrokenWeights, check_weight_files
 from qre.errors import EncoderError, UserError, place_error
@@ -31,23 +31,24 @@ class FolderProblem(EncoderError):
         return type(self), (self.path, self.reason, self.detail)
 
 
-def folder_revision(path: str | Path, native: bool = False) -> str:
+def folder_revision(path: str | Path, native: bool = False, pooled: bool = False) -> str:
     """sha256 (hex) over the names and contents of all files of a folder that can change a number.
 
     Args:
         native: take transformers' own class where the folder names code.
+        pooled: a pooling is stated, as a plain checkpoint (without modules.json) needs it.
 
     Raises:
         UserError: no folder there.
         PlaceError: this machine does not let it be read.
-        FolderProblem: no sentence encoder, weights only as pickles, code of its own, a file that cannot be read,
-            weights that are not whole; with the reason.
+        FolderProblem: no sentence encoder, no pooling, weights only as pickles, code of its own, a file that cannot be
+            read, weights that are not whole; with the reason.
     """
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: no such folder")
     try:
-        files, found = _checked(path, native=native)
+        files, found = _checked(path, pooled, native=native)
         check_weight_files(path)
         digest = hashlib.sha256()
         for name in sorted(files, key=lambda name: Path(name)):
@@ -93,23 +94,30 @@ def folder_shape(path: str | Path) -> dict:
         return {}
 
 
-def check_folder(path: str | Path, **trust) -> Found:
+def is_plain(path: str | Path) -> bool:
+    """Whether an encoder's folder is a plain checkpoint: see plain.py."""
+    return not (Path(path) / "modules.json").is_file()
+
+
+def check_folder(path: str | Path, pooled: bool = False, **trust) -> Found:
     """Look through a folder, or a snapshot, before it is loaded: what was found when it was planned may have changed.
 
     Args:
+        pooled: as of `folder_revision`.
         trust: options of `check_code`.
 
     Raises:
         FolderProblem: as `folder_revision`.
         OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
     """
-    return _checked(Path(path), **trust)[1]
+    return _checked(Path(path), pooled, **trust)[1]
 
 
-def _checked(path: Path, **trust) -> tuple[dict[str, int], Found]:
+def _checked(path: Path, pooled: bool, **trust) -> tuple[dict[str, int], Found]:
     try:
         files = file_sizes(path)
         found = examine(files, lambda name: b"".join(_blocks(path / name)))
+        check_pooling(found.plain, pooled)
         check_code(found.code, found.python, found.bodies, **trust)
         for name, size in files.items():
             if size < 1024 and counts(name, found.modules) and name.rpartition("/")[0] in {"", *found.modules}:

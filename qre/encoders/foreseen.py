@@ -121,7 +121,7 @@ def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | N
     """Of the vectors of an encoder before its transforms; None where it is not known."""
     if isinstance(spec, ClassicalSpec):
         return spec.rank
-    if isinstance(spec, ModelSpec) and spec.layer is not None:
+    if isinstance(spec, ModelSpec) and (spec.layer is not None or spec.plain):
         return _count(attributes, "hidden_size")
     if isinstance(spec, ModelSpec) and spec.pooling is not None:
         return None  # the modules after it say, and its own poolings may stand side by side

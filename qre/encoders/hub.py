@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
-from qre.encoders.examine import Unfit, check_code, examine
+from qre.encoders.examine import Unfit, check_code, check_pooling, examine
 from qre.encoders.hub_problems import HubProblem, T, reach, retried
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
@@ -42,6 +42,7 @@ class HubModel:
         code: the code that its files name.
         python: (name, bytes) of its Python files.
         bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
+        plain: it has no modules.json, so that the pooling is for an entry to state.
     """
 
     repository: str
@@ -53,20 +54,28 @@ class HubModel:
     code: tuple[Named, ...] = ()
     python: tuple[tuple[str, int], ...] = ()
     bodies: tuple[tuple[str, bool], ...] = ()
+    plain: bool = False
 
     @property
     def bytes(self) -> int:
         return sum(size for _, size in self.files)
 
     def checked(
-        self, *, trusted: bool = False, native: bool = False, code_revision: Mapping[str, str] | None = None
+        self,
+        *,
+        pooled: bool = False,
+        trusted: bool = False,
+        native: bool = False,
+        code_revision: Mapping[str, str] | None = None,
     ) -> tuple[tuple[str, int], ...]:
         """(name, bytes) of what an entry with these options fetches: Python files only where it trusts them.
 
         Raises:
-            HubProblem: it names code that the entry does not let run.
+            HubProblem: it names code that the entry does not let run, or is a plain checkpoint and the entry states no
+                pooling (`pooled`).
         """
         try:
+            check_pooling(self.plain, pooled)
             check_code(
                 self.code, dict(self.python), self.bodies, trusted=trusted, native=native, code_revision=code_revision
             )
@@ -229,6 +238,7 @@ def described(
         found.code,
         python,
         found.bodies,
+        found.plain,
     )
 
 

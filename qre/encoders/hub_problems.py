@@ -56,6 +56,8 @@ Reason = Literal[
     "pickle only",
     "no weights",
     "not sentence-transformers",
+    "no pooling",
+    "encoder-decoder",
     "git lfs",
     "broken config",
 ]

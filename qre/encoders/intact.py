@@ -27,15 +27,15 @@ def check_intact(spec: EncoderSpec) -> None:
         PlaceError: it does not.
     """
     if isinstance(spec, FolderSpec):
-        _check_folder(spec.path, spec.revision, spec.native)
+        _check_folder(spec.path, spec.revision, spec.native, spec.plain)
     elif isinstance(spec, HubSpec):
         _check_snapshot(spec.id, spec.revision)
 
 
 @lru_cache(maxsize=16)
-def _check_folder(path: str, revision: str, native: bool) -> None:
+def _check_folder(path: str, revision: str, native: bool, plain: bool) -> None:
     try:
-        here = folder_revision(path, native)
+        here = folder_revision(path, native, plain)
     except UserError:
         raise PlaceError(
             f"{path}: no such folder on this node; mount it there as where the sweep was planned"

@@ -53,10 +53,6 @@ def checked(folder: Path) -> Iterator[Seen]:
             model; a warning says that something else was taken than what the files say. Weights that are not in the
             files do not fail here: see Seen.lacking.
     """
-    if not (folder / "modules.json").is_file():  # sentence-transformers would give it mean pooling, without a word
-        raise EncoderError(
-            "it has no modules.json, so how its vectors are made is not stated; save it with SentenceTransformer.save()"
-        )
     check_weight_files(folder)
     seen = Seen()
     with watched() as watch:

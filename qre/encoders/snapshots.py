@@ -85,6 +85,8 @@ def acquire(
             path = snapshot_here(repository, revision)
             if path is not None and not _broken(path, files):
                 touch(lock)
+                if files and "modules.json" not in dict(files):
+                    _note_absence(path, "modules.json")
                 return Snapshot(path, os.dup(lock))
             fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches, when nobody uses what is left of it
             if bound is not None:
@@ -209,6 +211,19 @@ def snapshot_here(repository: str, revision: str) -> Path | None:
 
     path = cache_folder() / repo_folder_name(repo_id=repository, repo_type="model") / "snapshots" / revision
     return path if path.is_dir() else None
+
+
+def has_no(snapshot: Path, name: str) -> bool:
+    """Whether the cache knows that a repository has no such file at this commit, as the hub client notes it."""
+    return (snapshot.parent.parent / ".no_exist" / snapshot.name / name).is_file()
+
+
+def _note_absence(snapshot: Path, name: str) -> None:
+    """Note for `has_no` what the hub's list says: without the hub, a part of an encoder looks like a plain one."""
+    note = snapshot.parent.parent / ".no_exist" / snapshot.name / name
+    with contextlib.suppress(OSError):  # of a cache that can only be read
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
 
 
 def _names(repository: str, revision: str, files: tuple[tuple[str, int], ...], code: bool) -> list[str]:

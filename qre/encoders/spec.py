@@ -134,7 +134,8 @@ class ModelSpec(_Spec):
 
     Without `layer` and `pooling` an encoder is its own pipeline of modules. `pooling` alone puts another pooling in the
     place of its own and keeps the modules that follow. With `layer` it is that hidden state (0 = the embedding layer),
-    pooled, and nothing after.
+    pooled, and nothing after. A plain checkpoint (without modules.json) has no pipeline, and needs a
+    `pooling`.
     """
 
     layer: int | None = Field(None, ge=0)
@@ -147,6 +148,7 @@ class ModelSpec(_Spec):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
     native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own")
+    plain: bool = Field(False, description="a plain checkpoint of transformers, without modules.json")
     prompts: tuple[tuple[str, str], ...] = Field(
         (), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity"
     )
@@ -158,11 +160,13 @@ class ModelSpec(_Spec):
     def _layer_and_pooling(self):
         if self.layer is not None and self.pooling is None:
             raise ValueError("a layer needs a pooling")
+        if self.plain and self.pooling is None:
+            raise ValueError("a plain checkpoint needs a pooling")
         return self
 
     def pass_identity(self) -> dict:
         # a later option is in keys only where it is set
-        set_only = {field for field in ("pad_token", "native") if getattr(self, field)}
+        set_only = {field for field in ("pad_token", "native", "plain") if getattr(self, field)}
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property
@@ -191,7 +195,9 @@ class ModelSpec(_Spec):
         if self.encoder_identity() == bare.encoder_identity():
             return {}
         return {
-            field: value for field, value in values.items() if value != getattr(bare, field) and field != "token_budget"
+            field: value
+            for field, value in values.items()
+            if value != getattr(bare, field) and field not in ("token_budget", "plain")
         }
 
     @property
@@ -204,7 +210,7 @@ class ModelSpec(_Spec):
 
 
 class FolderSpec(ModelSpec):
-    """An encoder in a local sentence-transformers folder."""
+    """An encoder in a local folder, of sentence-transformers or plain."""
 
     source: Literal["folder"] = "folder"
     path: str = Field(description="the folder; not part of any identity")

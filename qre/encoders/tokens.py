@@ -152,6 +152,8 @@ class Tokens:
 
 def input_module(model, folder: Path) -> tuple[object, Path]:
     """The module that takes text, and its folder: of a router, the first of the route that plain `encode` takes."""
+    if not (folder / "modules.json").is_file():  # a plain checkpoint
+        return model[0], folder
     listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     module, place = model[0], folder / listed[0].get("path", "")
     if not hasattr(module, "sub_modules"):

@@ -1,4 +1,4 @@
-"""Transformer encoders from local sentence-transformers folders.
+"""Transformer encoders from folders on this machine, of sentence-transformers or plain.
 
 Importing this module is cheap: torch and sentence-transformers are imported when an encoder is loaded, since a worker
     that only does
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qre.encoders.borrowed import looked_through
+from qre.encoders.folders import is_plain
 from qre.encoders.loading import Seen, checked
 from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
+from qre.encoders.plain import load_plain
 from qre.encoders.readouts import Reader
 from qre.encoders.snapshots import acquire
 from qre.encoders.spec import FolderSpec, HubSpec, ModelSpec
@@ -106,7 +108,7 @@ class TransformerPass:
             "unknown_share": self._tokens.unknown_share,
             "halved_batches": 0,
             "warnings": [*self._seen.warnings, *self._tokens.warnings()],
-            "attributes": model_attributes(self._model),
+            "attributes": model_attributes(self._model, spec.plain),
         }
         if self._seen.lacking and self._reader.readouts:
             self._probe()
@@ -234,16 +236,21 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     placed = {"device_map": "auto"} if device == "spread" else {}
+    # the dtype must be said: unset, a float16 checkpoint would encode in float16
+    model_kwargs = {"dtype": spec.dtype, "use_safetensors": True, **placed}
+    on = None if placed else device
+    if is_plain(path) != spec.plain:
+        raise EncoderError("its modules.json came or went after it was planned; run the same command again")
     torch.manual_seed(0)  # what code of its own draws at random is at least the same each time
     with checked(Path(path)) as seen:
-        model = SentenceTransformer(
-            path,
-            device=None if placed else device,
-            trust_remote_code=trusted,
-            local_files_only=True,
-            # the dtype must be said: unset, a float16 checkpoint would encode in float16
-            model_kwargs={"dtype": spec.dtype, "use_safetensors": True, **placed},
-        ).eval()
+        if spec.plain:
+            assert spec.pooling is not None  # of every plain spec
+            model = load_plain(path, spec.pooling, device=on, trusted=trusted, model_kwargs=model_kwargs)
+        else:
+            model = SentenceTransformer(
+                path, device=on, trust_remote_code=trusted, local_files_only=True, model_kwargs=model_kwargs
+            )
+    model.eval()
     if placed and torch.cuda.is_available():
         _check_on_gpus(model)
     if spec.max_tokens is not None:
@@ -254,10 +261,12 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     return model, seen
 
 
-def model_attributes(model) -> dict:
-    """What a loaded encoder tells of itself: plain values, null where it does not."""
+def model_attributes(model, plain: bool = False) -> dict:
+    """What a loaded encoder tells of itself: simple values, null where it does not; of a plain checkpoint no pooling,
+    since it has none of its own."""
     config = getattr(model[0], "config", None)
-    pooling = next((module.pooling_mode for module in model if type(module).__name__ == "Pooling"), None)
+    modules = list(model)[:1] if plain else list(model)
+    pooling = next((module.pooling_mode for module in modules if type(module).__name__ == "Pooling"), None)
     return {
         "architecture": next(iter(getattr(config, "architectures", None) or ()), None),
         "model_type": getattr(config, "model_type", None),
@@ -268,7 +277,7 @@ def model_attributes(model) -> dict:
         "parameters": sum(p.numel() for p in model.parameters()),
         "model_pooling": pooling if pooling is None or isinstance(pooling, str) else "+".join(pooling),
         "model_max_tokens": token_limit(model),
-        "modules": "+".join(type(module).__name__ for module in model),
+        "modules": "+".join(type(module).__name__ for module in modules),
         "prompt_names": ",".join(sorted(model.prompts or {})),
     }
 

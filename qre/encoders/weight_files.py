@@ -52,7 +52,11 @@ def check_weight_files(folder: Path) -> None:
 
 
 def _module_folders(folder: Path) -> Iterator[Path]:
-    """The folders that modules.json names, and what lies below them; of a module at the top, the top alone."""
+    """The folders that modules.json names, and what lies below them; of a module at the top, and of a plain checkpoint,
+    the top alone."""
+    if not (folder / "modules.json").is_file():
+        yield folder
+        return
     try:
         listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         paths = {str(module.get("path", "")) for module in listed}

@@ -149,6 +149,32 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
         "5: encoders[1]: trust_remote_code runs code from the hub: it needs a 40-digit revision, so that it is the "
         "code you have read",
     ),
+    (
+        "source: folder, path: /models/e",
+        "source: hub, query: {author: a}, plain: {pooling: avg}",
+        "5: encoders[1].plain.pooling: give 'cls', 'mean', 'max', 'weightedmean' or 'lasttoken' (given: 'avg')",
+    ),
+    (
+        "source: folder, path: /models/e",
+        "source: hub, query: {author: a}, plain: {pooling: mean}",
+        "5: encoders[1]: pooling is for all that the query finds, plain for those that need one: give one of them",
+    ),
+    (
+        "source: folder, path: /models/e",
+        "source: hub, id: a/b, plain: {pooling: mean}",
+        "5: encoders[1]: plain is for the encoders of a query or a list: give pooling for this one",
+    ),
+    (
+        "layer: 1",
+        "plain: {pooling: mean}",
+        "5: encoders[1]: plain is for the encoders of a query or a list: give pooling for this one",
+    ),
+    ("kind: lsa", "pooling: mean, kind: lsa", "6: encoders[2].pooling: unknown key; did you mean 'smoothing'?"),
+    (
+        "name: classical",
+        "name: classical, plain: {pooling: mean}",
+        "4: encoders[0].plain: unknown key; known: source, name, include",
+    ),
     ("layer: 1", "prompt: a, prompt_name: b, layer: 1", "5: encoders[1]: give prompt or prompt_name, not both"),
     ("encoders:", "encoder:", "3: encoder: unknown key; did you mean 'encoders'?"),
 ]

@@ -72,7 +72,7 @@ def test_a_catalogue_of_the_hub_to_a_map(hub, tmp_path):
     store = Store(tmp_path / "store")
     reasons = {failure.encoder: failure.exception for failure in store.failures.read_all().values()}
     assert reasons == {
-        "odd/no-modules-json": "not sentence-transformers",
+        "odd/no-modules-json": "no pooling",
         "odd/pickle": "pickle only",
         "odd/nan": "EncoderError",
         "odd/remote-code": "remote code",

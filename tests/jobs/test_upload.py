@@ -84,6 +84,18 @@ def test_what_is_uploaded(work, tmp_path):
     }
 
 
+def test_files_of_a_plain_checkpoint_are_no_secrets_by_their_names(work):
+    for name in ("config.json", "model.safetensors", "special_tokens_map.json", "token_vocab.txt"):
+        (work / "plain").mkdir(exist_ok=True)
+        (work / "plain" / name).write_bytes(b"{}")
+    (work / "token_vocab.txt").write_bytes(b"x")
+    upload = prepared(work)
+    assert "plain/token_vocab.txt" in upload.sizes and set(upload.secrets) & {
+        "plain/token_vocab.txt",
+        "token_vocab.txt",
+    } == {"token_vocab.txt"}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
