@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jobs.asked.matrix import is_matrix, read_matrix
 from jobs.asked.opened import formatted, open_atlas, plain, plain_rows, print_table, stored_atlas
 from jobs.asked.outdated import differences, in_words
 from jobs.config import SweepConfig, load_config
@@ -27,6 +26,7 @@ from qre.atlas.placement import is_same
 from qre.atlas.ranking import one_score_each
 from qre.density import DensityOperator, check_finite
 from qre.encoders.hub import REPOSITORY
+from qre.encoders.matrix_file import is_matrix, read_matrix
 from qre.entropy import jensen_shannon, relative
 from qre.errors import EmbeddingError, UserError
 from qre.features import FeatureMethod, feature_row

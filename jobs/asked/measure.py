@@ -10,6 +10,7 @@ import pandas as pd
 
 from jobs.config import load_config
 from jobs.config.reading import YAML_ENDINGS
+from jobs.planning.inputs import inputs_here
 from jobs.planning.prompts import prompts_of
 from jobs.planning.tasks import load_tasks
 from jobs.workers.score import sides
@@ -37,7 +38,8 @@ def tasks_to_measure(place: str, known: Iterable[str]) -> list[Task]:
             f"--measure: {place} holds scores, not the texts of the tasks; name the map's config: --atlas CONFIG"
         )
     known = set(known)
-    tasks = [task for task in load_tasks(load_config(place))[0].values() if task.name in known]
+    with inputs_here(load_config(place)) as (config, _):
+        tasks = [task for task in load_tasks(config)[0].values() if task.name in known]
     if not tasks:
         raise UserError(
             f"--measure: {place} has no built-in task and no task from files that its map has scores of; qre evaluate "

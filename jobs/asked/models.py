@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from jobs.asked.matrix import ENDINGS, is_matrix, near_encoders, read_matrix
 from jobs.asked.measure import encoded, measure
-from jobs.config import CatalogueEntry, FolderEntry, HubEntry, load_list
+from jobs.config import CatalogueEntry, FolderEntry, HubEntry, MatrixEntry, load_list
 from jobs.config.mistakes import as_options
 from jobs.config.reading import YAML_ENDINGS
+from jobs.planning.ready import read_entry
 from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
@@ -24,6 +24,8 @@ from qre.encoders.classical import check_dimensions
 from qre.encoders.folders import folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import REPOSITORY, resolve_all
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.matrix import ReadyVectors, VectorsInFiles
+from qre.encoders.matrix_file import ENDINGS, is_matrix, near_encoders, read_matrix
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
 from qre.encoders.transforms import apply_transforms, fit_transforms
@@ -47,7 +49,7 @@ class Given:
     """
 
     label: str
-    source: Path | FolderEntry | HubEntry | EncoderSpec
+    source: Path | FolderEntry | HubEntry | MatrixEntry | EncoderSpec
 
     def embedding(
         self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
@@ -66,6 +68,8 @@ class Given:
         """
         if isinstance(self.source, Path):
             return self.label, read_matrix(self.source), None
+        if isinstance(self.source, MatrixEntry):
+            return self.label, *_ready(self.source, sentences, settings, told, tasks)
         spec = spec_of(self.source)
         return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks)
 
@@ -114,10 +118,24 @@ def given_in(path: Path) -> list[Given]:
                 f"{path}: name the encoders one by one; `qre encoders search --out` writes what a query finds"
             )
         else:
+            here = os.path.dirname(os.path.abspath(path))
             if isinstance(entry, FolderEntry):
-                entry = entry.model_copy(update={"path": below(os.path.dirname(os.path.abspath(path)), entry.path)})
-            found.append(Given(printable(entry.name or _place(entry), 200), entry))
+                entry = entry.model_copy(update={"path": below(here, entry.path)})
+            elif isinstance(entry, MatrixEntry):
+                entry = entry.model_copy(update={key: below(here, file) for key, file in entry.files().items()})
+            name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
+            found.append(Given(printable(name, 200), entry))
     return found
+
+
+def _ready(
+    entry: MatrixEntry, sentences: Sequence[str], settings: EncodeSettings, told: Told, tasks: Sequence[Task]
+) -> tuple[np.ndarray, Measured | None]:
+    """As embed_and_measure, of ready vectors."""
+    found, _, _ = read_entry(entry, entry.path, entry.texts, sentences, {})
+    ready = VectorsInFiles(entry.path, entry.texts)
+    measured = tasks if entry.texts is not None else ()
+    return embed_and_measure(found.spec, sentences, settings, "cpu", told, measured, ready)
 
 
 def _place(entry: FolderEntry | HubEntry | ClassicalSpec) -> str:
@@ -210,10 +228,11 @@ def embed_and_measure(
     device: str,
     told: Told,
     tasks: Sequence[Task],
+    ready: ReadyVectors | None = None,
 ) -> tuple[np.ndarray, Measured | None]:
     """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
     told(spec.name, 0, len(sentences))
-    loaded = Pass(spec, sentences, [spec.readout], settings, device)
+    loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready)
     try:
         readout = readout_name(spec.readout)
         if readout in loaded.refused:

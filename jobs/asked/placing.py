@@ -13,7 +13,6 @@ import pandas as pd
 import typer
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
-from jobs.asked.matrix import near_encoders
 from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
@@ -22,6 +21,7 @@ from qre.atlas.finished import FinishedAtlas
 from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.csv_cells import csv_text
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.matrix_file import near_encoders
 from qre.encoders.passes import EncodeSettings
 from qre.errors import EmbeddingError, EncoderError, UserError
 from qre.prediction.words import NO_BETTER, new_kinds_by_chance

@@ -10,6 +10,7 @@ from jobs.config.entries import (
     MtebScores,
     Plain,
 )
+from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.slots import ClusterSettings
 from jobs.config.sweep_config import EncoderEntry, Entry, SweepConfig, load_config, load_list
 
@@ -23,6 +24,7 @@ __all__ = [
     "FolderEntry",
     "HubEntry",
     "ListEntry",
+    "MatrixEntry",
     "MtebScores",
     "Plain",
     "SweepConfig",

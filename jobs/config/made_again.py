@@ -22,6 +22,7 @@ from jobs.config.entries import (
     MtebScores,
     Plain,
 )
+from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.sweep_config import Prediction, SweepConfig
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.hub import HubQuery
@@ -46,6 +47,7 @@ KEPT: Mapping[type[BaseModel], str] = {
     ListEntry: "source plain",
     Plain: "pooling",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
+    MatrixEntry: "source name family attributes transforms",
     EncodeSettings: "token_budget chunk_sentences",
     FeatureMethod: "direction perturbation epsilon normalize center",
     Prediction: "folds inner_folds repeats permutations coverage seed group_by also sensitivity",
@@ -70,6 +72,7 @@ LAST_PART: Mapping[type[BaseModel], str] = {
     FileSentences: "path",
     FolderEntry: "path",
     ListEntry: "path",
+    MatrixEntry: "path texts",
     MtebScores: "results",
     task_spec.STSFile: "path",
     task_spec.PairsFile: "path",

@@ -18,6 +18,7 @@ from jobs.config.entries import (
     MtebScores,
     Record,
 )
+from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.mistakes import explained
 from jobs.config.on_end import OnEnd
 from jobs.config.reading import read_written
@@ -52,8 +53,10 @@ class Prediction(PredictionSettings):
 
 
 TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
-EncoderEntry = Union[CatalogueEntry, FolderEntry, HubEntry, ClassicalSpec]  # what a list may hold
-Entry = Annotated[Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, ClassicalSpec], Field(discriminator="source")]
+EncoderEntry = Union[CatalogueEntry, FolderEntry, HubEntry, MatrixEntry, ClassicalSpec]  # what a list may hold
+Entry = Annotated[
+    Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, ClassicalSpec], Field(discriminator="source")
+]
 
 
 class SweepConfig(Record):

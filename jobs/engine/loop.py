@@ -415,7 +415,7 @@ class Loop:
             len(self.embedded),
             encoder_count(self.plan),
             len(self.scored),
-            len(self.units) * len(self.plan.tasks),
+            self.plan.scores_wanted,
             len(self.ledger.failed_encoders),
         )
 

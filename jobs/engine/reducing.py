@@ -49,7 +49,7 @@ class Reducer:
         self._needs = copies * 8 * len(plan.on_map) * len(plan.sentences) + 2**29
         self._expected = Times(plan, config).atlas()
         self._stage, self._share, self._entered = "", 0.0, time.monotonic()
-        scores = len(plan.units) * len(plan.tasks)
+        scores = plan.scores_wanted
         self._counts = Counts(
             len(plan.embedded | plan.featured), encoder_count(plan), len(plan.scored), scores, failed_encoders(plan)
         )

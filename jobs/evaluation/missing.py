@@ -196,7 +196,7 @@ def coverage(scores: PublicScores, plan: Plan, encoders: Sequence[Encoder], task
             "kind": task.kind,
             "measured": len(by_task.get(key, ())),
             "imported": 0,
-            "missing": len(plan.units) - len(by_task.get(key, ())),
+            "missing": plan.scores_wanted // len(plan.tasks) - len(by_task.get(key, ())),
         }
         for key, task in plan.tasks.items()
     ]

@@ -11,7 +11,7 @@ from jobs.config import SweepConfig
 from jobs.config.slots import Slot
 from qre.encoders.cost import Estimate, estimate
 from qre.encoders.shape import is_static
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec, ModelSpec, StaticSpec
 
 
 def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> TypeGuard[FolderSpec | HubSpec]:
@@ -22,7 +22,7 @@ def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> TypeG
 def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int) -> float:
     """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order
     only."""
-    if isinstance(spec, StaticSpec) or is_static(attributes):
+    if isinstance(spec, StaticSpec | MatrixSpec) or is_static(attributes):
         return 5e-5 * texts
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * texts

@@ -12,7 +12,7 @@ from jobs.planning.costs import expected_cost, is_transformer
 from jobs.planning.plan import Plan
 from jobs.planning.units import PassWork
 from qre.encoders.cost import GPUS
-from qre.encoders.spec import HubSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import HubSpec, MatrixSpec, ModelSpec
 
 
 class Words:
@@ -33,18 +33,21 @@ def _words(texts: tuple[str, ...]) -> int:
 
 def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are
-    (`static`, `classical`): plain values.
+    (`static`, `classical`, `matrix`: ready vectors): plain values.
 
     Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
     """
     words = Words(plan)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
-    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0, "static": 0, "classical": 0}
+    total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
+    total |= {"static": 0, "classical": 0, "matrix": 0}
     each: list[dict[str, Any]] = []
     for work in plan.passes:
         unit = work.members[0]
         if not isinstance(unit.spec, ModelSpec):
-            total["static" if isinstance(unit.spec, StaticSpec) else "classical"] += 1
+            total[unit.spec.source] += 1
+            if isinstance(unit.spec, MatrixSpec):  # the store keeps what was given, beside the embeddings
+                total["stored"] += 4 * len(plan.sentences) * unit.spec.dimension * (1 + len(work.units))
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
         download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec
 
 
 def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) -> str:
@@ -33,7 +33,8 @@ def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str
     """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a
     package; a family of vectorisers.
 
-    A folder does not say what it was made from. Folders of one family, as the config names it, are of one kind.
+    A folder, or a matrix, does not say what it was made from. Those of one family, as the config names it, are of one
+    kind.
 
     Args:
         bases: as of group_of.
@@ -41,7 +42,7 @@ def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str
     labels = [_kind(spec, bases) for spec in specs]
     first: dict[str, str] = {}
     for spec, label in zip(specs, labels, strict=True):
-        if isinstance(spec, FolderSpec) and first.setdefault(spec.family, label) != label:
+        if isinstance(spec, FolderSpec | MatrixSpec) and first.setdefault(spec.family, label) != label:
             labels = [first[spec.family] if other == label else other for other in labels]
             first = {family: first[spec.family] if other == label else other for family, other in first.items()}
     return labels
@@ -52,6 +53,8 @@ def _kind(spec: EncoderSpec, bases: Mapping[str, str]) -> str:
         return spec.kind if spec.kind == "sif" else f"{spec.kind} {spec.analyzer}"
     if isinstance(spec, HubSpec):
         return _root(spec.id, bases)
+    if isinstance(spec, MatrixSpec):
+        return f"matrix {spec.revision[:12]}"
     return f"folder {spec.revision[:12]}" if isinstance(spec, FolderSpec) else spec.package
 
 

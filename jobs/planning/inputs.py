@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig
+from jobs.config import FileSentences, FolderEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig
 from qre.errors import UserError
 from qre.paths import below
 from qre.store.address import Address, parse
@@ -117,6 +117,15 @@ def check_encoder(place: str, path: str, config: SweepConfig) -> None:
         )
 
 
+def check_listed(place: str, entry: MatrixEntry, config: SweepConfig) -> None:
+    """UserError where a list names vectors that would have to be fetched: only what the config itself names is."""
+    if config.inputs is None or _as_inputs(lambda: parse(config.inputs or "")) is None or entry in config.encoders:
+        return
+    for key, path in entry.files().items():
+        if not os.path.isabs(path):
+            raise UserError(f"{place}.{key}: {path}: with inputs in a bucket, name ready vectors in the config itself")
+
+
 def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
     """What was resolved, with the places that its files came from, where they were fetched for a moment."""
 
@@ -127,6 +136,10 @@ def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
         public=public,
         notes=list(map(shown, resolved.notes)),
         incomplete=list(map(shown, resolved.incomplete)),
+        unresolved=[
+            one.model_copy(update={"message": shown(one.message), "remedy": shown(one.remedy)})
+            for one in resolved.unresolved
+        ],
     )
 
 
@@ -181,6 +194,10 @@ def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepCon
     for number, entry in enumerate(encoders):
         if isinstance(entry, ListEntry):
             encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
+        elif isinstance(entry, MatrixEntry):
+            encoders[number] = entry.model_copy(
+                update={key: change(f"encoders[{number}].{key}", path) for key, path in entry.files().items()}
+            )
     for number, task in enumerate(tasks):
         if isinstance(task, MtebScores):
             results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(task.results))

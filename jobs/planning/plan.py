@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity
 from qre.encoders.described import is_own_folder, what_it_is
 from qre.encoders.passes import parent_key, pass_key, unit_key
-from qre.encoders.spec import HubSpec
+from qre.encoders.spec import EncoderSpec, HubSpec, MatrixSpec
 from qre.features import FeatureMethod
 from qre.sentences import SentenceSet
 from qre.store import Failure, Store
@@ -71,6 +71,11 @@ class Plan:
     def on_map(self) -> tuple[Unit, ...]:
         """Units with features: those that the atlas shows."""
         return tuple(unit for unit in self.units if unit.key in self.featured)
+
+    @property
+    def scores_wanted(self) -> int:
+        """How many scores there are when all is done."""
+        return len(self.tasks) * sum(may_be_scored(unit.spec) for unit in self.units)
 
     def failed(self, unit: Unit) -> bool:
         """A unit, or one of its scores, has failed and will not be tried again now."""
@@ -149,7 +154,7 @@ def make_plan(
         score_key(task, unit.key): (task, unit)
         for task in resolved.tasks
         for unit in units
-        if (task, unit.key) not in scored
+        if (task, unit.key) not in scored and may_be_scored(unit.spec)
     }
     failures = {
         key: failure
@@ -157,6 +162,7 @@ def make_plan(
         if (key in keys - featured or key in unscored)
         and (key in given_up or (failure.kind == "permanent" and not retry_failed))
     }
+    failures |= _without_vectors(resolved, unscored)
     todo = [unit for unit in units if unit.key not in embedded | featured | failures.keys()]
     to_score = [pair for key, pair in unscored.items() if key not in failures and pair[1].key not in failures]
     failures |= {failure.key: failure for failure in (*resolved.unresolved, *resolved.unasked)}
@@ -184,9 +190,12 @@ def make_plan(
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest.get("identity") == identity)
 
 
-def _identity(config: SweepConfig, plan: Plan, shown: Iterable[Unit]) -> str:
+def _identity(config: SweepConfig, plan: Plan, shown: Sequence[Unit]) -> str:
     """The identity of the atlas of what is done."""
     rows = shown_rows(shown, config)
+    for row, unit in zip(rows, shown, strict=True):
+        if isinstance(unit.spec, MatrixSpec) and unit.attributes:  # a person's, who may change them
+            row["attributes"] = unit.attributes
     prediction = (
         {
             "settings": config.prediction.model_dump(mode="json"),
@@ -240,6 +249,28 @@ def _distinct(units: list[Unit]) -> tuple[list[Unit], list[str]]:
         else:
             first[unit.key] = unit
     return list(first.values()), notes
+
+
+def may_be_scored(spec: EncoderSpec) -> bool:
+    """Ready vectors are scored only where those of the tasks' texts are given too."""
+    return not (isinstance(spec, MatrixSpec) and spec.texts is None)
+
+
+def _without_vectors(resolved: Resolved, unscored: Mapping[str, tuple[str, Unit]]) -> dict[str, Failure]:
+    """The scores that there cannot be, since texts of the task have no vector; by score_key."""
+    found = {}
+    for key, (task, unit) in unscored.items():
+        why = resolved.lacking.get((task, unit.spec.name))
+        if why is not None:
+            found[key] = Failure(
+                key=key,
+                encoder=unit.spec.name,
+                kind="permanent",
+                exception="texts without vectors",
+                message=f"{resolved.tasks[task].name}: {why}",
+                remedy="add their vectors to the file of texts:, each text exactly as the task has it",
+            )
+    return found
 
 
 def _passes(

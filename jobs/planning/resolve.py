@@ -24,14 +24,18 @@ from jobs.config import (
     FolderEntry,
     HubEntry,
     ListEntry,
+    MatrixEntry,
     Plain,
     SweepConfig,
     load_list,
 )
+from jobs.config.matrix_entry import columns_of
 from jobs.config.mistakes import explained
 from jobs.mteb.public_scores import PublicScores, no_scores, public_scores
-from jobs.planning.inputs import as_fetched, as_written, check_encoder, inputs_here
+from jobs.planning.inputs import as_fetched, as_written, check_encoder, check_listed, inputs_here
+from jobs.planning.matrix_columns import check_columns
 from jobs.planning.memory import Memory, Place
+from jobs.planning.ready import keep, read_entry
 from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from jobs.records.ownership import Owner
@@ -44,7 +48,7 @@ from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.shape import is_static
 from qre.encoders.snapshots import cache_folder
-from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec, MatrixSpec
 from qre.errors import EncoderError, PlaceError, UserError, place_error
 from qre.paths import below
 from qre.sample_size import sample_notes
@@ -69,6 +73,7 @@ class Resolved:
         unresolved: encoders that cannot be had, with the reason.
         unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of
             theirs.
+        lacking: (task, encoder name) -> why ready vectors cannot be scored on it, in words.
         incomplete: why the config names more than was found here: an encoder that was left out or could not be asked
             for.
         notes: what a person should know.
@@ -84,6 +89,7 @@ class Resolved:
     public: PublicScores = field(default_factory=no_scores)
     unresolved: list[Failure] = field(default_factory=list)
     unasked: list[Failure] = field(default_factory=list)
+    lacking: dict[tuple[str, str], str] = field(default_factory=dict)
     incomplete: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -95,6 +101,7 @@ def resolve(
     store: Store,
     ask_hub: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    keep_vectors: bool = False,
 ) -> Resolved:
     """Sentences and specs of a config. Reads sentence files and encoder folders, fetching what `inputs:` has in a
     bucket; asks the hub, runs nothing.
@@ -103,17 +110,20 @@ def resolve(
         store: where earlier answers of the hub are kept.
         ask_hub: False to take the last known commit of a branch, and to ask nothing: for looking on from elsewhere.
         progress: told how many encoders of the hub are answered, and of how many.
+        keep_vectors: write ready vectors into the store, for a sweep that is to run now.
 
     Raises:
         UserError: naming the entry of the config.
         TimeoutError: the bucket of the inputs does not answer.
     """
     with inputs_here(config) as (here, shown):
-        resolved = _resolve(here, store, ask_hub, progress)
+        resolved = _resolve(here, store, ask_hub, progress, keep_vectors)
         return as_written(resolved, config) if shown is None else as_fetched(resolved, shown)
 
 
-def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None]) -> Resolved:
+def _resolve(
+    config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None], keep_vectors: bool
+) -> Resolved:
     resolved = Resolved(_sentences(config))
     foreseen = Foresight(resolved.sentences.texts)
     resolved.tasks, notes = load_tasks(config)
@@ -126,6 +136,9 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
         elif isinstance(entry, FolderEntry):
             check_encoder(place, entry.path, config)
             _add_folder(resolved, place, entry, folder, foreseen)
+        elif isinstance(entry, MatrixEntry):
+            check_listed(place, entry, config)
+            _add_matrix(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
         elif isinstance(entry, HubEntry):
             query = entry.query
             found = [entry] if query is None else _queried(place, entry, query, memory, ask_hub, resolved)
@@ -134,6 +147,10 @@ def _resolve(config: SweepConfig, store: Store, ask_hub: bool, progress: Callabl
             _add(resolved, entry, entry, {}, foreseen)
     _add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
     _check_names(resolved)
+    check_columns(resolved.specs, resolved.attributes)
+    silent = [one.name for one in resolved.specs if isinstance(one, MatrixSpec) and one.texts is None]
+    if silent and resolved.tasks:
+        resolved.notes.append(f"on the map without scores, since no texts: are given of them: {abridged(silent)}")
     if resolved.unknown:
         resolved.notes.append(
             f"the sweep has not asked the hub about {abridged(resolved.unknown)} yet; they are not counted here"
@@ -211,6 +228,29 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str,
         raise UserError(f"{place}.path: {error}") from None
     except ValidationError as error:
         raise UserError(explained(place, error, FolderSpec)) from None
+
+
+def _add_matrix(
+    resolved: Resolved, place: str, entry: MatrixEntry, folder: str, foreseen: Foresight, store: Store | None
+) -> None:
+    """Add ready vectors; with a store, keep them there."""
+    name, path = entry.spec_names()[0], below(folder, entry.path)
+    texts = None if entry.texts is None else below(folder, entry.texts)
+    try:
+        found, matrix, ready = read_entry(entry, path, texts, resolved.sentences.texts, resolved.tasks)
+        if store is not None:
+            keep(store, found, matrix, ready, resolved.tasks)
+    except EncoderError as error:  # its own fault; the others go on
+        named = {key: os.path.basename(one) for key, one in entry.files().items()}  # not where it is just now
+        told = _failure(entry.model_copy(update=named), name, "unusable vectors", f"{place}: {error}")
+        resolved.unresolved.append(told)
+        return
+    except UserError as error:
+        raise error if isinstance(error, PlaceError) else UserError(f"{place}: {error}") from None
+    except ValidationError as error:
+        raise UserError(explained(place, error, MatrixSpec)) from None
+    _add(resolved, entry, found.spec, columns_of(entry.attributes), foreseen)
+    resolved.lacking |= {(task, found.spec.name): why for task, why in found.lacking.items()}
 
 
 def _queried(

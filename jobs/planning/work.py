@@ -31,7 +31,7 @@ from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec, ModelSpec, StaticSpec
 from qre.store import Store
 
 CORE_FLOPS = 100e9
@@ -92,7 +92,9 @@ class Times:
         spec = unit.spec
         each = self._encoding(spec, unit.attributes, work.key, work.slot)
         start = PIECE_SECONDS
-        if not isinstance(spec, ClassicalSpec):
+        if isinstance(spec, MatrixSpec):
+            pass  # there is nothing to load
+        elif not isinstance(spec, ClassicalSpec):
             start += LOAD_SECONDS
         elif spec.kind in FIT_SECONDS and spec.corpus is None:
             start += FIT_SECONDS[spec.kind] * n
@@ -109,7 +111,7 @@ class Times:
 
     def _encoding(self, spec: EncoderSpec, attributes: dict, key: str, slot: Slot) -> Callable[[int, int], float]:
         """Seconds for so many texts of so many words, in the slot of the pass."""
-        if isinstance(spec, StaticSpec):
+        if isinstance(spec, StaticSpec | MatrixSpec):
             return lambda texts, words: STATIC_SECONDS * texts
         if isinstance(spec, ClassicalSpec):
             return lambda texts, words: CLASSICAL_SECONDS[spec.kind] * texts

@@ -17,6 +17,7 @@ from qre.encoders.folders import folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all
 from qre.encoders.hub import search as search_hub
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.matrix_file import is_matrix, open_matrix
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
@@ -83,6 +84,9 @@ def show(encoder: str) -> None:
         }
     elif Path(encoder).is_dir():
         told = _folder(Path(encoder))
+    elif is_matrix(encoder):
+        file = open_matrix(encoder)
+        told = {"path": encoder, "sentences": file.shape[0], "dimension": file.shape[1], "dtype": str(file.dtype)}
     else:
         try:
             model = resolve(encoder)

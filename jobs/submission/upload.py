@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from jobs.config import FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
+from jobs.config import FileSentences, FolderEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig, load_list
 from jobs.planning.inputs import named
 from jobs.submission.secrets import secret
 from qre.encoders.contents import counts
@@ -272,12 +272,17 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
         place = f"encoders[{number}].path"
         if isinstance(entry, FolderEntry):
             yield place, here(entry.path), True
+        elif isinstance(entry, MatrixEntry):
+            yield from ((f"encoders[{number}].{key}", here(path), False) for key, path in entry.files().items())
         elif isinstance(entry, ListEntry):
             yield place, here(entry.path), False
             file = below(settings.folder or str(folder), entry.path)
             for row, one in enumerate(load_list(file)):
                 if isinstance(one, FolderEntry):
                     yield f"{file}: encoders[{row}].path", here(one.path, os.path.dirname(file)), True
+                elif isinstance(one, MatrixEntry):
+                    for key, path in one.files().items():
+                        yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), False
     for number, task in enumerate(settings.tasks):
         if isinstance(task, MtebScores):
             yield from ((f"tasks[{number}].results[{row}]", here(path), True) for row, path in enumerate(task.results))

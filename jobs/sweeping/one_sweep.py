@@ -54,7 +54,7 @@ def sweep_to_the_end(config: Path, settings: SweepConfig, asked: Asked, end: End
         check_export(Path(target), store, settings.name)
     with Bar(console) as bar:
         bar.stage("reading the sentences, the encoders and the store", aloud=False)
-        resolved = resolved_aloud(settings, store)
+        resolved = resolved_aloud(settings, store, to_run=True)
         end.facts = lambda: facts(settings, store, make_plan(settings, store, resolved), target)
         planned = make_plan(settings, store, resolved, asked.retry_failed)
     ending.outlast_readers()  # from its first line on: whoever reads may go away
@@ -150,14 +150,15 @@ def exit_where_too_many_failed(
         console.print(words, markup=False, highlight=False)
 
 
-def resolved_aloud(settings: SweepConfig, store: Store) -> Resolved:
-    """The config's encoders; says how far it is while the hub is asked."""
+def resolved_aloud(settings: SweepConfig, store: Store, to_run: bool = False) -> Resolved:
+    """The config's encoders; says how far it is while the hub is asked. Where a sweep is `to_run`, ready vectors go
+    into the store."""
 
     def told(done: int, total: int) -> None:
         if done == total or done % 100 == 0:
             progress(f"hub: asked about {done} of {total} encoder{'s' if total > 1 else ''}")
 
-    return resolve(settings, store, progress=told)
+    return resolve(settings, store, progress=told, keep_vectors=to_run)
 
 
 def report_to_the_end(config: Path, out: Path | None) -> None:

@@ -13,6 +13,7 @@ from typing import Union
 import numpy as np
 import ray
 
+from jobs.planning.ready import VectorsInStore
 from jobs.planning.units import PassWork, Unit
 from jobs.workers.chunks import encode_chunks, measured
 from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
@@ -155,7 +156,8 @@ def embed_pass(
     started = time.monotonic()
     readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
     try:
-        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes)
+        ready = VectorsInStore(store)
+        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes, ready)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
         check_own(error, work.members[0].spec)
         yield from _all_failed(work, {unit.key: error for unit in work.members})

@@ -159,7 +159,13 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
 
 # ---- the parts
 
-_SOURCES = {"folder": "a local folder", "static": "static token vectors", "classical": "classical", "hub": ""}
+_SOURCES = {
+    "folder": "a local folder",
+    "static": "static token vectors",
+    "matrix": "ready vectors",
+    "classical": "classical",
+    "hub": "",
+}
 
 
 def _transformer_lines(known: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, ModelSpec, StaticSpec
+from qre.encoders.matrix import MatrixPass, ReadyVectors
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, MatrixSpec, ModelSpec, StaticSpec
 from qre.encoders.static import StaticPass
 from qre.encoders.transformer import TransformerPass, token_budget_batches
 
@@ -73,6 +74,9 @@ def readout_name(readout: tuple) -> str:
 class Pass:
     """A loaded pass.
 
+    Args:
+        ready: of an encoder that is ready vectors, where they are.
+
     Attributes:
         chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and
             settings.
@@ -88,11 +92,14 @@ class Pass:
         settings: EncodeSettings,
         device: str = "auto",
         cache_bytes: int | None = None,
+        ready: ReadyVectors | None = None,
     ):
         if isinstance(spec, ClassicalSpec):
-            self._run: _ClassicalPass | StaticPass | _TransformerPass = _ClassicalPass(spec, sentences)
+            self._run: _ClassicalPass | MatrixPass | StaticPass | _TransformerPass = _ClassicalPass(spec, sentences)
         elif isinstance(spec, StaticSpec):
             self._run = StaticPass(spec, sentences)
+        elif isinstance(spec, MatrixSpec):
+            self._run = MatrixPass(spec, sentences, ready)
         else:
             budget = spec.token_budget or settings.token_budget
             self._run = _TransformerPass(

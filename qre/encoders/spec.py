@@ -249,4 +249,18 @@ class StaticSpec(_Spec):
         return {"source": self.source, "revision": self.revision}
 
 
-EncoderSpec = Annotated[Union[ClassicalSpec, FolderSpec, HubSpec, StaticSpec], Field(discriminator="source")]
+class MatrixSpec(_Spec):
+    """Ready vectors that a person gives: of the sentences, and perhaps of the texts of tasks."""
+
+    source: Literal["matrix"] = "matrix"
+    revision: str = Field(description="sha256 of dtype, shape and numbers: see matrix_file.checked_digest")
+    dimension: int = Field(ge=1, description="of the vectors; fixed by the revision")
+    texts: str | None = Field(None, description="sha256 of the file with the vectors of the tasks' texts")
+
+    def pass_identity(self) -> dict:
+        return {"source": self.source, **self.model_dump(include={"revision", "texts"}, exclude_none=True)}
+
+
+EncoderSpec = Annotated[
+    Union[ClassicalSpec, FolderSpec, HubSpec, MatrixSpec, StaticSpec], Field(discriminator="source")
+]

@@ -15,6 +15,8 @@ from qre.store.files import UNREADABLE, CorruptArtefact, Files, UnreadableArtefa
 from qre.store.seals import check_no_newer, key_column, keys_of_newer, sealed, sealed_table, unsealed, unsealed_table
 from qre.store.shelves import stating
 
+BLOCK_BYTES = 2**24  # of ready vectors in one file
+
 
 class Sentences:
     """sentences/<fingerprint>.parquet: the column text, and the labels."""
@@ -120,6 +122,61 @@ class Chunks:
             self._folder.seen.newer[f"chunks/{pass_key}"] = None
             return
         self.remove(pass_key)
+
+
+class Vectors:
+    """vectors/<key>/<index>.safetensors: ready vectors that somebody gave, in blocks, kept for the nodes."""
+
+    def __init__(self, folder: Files):
+        self._folder = folder
+
+    @staticmethod
+    def name(key: str, index: int) -> str:
+        return f"vectors/{key}/{index:05d}.safetensors"
+
+    def write(self, key: str, m: int, d: int, parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Write (m, d) float32 in blocks, unless all are there. One block is in memory at a time.
+
+        Args:
+            parts: where some rows stand, (b,) int64, and the rows (b, d); together each of the m rows once. They are
+                not asked for where nothing is to be written.
+        """
+        rows = max(1, BLOCK_BYTES // (4 * d))
+        there = set(self._folder.names(f"vectors/{key}"))
+        if all(self.name(key, index) in there for index in range(-(-m // rows))):
+            return
+        at, block, index = np.empty(min(rows, m), np.int64), np.empty((min(rows, m), d), np.float32), 0
+        filled = written = 0
+        for places, vectors in parts:
+            while len(places):
+                take = min(len(at) - filled, len(places))
+                at[filled : filled + take], block[filled : filled + take] = places[:take], vectors[:take]
+                filled, places, vectors = filled + take, places[take:], vectors[take:]
+                if filled == len(at) or written + filled == m:
+                    tensors: dict[str, np.ndarray] = {"rows": at[:filled], "vectors": block[:filled]}
+                    self._folder.write(
+                        self.name(key, index), sealed(tensors, stating("vectors", {"key": key, "of": m}))
+                    )
+                    index, written, filled = index + 1, written + filled, 0
+
+    def read(self, key: str) -> np.ndarray:
+        """All of them, (m, d) float32.
+
+        Raises:
+            FileNotFoundError: they are not all in the store.
+            CorruptArtefact: a block is truncated, changed, or of another key; it is in quarantine now.
+            NewerSchema: one is of a newer version.
+        """
+        matrix, index, seen, of = np.empty((0, 0), np.float32), 0, 0, 1
+        while seen < of:
+            tensors, record = unsealed(self._folder, self.name(key, index))
+            if record.get("key") != key or not {"rows", "vectors"} <= tensors.keys():
+                raise self._folder.quarantine(self.name(key, index), "holds other vectors")
+            of, vectors = record["of"], tensors["vectors"]
+            matrix = np.empty((of, vectors.shape[1]), np.float32) if index == 0 else matrix
+            matrix[tensors["rows"]] = vectors
+            seen, index = seen + len(vectors), index + 1
+        return matrix
 
 
 class Features:

@@ -36,6 +36,7 @@ SHELVES = {
     "sentences": Shelf(rf"{KEY}\.parquet"),
     "embeddings": Shelf(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.safetensors", "[0-9a-f]{2}", stated=True),
     "chunks": Shelf(rf"{KEY}/\d{{5,}}\.safetensors", KEY, stated=True),
+    "vectors": Shelf(rf"{KEY}/\d{{5,}}\.safetensors", KEY, stated=True),
     "features": Shelf(rf"{NAME}/{DIGEST}\.parquet", NAME),
     "scores": Shelf(rf"{KEY}/{KEY}\.json", KEY),
     "speeds": Shelf(rf"{KEY}\.json"),

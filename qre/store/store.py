@@ -6,7 +6,7 @@ import os
 
 from qre.errors import UserError
 from qre.store.address import parse
-from qre.store.artefacts import Chunks, Embeddings, Features, Sentences
+from qre.store.artefacts import Chunks, Embeddings, Features, Sentences, Vectors
 from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
@@ -48,6 +48,7 @@ class Store:
         self.sentences = Sentences(self.folder)
         self.embeddings = Embeddings(self.folder)
         self.chunks = Chunks(self.folder)
+        self.vectors = Vectors(self.folder)
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
         self.speeds = Speeds(self.folder)

@@ -63,13 +63,13 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "source: folder",
         "source: foldr",
-        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'folder', 'hub', 'list' or 'classical'; did you "
-        "mean 'folder'?",
+        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'folder', 'hub', 'list', 'matrix' or 'classical'; "
+        "did you mean 'folder'?",
     ),
     (
         "source: folder, ",
         "",
-        "5: encoders[1].source: missing; give 'catalogue', 'folder', 'hub', 'list' or 'classical'",
+        "5: encoders[1].source: missing; give 'catalogue', 'folder', 'hub', 'list', 'matrix' or 'classical'",
     ),
     ("source: folder", "sorce: folder", "5: encoders[1].sorce: unknown key; did you mean 'source'?"),
     (

@@ -16,7 +16,6 @@ import yaml
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from jobs.asked.matrix import read_matrix
 from jobs.asked.models import embed, given_in, spec_of
 from jobs.asked.placing import _about_predictions
 from jobs.cli import app
@@ -24,6 +23,7 @@ from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
 from qre.atlas.finished import FinishedAtlas
 from qre.encoders.catalogue import chosen
+from qre.encoders.matrix_file import read_matrix
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec, StaticSpec
 from qre.errors import UserError
