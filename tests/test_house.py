@@ -91,6 +91,25 @@ def test_no_arrow_runs_up(module):
             assert rank[other] < rank[room], f"{module} imports {name}, which stands no nearer to the ground"
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_python_3_10_can_import_it(module):
+    """`typing` has these since 3.11 or later: only a type checker may ask for them there."""
+    newer = {
+        "typing.Self",
+        "typing.Never",
+        "typing.LiteralString",
+        "typing.Unpack",
+        "typing.NotRequired",
+        "typing.assert_never",
+        "typing.override",
+        "typing.reveal_type",
+        "enum.StrEnum",
+        "datetime.UTC",
+        "tomllib",
+    }
+    assert not imports(MODULES[module], at_once=True) & newer
+
+
 def test_nothing_imports_itself():
     """No circle of files, where imports in functions and for types are left out."""
     graph = {

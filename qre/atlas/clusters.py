@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import linkage
 
 from qre.errors import UserError
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.10 has none
 
 MOST_LEAVES = 5_000  # encoders in a tree: the time and room of average linkage grow with their square
 MOST_CLUSTERS = 20  # that the default cut may have

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qre.atlas.clusters import read_clusters
 from qre.atlas.ranking import PREDICTED, SCORES, one_score_each
 from qre.atlas.reader import AtlasFiles
 from qre.encoders.described import loading_lines
@@ -118,17 +119,16 @@ def _tasks(names: list[str], scores: pd.DataFrame, predicted: pd.DataFrame) -> l
 def _tree(names: list[str], files: AtlasFiles) -> Tree | None:
     if not (files.has("tree.parquet") and files.has("clusters.parquet")):
         return None
-    merges, clusters = files.parquet("tree.parquet").to_pandas(), files.parquet("clusters.parquet").to_pandas()
-    at = {name: index for index, name in enumerate(names)}
-    leaves = clusters.dropna(subset=["leaf"]).sort_values("leaf")
-    central = leaves[leaves["central"].astype(bool)] if "central" in leaves else leaves[:0]
+    told = files.parquet("clusters.parquet").to_pandas().set_index("name").loc[names].reset_index()
+    clusters = read_clusters(files.parquet("tree.parquet").to_pandas(), told, files.where)
+    tree = clusters.tree
     return Tree(
-        [at[name] for name in leaves["name"]],
-        merges["left"].to_list(),
-        merges["right"].to_list(),
-        numbers(merges["height"]),
-        cut=int(clusters["cluster"].nunique()),
-        central=[at[name] for name in central["name"]],
+        tree.leaves.tolist(),
+        tree.left.tolist(),
+        tree.right.tolist(),
+        numbers(tree.height),
+        cut=len(clusters.medoids),
+        central=tree.leaves[clusters.medoids].tolist(),
     )
 
 

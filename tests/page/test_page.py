@@ -130,3 +130,13 @@ def test_the_paper_is_white_and_the_screen_dark_again(open_page, make_page):
     assert theme.get_attribute("data-theme") == "light"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert theme.get_attribute("data-theme") == "dark"
+
+
+def test_the_way_round_by_keyboard_keeps_what_was_chosen(open_page, make_page):
+    page = open_page(make_page(encoders=60, tasks=3), fragment="f.dimension=..512&colour=qre").page
+    page.keyboard.press("Tab")
+    page.get_by_role("link", name="Skip to the table").press("Enter")
+    page.get_by_role("tabpanel", name="Table").wait_for()
+    address = page.evaluate("location.hash")
+    assert "view=table" in address and "f.dimension=..512" in address and "colour=qre" in address
+    assert page.evaluate("document.activeElement.id") == "view-table"

@@ -24,6 +24,7 @@ const Main = (() => {
     About.mount(Dom.byId("view-about"), atlas);
     Panel.mount(Dom.byId("panel"), atlas);
     Keys.mount(atlas);
+    Dom.byId("skip").addEventListener("click", skip);
     tabs();
     themes();
     drawer();
@@ -76,6 +77,13 @@ const Main = (() => {
       State.set({ view: next });
       Dom.byId(`tab-${next}`).focus();
     });
+  }
+
+  /** To the table, with all else that the address says. */
+  function skip(event) {
+    event.preventDefault();
+    State.set({ view: "table" });
+    Dom.byId("view-table").focus();
   }
 
   /** Light or dark as the machine has it, until somebody asks for the other. */
