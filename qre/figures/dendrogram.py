@@ -14,13 +14,12 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from qre.atlas.clusters import CUT_RULE, Clusters, ClusterTree, most_downloaded
 from qre.atlas.ranking import known_numbers
 from qre.counted import counted
-from qre.figures.looks import REST, family_handles, family_looks
+from qre.figures.looks import REST, family_handles, family_legend, family_legend_height, family_looks
 from qre.figures.style import INK, PALE, footnote, heading, new_figure, plain, render, shortened, style, width_of
 
 WIDTH, MOST_DRAWN = 7.0, 100  # inches; encoders
 MARGIN, NAMES, BESIDE, LEAF = 0.14, 2.5, 0.1, 0.095  # inches; of the names; beside them; of each leaf, at 6 points
 ABOVE, BELOW, AXIS = 0.8, 0.43, 0.42  # inches: heading and cut, footnote, axis
-LEGEND_COLUMNS, LEGEND_LINE = 4, 0.14
 TEXT = 6.0  # points
 FLOOR = 2.0  # how many times below the smallest distance that is not 0 the distance 0 is drawn
 MOST_SPAN = 1e7  # largest to smallest distance on the axis; smaller ones are drawn at its end, as 0 is
@@ -49,8 +48,8 @@ def dendrogram_figure(
     looks, count = family_looks(table), len(tree.leaves)
     families = table["family"].iloc[tree.leaves]
     with style():
-        handles, texts = family_handles(families, looks)
-        legend = LEGEND_LINE * -(-len(texts) // LEGEND_COLUMNS) + 0.08
+        entries = family_handles(families, looks)
+        legend = family_legend_height(entries[1]) + 0.08
         height = ABOVE + LEAF * max(count, 8) + AXIS + legend + BELOW
         figure = new_figure(WIDTH, height)
         all_of = f"{count:,} of {len(table):,} encoders" if count < len(table) else counted(count, "encoder")
@@ -77,17 +76,7 @@ def dendrogram_figure(
         _branches(axes, tree, floor)
         _names(axes, names, families, tree, looks)
         _cut(axes, clusters, floor)
-        figure.legend(
-            handles,
-            [shortened(figure, text, (WIDTH / LEGEND_COLUMNS - 0.4) * figure.dpi, TEXT) for text in texts],
-            loc="lower left",
-            bbox_to_anchor=(MARGIN / 2 / WIDTH, BELOW / height),
-            ncols=LEGEND_COLUMNS,
-            fontsize=TEXT,
-            frameon=False,
-            handletextpad=0.3,
-            borderpad=0,
-        )
+        family_legend(figure, entries, MARGIN / 2, BELOW)
         if len(clusters.medoids) > 1:
             footnote(figure, f"Dashed: {CUT_RULE}.", line=1)
         footnote(

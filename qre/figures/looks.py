@@ -6,9 +6,10 @@ from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qre.figures.style import COLOURS, GREY, LONGEST_FAMILY, MARKERS, MOST_FAMILIES, PALE, plain
+from qre.figures.style import COLOURS, GREY, LONGEST_FAMILY, MARKERS, MOST_FAMILIES, PALE, plain, shortened
 
 UNKNOWN = "not on the map"
 _PREDICTORS = {
@@ -57,6 +58,31 @@ def family_handles(families: pd.Series, looks: dict[str, tuple[str, str]]) -> tu
         for (colour, marker), _ in entries
     ]
     return handles, [text for _, text in entries]
+
+
+LEGEND_COLUMNS, LEGEND_LINE, LEGEND_TEXT = 4, 0.14, 6.0  # of the families below a figure; inches a line; points
+
+
+def family_legend_height(texts: list[str]) -> float:
+    """Inches that `family_legend` takes."""
+    return LEGEND_LINE * -(-len(texts) // LEGEND_COLUMNS)
+
+
+def family_legend(figure: Figure, entries: tuple[list[Line2D], list[str]], left: float, bottom: float) -> None:
+    """The legend of `family_handles` in LEGEND_COLUMNS columns, with its lower left corner at a place in inches."""
+    handles, texts = entries
+    width, height = figure.get_size_inches()
+    figure.legend(
+        handles,
+        [shortened(figure, text, (width / LEGEND_COLUMNS - 0.4) * figure.dpi, LEGEND_TEXT) for text in texts],
+        loc="lower left",
+        bbox_to_anchor=(left / width, bottom / height),
+        ncols=LEGEND_COLUMNS,
+        fontsize=LEGEND_TEXT,
+        frameon=False,
+        handletextpad=0.3,
+        borderpad=0,
+    )
 
 
 def tidy(axes: Axes, grid: Literal["x", "y", "both"] | None = None) -> None:

@@ -18,7 +18,7 @@ from qre.atlas.ranking import known_numbers
 from qre.counted import counted
 from qre.figures.atlas_map import telling
 from qre.figures.labels import RING, label_points
-from qre.figures.looks import REST, family_handles, family_looks
+from qre.figures.looks import REST, family_handles, family_legend, family_legend_height, family_looks
 from qre.figures.style import (
     GREY,
     INK,
@@ -39,7 +39,6 @@ WIDTH, COLUMNS, MOST_PANELS = 7.0, 2, 6  # inches; a page of two columns
 MOST_NEIGHBOURS = 7
 MARGIN, GAP, MAP, TITLE, LINE = 0.14, 0.24, 1.25, 0.24, 0.165  # inches; of the map; of a line of the list
 ABOVE, BELOW = 0.66, 0.3  # inches: heading, footnote
-LEGEND_COLUMNS, LEGEND_LINE = 4, 0.14
 TEXT = 6.0  # points
 FAR = 4  # times the median distance on the map: a neighbour that lies farther off is not in the panel
 EDGE = 0.07  # of a panel, more than a map leaves beside its outermost points
@@ -74,8 +73,8 @@ def zoom_figure(
     drawn = table["family"].iloc[np.unique(np.append(near[centres].ravel(), centres))]
     looks = family_looks(table)
     with style():
-        handles, texts = family_handles(drawn, looks)
-        legend = LEGEND_LINE * -(-len(texts) // LEGEND_COLUMNS) + 0.06
+        entries = family_handles(drawn, looks)
+        legend = family_legend_height(entries[1]) + 0.06
         lines = -(-len(centres) // COLUMNS)
         panel = TITLE + max(MAP, LINE * near.shape[1]) + 0.12
         height = ABOVE + lines * panel + legend + BELOW
@@ -89,17 +88,7 @@ def zoom_figure(
             line, column = divmod(number, COLUMNS)
             left = MARGIN + column * ((WIDTH - 2 * MARGIN + GAP) / COLUMNS)
             _panel(figure, table, centre, near[centre], how_far[centre], looks, (left, height - ABOVE - line * panel))
-        figure.legend(
-            handles,
-            [shortened(figure, text, (WIDTH / LEGEND_COLUMNS - 0.4) * figure.dpi, TEXT) for text in texts],
-            loc="lower left",
-            bbox_to_anchor=(MARGIN / 2 / WIDTH, BELOW / height),
-            ncols=LEGEND_COLUMNS,
-            fontsize=TEXT,
-            frameon=False,
-            handletextpad=0.3,
-            borderpad=0,
-        )
+        family_legend(figure, entries, MARGIN / 2, BELOW)
         footnote(figure, "The panels are parts of the map; what is near by the features may lie apart on it (→).")
         return render(figure, "zoom")
 

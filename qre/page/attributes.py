@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qre.encoders.described import described
 from qre.page.contract import Column, numbers
 
 KNOWN = {  # in the order in which they are shown: label, unit
@@ -50,8 +49,7 @@ WIDE, MOST_LEVELS = 100, 0.5  # a number that spans more is shown on a log scale
 
 
 def columns_of(table: pd.DataFrame) -> list[Column]:
-    """What is known of the N encoders of a map, what people ask for first in front."""
-    table = table.assign(description=[described(row) for row in table.to_dict("records")])
+    """What is known of the N encoders of a map (its columns, and description), what people ask for first in front."""
     order = [name for name in KNOWN if name in table]
     order += [name for name in table if name not in (*order, *HIDDEN, *SETTINGS)]
     columns = (_column(name, table[name]) for name in order)

@@ -19,7 +19,7 @@ from typing import Any
 from qre.page.contract import Page
 
 SCRIPTS = (  # in the order in which they stand on each other
-    "dom", "words", "data", "polygon", "state", "filters", "tree", "colour", "ties", "camera",
+    "dom", "words", "data", "polygon", "state", "names", "filters", "tree", "colour", "ties", "camera",
     "marks", "pointer", "keys", "hover", "legend", "ranking", "rank_picker", "score_bar", "table_columns",
     "table_order", "table_rows", "table_csv", "region_facts", "region", "scatter", "controls", "search",
     "checklist", "drop", "filter_fields", "filter_panel", "pager", "table", "front", "tradeoff_plot", "tradeoff",

@@ -11,7 +11,7 @@ import pandas as pd
 from qre.atlas.clusters import read_clusters
 from qre.atlas.ranking import PREDICTED, SCORES, one_score_each
 from qre.atlas.reader import AtlasFiles
-from qre.encoders.described import loading_lines
+from qre.encoders.described import described, loading_lines
 from qre.errors import without_folders
 from qre.page.attributes import columns_of
 from qre.page.contract import BASES, Figure, Numbers, Page, Task, Tree, numbers
@@ -43,16 +43,16 @@ def page_of(files: AtlasFiles) -> bytes:
     scores = files.table_or_empty("scores.parquet", SCORES)
     predicted = files.table_or_empty("predicted.parquet", PREDICTED)
     manifest = files.manifest
-    names = table["name"].to_list()
+    names, rows = table["name"].to_list(), table.to_dict("records")
     k, near, far = _neighbours(names, files.parquet("neighbours.parquet").to_pandas())
     page = Page(
         title=str(manifest.get("name") or "atlas"),
         name=names,
-        loading=["\n".join(loading_lines(row)) for row in table.to_dict("records")],
+        loading=["\n".join(loading_lines(row)) for row in rows],
         x=numbers(table["x"]),
         y=numbers(table["y"]),
         same=_same(table),
-        columns=columns_of(table),
+        columns=columns_of(table.assign(description=[described(row) for row in rows])),
         tasks=_tasks(names, scores, predicted),
         neighbours=k,
         near=near,

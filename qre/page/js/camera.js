@@ -45,11 +45,12 @@ const Camera = (() => {
     return camera;
   }
 
+  /** The smallest and the largest. */
   function ends(values) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
     return [low, high];
   }
 
-  return { over };
+  return { over, ends };
 })();

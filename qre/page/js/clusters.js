@@ -270,20 +270,7 @@ const Clusters = (() => {
             ),
             Dom.el("td", { class: "number" }, Words.many(members.length)),
             Dom.el("td", {}, families(members)),
-            Dom.el(
-              "td",
-              {},
-              Dom.el(
-                "button",
-                {
-                  type: "button",
-                  class: "link",
-                  dataset: { focus: `central ${k}` },
-                  onclick: () => State.set({ encoder: atlas.name[central[k]] }),
-                },
-                Dom.name(atlas.name[central[k]]),
-              ),
-            ),
+            Dom.el("td", {}, Names.link(atlas.name[central[k]], `central ${k}`)),
           ),
         ),
       ),

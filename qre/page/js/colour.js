@@ -23,6 +23,8 @@ const Colour = (() => {
   ];
 
   const dark = () => document.documentElement.dataset.theme === "dark";
+  /** A colour of the page, by the name of its variable in page.css. */
+  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const GREY = () => (dark() ? "#8b949e" : "#8c8c8c");
 
   /** Everything that encoders can be coloured by: id, label, group. */
@@ -141,5 +143,5 @@ const Colour = (() => {
     return `rgb(${channel(0)}, ${channel(1)}, ${channel(2)})`;
   }
 
-  return { choices, standard, now, by, dark, MOST };
+  return { choices, standard, now, by, ink };
 })();

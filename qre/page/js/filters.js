@@ -156,5 +156,5 @@ const Filters = (() => {
     return low === -Infinity ? `at most ${Words.number(high)}` : `${Words.number(low)} to ${Words.number(high)}`;
   }
 
-  return { said, shown, without, count, range, ends, field, inWords, textOf, warm, MISSING, TASK };
+  return { said, shown, without, count, ends, field, inWords, textOf, warm, MISSING, TASK };
 })();

@@ -219,22 +219,7 @@ const Panel = (() => {
 
   /* ---- who is near */
 
-  const other = (i, ...beside) =>
-    Dom.el(
-      "li",
-      {},
-      Dom.el(
-        "button",
-        {
-          type: "button",
-          class: "link",
-          dataset: { focus: `panel encoder ${i}` },
-          onclick: () => State.set({ encoder: atlas.name[i] }),
-        },
-        Dom.name(atlas.name[i]),
-      ),
-      beside,
-    );
+  const other = (i, ...beside) => Dom.el("li", {}, Names.link(atlas.name[i], `panel encoder ${i}`), beside);
 
   function near(i) {
     const all = atlas.neighbours(i);
@@ -359,16 +344,7 @@ const Panel = (() => {
           Dom.el(
             "li",
             {},
-            Dom.el(
-              "button",
-              {
-                type: "button",
-                class: "link",
-                dataset: { focus: `panel pinned ${name}` },
-                onclick: () => State.set({ encoder: name }),
-              },
-              Dom.name(name),
-            ),
+            Names.link(name, `panel pinned ${name}`),
             Dom.el(
               "button",
               {

@@ -66,5 +66,5 @@ const Polygon = (() => {
     };
   }
 
-  return { MOST, sound, simplified, holder };
+  return { sound, simplified, holder };
 })();

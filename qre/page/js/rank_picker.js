@@ -5,9 +5,9 @@ const RankPicker = (() => {
   const OWN = "own"; // a choice of tasks that no entry of the list says
   let made = 0;
 
-  /** The controls: root, render(). `none`: what stands for no ranking. */
-  function make(atlas, none) {
-    const entries = entriesOf(atlas, none);
+  /** The controls: root, render(). */
+  function make(atlas) {
+    const entries = entriesOf(atlas);
     const entry = (value) => entries.find((one) => one.value === value);
     const chosen = () => choose(entry(select.value));
     const select = Dom.el("select", { class: "rank-by", onchange: chosen }, grouped(entries));
@@ -81,13 +81,13 @@ const RankPicker = (() => {
   }
 
   /** What the list offers: value, label, group, and the tasks with their weights. */
-  function entriesOf(atlas, none) {
+  function entriesOf(atlas) {
     const all = (tasks) => Object.fromEntries(tasks.map((task) => [task.id, 1]));
     const kinds = [...new Set(atlas.tasks.map((task) => task.kind))];
     const means = kinds.map((kind) => [`kind:${kind}`, kind, atlas.tasks.filter((task) => task.kind === kind)]);
     if (kinds.length > 1) means.unshift(["all", "", atlas.tasks]);
     return [
-      { value: "", label: none, group: "", rank: {} },
+      { value: "", label: "the usual score", group: "", rank: {} },
       { value: OWN, label: "tasks chosen below", group: "", rank: null },
       ...means
         .filter(([, , tasks]) => tasks.length > 1)

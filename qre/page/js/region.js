@@ -227,5 +227,5 @@ const Region = (() => {
     ];
   }
 
-  return { mount, render, toggle, takeView, paint, draw, lassoing, members };
+  return { mount, render, toggle, takeView, paint, draw, lassoing };
 })();

@@ -70,7 +70,7 @@ const Scatter = (() => {
     return pen;
   }
 
-  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const { ink } = Colour;
 
   function drawMarks() {
     const [shown, scheme, edge, pale] = [
@@ -185,8 +185,8 @@ const Scatter = (() => {
   /* ---- who is where */
 
   function gridOf() {
-    const [left, bottom] = [Math.min(...ends(atlas.x)), Math.min(...ends(atlas.y))];
-    const [right, top] = [Math.max(...ends(atlas.x)), Math.max(...ends(atlas.y))];
+    const [left, right] = Camera.ends(atlas.x);
+    const [bottom, top] = Camera.ends(atlas.y);
     const cell = Math.max((right - left) / CELLS, (top - bottom) / CELLS, 1e-9);
     const cells = new Map();
     for (let i = 0; i < atlas.count; i += 1) {
@@ -195,10 +195,6 @@ const Scatter = (() => {
       cells.get(key).push(i);
     }
     return { left, bottom, cell, cells };
-  }
-
-  function ends(values) {
-    return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
   }
 
   /** The shown encoder nearest to a pixel, within reach; -1 where there is none. */

@@ -8,7 +8,7 @@ const Table = (() => {
 
   function mount(root, given) {
     atlas = given;
-    picker = RankPicker.make(atlas, "the usual score");
+    picker = RankPicker.make(atlas);
     chooser = columnChooser();
     fold = Dom.el("input", {
       type: "checkbox",

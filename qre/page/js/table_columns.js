@@ -83,5 +83,5 @@ const TableColumns = (() => {
     return Float64Array.from(lower, (text) => (text === "" ? NaN : place.get(text)));
   }
 
-  return { all, shown, usual, keyOf };
+  return { all, shown, keyOf };
 })();

@@ -74,17 +74,10 @@ const TableRows = (() => {
   /** A name that selects its encoder, or leaves it. */
   function nameOf(name, where) {
     const chosen = State.now.encoder === name;
-    return Dom.el(
-      "button",
-      {
-        type: "button",
-        class: "link",
-        "aria-current": chosen ? "true" : null,
-        dataset: { focus: `${where} ${name}` },
-        onclick: () => State.set({ encoder: chosen ? "" : name }),
-      },
-      Dom.name(name),
-    );
+    return Names.link(name, `${where} ${name}`, {
+      "aria-current": chosen ? "true" : null,
+      onclick: () => State.set({ encoder: chosen ? "" : name }),
+    });
   }
 
   function pinOf(name) {

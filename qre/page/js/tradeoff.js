@@ -28,7 +28,7 @@ const TradeOff = (() => {
       );
       return;
     }
-    picker = RankPicker.make(atlas, "the usual score");
+    picker = RankPicker.make(atlas);
     against = Dom.el(
       "select",
       { id: "against", onchange: () => State.set({ against: against.value }) },

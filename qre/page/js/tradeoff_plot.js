@@ -66,7 +66,7 @@ const TradeOffPlot = (() => {
     });
   }
 
-  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const { ink } = Colour;
   const across = (value) => PAD.left + points.across.share(value) * (size.width - PAD.left - PAD.right);
   const up = (value) => size.height - PAD.bottom - points.up.share(value) * (size.height - PAD.top - PAD.bottom);
   const at = (i) => [across(points.x(i)), up(points.y(i))];
