@@ -7,7 +7,8 @@ from pathlib import Path
 
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import abridged, resolve
+from jobs.planning.resolve import resolve
+from jobs.planning.resolved import abridged
 from jobs.show.sweep_status import changed_settings
 from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError

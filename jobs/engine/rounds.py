@@ -20,7 +20,7 @@ from jobs.engine.progress import Reporter
 from jobs.engine.reducing import make_atlas
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import Resolved
+from jobs.planning.resolved import Resolved
 from jobs.planning.work import Times, measured_factor, seconds_done
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key

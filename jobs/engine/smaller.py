@@ -10,7 +10,7 @@ import pandas as pd
 from jobs.config import SweepConfig
 from jobs.engine.connect import SweepError
 from jobs.planning.plan import Plan
-from jobs.planning.resolve import abridged
+from jobs.planning.resolved import abridged
 from qre.encoders.hub_problems import WITHHELD
 from qre.store import CorruptArtefact, Store
 

@@ -22,7 +22,7 @@ from jobs.mteb.run import task_of
 from jobs.mteb.stated import Stated, stated
 from jobs.planning.costs import slots_of, weight_bytes
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import Resolved
+from jobs.planning.resolved import Resolved
 from jobs.terminal.console import console, say
 from qre.encoders.spec import FolderSpec, HubSpec
 from qre.errors import UserError

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jobs.mteb.public_scores import PublicScores
-    from jobs.planning.resolve import Resolved
+    from jobs.planning.resolved import Resolved
 
 MOST_BYTES, MOST_FILES = 4 * 2**30, 50_000  # fetched for one config
 TOLD_BYTES = 50 * 2**20  # of which, and more, it is said that they are fetched

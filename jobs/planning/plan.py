@@ -12,7 +12,7 @@ from jobs.mteb.public_scores import PublicScores, no_scores
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.prompts import score_file
-from jobs.planning.resolve import Resolved
+from jobs.planning.resolved import Resolved
 from jobs.planning.units import PassWork, Scoring, Unit, score_key
 from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity

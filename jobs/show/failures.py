@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.planning.plan import Plan
-from jobs.planning.resolve import abridged
+from jobs.planning.resolved import abridged
 from jobs.terminal.console import console
 from qre.store import Failure
 

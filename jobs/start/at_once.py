@@ -8,7 +8,7 @@ import typer
 
 from jobs.asked.nearest import neighbours
 from jobs.config import load_config
-from jobs.planning.resolve import Resolved
+from jobs.planning.resolved import Resolved
 from jobs.records.exports import check_export
 from jobs.start.encoders import ChosenEncoders
 from jobs.start.new_config import Wanted, draft, name_of, text_of, write

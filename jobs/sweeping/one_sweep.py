@@ -17,7 +17,8 @@ from jobs.config import SweepConfig, load_config
 from jobs.config.deadline import seconds_left
 from jobs.engine.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
 from jobs.planning.plan import Plan, make_plan
-from jobs.planning.resolve import Resolved, record_unresolved, resolve
+from jobs.planning.resolve import record_unresolved, resolve
+from jobs.planning.resolved import Resolved
 from jobs.records.exports import check_export, export, verify
 from jobs.records.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.records.running import at_work, check_alone

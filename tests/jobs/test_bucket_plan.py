@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import jobs.planning.resolve
+import jobs.planning.hub_entries
 from jobs.config import SweepConfig
 from jobs.planning.memory import Memory
 from jobs.planning.plan import make_plan, method_folder
@@ -26,7 +26,7 @@ def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     """A sweep over 1,101 encoders of the hub, half of them pinned, in whose store everything is done."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # what is made here need not survive a crash
     # mteb's registry takes its own time
-    monkeypatch.setattr(jobs.planning.resolve, "registry_attributes", lambda name: {})
+    monkeypatch.setattr(jobs.planning.hub_entries, "registry_attributes", lambda name: {})
     names = [f"org{number % 40}/e{number}" for number in range(ENCODERS)]
     pinned = {name: f"{number:040x}" for number, name in enumerate(names) if number % 2}
     entries = [{"source": "hub", "id": name, "revision": pinned.get(name)} for name in names]

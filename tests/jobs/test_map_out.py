@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.planning.resolve import Resolved
+from jobs.planning.resolved import Resolved
 from jobs.start.at_once import ModelsMissing, check_models, map_models
 from jobs.start.encoders import chosen_encoders
 from jobs.start.new_config import Wanted, new, write

@@ -1,0 +1,222 @@
+"""Entries of the hub: queries answered, revisions pinned, specs made, and why an encoder cannot be had.
+
+What the hub said of a commit never changes, so it is kept in the store: a catalogue that is pinned resolves without a
+request.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from huggingface_hub import is_offline_mode
+from pydantic import ValidationError
+
+from jobs.config import HubEntry
+from jobs.config.mistakes import explained
+from jobs.planning.memory import Memory, Place
+from jobs.planning.resolved import Resolved, abridged, add, failed
+from qre.encoders.foreseen import Foresight
+from qre.encoders.hub import COMMIT, HubModel, HubQuery, resolve_all, search
+from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
+from qre.encoders.kinds import KINDS
+from qre.encoders.registry import MISSING, available, registry_attributes
+from qre.encoders.snapshots import cache_folder
+from qre.encoders.spec import HubSpec
+from qre.errors import UserError, place_error
+
+
+def queried(
+    place: str, entry: HubEntry, query: HubQuery, memory: Memory, ask_hub: bool, resolved: Resolved
+) -> list[HubEntry]:
+    """An entry for each encoder that a query finds, or found last where the hub is not asked or does not answer."""
+    names = None if ask_hub else memory.read_query(query)
+    if names is None and ask_hub:
+        try:
+            found = list(search(query))
+            found += _gone(place, query, found, memory.read_query(query) or [], resolved)
+            if not found:
+                raise UserError(
+                    f"{place}.query: the hub has no encoder that it matches; check author, search and filter, and "
+                    f"HF_TOKEN where they are private"
+                )
+            if len(found) == query.limit and "limit" not in query.model_fields_set:
+                resolved.notes.append(
+                    f"{place}.query: the first {len(found)} encoders are taken, by {query.sort}; a limit: of "
+                    f"its own takes more"
+                )
+            _kept(resolved, lambda: memory.write_query(query, found))
+            names = found
+        except HubProblem as problem:
+            names = memory.read_query(query)
+            if names is None:
+                resolved.unasked.append(
+                    failed(entry, f"the encoders of {place}.query", problem.reason, str(problem), transient=True)
+                )
+                resolved.incomplete.append(str(problem))
+                return []
+            resolved.notes.append(f"{place}.query: {problem.reason}; what it found last is used")
+    if names is None:
+        resolved.unknown.append(f"what {place}.query finds")
+    return [entry.model_copy(update={"id": name, "query": None}) for name in names or ()]
+
+
+def _gone(place: str, query: HubQuery, names: list[str], before: list[str], resolved: Resolved) -> list[str]:
+    """What a query found before and does not find now, though it has room for more: private encoders without a token,
+    say. They are still wanted."""
+    gone = [name for name in before if name not in set(names)] if len(names) < query.limit else []
+    if gone:
+        resolved.notes.append(
+            f"{place}.query does not find {abridged(gone)} any more, which it found before; they are still taken "
+            f"(where they are private, check HF_TOKEN)"
+        )
+    return gone
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An encoder of the hub that the config asks for.
+
+    Attributes:
+        place: of its entry in the config.
+        queried: whether a query found it: what is no sentence encoder is then left out, and is no failure.
+    """
+
+    place: str
+    entry: HubEntry
+    queried: bool = False
+
+    @property
+    def id(self) -> str:
+        assert self.entry.id is not None  # an entry is one or the other, and queries are answered before
+        return self.entry.id
+
+    @property
+    def key(self) -> Place:
+        return self.id, self.entry.revision
+
+
+def add_hub(
+    resolved: Resolved,
+    wanted: list[Wanted],
+    memory: Memory,
+    ask_hub: bool,
+    progress: Callable[[int, int], None],
+    foreseen: Foresight,
+) -> None:
+    """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
+    places = dict.fromkeys(one.key for one in wanted)
+    known: dict[Place, HubModel | HubProblem] = dict(
+        memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
+    )
+    asked = [place for place in places if place not in known]
+    if ask_hub and asked:
+        answers = resolve_all(asked, lambda done: progress(done, len(asked)))
+        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
+    if wanted and not available():
+        resolved.notes.append(MISSING)
+    renamed = {
+        model.repository
+        for one in wanted
+        if isinstance(model := known.get(one.key), HubModel) and model.repository != one.id
+    }
+    left_out: Counter[str] = Counter()
+    for one in wanted:
+        model = known.get(one.key)
+        try:
+            if isinstance(model, HubProblem):
+                raise model
+            if isinstance(model, HubModel):
+                _add_model(resolved, one, model, model.repository in renamed, foreseen)
+            else:
+                resolved.unknown.append(printable(one.id))
+        except HubProblem as problem:
+            if one.queried and problem.reason in KINDS:
+                left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
+            else:
+                name = one.entry.name or one.id
+                failure = failed(one.entry, name, problem.reason, str(problem), problem.transient)
+                (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
+                resolved.incomplete += [str(problem)] if problem.transient else []
+    resolved.notes += [
+        f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders"
+        for reason, count in left_out.items()
+    ]
+
+
+def _remembered(
+    answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved
+) -> dict[Place, HubModel | HubProblem]:
+    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
+    models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
+    if is_offline_mode() and models:
+        resolved.notes.append(
+            f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, "
+            f"as they are there"
+        )
+        known = memory.read_all(models)
+        told = {
+            place: model
+            for place, model in models.items()
+            if place not in known or known[place].revision != model.revision
+        }
+        _kept(resolved, lambda: memory.write_all(told, whole=False))
+    else:
+        _kept(resolved, lambda: memory.write_all(models))
+    problems = {
+        place: answer
+        for place, answer in answers.items()
+        if isinstance(answer, HubProblem) and answer.reason in WITHHELD
+    }
+    last = memory.read_all(problems)
+    for reason in dict.fromkeys(problems[place].reason for place in last):
+        held = [
+            f"{printable(place[0])} {model.revision[:8]}"
+            for place, model in last.items()
+            if problems[place].reason == reason
+        ]
+        resolved.notes.append(
+            f"{reason}: {REMEDY[reason]}. Meanwhile the last known commit is used of {len(held)} of the hub's "
+            f"encoders: {abridged(held)}"
+        )
+    return {**answers, **last}
+
+
+def _kept(resolved: Resolved, write: Callable[[], None]) -> None:
+    """Keep an answer of the hub in the store; one that cannot be written is no reason to stop looking."""
+    try:
+        write()
+    except OSError as error:
+        resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
+
+
+def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, foreseen: Foresight) -> None:
+    """Add the spec of one encoder, under the name that the hub knows it by now.
+
+    Args:
+        renamed: whether some entry of the config knows it by an older name.
+
+    Raises:
+        HubProblem: this entry does not let its code run, or states no pooling that it needs.
+    """
+    entry, name = one.entry, model.repository
+    told = {key: value for key, value in model.attributes.items() if value is not None}
+    # the hub's own word goes first: it is of this very commit
+    own = registry_attributes(one.id) | registry_attributes(name) | told
+    family = own.get("base_model") or own.get("model_type") or name.split("/")[0]
+    if one.id != name:
+        resolved.notes.append(f"{printable(one.id)} is {printable(name)} on the hub now, and is taken under that name")
+    try:
+        spec = entry.spec_of(model, printable(str(family), 100))
+    except UserError as error:
+        resolved.unresolved.append(failed(entry, entry.name or one.id, "wrong entry", f"{one.place}.{error}"))
+    except ValidationError as error:
+        raise UserError(explained(one.place, error, HubSpec)) from None
+    else:
+        if renamed and any(
+            other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs
+        ):
+            resolved.notes.append(f"{printable(one.id)!r} is the same encoder as {spec.name!r}; it is left out")
+            return
+        add(resolved, entry, spec, own, foreseen)
