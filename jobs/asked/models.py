@@ -21,13 +21,12 @@ from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
-from qre.encoders.folders import folder_prompts, folder_revision, is_plain
-from qre.encoders.hub import REPOSITORY, resolve_all
+from qre.encoders.hub import REPOSITORY, resolve_all, with_base
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix import ReadyVectors, VectorsInFiles
 from qre.encoders.matrix_file import ENDINGS, is_matrix, near_encoders, read_matrix
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transforms import apply_transforms, fit_transforms
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
@@ -120,7 +119,7 @@ def given_in(path: Path) -> list[Given]:
         else:
             here = os.path.dirname(os.path.abspath(path))
             if isinstance(entry, FolderEntry):
-                entry = entry.model_copy(update={"path": below(here, entry.path)})
+                entry = entry.model_copy(update={key: below(here, path) for key, path in entry.folders().items()})
             elif isinstance(entry, MatrixEntry):
                 entry = entry.model_copy(update={key: below(here, file) for key, file in entry.files().items()})
             name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
@@ -199,15 +198,11 @@ def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
     if not isinstance(entry, FolderEntry | HubEntry):
         return entry
     if isinstance(entry, FolderEntry):
-        path = Path(entry.path).resolve()
-        plain = is_plain(path)
-        revision = folder_revision(path, entry.native, entry.pooling is not None)
-        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
-        return FolderSpec(path=str(path), revision=revision, **values)
+        return entry.spec_in()
     model = resolve_all([(_id(entry), entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
-    return entry.spec_of(model, model.repository)
+    return entry.spec_of(with_base(model, entry.native), model.repository)
 
 
 def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> np.ndarray:

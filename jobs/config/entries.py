@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
@@ -15,15 +17,17 @@ from pydantic import (
 )
 
 from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.folders import base_folder, folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
 from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
 from qre.errors import UserError
 from qre.near_names import did_you_mean
-from qre.paths import PathText
+from qre.paths import PathText, below
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.10 has none
 
+LATER = ("plain", "base")
 ONE_POOLING = "plain is for the encoders of a query or a list: give pooling for this one"
 
 
@@ -81,9 +85,8 @@ class _ForPlain(Record):
 
     @model_serializer(mode="wrap")
     def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
-        """Records in a store are keyed by what entries hold, and are older than this option."""
-        told = handler(self)
-        return told if self.plain is not None else {key: value for key, value in told.items() if key != "plain"}
+        """Records in a store are keyed by what entries hold, and are older than these options."""
+        return {key: value for key, value in handler(self).items() if value is not None or key not in LATER}
 
 
 class _ModelEntry(_ForPlain):
@@ -199,12 +202,42 @@ class FolderEntry(_ModelEntry):
 
     source: Literal["folder"]
     path: PathText
+    base: PathText | None = Field(
+        None,
+        description="of a PEFT adapter: the folder of its base; default: the one that its adapter_config.json names",
+    )
 
     @model_validator(mode="after")
     def _one(self):
         if self.plain is not None:
             raise ValueError(ONE_POOLING)
         return self
+
+    def spec_in(self, folder: str = "") -> FolderSpec:
+        """The spec that this entry makes of what is in its folder now.
+
+        Args:
+            folder: where relative paths begin; "" for the working directory.
+
+        Raises:
+            UserError: no folder there, or no prompt of that name.
+            EncoderError, PlaceError: see folders.folder_revision.
+        """
+        path = Path(below(folder, self.path)).resolve()
+        stated = None if self.base is None else str(Path(below(folder, self.base)).resolve())
+        for key, place in (("path", path), ("base", stated)):
+            if place is not None and not os.path.isdir(place):
+                raise UserError(f"{key}: {place}: no such folder")
+        plain = is_plain(path)
+        entry = self.pooled(plain)
+        revision = folder_revision(path, entry.native, entry.pooling is not None, stated)
+        base = base_folder(path, stated)
+        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
+        return FolderSpec(path=str(path), revision=revision, base_path=base and str(base), **values)
+
+    def folders(self) -> dict[str, str]:
+        """Key -> path of each folder that it names."""
+        return {"path": self.path, **({"base": self.base} if self.base is not None else {})}
 
 
 class HubEntry(_ModelEntry):
@@ -270,7 +303,8 @@ class HubEntry(_ModelEntry):
         )
         values = entry.spec_values(model.repository, family, model.prompts, model.default_prompt, model.plain)
         trust = {"trust_remote_code": self.trust_remote_code, "code_revision": tuple(self.code_revision.items())}
-        return HubSpec(id=model.repository, revision=model.revision, files=files, **trust, **values)
+        base = {} if model.base is None else {"base": model.base[:2], "base_files": model.base[2]}
+        return HubSpec(id=model.repository, revision=model.revision, files=files, **base, **trust, **values)
 
 
 class ListEntry(_ForPlain):

@@ -70,7 +70,7 @@ KEPT: Mapping[type[BaseModel], str] = {
 }
 LAST_PART: Mapping[type[BaseModel], str] = {
     FileSentences: "path",
-    FolderEntry: "path",
+    FolderEntry: "path base",
     ListEntry: "path",
     MatrixEntry: "path texts",
     MtebScores: "results",

@@ -112,7 +112,7 @@ def passes_of(plan: Plan, config: SweepConfig, gpu: str) -> list[PassWork]:
         if not is_transformer(unit.spec, unit.attributes):
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
-        fetch = 0 if isinstance(unit.spec, FolderSpec) else sum(size for _, size in unit.spec.files) / FETCH_BYTES
+        fetch = 0 if isinstance(unit.spec, FolderSpec) else sum(size for _, size in unit.spec.fetched) / FETCH_BYTES
         if gpu in cost.seconds:
             works.append(replace(work, seconds=cost.seconds[gpu] + fetch, slot=SLOT, slots=()))
     return works

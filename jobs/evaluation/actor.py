@@ -112,7 +112,7 @@ class MtebRunner:
         if not self._store.folder.exists(f"progress/{record}.json"):
             raise StoreNotShared(not_shared(self._store))
         if upcoming is not None and isinstance(spec := upcoming.spec, HubSpec):
-            prefetch(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
+            prefetch(spec, cache_bytes)
         try:
             tasks = [task_of(name, rule) for name, rule in work.tasks]
         except (UserError, ImportError) as error:  # another mteb than the driver's, or none

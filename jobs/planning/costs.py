@@ -47,5 +47,6 @@ def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[
 def weight_bytes(spec: FolderSpec | HubSpec) -> int:
     """Bytes of the weights of an encoder."""
     if isinstance(spec, HubSpec):
-        return sum(size for name, size in spec.files if name.endswith(".safetensors"))
-    return sum(file.stat().st_size for file in Path(spec.path).rglob("*.safetensors"))
+        return sum(size for name, size in spec.fetched if name.endswith(".safetensors"))
+    places = [spec.path] if spec.base_path is None else [spec.path, spec.base_path]
+    return sum(file.stat().st_size for place in places for file in Path(place).rglob("*.safetensors"))

@@ -50,7 +50,7 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
                 total["stored"] += 4 * len(plan.sentences) * unit.spec.dimension * (1 + len(work.units))
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
-        download = sum(size for _, size in unit.spec.files) if isinstance(unit.spec, HubSpec) else 0
+        download = sum(size for _, size in unit.spec.fetched) if isinstance(unit.spec, HubSpec) else 0
         if not is_transformer(unit.spec, unit.attributes):
             total["static"] += 1
             total["download"] += download

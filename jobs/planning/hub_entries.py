@@ -7,7 +7,7 @@ request.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from huggingface_hub import is_offline_mode
@@ -18,7 +18,7 @@ from jobs.config.mistakes import explained
 from jobs.planning.memory import Memory, Place
 from jobs.planning.resolved import Resolved, abridged, add, failed
 from qre.encoders.foreseen import Foresight
-from qre.encoders.hub import COMMIT, HubModel, HubQuery, resolve_all, search
+from qre.encoders.hub import COMMIT, HubModel, HubQuery, of_its_base, resolve_all, search
 from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
@@ -106,14 +106,9 @@ def add_hub(
     foreseen: Foresight,
 ) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
-    places = dict.fromkeys(one.key for one in wanted)
-    known: dict[Place, HubModel | HubProblem] = dict(
-        memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
-    )
-    asked = [place for place in places if place not in known]
-    if ask_hub and asked:
-        answers = resolve_all(asked, lambda done: progress(done, len(asked)))
-        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
+    known = _known((one.key for one in wanted), memory, ask_hub, progress, resolved)
+    adapters = [model.adapter for model in known.values() if isinstance(model, HubModel) and model.adapter is not None]
+    bases = _known(map(_place_of, adapters), memory.of_bases(), ask_hub, progress, resolved, as_base=True)
     if wanted and not available():
         resolved.notes.append(MISSING)
     renamed = {
@@ -127,6 +122,8 @@ def add_hub(
         try:
             if isinstance(model, HubProblem):
                 raise model
+            if isinstance(model, HubModel) and model.adapter is not None:
+                model = _on_its_base(model, bases.get(_place_of(model.adapter)), one.entry.native)
             if isinstance(model, HubModel):
                 _add_model(resolved, one, model, model.repository in renamed, foreseen)
             else:
@@ -143,6 +140,41 @@ def add_hub(
         f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders"
         for reason, count in left_out.items()
     ]
+
+
+def _known(
+    places: Iterable[Place],
+    memory: Memory,
+    ask_hub: bool,
+    progress: Callable[[int, int], None],
+    resolved: Resolved,
+    as_base: bool = False,
+) -> dict[Place, HubModel | HubProblem]:
+    """What the hub says of encoders, or has said; what is not to be asked and was not heard is left out."""
+    places = dict.fromkeys(places)
+    known: dict[Place, HubModel | HubProblem] = dict(
+        memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
+    )
+    asked = [place for place in places if place not in known]
+    if ask_hub and asked:
+        answers = resolve_all(asked, lambda done: progress(done, len(asked)), as_base)
+        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
+    return known
+
+
+def _place_of(base: tuple[str, str]) -> Place:
+    return base[0], base[1] or None
+
+
+def _on_its_base(model: HubModel, base: HubModel | HubProblem | None, native: bool) -> HubModel | None:
+    """An adapter with its base; None where the hub was not asked for that yet.
+
+    Raises:
+        HubProblem: the base cannot be had, or names code of its own.
+    """
+    if isinstance(base, HubProblem):
+        raise of_its_base(model, base)
+    return None if base is None else model.onto(base, native)
 
 
 def _remembered(

@@ -95,7 +95,9 @@ def _folder_told(config: SweepConfig) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        folders = [entry.path for entry in config.encoders if isinstance(entry, FolderEntry)]
+        folders = [
+            path for entry in config.encoders if isinstance(entry, FolderEntry) for path in entry.folders().values()
+        ]
         for path in (*(path for _, path in named(config)), *folders):
             whole, here = below(config.folder, path), os.path.abspath(path)
             if whole != path and any(f"{whole}: {words}" in str(error) for words in ABSENT):
@@ -106,12 +108,14 @@ def _folder_told(config: SweepConfig) -> Iterator[None]:
         raise
 
 
-def check_encoder(place: str, path: str, config: SweepConfig) -> None:
+def check_encoder(place: str, entry: FolderEntry, config: SweepConfig) -> None:
     """UserError where an encoder's folder is to be looked up below `inputs:`: it is read on the nodes, and nothing is
     fetched to them."""
-    if config.inputs is not None and not os.path.isabs(os.path.expanduser(path)):
+    for key, path in entry.folders().items():
+        if config.inputs is None or os.path.isabs(os.path.expanduser(path)):
+            continue
         raise UserError(
-            f"{place}.path: {path}: an encoder's folder is read on every node and is not fetched from inputs: give "
+            f"{place}.{key}: {path}: an encoder's folder is read on every node and is not fetched from inputs: give "
             f"the absolute folder "
             "that it has on all nodes, or put the encoder on the hub"
         )
@@ -183,7 +187,7 @@ def _as_named(public: PublicScores, shown: Callable[[str], str]) -> PublicScores
 def _check_folders(config: SweepConfig) -> None:
     for number, entry in enumerate(config.encoders):
         if isinstance(entry, FolderEntry):
-            check_encoder(f"encoders[{number}]", entry.path, config)
+            check_encoder(f"encoders[{number}]", entry, config)
 
 
 def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepConfig:

@@ -3,6 +3,7 @@ without a request."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable
@@ -20,12 +21,21 @@ Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or 
 
 class Memory:
     """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub
-    said."""
+    said.
+
+    Of the bases of adapters, of which other files count, the names begin with base-: base-<commit>.json.
+    """
 
     def __init__(self, store: Store):
-        self._folder = store.folder
+        self._folder, self._part = store.folder, ""
         # what stood there when it was read; it is not read again to be written
         self._looked: dict[str, bytes | None] = {}
+
+    def of_bases(self) -> Memory:
+        """What it said of the bases of adapters."""
+        other = copy.copy(self)
+        other._part = "base-"
+        return other
 
     def read_all(self, places: Iterable[Place], of_rule: bool = False) -> dict[Place, HubModel]:
         """What is known of encoders at a commit, or at the last known commit of a branch; what is not known is left
@@ -94,13 +104,11 @@ class Memory:
     def _query_name(query: HubQuery) -> str:
         return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
 
-    @staticmethod
-    def _name(repository: str, part: str) -> str:
-        return f"hub/{_short(repository)}/{part}.json"
+    def _name(self, repository: str, part: str) -> str:
+        return f"hub/{_short(repository)}/{self._part}{part}.json"
 
-    @classmethod
-    def _branch(cls, repository: str, revision: str | None) -> str:
-        return cls._name(repository, f"ref-{_short(revision or '')}")
+    def _branch(self, repository: str, revision: str | None) -> str:
+        return self._name(repository, f"ref-{_short(revision or '')}")
 
 
 def _bytes(record: dict) -> bytes:
@@ -150,6 +158,8 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
             for name in ("files", "python", "bodies")
             if name in values
         }
+        adapter = tuple(values["adapter"]) if values.get("adapter") is not None else None
+        values |= {"adapter": adapter, "base": None}  # the base is another record
         return HubModel(**{**values, **pairs, "code": tuple(Named(**named) for named in values.get("code", ()))})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

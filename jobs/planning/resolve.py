@@ -34,7 +34,7 @@ from jobs.planning.resolved import Resolved, abridged, add, failed
 from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from qre.encoders.catalogue import chosen
-from qre.encoders.folders import folder_prompts, folder_revision, folder_shape, is_plain
+from qre.encoders.folders import folder_shape
 from qre.encoders.foreseen import Foresight
 from qre.encoders.spec import FolderSpec, MatrixSpec
 from qre.errors import EncoderError, PlaceError, UserError
@@ -84,7 +84,7 @@ def _resolve(
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
-            check_encoder(place, entry.path, config)
+            check_encoder(place, entry, config)
             _add_folder(resolved, place, entry, folder, foreseen)
         elif isinstance(entry, MatrixEntry):
             check_listed(place, entry, config)
@@ -145,12 +145,9 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
 def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight) -> None:
     path = Path(below(folder, entry.path)).resolve()
     try:
-        plain = is_plain(path)
-        pooled = entry.pooled(plain)
-        revision = folder_revision(path, entry.native, pooled.pooling is not None)
-        values = pooled.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
+        spec = entry.spec_in(folder)
         known = {key: value for key, value in folder_shape(path).items() if value is not None}
-        add(resolved, entry, FolderSpec(path=str(path), revision=revision, **values), known, foreseen)
+        add(resolved, entry, spec, known, foreseen)
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
         resolved.unresolved.append(
             failed(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error))
@@ -159,7 +156,7 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str,
         resolved.unasked.append(failed(entry, entry.name or path.name, "PlaceError", str(error), transient=True))
         resolved.incomplete.append(str(error))
     except UserError as error:
-        raise UserError(f"{place}.path: {error}") from None
+        raise UserError(f"{place}.{error}") from None
     except ValidationError as error:
         raise UserError(explained(place, error, FolderSpec)) from None
 

@@ -10,11 +10,12 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.config import FolderEntry
 from jobs.terminal.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
 from qre.encoders.described import described, loading_lines, published_model, row_of
-from qre.encoders.folders import folder_prompts, folder_revision, is_plain
-from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all
+from qre.encoders.folders import folder_prompts, is_plain
+from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all, with_base
 from qre.encoders.hub import search as search_hub
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix_file import is_matrix, open_matrix
@@ -89,7 +90,7 @@ def show(encoder: str) -> None:
         told = {"path": encoder, "sentences": file.shape[0], "dimension": file.shape[1], "dtype": str(file.dtype)}
     else:
         try:
-            model = resolve(encoder)
+            model = with_base(resolve(encoder))
         except HubProblem as problem:
             raise UserError(str(problem)) from None
         told = {
@@ -101,6 +102,7 @@ def show(encoder: str) -> None:
             "default_prompt": model.default_prompt,
             **model.attributes,
             "plain": model.plain,
+            "base": None if model.base is None else "@".join(model.base[:2]),
             "python": loading_lines(
                 {**model.attributes, "source": "hub", "model": model.repository, "commit": model.revision}
             ),
@@ -116,21 +118,20 @@ def _dimension(spec: EncoderSpec, about: dict) -> int | None:
 
 
 def _folder(path: Path) -> dict:
-    from qre.encoders.spec import FolderSpec
-
-    plain = is_plain(path)
-    revision, (prompts, default) = folder_revision(path, pooled=plain), folder_prompts(path)
-    pooling = {"pooling": "mean"} if plain else {}  # to be loaded at all; nothing that is shown depends on it
-    spec = FolderSpec(name="shown", family="shown", path=str(path), revision=revision, plain=plain, **pooling)
-    known = model_attributes(load(spec, str(path), "cpu")[0], plain)
+    plain, (prompts, default) = is_plain(path), folder_prompts(path)
+    pooling = "mean" if plain else None  # to be loaded at all; nothing that is shown depends on it
+    spec = FolderEntry(source="folder", path=str(path), pooling=pooling).spec_in()
+    base = None if spec.base_path is None else Path(spec.base_path)
+    known = model_attributes(load(spec, str(path), "cpu", base=base)[0], plain)
     return {
         "path": str(path),
-        "revision": revision,
+        "revision": spec.revision,
         "prompts": prompts,
         "default_prompt": default,
         **known,
         "model": published_model(spec),
         "plain": plain,
+        "base": spec.base_path,
         "python": loading_lines({**(known if plain else {}), "source": "folder", "model": str(path)}),
     }
 
@@ -155,7 +156,7 @@ def _row(answer: HubModel | HubProblem) -> list[str]:
 def _problem(model: HubModel) -> str:
     """Why it cannot be had without a word of trust; "" where it can."""
     try:
-        model.checked()
+        with_base(model).checked()
     except HubProblem as problem:
         return problem.reason
     return ""

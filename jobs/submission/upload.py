@@ -271,7 +271,7 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
     for number, entry in enumerate(settings.encoders):
         place = f"encoders[{number}].path"
         if isinstance(entry, FolderEntry):
-            yield place, here(entry.path), True
+            yield from ((f"encoders[{number}].{key}", here(path), True) for key, path in entry.folders().items())
         elif isinstance(entry, MatrixEntry):
             yield from ((f"encoders[{number}].{key}", here(path), False) for key, path in entry.files().items())
         elif isinstance(entry, ListEntry):
@@ -279,7 +279,8 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             file = below(settings.folder or str(folder), entry.path)
             for row, one in enumerate(load_list(file)):
                 if isinstance(one, FolderEntry):
-                    yield f"{file}: encoders[{row}].path", here(one.path, os.path.dirname(file)), True
+                    for key, path in one.folders().items():
+                        yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), True
                 elif isinstance(one, MatrixEntry):
                     for key, path in one.files().items():
                         yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), False

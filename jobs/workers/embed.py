@@ -70,7 +70,7 @@ class Embedder:
             context.get_node_id(), os.getpid(), tuple(context.get_accelerator_ids().get("GPU", ())), process_seconds()
         )
         if isinstance(upcoming, HubSpec):
-            prefetch(upcoming.id, upcoming.revision, upcoming.files, cache_bytes, upcoming.trust_remote_code)
+            prefetch(upcoming, cache_bytes)
         try:
             sentences = self._sentence_set(fingerprint)
             if planned_on != context.get_node_id() and isinstance(work.members[0].spec, FolderSpec):
@@ -248,7 +248,7 @@ def _write_unit(
         check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
     # the place of a folder on one machine says nothing on another
-    spec = unit.spec.model_dump(mode="json", exclude={"path", "files"})
+    spec = unit.spec.model_dump(mode="json", exclude={"path", "files", "base_path", "base_files"})
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))

@@ -19,11 +19,12 @@ from qre.encoders.snapshots import cache_folder, has_no
 PARTS = frozenset({"no weights", "not sentence-transformers"})
 
 
-def cached_model(repository: str, revision: str | None = None) -> HubModel:
+def cached_model(repository: str, revision: str | None = None, as_base: bool = False) -> HubModel:
     """Commit, files and attributes of an encoder whose snapshot is in the cache; no request is made.
 
     Args:
         revision: branch, tag or commit as it was fetched; None: main.
+        as_base: as of hub.resolve.
 
     Raises:
         HubProblem: its snapshot is not here, or not whole ("offline"); or as for one that the hub describes.
@@ -32,7 +33,12 @@ def cached_model(repository: str, revision: str | None = None) -> HubModel:
     sizes = file_sizes(path)
     try:
         model = described(
-            repository, path.name, sizes, lambda name: (path / name).read_bytes(), _attributes(path, sizes)
+            repository,
+            path.name,
+            sizes,
+            lambda name: (path / name).read_bytes(),
+            _attributes(path, sizes),
+            as_base=as_base,
         )
     except HubProblem as problem:
         if problem.reason in PARTS:
@@ -40,7 +46,9 @@ def cached_model(repository: str, revision: str | None = None) -> HubModel:
                 repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}"
             ) from None
         raise
-    if model.plain and not (has_no(path, "modules.json") or ".gitattributes" in sizes):  # every repository has these
+    if (
+        model.plain and not as_base and not (has_no(path, "modules.json") or ".gitattributes" in sizes)
+    ):  # every repository has these
         raise HubProblem(
             repository,
             "offline",
@@ -83,6 +91,8 @@ def _missing(path: Path, sizes: dict[str, int], model: HubModel) -> str | None:
     for module in plain if model.plain else json.loads((path / "modules.json").read_bytes()):
         folder, kind = module.get("path") or "", module["type"].rpartition(".")[2]
         inside = [name.removeprefix(f"{folder}/") for name in sizes if name.startswith(f"{folder}/" if folder else "")]
+        if model.adapter is not None and kind == "Transformer":  # what it lacks is its base's
+            continue
         if kind in ("Pooling", "Dense", "Transformer") and "config.json" not in inside:
             return f"{folder}/config.json" if folder else "config.json"
         if kind == "Transformer" and not any(

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from qre.encoders.adapters import WEIGHTS, Adapter, find_adapter, of_base
 from qre.encoders.contents import counts, is_code, pickled
 from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
@@ -24,6 +25,7 @@ REMEDY: dict[str, str] = {
     OTHER: f"it is of another kind, {NO_VECTOR}",
     "adapter": "merge it into its base with merge_and_unload(), save the whole with SentenceTransformer.save(), and "
     "name that folder or repository",
+    "base missing": "name the folder that holds its base: base: FOLDER in its entry",
     "remote code": "on the hub give trust_remote_code: true with a 40-digit revision for this one encoder, after "
     "reading its code; or, where transformers "
     "knows its model type, native: true for transformers' own class",
@@ -70,6 +72,7 @@ class Found:
         documents: content of the JSON files that were looked through, by name.
         shape: see shape_of.
         plain: it has no modules.json, so that the pooling is for an entry to state.
+        adapter: it is a PEFT adapter, whose base holds the rest.
     """
 
     modules: tuple[str, ...]
@@ -79,6 +82,7 @@ class Found:
     documents: Mapping[str, object]
     shape: dict
     plain: bool = False
+    adapter: Adapter | None = None
 
 
 def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
@@ -107,14 +111,16 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     outside = [name for name in sorted(sizes) if _is_config(name) and name not in inside and counts(name, folders)]
     for name in inside + [name for name in outside if sizes[name] <= MOST_BYTES][:MOST_OTHERS]:
         document(name, strict=name in inside and bool(READ.fullmatch(name.rpartition("/")[2])))
-    _check_kind(modules, folders, documents, sizes, tags)
+    adapter = _check_kind(modules, folders, documents, sizes, tags)
     if plain:
         modules, folders = (BODY,), (BODY.path,)
-    _check_weights(modules, folders, sizes)
+    _check_weights(modules, folders, sizes, adapter)
     code = [named for name, value in documents.items() for named in named_code(name, value)]
     if "custom_code" in tags and not code:
         code = [Named("tags", "custom_code", "")]
-    bodies = tuple(_body(module, documents, sizes) for module in modules if module.name == "Transformer")
+    transformers = (module for module in modules if module.name == "Transformer")
+    own = (module for module in transformers if adapter is None or module.path != adapter.folder)
+    bodies = tuple(_body(module, documents, sizes) for module in own)
     return Found(
         folders,
         tuple(code),
@@ -123,7 +129,20 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
         documents,
         shape_of(modules, documents),
         plain,
+        adapter,
     )
+
+
+def examine_base(sizes: Mapping[str, int], read: Callable[[str], bytes]) -> Found:
+    """What the files of an adapter's base say: see `examine`.
+
+    Raises:
+        Unfit: it is no checkpoint of transformers with weights that may be loaded.
+    """
+    found = examine(of_base(sizes), read)
+    if found.adapter is not None:
+        raise Unfit("adapter", f"it is itself an adapter, of {found.adapter.base}")
+    return found
 
 
 def check_pooling(plain: bool, stated: bool) -> None:
@@ -243,34 +262,34 @@ def _check_kind(
     documents: Mapping[str, object],
     sizes: Mapping[str, int],
     tags: Collection[str],
-) -> None:
+) -> Adapter | None:
+    """The adapter that it is, if it is one; Unfit where it is no sentence encoder."""
     if (problem := kind_problem(modules, documents, sizes, tags)) is not None:
         raise Unfit(*problem)
-    for folder in dict.fromkeys(
-        (*folders, "")
-    ):  # beside whole weights too: the base that it names is loaded in their place
-        file = f"{folder}/adapter_config.json" if folder else "adapter_config.json"
-        if file in sizes:
-            stated = documents.get(file)
-            told = stated if isinstance(stated, dict) else {}
-            base, revision = (
-                told.get("base_model_name_or_path") or "a base that it does not name",
-                told.get("revision") or "its default branch",
-            )
-            raise Unfit("adapter", f"{file}: a PEFT adapter of {base}@{revision}, which no commit pins")
-    if "modules.json" not in sizes and (lack := plain_problem(sizes, documents, known_natively)) is not None:
+    # beside whole weights too: the base that it names is loaded in their place
+    adapter, why = find_adapter(folders, documents, sizes)
+    if why:
+        raise Unfit("adapter", why)
+    plain = "modules.json" not in sizes and adapter is None
+    if plain and (lack := plain_problem(sizes, documents, known_natively)) is not None:
         raise Unfit(*lack)
     if (problem := unknown_module(modules)) is not None:
         raise Unfit(*problem)
+    return adapter
 
 
-def _check_weights(modules: tuple[Module, ...], folders: tuple[str, ...], sizes: Mapping[str, int]) -> None:
+def _check_weights(
+    modules: tuple[Module, ...], folders: tuple[str, ...], sizes: Mapping[str, int], adapter: Adapter | None
+) -> None:
     if (pickle := pickled(sizes, folders)) is not None:
         raise Unfit("pickle only", f"{pickle}: weights as a pickle")
     for module in modules:
         prefix = f"{module.path}/" if module.path else ""
         own = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
-        if (
+        if adapter is not None and adapter.folder == module.path and module.name == "Transformer":
+            if WEIGHTS not in own:
+                raise Unfit("no weights", f"{prefix}{WEIGHTS} is missing")
+        elif (
             module.shipped
             and module.name == "Transformer"
             and not any("/" not in name and name.endswith(".safetensors") for name in own)

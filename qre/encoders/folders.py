@@ -5,11 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from qre.encoders import adapters
 from qre.encoders.contents import counts
-from qre.encoders.examine import REMEDY, Found, Unfit, check_code, check_no_pointer, check_pooling, examine, parsed
+from qre.encoders.examine import (
+    REMEDY,
+    Found,
+    Unfit,
+    check_code,
+    check_no_pointer,
+    check_pooling,
+    examine,
+    examine_base,
+    parsed,
+)
 from qre.encoders.spec import stated_prompts
 from qre.encoders.weight_files import BrokenWeights, check_weight_files
 from qre.errors import EncoderError, UserError, place_error
@@ -31,12 +42,16 @@ class FolderProblem(EncoderError):
         return type(self), (self.path, self.reason, self.detail)
 
 
-def folder_revision(path: str | Path, native: bool = False, pooled: bool = False) -> str:
-    """sha256 (hex) over the names and contents of all files of a folder that can change a number.
+def folder_revision(
+    path: str | Path, native: bool = False, pooled: bool = False, base: str | Path | None = None
+) -> str:
+    """sha256 (hex) over the names and contents of all files of a folder that can change a number, and of an adapter
+    over those of its base.
 
     Args:
         native: take transformers' own class where the folder names code.
         pooled: a pooling is stated, as a plain checkpoint (without modules.json) needs it.
+        base: the folder of the base, of an adapter.
 
     Raises:
         UserError: no folder there.
@@ -50,12 +65,12 @@ def folder_revision(path: str | Path, native: bool = False, pooled: bool = False
     try:
         files, found = _checked(path, pooled, native=native)
         check_weight_files(path)
-        digest = hashlib.sha256()
-        for name in sorted(files, key=lambda name: Path(name)):
-            if counts(name, found.modules):
-                digest.update(f"{name}\0{files[name]}\0".encode())
-                for block in _blocks(path / name):
-                    digest.update(block)
+        digest = _digest(path, {name: size for name, size in files.items() if counts(name, found.modules)})
+        if found.adapter is None and base is not None:
+            raise FolderProblem(str(path), "adapter", f"it has no {adapters.CONFIG}, so it has no base")
+        if found.adapter is not None:
+            place = _base_of(path, found.adapter, base)
+            digest.update(b"base\0" + _digest(place, check_base(place, native)).digest())
     except OSError as error:
         if (fault := place_error(error)) is not None:  # this machine's; the encoder may be read elsewhere, or tomorrow
             raise fault from None
@@ -68,6 +83,27 @@ def folder_revision(path: str | Path, native: bool = False, pooled: bool = False
     except BrokenWeights as error:
         raise FolderProblem(str(path), "broken weights", error.what) from None
     return digest.hexdigest()
+
+
+def base_folder(path: str | Path, stated: str | None) -> Path | None:
+    """The folder of the base of an adapter, as a config states it or as its own file names it; None of what is no
+    adapter. FolderProblem where it is not on this machine."""
+    sizes = file_sizes(Path(path))
+    found = examine(sizes, lambda name: b"".join(_blocks(Path(path) / name)))
+    return None if found.adapter is None else _base_of(Path(path), found.adapter, stated)
+
+
+def _base_of(path: Path, adapter: adapters.Adapter, stated: str | Path | None) -> Path:
+    place = Path(stated) if stated is not None else path / Path(adapter.base).expanduser()
+    if not place.is_dir():
+        if stated is not None:
+            raise UserError(f"{place}: no such folder")
+        raise FolderProblem(
+            str(path),
+            "base missing",
+            f"{adapter.within(adapters.CONFIG)}: an adapter of {adapter.base}, which is no folder here",
+        )
+    return place
 
 
 def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
@@ -111,6 +147,37 @@ def check_folder(path: str | Path, pooled: bool = False, **trust) -> Found:
         OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
     """
     return _checked(Path(path), pooled, **trust)[1]
+
+
+def check_base(path: str | Path, native: bool = False) -> dict[str, int]:
+    """Look through the base of an adapter before it is loaded.
+
+    Returns:
+        name -> bytes of its files that count.
+
+    Raises:
+        FolderProblem: it is no checkpoint with weights that may be loaded, or names code of its own.
+        BrokenWeights: they are not whole.
+    """
+    path = Path(path)
+    try:
+        files = adapters.of_base(file_sizes(path))
+        found = examine_base(files, lambda name: b"".join(_blocks(path / name)))
+        check_code(found.code, found.python, found.bodies, native=native)
+    except Unfit as problem:
+        raise FolderProblem(str(path), problem.reason, f"as the base of an adapter: {problem.detail}") from None
+    check_weight_files(path, base=True)
+    return {name: size for name, size in files.items() if counts(name)}
+
+
+def _digest(path: Path, files: Mapping[str, int]):
+    """sha256 over the names, sizes and contents of files in a folder."""
+    digest = hashlib.sha256()
+    for name in sorted(files, key=lambda name: Path(name)):
+        digest.update(f"{name}\0{files[name]}\0".encode())
+        for block in _blocks(path / name):
+            digest.update(block)
+    return digest
 
 
 def _checked(path: Path, pooled: bool, **trust) -> tuple[dict[str, int], Found]:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
-from qre.encoders.examine import Unfit, check_code, check_pooling, examine
-from qre.encoders.hub_problems import HubProblem, T, reach, retried
+from qre.encoders.examine import Unfit, check_code, check_pooling, examine, examine_base
+from qre.encoders.hub_problems import HubProblem, T, printable, reach, retried
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
 
@@ -43,6 +43,8 @@ class HubModel:
         python: (name, bytes) of its Python files.
         bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
         plain: it has no modules.json, so that the pooling is for an entry to state.
+        adapter: (owner/name, revision) of the base of a PEFT adapter, as its file names it; "" for the default branch.
+        base: (owner/name, commit, files) of that base: see `onto`.
     """
 
     repository: str
@@ -55,10 +57,29 @@ class HubModel:
     python: tuple[tuple[str, int], ...] = ()
     bodies: tuple[tuple[str, bool], ...] = ()
     plain: bool = False
+    adapter: tuple[str, str] | None = None
+    base: tuple[str, str, tuple[tuple[str, int], ...]] | None = None
 
     @property
     def bytes(self) -> int:
-        return sum(size for _, size in self.files)
+        return sum(size for _, size in self.files + (self.base[2] if self.base else ()))
+
+    def onto(self, base: HubModel, native: bool = False) -> HubModel:
+        """This adapter with its base, which was resolved as such.
+
+        Raises:
+            HubProblem: the base names code of its own.
+        """
+        try:
+            base.checked(pooled=True, native=native)
+        except HubProblem as problem:
+            raise of_its_base(self, problem) from None
+        told = {name: base.attributes.get(name) for name in ("hidden_size", "layers", "vocabulary", "model_type")}
+        own, beside = self.attributes.get("parameters"), base.attributes.get("parameters")
+        told["parameters"] = (own or 0) + beside if beside is not None else None
+        told["embedding_dimension"] = self.attributes.get("embedding_dimension") or told["hidden_size"]
+        told["base_model"] = base.repository
+        return replace(self, attributes={**self.attributes, **told}, base=(base.repository, base.revision, base.files))
 
     def checked(
         self,
@@ -82,6 +103,12 @@ class HubModel:
         except Unfit as problem:
             raise HubProblem(self.repository, problem.reason, problem.detail) from None
         return tuple(sorted(self.files + self.python)) if trusted else self.files
+
+
+def of_its_base(model: HubModel, problem: HubProblem) -> HubProblem:
+    """What keeps the base of an adapter from being had, told of the adapter."""
+    detail = f"of its base {printable(problem.repository)}"
+    return HubProblem(model.repository, problem.reason, f"{detail}: {problem.detail}" if problem.detail else detail)
 
 
 class HubQuery(BaseModel):
@@ -141,7 +168,7 @@ def search(query: HubQuery) -> Iterator[str]:
 
 
 def resolve_all(
-    wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None
+    wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None, as_base: bool = False
 ) -> list[HubModel | HubProblem]:
     """Commit, files and attributes of many encoders, or why each cannot be had; in the given order, many requests at
     once.
@@ -149,6 +176,7 @@ def resolve_all(
     Args:
         wanted: (owner/name, revision or None for the default branch).
         progress: told how many are answered.
+        as_base: they are wanted as bases of adapters.
     """
     wanted = list(wanted)
     unreachable: list[HubProblem] = []
@@ -157,7 +185,7 @@ def resolve_all(
         if unreachable and REPOSITORY.fullmatch(place[0]):  # asked once, not for each
             return HubProblem(place[0], "unreachable", unreachable[0].detail)
         try:
-            return resolve(*place)
+            return resolve(*place, as_base)
         except HubProblem as problem:
             if problem.reason == "unreachable":
                 unreachable.append(problem)
@@ -171,11 +199,14 @@ def resolve_all(
     return answers
 
 
-def resolve(repository: str, revision: str | None = None) -> HubModel:
+def resolve(repository: str, revision: str | None = None, as_base: bool = False) -> HubModel:
     """Commit, files and attributes of an encoder; whether its code may run is for each entry to say:
     `HubModel.checked`.
 
     With an offline client it is the snapshot in this node's cache that is resolved.
+
+    Args:
+        as_base: it is wanted as the base of an adapter: a checkpoint of transformers, whatever stands around it.
 
     Raises:
         HubProblem: it cannot be had, or is no sentence encoder.
@@ -187,7 +218,7 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
     if not REPOSITORY.fullmatch(repository):
         raise HubProblem(repository, "bad name")
     if is_offline_mode():
-        return cached_model(repository, revision)
+        return cached_model(repository, revision, as_base)
     info = retried(
         repository,
         lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
@@ -202,8 +233,29 @@ def resolve(repository: str, revision: str | None = None) -> HubModel:
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
     return described(
-        info.id, commit, sizes, lambda file: _content(info.id, commit, file, sizes[file]), card_attributes(info), tags
+        info.id,
+        commit,
+        sizes,
+        lambda file: _content(info.id, commit, file, sizes[file]),
+        card_attributes(info),
+        tags,
+        as_base,
     )
+
+
+def with_base(model: HubModel, native: bool = False) -> HubModel:
+    """An adapter with its base, which is asked for now; any other as it is.
+
+    Raises:
+        HubProblem: the base cannot be had.
+    """
+    if model.adapter is None:
+        return model
+    try:
+        base = resolve(model.adapter[0], model.adapter[1] or None, as_base=True)
+    except HubProblem as problem:
+        raise of_its_base(model, problem) from None
+    return model.onto(base, native)
 
 
 def described(
@@ -213,6 +265,7 @@ def described(
     read: Callable[[str], bytes],
     attributes: dict,
     tags: Iterable[str] = (),
+    as_base: bool = False,
 ) -> HubModel:
     """The model that files make, wherever they are read.
 
@@ -224,7 +277,7 @@ def described(
         HubProblem: no sentence encoder, or not safely loaded.
     """
     try:
-        found = examine(sizes, read, frozenset(tags))
+        found = examine_base(sizes, read) if as_base else examine(sizes, read, frozenset(tags))
     except Unfit as problem:
         raise HubProblem(repository, problem.reason, problem.detail) from None
     own = told if isinstance(told := found.documents.get("config_sentence_transformers.json"), dict) else {}
@@ -239,6 +292,7 @@ def described(
         python,
         found.bodies,
         found.plain,
+        None if found.adapter is None else (found.adapter.base, found.adapter.revision),
     )
 
 

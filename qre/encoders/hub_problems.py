@@ -48,6 +48,7 @@ Reason = Literal[
     "multi-vector encoder",
     "not a sentence encoder",
     "adapter",
+    "base missing",
     "remote code",
     "second repository",
     "unknown module",

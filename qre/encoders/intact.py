@@ -27,15 +27,17 @@ def check_intact(spec: EncoderSpec) -> None:
         PlaceError: it does not.
     """
     if isinstance(spec, FolderSpec):
-        _check_folder(spec.path, spec.revision, spec.native, spec.plain)
+        _check_folder(spec.path, spec.revision, spec.native, spec.plain, spec.base_path)
     elif isinstance(spec, HubSpec):
         _check_snapshot(spec.id, spec.revision)
+        if spec.base is not None:
+            _check_snapshot(*spec.base)
 
 
 @lru_cache(maxsize=16)
-def _check_folder(path: str, revision: str, native: bool, plain: bool) -> None:
+def _check_folder(path: str, revision: str, native: bool, plain: bool, base: str | None) -> None:
     try:
-        here = folder_revision(path, native, plain)
+        here = folder_revision(path, native, plain, base)
     except UserError:
         raise PlaceError(
             f"{path}: no such folder on this node; mount it there as where the sweep was planned"

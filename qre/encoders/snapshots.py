@@ -20,6 +20,7 @@ from pathlib import Path
 from qre.encoders.contents import is_code, kept
 from qre.encoders.hub_problems import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
+from qre.encoders.spec import HubSpec
 from qre.errors import EncoderError, PlaceError, place_error
 
 TRIES = 3  # of a download whose content came broken
@@ -98,21 +99,17 @@ def acquire(
     )
 
 
-def prefetch(
-    repository: str,
-    revision: str,
-    files: tuple[tuple[str, int], ...] = (),
-    bound: int | None = None,
-    code: bool = False,
-) -> threading.Thread:
-    """Begin to fetch a snapshot in the background; whoever needs it waits for the same lock. Its errors are left to be
-    met there."""
+def prefetch(spec: HubSpec, bound: int | None = None) -> threading.Thread:
+    """Begin to fetch the snapshot of an encoder, and of an adapter's base, in the background; whoever needs it waits
+    for the same lock. Its errors are left to be met there."""
 
     def run() -> None:
         with contextlib.suppress(Exception):
-            acquire(repository, revision, files, bound, code).release()
+            if spec.base is not None:
+                acquire(*spec.base, spec.base_files, bound).release()
+            acquire(spec.id, spec.revision, spec.files, bound, spec.trust_remote_code).release()
 
-    thread = threading.Thread(target=run, daemon=True, name=f"prefetch {repository}")
+    thread = threading.Thread(target=run, daemon=True, name=f"prefetch {spec.id}")
     thread.start()
     return thread
 

@@ -187,6 +187,9 @@ class ModelSpec(_Spec):
             "trust_remote_code",
             "code_revision",
             "files",
+            "base",
+            "base_files",
+            "base_path",
             "prompts",
             "default_prompt",
         }
@@ -215,6 +218,7 @@ class FolderSpec(ModelSpec):
     source: Literal["folder"] = "folder"
     path: str = Field(description="the folder; not part of any identity")
     revision: str = Field(description="sha256 of the folder's content: see folders.folder_revision")
+    base_path: str | None = Field(None, description="of an adapter: the folder of its base; not part of any identity")
 
 
 class HubSpec(ModelSpec):
@@ -230,9 +234,20 @@ class HubSpec(ModelSpec):
     files: tuple[tuple[str, int], ...] = Field(
         (), description="(name, bytes) of its snapshot; not part of any identity"
     )
+    base: tuple[str, str] | None = Field(None, description="of an adapter: (owner/name, commit) of its base")
+    base_files: tuple[tuple[str, int], ...] = Field(
+        (), description="(name, bytes) of the snapshot of its base; not part of any identity"
+    )
+
+    @property
+    def fetched(self) -> tuple[tuple[str, int], ...]:
+        """(name, bytes) of all that it needs from the hub."""
+        return self.files + self.base_files
 
     def pass_identity(self) -> dict:
-        pinned = {"code_revision": dict(self.code_revision)} if self.code_revision else {}
+        pinned: dict[str, object] = {"code_revision": dict(self.code_revision)} if self.code_revision else {}
+        if self.base is not None:
+            pinned["base"] = dict(zip(("id", "revision"), self.base, strict=True))
         return {**super().pass_identity(), "id": self.id, "trust_remote_code": self.trust_remote_code, **pinned}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qre.encoders.plain import TOKENIZER
 from qre.errors import EncoderError
 
 # share of unknown tokens above which a vocabulary without tokenizer.json to compare with is taken for a wrong one
@@ -31,9 +32,12 @@ class Tokens:
             token.
     """
 
-    def __init__(self, model, folder: Path, prompt: str, pad_token: str | None = None):
-        """EncoderError where sentences of different lengths could not be put into one batch: there is no token to pad
-        with."""
+    def __init__(self, model, folder: Path, prompt: str, pad_token: str | None = None, base: Path | None = None):
+        """Of an adapter without a tokenizer it is the one of its `base`.
+
+        Raises:
+            EncoderError: sentences of different lengths could not be put into one batch: there is no token to pad with.
+        """
         self.module, place = input_module(model, folder)
         self._prompt = prompt
         self._tokenizer = tokenizer = getattr(self.module, "tokenizer", None)
@@ -52,6 +56,8 @@ class Tokens:
                 )
             return
         _set_pad_token(tokenizer, pad_token)
+        if base is not None and not any(TOKENIZER.fullmatch(file.name) for file in place.iterdir()):
+            place = base
         if (place / "tokenizer.json").is_file():
             self._file = _from_file(place / "tokenizer.json", bool(getattr(self.module, "do_lower_case", False)))
             self._stated = _mapping(place / "tokenizer_config.json")

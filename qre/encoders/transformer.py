@@ -19,7 +19,7 @@ from qre.encoders.loading import Seen, checked
 from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
 from qre.encoders.plain import load_plain
 from qre.encoders.readouts import Reader
-from qre.encoders.snapshots import acquire
+from qre.encoders.snapshots import Snapshot, acquire
 from qre.encoders.spec import FolderSpec, HubSpec, ModelSpec
 from qre.encoders.tokens import Tokens
 from qre.errors import EncoderError
@@ -78,24 +78,29 @@ class TransformerPass:
         cache_bytes: int | None = None,
     ):
         self._spec, self._sentences = spec, sentences
-        self._snapshot = None
-        if isinstance(spec, HubSpec):
-            self._snapshot = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
-            path = self._snapshot.path
-        else:
-            path = Path(spec.path)
+        self._snapshots: list[Snapshot] = []
         try:
-            self._load(path, readouts, token_budget, device)
+            self._load(*self._places(cache_bytes), readouts, token_budget, device)
         except BaseException:
             self.close()  # what cannot be loaded must not keep its snapshot from making room
             raise
 
-    def _load(self, folder: Path, readouts: Sequence[tuple], token_budget: int, device: str) -> None:
+    def _places(self, cache_bytes: int | None) -> tuple[Path, Path | None]:
+        """The folder of the encoder on this machine, and of an adapter the one of its base."""
         spec = self._spec
-        self._model, self._seen = load(spec, str(folder), device)
+        if isinstance(spec, FolderSpec):
+            return Path(spec.path), None if spec.base_path is None else Path(spec.base_path)
+        if spec.base is not None:
+            self._snapshots.append(acquire(*spec.base, spec.base_files, cache_bytes))
+        self._snapshots.append(acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code))
+        return self._snapshots[-1].path, self._snapshots[0].path if spec.base is not None else None
+
+    def _load(self, folder: Path, base: Path | None, readouts: Sequence[tuple], token_budget: int, device: str) -> None:
+        spec = self._spec
+        self._model, self._seen = load(spec, str(folder), device, base=base)
         self._reader = Reader(self._model, readouts)
         self.refused = self._reader.refused
-        self._tokens = Tokens(self._model, folder, spec.prompt, spec.pad_token)
+        self._tokens = Tokens(self._model, folder, spec.prompt, spec.pad_token, base)
         self._positions = position_limit(self._tokens.module)
         lengths, cut = self._token_lengths()
         self.batches = token_budget_batches(lengths, token_budget)
@@ -116,10 +121,9 @@ class TransformerPass:
             self._check_padding(lengths)
 
     def close(self) -> None:
-        """Let go of the snapshot: from now on it may be removed to make room."""
-        if self._snapshot is not None:
-            self._snapshot.release()
-            self._snapshot = None
+        """Let go of the snapshots: from now on they may be removed to make room."""
+        while self._snapshots:
+            self._snapshots.pop().release()
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         """The embeddings of one batch of sentences.

@@ -13,7 +13,7 @@ from qre.errors import EncoderError
 INTEGERS = {"I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
 SHOWN = 3
-LOADED = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # what libraries look for
+LOADED = re.compile(r"(adapter_)?model(-\d+-of-\d+)?\.safetensors")  # what libraries look for
 
 
 class BrokenWeights(EncoderError):
@@ -31,14 +31,17 @@ class BrokenWeights(EncoderError):
         return type(self), (self.what, self.remedy)
 
 
-def check_weight_files(folder: Path) -> None:
+def check_weight_files(folder: Path, base: bool = False) -> None:
     """Look at the files of weights in the folders of an encoder's modules; others are debris.
+
+    Args:
+        base: it is the base of an adapter: of its weights those at the top alone are read.
 
     Raises:
         BrokenWeights: shards are missing; a file is cut off, or none of safetensors; or weights are integers, with
             nothing that says what they stand for.
     """
-    for place in _module_folders(folder):
+    for place in [folder] if base else _module_folders(folder):
         for index in (
             sorted(place.glob("*.safetensors.index.json")) if not (place / "model.safetensors").is_file() else ()
         ):

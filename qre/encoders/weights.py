@@ -156,10 +156,12 @@ def watched() -> Iterator[Watch]:
     from sentence_transformers.base.modules import Module
     from torch import nn
     from transformers import PreTrainedModel
+    from transformers.integrations import PeftAdapterMixin
 
     watch = Watch()
-    finalize, load_state, load_weights = (
+    finalize, load_adapter, load_state, load_weights = (
         PreTrainedModel._finalize_model_loading,
+        PeftAdapterMixin.load_adapter,
         nn.Module.load_state_dict,
         Module.load_torch_weights.__func__,  # type: ignore[attr-defined]  # a class method
     )
@@ -172,6 +174,20 @@ def watched() -> Iterator[Watch]:
         finally:
             loading.told, loading.left_over = set(info.missing_keys), set(info.unexpected_keys)
             loading.mismatched = {name for name, *_ in info.mismatched_keys}
+
+    def loaded_adapter(model, *args, **keywords):
+        try:
+            info = load_adapter(model, *args, **keywords)
+        except RuntimeError as error:
+            if "mismatched" not in str(error):
+                raise
+            raise EncoderError(
+                "matrices of the adapter are of another shape than adapter_config.json and its base say: they are of "
+                "another base"
+            ) from error
+        missing, mismatched = set(info.missing_keys), {name for name, *_ in info.mismatched_keys}
+        watch.loadings.append(Loading(model, missing, missing, set(info.unexpected_keys), mismatched))
+        return info
 
     def loaded_state(module, state, strict=True, assign=False):
         outcome = load_state(module, state, strict=False, assign=assign)
@@ -189,11 +205,13 @@ def watched() -> Iterator[Watch]:
     with _ONE_AT_A_TIME:
         try:  # mypy sees wrong assignments here: functions of the libraries are replaced
             PreTrainedModel._finalize_model_loading = staticmethod(finalized)  # type: ignore[method-assign, assignment]
+            PeftAdapterMixin.load_adapter = loaded_adapter  # type: ignore[method-assign, assignment]
             nn.Module.load_state_dict = loaded_state  # type: ignore[method-assign]
             Module.load_torch_weights = classmethod(loaded_weights)  # type: ignore[method-assign, assignment]
             yield watch
         finally:
             PreTrainedModel._finalize_model_loading = staticmethod(finalize)  # type: ignore[method-assign]
+            PeftAdapterMixin.load_adapter = load_adapter  # type: ignore[method-assign]
             nn.Module.load_state_dict = load_state  # type: ignore[method-assign]
             Module.load_torch_weights = classmethod(load_weights)  # type: ignore[method-assign, assignment]
 
@@ -230,6 +248,9 @@ def _judged(loading: Loading) -> tuple[list[str], list[str]]:
     harmful: list[str] = []
     beyond: list[str] = []
     for name in loading.left_over:
+        if ".lora_" in name:  # an adapter of another model
+            harmful.append(name)
+            continue
         parts = name.split(".")
         known = next(count for count in range(len(parts) - 1, -1, -1) if ".".join(parts[:count]) in modules)
         place, first = modules[".".join(parts[:known])], parts[known]

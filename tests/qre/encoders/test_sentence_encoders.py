@@ -123,14 +123,14 @@ def test_a_module_that_is_not_shipped(hub, tmp_path):
     assert both(hub, folder)[:2] == ("unknown module",) * 2
 
 
-def test_an_adapter_is_refused_with_its_base(hub, tmp_path):
+def test_an_adapter_of_another_kind_is_refused(hub, tmp_path):
     folder = make("bert", tmp_path / "bert")
     (folder / "adapter_config.json").write_text(
-        json.dumps({"base_model_name_or_path": "org/base", "revision": None, "peft_type": "LORA"})
+        json.dumps({"base_model_name_or_path": "org/base", "revision": None, "peft_type": "ADALORA"})
     )
     first, second, message = both(hub, folder)  # beside whole weights too: loading would take the base's
     assert (first, second) == ("adapter", "adapter")
-    assert "adapter_config.json: a PEFT adapter of org/base@its default branch" in message
+    assert "adapter_config.json: an adapter of the kind ADALORA; of these only LORA is taken" in message
     assert "merge_and_unload()" in message
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     (folder / "modules.json").unlink()

@@ -11,6 +11,7 @@ import pytest
 from qre.encoders import snapshots
 from qre.encoders.hub import resolve
 from qre.encoders.snapshots import acquire, make_room, prefetch
+from qre.encoders.spec import HubSpec
 from qre.errors import EncoderError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,10 +128,10 @@ def test_the_bound_is_held_while_encoders_come_and_go(hub):
 def test_prefetch_leaves_its_errors_to_who_needs_it(hub):
     hub.add("org/a", files=files(3000))
     model = resolve("org/a")
-    prefetch("org/a", model.revision, model.files).join()
+    prefetch(HubSpec(id="org/a", name="a", family="a", revision=model.revision, files=model.files)).join()
     before = bodies(hub, "model.safetensors")
     acquire("org/a", model.revision, model.files).release()
     assert bodies(hub, "model.safetensors") == before > 0
-    prefetch("org/none", "0" * 40).join()
+    prefetch(HubSpec(id="org/none", name="a", family="a", revision="0" * 40)).join()
     with pytest.raises(EncoderError):
         acquire("org/none", "0" * 40)
