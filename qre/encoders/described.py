@@ -110,7 +110,10 @@ def transform_in_words(transform: str) -> str:
     return {
         "truncate": f"first {count} dimensions",
         "center": "mean subtracted",
-        "whiten": "whitened",
+        "whiten": "whitened" + (f", {count} leading directions" if count else ""),
+        "standardize": "every dimension of mean 0 and variance 1",
+        "int8": "quantised to int8",
+        "binary": "quantised to signs",
         "normalize": "unit length",
         "all_but_the_top": f"mean and {count} leading direction{'' if count == '1' else 's'} removed",
     }.get(name, transform)

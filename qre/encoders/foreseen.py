@@ -86,7 +86,7 @@ class Foresight:
         for transform in transforms:
             name, _, number = transform.partition(":")
             k = int(number or 0)
-            if (name == "truncate" and k > known) or (name == "all_but_the_top" and k >= known):
+            if (name in ("truncate", "whiten") and k > known) or (name == "all_but_the_top" and k >= known):
                 most = known - (name == "all_but_the_top")
                 if limited:
                     assert isinstance(most, int)  # whitening left as many
@@ -97,9 +97,20 @@ class Foresight:
                 )
             if name == "truncate":
                 known, by_dimension, limited = k, min(by_dimension, k), False
-            elif name != "normalize":
+            elif name in ("int8", "binary"):  # no linear map: what lay in few directions may lie in many
+                # but for the signs of what lay in one
+                by_number = self._n if name == "int8" or by_number > 1 else by_number
+                by_dimension = known
+            elif name == "all_but_the_top":
                 by_number, by_dimension = min(by_number, self._n - 1) - k, by_dimension - k
-            if name == "whiten" and by_number < known:
+            elif name != "normalize":
+                by_number = min(by_number, self._n - 1)
+            if name == "whiten" and k:
+                if k > by_number:
+                    what = f"{transform}: {self._n} sentences vary in at most {by_number} directions"
+                    raise TooFewSentences(what, f"take more sentences, or at most {by_number}", k + 1)
+                known, by_dimension, limited = k, min(by_dimension, k), False
+            elif name == "whiten" and by_number < known:
                 known, limited = max(by_number, 0), True
         asked = ", ".join(transforms) or "its own pipeline"
         if by_dimension < FEWEST_DIRECTIONS:

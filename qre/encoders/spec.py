@@ -21,8 +21,20 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from qre.near_names import did_you_mean
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
-TRANSFORMS = ("truncate:K", "center", "whiten", "normalize", "all_but_the_top:K")
-TRANSFORM = re.compile(r"(?:(truncate|all_but_the_top):([1-9][0-9]{0,4})|center|whiten|normalize)")
+TRANSFORMS = (
+    "truncate:K",
+    "center",
+    "standardize",
+    "whiten",
+    "whiten:K",
+    "all_but_the_top:K",
+    "normalize",
+    "int8",
+    "binary",
+)
+TRANSFORM = re.compile(
+    r"(truncate|whiten|all_but_the_top):[1-9][0-9]{0,4}|center|standardize|whiten|normalize|int8|binary"
+)
 PoolingName = Literal["cls", "mean", "max", "weightedmean", "lasttoken"]
 POOLINGS: tuple[PoolingName, ...] = get_args(PoolingName)
 VERSION = 1  # of the classical encoders' algorithms: a change that moves a number raises it, and so makes new keys
@@ -42,7 +54,7 @@ class _Spec(BaseModel, ABC):
     name: str = Field(description="what people read; unique in a sweep")
     family: str = Field(description="the group whose members are expected to be neighbours on the map")
     transforms: tuple[str, ...] = Field(
-        (), description='in order: "truncate:K", "center", "whiten", "normalize", "all_but_the_top:K"'
+        (), description=f"in order, each one of {', '.join(TRANSFORMS)}: see transforms.apply_transforms"
     )
 
     @field_validator("name", "family")
@@ -58,8 +70,7 @@ class _Spec(BaseModel, ABC):
         for value in values:
             if not TRANSFORM.fullmatch(value):
                 raise ValueError(
-                    f'unknown transform {value!r}; known: "truncate:K", "center", "whiten", "normalize", '
-                    f'"all_but_the_top:K"{did_you_mean(value, TRANSFORMS)}'
+                    f"unknown transform {value!r}; known: {', '.join(TRANSFORMS)}{did_you_mean(value, TRANSFORMS)}"
                 )
         return values
 

@@ -40,8 +40,8 @@ class FittedTransforms:
 
 
 def needs_fit(transforms: tuple[str, ...]) -> bool:
-    """Whether transforms depend on the embedding that they are fitted on; truncate and normalize do not."""
-    return any(transform.partition(":")[0] not in ("truncate", "normalize") for transform in transforms)
+    """Whether transforms depend on the embedding that they are fitted on; truncate, normalize and binary do not."""
+    return any(transform.partition(":")[0] not in ("truncate", "normalize", "binary") for transform in transforms)
 
 
 def fit_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> FittedTransforms:
@@ -62,12 +62,17 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
     Args:
         embedding: E, shape (n, d), float32.
         transforms: "truncate:K" keeps the first K dimensions (Matryoshka truncation; for an LSA encoder, a smaller
-            rank); "center" subtracts the mean; "whiten" also makes the covariance the identity (Su et al., arXiv
-            2103.15316); "normalize" scales every row to unit length; "all_but_the_top:K" subtracts the mean and the K
-            leading principal directions (Mu and Viswanath, arXiv 1702.01417).
+            rank); "center" subtracts the mean; "standardize" also divides each dimension by its standard deviation;
+            "whiten" makes the covariance the identity, "whiten:K" keeps the K leading principal directions of it (Su et
+            al., arXiv 2103.15316, whitening-k); "all_but_the_top:K" subtracts the mean and the K leading principal
+            directions (Mu and Viswanath, arXiv 1702.01417); "normalize" scales every row to unit length; "int8" gives
+            the codes -128 to 127 of sentence-transformers' `quantize_embeddings`, with the ranges of the sentence set;
+            "binary" gives 1 where a number is above 0 and -1 elsewhere, so that the cosine of two vectors is 1 - 2
+            h / d for the Hamming distance h of its bits.
 
     Returns:
-        shape (n, d'), float32; d' < d after truncation, or where whitening leaves out directions without variance.
+        shape (n, d'), float32; d' < d after truncation and whiten:K, or where whitening leaves out directions without
+        variance.
 
     Raises:
         EncoderError: more dimensions are asked for than there are.
@@ -95,11 +100,34 @@ def _center(embedding: np.ndarray, _: int = 0) -> Step:
     return lambda matrix: matrix - mean
 
 
-def _whiten(embedding: np.ndarray, _: int) -> Step:
+def _standardize(embedding: np.ndarray, _: int) -> Step:
+    center = _center(embedding)
+    deviation = np.sqrt(np.square(center(embedding)).mean(axis=0))
+    varies = deviation > np.sqrt(SMALLEST_VARIANCE) * deviation.max(initial=0.0)
+    scale = np.where(varies, deviation, 1.0)
+    return lambda matrix: center(matrix) * varies / scale
+
+
+def _whiten(embedding: np.ndarray, k: int) -> Step:
     center, variance, directions = _principal(embedding)
     kept = variance > SMALLEST_VARIANCE * variance[-1]
+    if k > kept.sum():
+        raise EncoderError(f"whiten:{k} of an embedding that varies in {kept.sum()} directions")
+    if k:
+        kept[:-k] = False
     scaled = directions[:, kept] / np.sqrt(variance[kept])
     return lambda matrix: center(matrix) @ scaled
+
+
+def _int8(embedding: np.ndarray, _: int) -> Step:
+    least, most = embedding.min(axis=0), embedding.max(axis=0)
+    steps = (most - least) / np.float32(255)
+    steps[steps == 0] = 1
+    return lambda matrix: np.clip(np.floor((matrix - least) / steps), 0, 255) - 128
+
+
+def _binary(embedding: np.ndarray, _: int) -> Step:
+    return lambda matrix: np.where(matrix > 0, 1.0, -1.0)
 
 
 def _normalize(embedding: np.ndarray, _: int) -> Step:
@@ -137,7 +165,10 @@ def _principal(embedding: np.ndarray) -> tuple[Step, np.ndarray, np.ndarray]:
 _TRANSFORMS: dict[str, Callable[[np.ndarray, int], Step]] = {
     "truncate": _truncate,
     "center": _center,
+    "standardize": _standardize,
     "whiten": _whiten,
-    "normalize": _normalize,
     "all_but_the_top": _all_but_the_top,
+    "normalize": _normalize,
+    "int8": _int8,
+    "binary": _binary,
 }

@@ -81,8 +81,8 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "[whiten]",
         "[whitn]",
-        '5: encoders[1].transforms: unknown transform \'whitn\'; known: "truncate:K", "center", "whiten", "normalize", '
-        "\"all_but_the_top:K\"; did you mean 'whiten'?",
+        "5: encoders[1].transforms: unknown transform 'whitn'; known: truncate:K, center, standardize, whiten, "
+        "whiten:K, all_but_the_top:K, normalize, int8, binary; did you mean 'whiten'?",
     ),
     ("pooling: cls, ", "", "5: encoders[1]: a layer needs a pooling"),
     ("store: store", "store: store\nfeatures: {epsilon: 2}", "3: features.epsilon: give a number below 1 (given: 2)"),

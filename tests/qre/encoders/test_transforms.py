@@ -58,6 +58,38 @@ def test_more_than_there_is(embedding, transform):
         apply_transforms(embedding, (transform,))
 
 
+def test_standardize(embedding):
+    flat = np.hstack([embedding, np.full((300, 1), 7.0, np.float32)])
+    out = apply_transforms(flat, ("standardize",)).astype(np.float64)
+    assert np.allclose(out[:, :12].std(axis=0), 1, atol=1e-5)
+    assert np.allclose(out.mean(axis=0), 0, atol=1e-5)
+    assert not out[:, 12].any()
+
+
+def test_whiten_k_keeps_the_leading_directions(embedding):
+    out = apply_transforms(embedding, ("whiten:4",)).astype(np.float64)
+    assert np.allclose(np.cov(out.T, bias=True), np.eye(4), atol=1e-4)
+    left, _, _ = np.linalg.svd(embedding - embedding.mean(axis=0), full_matrices=False)
+    assert np.allclose(np.linalg.svd(left[:, :4].T @ out / np.sqrt(300), compute_uv=False), 1, atol=1e-4)
+    with pytest.raises(EncoderError, match="whiten:13 of an embedding that varies in 12 directions"):
+        apply_transforms(np.hstack([embedding, embedding]), ("whiten:13",))
+
+
+def test_quantised_as_sentence_transformers_does_it(embedding):
+    from sentence_transformers.util import quantize_embeddings
+
+    others = embedding[::-1] * np.float32(1.3)  # beyond the ranges, too
+    flat = np.hstack([embedding, np.ones((300, 1), np.float32)])
+    for matrix, fitted_on in ((embedding, embedding), (others, embedding), (flat, flat)):
+        ours = fit_transforms(fitted_on, ("int8",)).apply(matrix)
+        assert np.array_equal(ours, quantize_embeddings(matrix, "int8", calibration_embeddings=fitted_on))
+    bits = apply_transforms(embedding, ("binary",))
+    packed = quantize_embeddings(embedding, "ubinary")
+    assert np.array_equal(np.packbits(bits > 0, axis=1), packed)
+    hamming = np.unpackbits(packed[0] ^ packed[1]).sum()
+    assert bits[0] @ bits[1] / 12 == pytest.approx(1 - 2 * hamming / 12)
+
+
 CHAINS = [
     (),
     ("truncate:5",),
@@ -65,6 +97,11 @@ CHAINS = [
     ("whiten",),
     ("normalize",),
     ("all_but_the_top:2",),
+    ("standardize",),
+    ("whiten:4",),
+    ("int8",),
+    ("binary",),
+    ("whiten", "int8"),
     ("truncate:8", "whiten", "normalize", "all_but_the_top:1"),
 ]
 
@@ -82,7 +119,7 @@ def test_fitted_transforms_are_a_fixed_function_of_a_vector(embedding, transform
     fitted = fit_transforms(embedding[:200], transforms)
     alone = np.concatenate([fitted.apply(embedding[row : row + 1]) for row in range(200, 210)])
     assert np.allclose(alone, fitted.apply(embedding[200:])[:10], atol=1e-5)
-    if transforms and transforms[0] not in ("truncate:5", "normalize"):
+    if transforms and transforms[0] not in ("truncate:5", "normalize", "binary"):
         assert not np.allclose(alone, apply_transforms(embedding[200:], transforms)[:10], atol=1e-3)
 
 
