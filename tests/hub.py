@@ -22,6 +22,7 @@ from tests.hub_records import (
     SORTS,
     STRANGER,
     File,
+    Pull,
     Refusal,
     Repo,
     Request,
@@ -100,14 +101,6 @@ class FakeHub:
         Returns:
             the new commit, 40 hex.
         """
-        blobs = dict(files or {})
-        for file in sorted(Path(folder).rglob("*")) if folder is not None else ():
-            if file.is_file():
-                blobs[file.relative_to(folder).as_posix()] = file.read_bytes()
-        tree = {
-            path: File(path, *((value,) if isinstance(value, int) else (len(value), value)))
-            for path, value in blobs.items()
-        }
         repo = self.repos.setdefault(repo_id, Repo(repo_id))
         repo.token = token_needed if isinstance(token_needed, str) else READER
         repo.gated, repo.private, repo.disabled = gated, private or bool(token_needed and not gated), disabled
@@ -122,10 +115,52 @@ class FakeHub:
         }
         branches = {"main": None, **(branches or {})}
         named = next((sha for sha in branches.values() if sha is not None and sha not in repo.commits), None)
-        listing = "".join(f"{file.path}\0{file.oid}\n" for file in tree.values())
-        commit = named or hashlib.sha1(f"{repo_id} {len(repo.commits)}\n{listing}".encode()).hexdigest()
-        repo.commits[commit] = tree
+        commit = self._commit(repo, folder, files, named)
         repo.refs.update({name: sha or commit for name, sha in branches.items()})
+        return commit
+
+    def propose(
+        self,
+        repo_id: str,
+        folder: str | Path | None = None,
+        files: Mapping[str, bytes | int] | None = None,
+        *,
+        author: str = "SFconvertbot",
+        status: str = "open",
+        title: str = "Adding `safetensors` variant of this model",
+    ) -> str:
+        """Open a pull request whose commit holds these files only (as of `add`); it gets the next number.
+
+        Args:
+            status: open, draft, closed or merged; a merged one moves main.
+
+        Returns:
+            its commit.
+        """
+        repo = self.repos[repo_id]
+        commit = self._commit(repo, folder, files)
+        pull = Pull(len(repo.pulls) + 1, author, title, status)
+        repo.pulls.append(pull)
+        repo.refs[f"refs/pr/{pull.number}"] = commit
+        if status == "merged":
+            repo.refs["main"] = commit
+        return commit
+
+    def _commit(
+        self, repo: Repo, folder: str | Path | None, files: Mapping[str, bytes | int] | None, named: str | None = None
+    ) -> str:
+        """Add a commit of these files to a repository; `named`: the sha that it is to have."""
+        blobs = dict(files or {})
+        for file in sorted(Path(folder).rglob("*")) if folder is not None else ():
+            if file.is_file():
+                blobs[file.relative_to(folder).as_posix()] = file.read_bytes()
+        tree = {
+            path: File(path, *((value,) if isinstance(value, int) else (len(value), value)))
+            for path, value in blobs.items()
+        }
+        listing = "".join(f"{file.path}\0{file.oid}\n" for file in tree.values())
+        commit = named or hashlib.sha1(f"{repo.id} {len(repo.commits)}\n{listing}".encode()).hexdigest()
+        repo.commits[commit] = tree
         return commit
 
     def environment(self, home: Path) -> dict[str, str]:

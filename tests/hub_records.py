@@ -45,7 +45,7 @@ SORTS = ("downloads", "likes", "createdAt", "lastModified", "trendingScore")
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 REPO = r"(?P<repo>[^/]+?(?:/[^/]+?)??)"  # old models have no organisation
 API = re.compile(
-    rf"/api/models/{REPO}(?:/(?P<verb>revision|tree|refs|auth-check|paths-info|commits)(?:/(?P<rest>.*))?)?"
+    rf"/api/models/{REPO}(?:/(?P<verb>revision|tree|refs|auth-check|paths-info|commits|discussions)(?:/(?P<rest>.*))?)?"
 )
 DOWNLOAD = re.compile(rf"/{REPO}/(?P<verb>resolve|cdn)/(?P<revision>[^/]+)/(?P<path>.+)")
 
@@ -117,6 +117,28 @@ class File:
         return {"type": "file", "oid": self.oid, "size": self.size, "path": self.path, **lfs}
 
 
+@dataclass(frozen=True)
+class Pull:
+    """A pull request; its commit is the ref refs/pr/<number> of its repository."""
+
+    number: int
+    author: str
+    title: str
+    status: str
+
+    def entry(self, repo: str) -> dict:
+        """As the discussions list it; of an account that is gone ("") no author."""
+        return {
+            "num": self.number,
+            **({"author": {"name": self.author, "type": "user"}} if self.author else {}),
+            "title": self.title,
+            "status": self.status,
+            "isPullRequest": True,
+            "createdAt": "2024-02-01T00:00:00.000Z",
+            "repo": {"name": repo, "type": "model"},
+        }
+
+
 @dataclass
 class Repo:
     """A model repo; `token` is the one that opens it where it is gated, private, or in need of a token."""
@@ -128,6 +150,7 @@ class Repo:
     disabled: bool = False
     commits: dict[str, dict[str, File]] = field(default_factory=dict)  # sha -> path -> file, oldest first
     refs: dict[str, str] = field(default_factory=dict)  # branch or refs/... -> sha
+    pulls: list[Pull] = field(default_factory=list)
     # card, downloads, likes, created, tags, base_models, safetensors_parameters
     facts: dict = field(default_factory=dict)
 

@@ -123,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({})
         if verb == "refs":
             return self._refs(repo)
+        if verb == "discussions":
+            return self._discussions(repo)
         revision, _, path = (rest, "", "") if verb in (None, "revision") else rest.partition("/")
         sha = repo.commit(revision or "main")
         if verb is None or verb == "revision":
@@ -146,7 +148,24 @@ class _Handler(BaseHTTPRequestHandler):
             answer[kinds.get(prefix, "branches")].append(
                 {"name": name.removeprefix(prefix), "ref": ref, "targetCommit": sha}
             )
+        if "include_prs" not in self.query:
+            del answer["pullRequests"]
         self._json(answer)
+
+    def _discussions(self, repo: Repo) -> None:
+        """A page of them, the newest first; each page says where it starts and how many there are."""
+        one = {key: values[0] for key, values in self.query.items()}
+        states = {"open": ("open", "draft"), "closed": ("closed", "merged")}
+        wanted = states.get(one.get("status", "all"), ("open", "draft", "closed", "merged"))
+        found = [
+            pull.entry(repo.id)
+            for pull in reversed(repo.pulls)
+            if one.get("author", pull.author) == pull.author and pull.status in wanted
+        ]
+        found = [] if one.get("type") == "discussion" else found
+        size = min(self.hub.page, 50)
+        start = int(one.get("p", 0)) * size
+        self._json({"discussions": found[start : start + size], "count": len(found), "start": start})
 
     @staticmethod
     def _entries(files: dict[str, File], folder: str, recursive: bool) -> list[dict]:

@@ -191,6 +191,22 @@ def test_commits_branches_and_tags(hub):
     assert (Path(snapshot_download("org/name", revision=old)) / "model.safetensors").read_bytes() == WEIGHTS
 
 
+def test_pull_requests(hub):
+    api = HfApi(endpoint=hub.url, token=False)
+    first = hub.add("org/name", files={"a": b"1"})
+    commits = [hub.propose("org/name", files={"a": b"1", "b": b"%d" % number}) for number in range(60)]
+    hub.propose("org/name", files={"a": b"2"}, author="", status="closed", title="no")
+    refs = api.list_repo_refs("org/name", include_pull_requests=True)
+    assert [ref.target_commit for ref in refs.pull_requests][:60] == commits
+    assert api.list_repo_refs("org/name").pull_requests is None
+    assert api.model_info("org/name").sha == first
+    assert api.model_info("org/name", revision="refs/pr/3").sha == commits[2]
+    found = list(api.get_repo_discussions("org/name", discussion_type="pull_request"))
+    assert [one.git_reference for one in found] == [f"refs/pr/{number}" for number in range(61, 0, -1)]  # two pages
+    assert (found[0].author, found[0].status, found[1].author) == ("deleted", "closed", "SFconvertbot")
+    assert list(api.get_repo_discussions("org/name", discussion_type="discussion")) == []
+
+
 def test_trees(hub):
     api = HfApi()
     assert {entry.path for entry in api.list_repo_tree("org/name")} == {"config.json", "model.safetensors", "1_Pooling"}

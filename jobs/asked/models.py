@@ -21,6 +21,7 @@ from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import chosen
 from qre.encoders.classical import check_dimensions
+from qre.encoders.conversions import find_conversions
 from qre.encoders.hub import REPOSITORY, resolve_all, with_base
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix import ReadyVectors, VectorsInFiles
@@ -202,7 +203,9 @@ def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
     model = resolve_all([(_id(entry), entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
-    return entry.spec_of(with_base(model, entry.native), model.repository)
+    asked = model.pickles and (entry.conversions == "accept" or not entry.pickled_weights)
+    conversion = find_conversions([model])[0] if asked else None
+    return entry.spec_of(with_base(model, entry.native), model.repository, conversion)
 
 
 def embed(spec: EncoderSpec, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told) -> np.ndarray:

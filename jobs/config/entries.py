@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,8 +18,10 @@ from pydantic import (
 )
 
 from qre.encoders.catalogue import CATALOGUES
-from qre.encoders.folders import base_folder, folder_prompts, folder_revision, is_plain
+from qre.encoders.conversions import Conversion, weights_of
+from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
+from qre.encoders.hub_problems import HubProblem
 from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
 from qre.errors import UserError
 from qre.near_names import did_you_mean
@@ -27,7 +30,6 @@ from qre.paths import PathText, below
 if TYPE_CHECKING:
     from typing import Self  # Python 3.10 has none
 
-LATER = ("plain", "base")
 ONE_POOLING = "plain is for the encoders of a query or a list: give pooling for this one"
 
 
@@ -78,18 +80,26 @@ class Plain(Record):
     pooling: PoolingName
 
 
-class _ForPlain(Record):
+LATER = ("plain", "base", "pickled_weights", "conversions")  # keys that records of older stores do not have
+
+
+class _ForMany(Record):
+    """What is said of all encoders of a query or a list."""
+
     plain: Plain | None = Field(
         None, description="of a query or a list: for encoders that have no modules.json and state no pooling"
+    )
+    pickled_weights: bool | None = Field(
+        None, description="convert weights that are pickles alone; default: as the list, else the config, says"
     )
 
     @model_serializer(mode="wrap")
     def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
         """Records in a store are keyed by what entries hold, and are older than these options."""
-        return {key: value for key, value in handler(self).items() if value is not None or key not in LATER}
+        return {key: value for key, value in handler(self).items() if key not in LATER or value is not None}
 
 
-class _ModelEntry(_ForPlain):
+class _ModelEntry(_ForMany):
     """A transformer, as a person writes it; what is left out is the encoder's own."""
 
     name: str | None = Field(
@@ -140,6 +150,11 @@ class _ModelEntry(_ForPlain):
         if self.layer is not None and self.pooling is None:
             raise ValueError("a layer needs a pooling")
         return self
+
+    def given(self, stated: Mapping[str, object]) -> Self:
+        """The entry with what its list or config states of all, where it has the key and says nothing itself."""
+        lacks = {key: value for key, value in stated.items() if key in type(self).model_fields and value is not None}
+        return self.model_copy(update={key: value for key, value in lacks.items() if getattr(self, key) is None})
 
     def pooled(self, plain: bool) -> Self:
         """The entry with the pooling that it states for plain checkpoints, where the encoder is one."""
@@ -230,10 +245,12 @@ class FolderEntry(_ModelEntry):
                 raise UserError(f"{key}: {place}: no such folder")
         plain = is_plain(path)
         entry = self.pooled(plain)
-        revision = folder_revision(path, entry.native, entry.pooling is not None, stated)
-        base = base_folder(path, stated)
+        pickled = entry.pickled_weights is True
+        revision = folder_revision(path, entry.native, entry.pooling is not None, pickled, stated)
+        base, pickles = base_folder(path, stated), folder_pickles(path) if pickled else ()
         values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
-        return FolderSpec(path=str(path), revision=revision, base_path=base and str(base), **values)
+        own = {"path": str(path), "revision": revision, "pickles": pickles, "base_path": base and str(base)}
+        return FolderSpec(**own, **values)
 
     def folders(self) -> dict[str, str]:
         """Key -> path of each folder that it names."""
@@ -252,6 +269,11 @@ class HubEntry(_ModelEntry):
     trust_remote_code: bool = False
     code_revision: dict[str, str] = Field(
         {}, description="owner/name -> commit of second repositories whose code it runs, beside trust_remote_code"
+    )
+    conversions: Literal["accept"] | None = Field(
+        None,
+        description="accept: of an encoder that is pickles alone, take the safetensors that a pull request adds; "
+        "default: as the list, else the config, says",
     )
 
     @field_validator("code_revision")
@@ -286,16 +308,23 @@ class HubEntry(_ModelEntry):
             raise ValueError("code_revision pins code that is run: it goes with trust_remote_code: true")
         return self
 
-    def spec_of(self, model: HubModel, family: str) -> HubSpec:
+    def spec_of(self, model: HubModel, family: str, looked: Conversion | None | HubProblem = None) -> HubSpec:
         """The spec that this entry makes of an encoder that the hub described; the trust is this entry's own.
 
+        Args:
+            looked: of an encoder whose weights are pickles, the pull request that converts them, or why the hub did not
+                answer.
+
         Raises:
-            HubProblem: it names code that this entry does not let run, or is a plain checkpoint and no pooling is
-                stated.
+            HubProblem: its weights are pickles, and the entry consents to nothing; it names code that this entry does
+                not let run, or is a plain checkpoint and no pooling is stated.
             UserError: no prompt of that name.
         """
+        pickled = self.pickled_weights is True
+        model = weights_of(model, self.conversions == "accept", pickled, looked)
         entry = self.pooled(model.plain)
         files = model.checked(
+            pickled=pickled,
             pooled=entry.pooling is not None,
             trusted=self.trust_remote_code,
             native=self.native,
@@ -304,14 +333,17 @@ class HubEntry(_ModelEntry):
         values = entry.spec_values(model.repository, family, model.prompts, model.default_prompt, model.plain)
         trust = {"trust_remote_code": self.trust_remote_code, "code_revision": tuple(self.code_revision.items())}
         base = {} if model.base is None else {"base": model.base[:2], "base_files": model.base[2]}
-        return HubSpec(id=model.repository, revision=model.revision, files=files, **base, **trust, **values)
+        pickles = tuple((name, sha256) for name, _, sha256 in model.pickles)
+        own = {"id": model.repository, "revision": model.revision, "files": files, "pickles": pickles}
+        return HubSpec(**own, **base, **trust, **values)
 
 
-class ListEntry(_ForPlain):
+class ListEntry(_ForMany):
     """A file of entries: .yaml (a list of entries as in a config), or .csv with columns named as their keys."""
 
     source: Literal["list"]
     path: PathText
+    conversions: Literal["accept"] | None = Field(None, description="of its encoders of the hub: see HubEntry")
 
 
 class MtebScores(Record):

@@ -33,18 +33,18 @@ from qre.tasks import task_spec
 
 _MODEL = (
     "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
-    "transforms token_budget native plain"
+    "transforms token_budget native plain pickled_weights"
 )
 _TASK = "source kind name split format"
 KEPT: Mapping[type[BaseModel], str] = {
-    SweepConfig: "name sentences encoders encode features tasks prediction atlas",
+    SweepConfig: "name sentences encoders pickled_weights conversions encode features tasks prediction atlas",
     BuiltinSentences: "source limit seed",
     FileSentences: "source column limit on_problem",
     CatalogueEntry: "source name include",
     FolderEntry: _MODEL,
-    HubEntry: f"{_MODEL} id query revision trust_remote_code code_revision",
+    HubEntry: f"{_MODEL} id query revision trust_remote_code code_revision conversions",
     HubQuery: "filter author search parameters sort limit",
-    ListEntry: "source plain",
+    ListEntry: "source plain pickled_weights conversions",
     Plain: "pooling",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
     MatrixEntry: "source name family attributes transforms",

@@ -73,6 +73,8 @@ class SweepConfig(Record):
     )
     sentences: Annotated[Union[BuiltinSentences, FileSentences], Field(discriminator="source")] = BuiltinSentences()
     encoders: tuple[Entry, ...] = Field(min_length=1)
+    pickled_weights: bool | None = Field(None, description="of all encoders that do not say otherwise: see entries")
+    conversions: Literal["accept"] | None = Field(None, description="of all encoders of the hub: see entries")
     encode: EncodeSettings = EncodeSettings()
     features: FeatureMethod = FeatureMethod()
     tasks: tuple[TaskEntry, ...] = Field(

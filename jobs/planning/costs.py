@@ -46,7 +46,9 @@ def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[
 
 def weight_bytes(spec: FolderSpec | HubSpec) -> int:
     """Bytes of the weights of an encoder."""
+    pickles = dict(spec.pickles)
     if isinstance(spec, HubSpec):
-        return sum(size for name, size in spec.fetched if name.endswith(".safetensors"))
-    places = [spec.path] if spec.base_path is None else [spec.path, spec.base_path]
-    return sum(file.stat().st_size for place in places for file in Path(place).rglob("*.safetensors"))
+        return sum(size for name, size in spec.fetched if name.endswith(".safetensors") or name in pickles)
+    places = [Path(place) for place in (spec.path, spec.base_path) if place is not None]
+    files = [file for place in places for file in place.rglob("*.safetensors")]
+    return sum(file.stat().st_size for file in (*files, *(places[0] / name for name in pickles)))

@@ -16,7 +16,9 @@ from pydantic import ValidationError
 from jobs.config import HubEntry
 from jobs.config.mistakes import explained
 from jobs.planning.memory import Memory, Place
+from jobs.planning.pull_requests import look_for_conversions
 from jobs.planning.resolved import Resolved, abridged, add, failed
+from qre.encoders.conversions import Conversion
 from qre.encoders.foreseen import Foresight
 from qre.encoders.hub import COMMIT, HubModel, HubQuery, of_its_base, resolve_all, search
 from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
@@ -96,6 +98,16 @@ class Wanted:
     def key(self) -> Place:
         return self.id, self.entry.revision
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it takes the weights of a pull request that converts them."""
+        return self.entry.conversions == "accept"
+
+    @property
+    def may_convert(self) -> bool:
+        """Whether it is of use to know of such a pull request."""
+        return self.accepts or self.entry.pickled_weights is not True
+
 
 def add_hub(
     resolved: Resolved,
@@ -107,8 +119,11 @@ def add_hub(
 ) -> None:
     """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
     known = _known((one.key for one in wanted), memory, ask_hub, progress, resolved)
-    adapters = [model.adapter for model in known.values() if isinstance(model, HubModel) and model.adapter is not None]
+    described = [(one, model) for one in wanted if isinstance(model := known.get(one.key), HubModel)]
+    adapters = [model.adapter for _, model in described if model.adapter is not None]
     bases = _known(map(_place_of, adapters), memory.of_bases(), ask_hub, progress, resolved, as_base=True)
+    convertible = {model.place: model for one, model in described if one.may_convert}
+    looked = look_for_conversions(convertible, memory, ask_hub, resolved)
     if wanted and not available():
         resolved.notes.append(MISSING)
     renamed = {
@@ -125,7 +140,10 @@ def add_hub(
             if isinstance(model, HubModel) and model.adapter is not None:
                 model = _on_its_base(model, bases.get(_place_of(model.adapter)), one.entry.native)
             if isinstance(model, HubModel):
-                _add_model(resolved, one, model, model.repository in renamed, foreseen)
+                if one.accepts and not ask_hub and model.pickles and model.place not in looked:
+                    resolved.unknown.append(printable(one.id))
+                    continue
+                _add_model(resolved, one, model, model.repository in renamed, foreseen, looked.get(model.place))
             else:
                 resolved.unknown.append(printable(one.id))
         except HubProblem as problem:
@@ -133,7 +151,7 @@ def add_hub(
                 left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
             else:
                 name = one.entry.name or one.id
-                failure = failed(one.entry, name, problem.reason, str(problem), problem.transient)
+                failure = failed(one.entry, name, problem.reason, str(problem), problem.transient, problem.remedy)
                 (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
                 resolved.incomplete += [str(problem)] if problem.transient else []
     resolved.notes += [
@@ -223,11 +241,19 @@ def _kept(resolved: Resolved, write: Callable[[], None]) -> None:
         resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
 
 
-def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, foreseen: Foresight) -> None:
+def _add_model(
+    resolved: Resolved,
+    one: Wanted,
+    model: HubModel,
+    renamed: bool,
+    foreseen: Foresight,
+    looked: Conversion | None | HubProblem,
+) -> None:
     """Add the spec of one encoder, under the name that the hub knows it by now.
 
     Args:
         renamed: whether some entry of the config knows it by an older name.
+        looked: as of `HubEntry.spec_of`.
 
     Raises:
         HubProblem: this entry does not let its code run, or states no pooling that it needs.
@@ -240,7 +266,7 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
     if one.id != name:
         resolved.notes.append(f"{printable(one.id)} is {printable(name)} on the hub now, and is taken under that name")
     try:
-        spec = entry.spec_of(model, printable(str(family), 100))
+        spec = entry.spec_of(model, printable(str(family), 100), looked)
     except UserError as error:
         resolved.unresolved.append(failed(entry, entry.name or one.id, "wrong entry", f"{one.place}.{error}"))
     except ValidationError as error:
@@ -251,4 +277,7 @@ def _add_model(resolved: Resolved, one: Wanted, model: HubModel, renamed: bool, 
         ):
             resolved.notes.append(f"{printable(one.id)!r} is the same encoder as {spec.name!r}; it is left out")
             return
+        if isinstance(looked, Conversion) and spec.revision == looked.model.revision != model.revision:
+            own |= {key: value for key, value in looked.model.attributes.items() if value is not None}
+            resolved.notes.append(f"{printable(name)}: weights of {looked}, {spec.revision[:8]}, are taken")
         add(resolved, entry, spec, own, foreseen)

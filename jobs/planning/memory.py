@@ -6,10 +6,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from qre.encoders.contents import VERSION
+from qre.encoders.conversions import Conversion, HubPlace
 from qre.encoders.hub import COMMIT, HubModel, HubQuery
 from qre.encoders.named_code import Named
 from qre.store import NewerSchema, Store
@@ -17,11 +18,12 @@ from qre.store.folder import content_key
 from qre.store.shelves import checked, stating
 
 Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
+LATER = frozenset({"pickles"})  # in records only where there are some: older versions read them too
 
 
 class Memory:
-    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json and hub/queries/<query>.json in the store: what the hub
-    said.
+    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json, hub/<id>/conversion-<commit>.json and
+    hub/queries/<query>.json in the store: what the hub said.
 
     Of the bases of adapters, of which other files count, the names begin with base-: base-<commit>.json.
     """
@@ -63,10 +65,42 @@ class Memory:
         """
         contents = {}
         for (name, revision), model in models.items():
-            contents[self._name(name, model.revision)] = _bytes({**asdict(model), "rule": VERSION if whole else 0})
+            told = {key: value for key, value in asdict(model).items() if value or key not in LATER}
+            contents[self._name(name, model.revision)] = _bytes({**told, "rule": VERSION if whole else 0})
             if not COMMIT.fullmatch(revision or ""):
                 contents[self._branch(name, revision)] = _bytes({"commit": model.revision})
         self._write(contents)
+
+    def read_conversions(self, models: Iterable[HubModel], of_rule: bool = False) -> dict[HubPlace, Conversion | None]:
+        """What was last found of pull requests that convert the weights of models, by (id, commit); None where none
+        was; what was never looked for is left out.
+
+        Args:
+            of_rule: as of `read_all`, of the commit that converts them.
+        """
+        names = {model.place: self._name(model.repository, f"conversion-{model.revision}") for model in models}
+        contents = self._read(names.values())
+        records = {place: _record(contents[name]) for place, name in names.items() if name in contents}
+        at = {place: (place[0], str(record.get("revision"))) for place, record in records.items() if record}
+        found = self.read_all(at.values(), of_rule)
+        told: dict[HubPlace, Conversion | None] = {place: None for place, record in records.items() if record == {}}
+        for place, commit in at.items():
+            if (model := found.get(commit)) is not None:
+                record = records[place] or {}
+                told[place] = Conversion(str(record.get("ref")), str(record.get("author")), model)
+        return told
+
+    def write_conversions(self, found: Mapping[HubPlace, Conversion | None]) -> None:
+        """Keep what was found of pull requests that convert weights."""
+        self._write(
+            {
+                self._name(name, f"conversion-{commit}"): _bytes(
+                    {} if one is None else {"ref": one.ref, "author": one.author, "revision": one.model.revision}
+                )
+                for (name, commit), one in found.items()
+            }
+        )
+        self.write_all({one.model.place: one.model for one in found.values() if one is not None})
 
     def read_query(self, query: HubQuery) -> list[str] | None:
         """The names that a query found last."""
@@ -155,7 +189,7 @@ def _model(content: bytes | None, of_rule: bool) -> HubModel | None:
             return None
         pairs = {
             name: tuple(map(tuple, values[name] if known or name != "files" else ()))
-            for name in ("files", "python", "bodies")
+            for name in ("files", "python", "bodies", "pickles")
             if name in values
         }
         adapter = tuple(values["adapter"]) if values.get("adapter") is not None else None

@@ -4,7 +4,7 @@ catalogues opened, folders and vectors looked at; those of the hub in hub_entrie
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +18,6 @@ from jobs.config import (
     HubEntry,
     ListEntry,
     MatrixEntry,
-    Plain,
     SweepConfig,
     load_list,
 )
@@ -36,13 +35,14 @@ from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from qre.encoders.catalogue import chosen
 from qre.encoders.folders import folder_shape
 from qre.encoders.foreseen import Foresight
-from qre.encoders.spec import FolderSpec, MatrixSpec
+from qre.encoders.spec import FolderSpec, HubSpec, MatrixSpec
 from qre.errors import EncoderError, PlaceError, UserError
 from qre.paths import below
 from qre.sample_size import sample_notes
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Store
 
+OF_ALL = ("plain", "pickled_weights", "conversions")  # keys of a list that are of each entry in it
 FEWEST = 4  # encoders: with fewer there is no map to draw
 
 
@@ -80,7 +80,8 @@ def _resolve(
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
     memory = Memory(store)
-    for place, entry, folder in _entries(config.encoders, "encoders", config.folder):
+    stated = {"pickled_weights": config.pickled_weights, "conversions": config.conversions}
+    for place, entry, folder in _entries(config.encoders, "encoders", config.folder, stated):
         if isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
@@ -101,6 +102,8 @@ def _resolve(
     silent = [one.name for one in resolved.specs if isinstance(one, MatrixSpec) and one.texts is None]
     if silent and resolved.tasks:
         resolved.notes.append(f"on the map without scores, since no texts: are given of them: {abridged(silent)}")
+    if pickled := [one.name for one in resolved.specs if isinstance(one, FolderSpec | HubSpec) and one.pickles]:
+        resolved.notes.append(f"pickled weights are converted, by consent, of {abridged(pickled)}")
     if resolved.unknown:
         resolved.notes.append(
             f"the sweep has not asked the hub about {abridged(resolved.unknown)} yet; they are not counted here"
@@ -115,17 +118,18 @@ def _resolve(
 
 
 def _entries(
-    entries: tuple[Entry, ...], where: str, folder: str, plain: Plain | None = None
+    entries: tuple[Entry, ...], where: str, folder: str, stated: Mapping[str, object]
 ) -> Iterator[tuple[str, EncoderEntry, str]]:
-    """(place, entry, folder that its path starts at) of every entry, lists opened; `plain` of a list is of all in it
-    that have none of their own."""
+    """(place, entry, folder that its path starts at) of every entry, lists opened; what a list, or the config, has
+    `stated` is of all in it that say nothing else."""
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
             listed, inside = load_list(entry.path), os.path.dirname(entry.path)
-            yield from _entries(listed, f"{entry.path}: encoders", inside, entry.plain)
+            own = {key: getattr(entry, key) for key in OF_ALL if getattr(entry, key) is not None}
+            yield from _entries(listed, f"{entry.path}: encoders", inside, {**stated, **own})
         else:
-            if plain is not None and isinstance(entry, FolderEntry | HubEntry) and entry.plain is None:
-                entry = entry.model_copy(update={"plain": plain})
+            if isinstance(entry, FolderEntry | HubEntry):
+                entry = entry.given(stated)
             yield f"{where}[{number}]", entry, folder
 
 

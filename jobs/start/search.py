@@ -13,6 +13,7 @@ from rich.table import Table
 from jobs.config import FolderEntry
 from jobs.terminal.console import console
 from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
+from qre.encoders.conversions import find_conversions, weights_of
 from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, is_plain
 from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all, with_base
@@ -103,11 +104,30 @@ def show(encoder: str) -> None:
             **model.attributes,
             "plain": model.plain,
             "base": None if model.base is None else "@".join(model.base[:2]),
+            **_pickled(model),
             "python": loading_lines(
-                {**model.attributes, "source": "hub", "model": model.repository, "commit": model.revision}
+                {
+                    **model.attributes,
+                    "source": "hub",
+                    "model": model.repository,
+                    "commit": model.revision,
+                    "pickles": len(model.pickles) or None,
+                }
             ),
         }
     print(json.dumps(told, indent=1))
+
+
+def _pickled(model: HubModel) -> dict:
+    """Of an encoder whose weights are pickles: which, and what can be done; {} of any other."""
+    if not model.pickles:
+        return {}
+    (looked,) = find_conversions([model])
+    try:
+        weights_of(model, accept=False, pickled=False, looked=looked)
+    except HubProblem as problem:
+        return {"pickles": [name for name, *_ in model.pickles], "problem": str(problem)}
+    return {}
 
 
 def _dimension(spec: EncoderSpec, about: dict) -> int | None:

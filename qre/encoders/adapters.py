@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qre.encoders.plain import PARTS, TOKENIZER
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+if TYPE_CHECKING:
+    from qre.encoders.linked import Replacement
+
+CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 EXTRA = 'peft is not installed here; add it with: pip install -e ".[adapters]" in this project\'s checkout'
 # keys of adapter_config.json that are read here as peft reads them, or that change nothing once an adapter is trained
 KNOWN = frozenset(
@@ -76,9 +81,13 @@ def _problem(adapter: Adapter, told: Mapping, sizes: Mapping[str, int], count: i
     if not adapter.base:
         return "it does not name its base"
     prefix = adapter.within("")
-    whole = [name for name in sizes if name.startswith(f"{prefix}model") and name.endswith(".safetensors")]
+    whole = [
+        name for name in sizes if re.fullmatch(rf"{re.escape(prefix)}(pytorch_)?model[^/]*\.(safetensors|bin)", name)
+    ]
     if whole:
         return f"{min(whole)} lies beside it: which of the two counts, its own weights or those of {adapter.base}?"
+    if adapter.within(PICKLED) in sizes and adapter.within(WEIGHTS) not in sizes:
+        return f"{adapter.within(PICKLED)}: its weights are a pickle, which is not converted for an adapter"
     if told.get("init_lora_weights") not in PLAIN_STARTS:
         return f"init_lora_weights is {told['init_lora_weights']}: it belongs to other weights than those of its base"
     if strange := [key for key, value in told.items() if value and key not in KNOWN]:
@@ -100,14 +109,14 @@ def of_base(sizes: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def on_base(adapter: Adapter, folder: Path, base: Path) -> dict[str, Path | str | None]:
+def on_base(adapter: Adapter, folder: Path, base: Path) -> dict[str, Replacement]:
     """What stands in the place of an adapter's files so that it loads onto a base on this machine: name -> another
     file, a text, or None for no file."""
     name = adapter.within(CONFIG)
     told = json.loads((folder / name).read_text(encoding="utf-8"))
     told |= {"base_model_name_or_path": str(base), "revision": None}
     # with a config beside it, an adapter's folder is taken for its base
-    replaced: dict[str, Path | str | None] = {name: json.dumps(told), adapter.within("config.json"): None}
+    replaced: dict[str, Replacement] = {name: json.dumps(told), adapter.within("config.json"): None}
     inside = folder / adapter.folder
     if not any(TOKENIZER.fullmatch(file.name) for file in inside.iterdir()):
         for file in sorted(base.iterdir()):

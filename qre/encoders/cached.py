@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from pathlib import Path
 from types import SimpleNamespace
 
 from qre.encoders.cards import card_attributes
-from qre.encoders.folders import file_sizes
+from qre.encoders.folders import file_sizes, sha256_of
 from qre.encoders.hub import COMMIT, HubModel, described
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.plain import BODY
 from qre.encoders.snapshots import cache_folder, has_no
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # of a snapshot in the cache these say that it is not whole
 PARTS = frozenset({"no weights", "not sentence-transformers"})
 
@@ -38,7 +40,9 @@ def cached_model(repository: str, revision: str | None = None, as_base: bool = F
             sizes,
             lambda name: (path / name).read_bytes(),
             _attributes(path, sizes),
-            as_base=as_base,
+            (),
+            lambda name: _sha256(path / name),
+            as_base,
         )
     except HubProblem as problem:
         if problem.reason in PARTS:
@@ -58,6 +62,13 @@ def cached_model(repository: str, revision: str | None = None, as_base: bool = F
     if missing is not None:
         raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {missing} is missing")
     return model
+
+
+def _sha256(file: Path) -> str:
+    """Of the content of a file: the name of its blob, where the cache names it so; what is converted is compared with
+    it."""
+    blob = file.resolve().name
+    return blob if file.is_symlink() and SHA256.fullmatch(blob) else sha256_of(file)
 
 
 def _snapshot(repository: str, revision: str) -> Path:
@@ -87,6 +98,9 @@ def _missing(path: Path, sizes: dict[str, int], model: HubModel) -> str | None:
             lacks = {f"{prefix}{shard}" for shard in shards.values()} - set(sizes)
             if lacks:
                 return min(lacks)
+    for name, _, sha256 in model.pickles:
+        if not sha256:
+            return name
     plain = [{"type": BODY.type, "path": BODY.path}]
     for module in plain if model.plain else json.loads((path / "modules.json").read_bytes()):
         folder, kind = module.get("path") or "", module["type"].rpartition(".")[2]

@@ -8,7 +8,7 @@ name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 VERSION = 2  # of the rule: a list of files that an older one made is asked for again
 
@@ -64,21 +64,6 @@ def is_code(name: str) -> bool:
 
 
 def is_pickle(name: str) -> bool:
-    """Whether it is weights as a pickle, which is never loaded."""
-    return bool(_PICKLE.fullmatch(name.rpartition("/")[2]))
-
-
-def pickled(names: Iterable[str], modules: Collection[str] = ()) -> str | None:
-    """The first pickle of weights in a module that has no others; None where there is none.
-
-    Args:
-        modules: folders of modules, "" for the top; none: any folder may be one.
-    """
-    names = sorted(names)
-    safe = {name.rpartition("/")[0] for name in names if name.endswith(".safetensors")}
-    for name in names:
-        folder, _, file = name.rpartition("/")
-        is_module = folder in modules if modules else counts(f"{folder}/x" if folder else "x")
-        if is_module and folder not in safe and is_pickle(name) and not _FILE.fullmatch(file):
-            return name
-    return None
+    """Whether it is weights as a pickle: never loaded as they are, and by consent converted (pickled.py)."""
+    file = name.rpartition("/")[2]
+    return bool(_PICKLE.fullmatch(file)) and not _FILE.fullmatch(file)

@@ -127,7 +127,7 @@ def transforms_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 def loading_lines(row: Mapping[str, Any]) -> list[str]:
     """Lines of Python that make `vectors` (n, d) of `sentences`, up to the length of the rows; [] where the row does
     not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules,
-    model_max_tokens. Of a plain checkpoint without a pooling they leave that open."""
+    model_max_tokens; and pickles, of weights that are. Of a plain checkpoint without a pooling they leave that open."""
     known, transforms = _known(row), transforms_of(row)
     source, name = known.get("source"), str(known.get("name", ""))
     if source == "classical":
@@ -146,6 +146,8 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
         ]
     elif source in ("hub", "folder"):
         lines = _transformer_lines(known)
+        if lines and "pickles" in known:
+            lines.insert(0, "# its weights are a pickle, of which torch reads the tensors alone (weights_only=True)")
     else:
         return []
     if not transforms or not lines:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from qre.encoders.adapters import WEIGHTS, Adapter, find_adapter, of_base
-from qre.encoders.contents import counts, is_code, pickled
+from qre.encoders.contents import counts, is_code
 from qre.encoders.kinds import CROSS, MULTI, OTHER, SPARSE, Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
+from qre.encoders.pickled import INDEX, is_convertible, needed_pickles
 from qre.encoders.plain import BODY, plain_problem
 from qre.encoders.shape import shape_of
 
@@ -39,7 +40,9 @@ REMEDY: dict[str, str] = {
     "trust_remote_code: true with a "
     "40-digit revision, after reading its code",
     "wrong code_revision": "give code_revision for repositories that its files name code of, and for no others",
-    "pickle only": "ask its authors for safetensors, or save it again as such; pickles are never loaded",
+    "pickle only": "pickled_weights: true converts the pickle, apart and without a network; of the hub, conversions: "
+    "accept takes the safetensors that a pull request adds, if there is one; or ask its authors for safetensors",
+    "unsafe pickle": "it is not loaded, whatever is consented to: ask its authors for safetensors",
     "no weights": "ask its authors for safetensors; weights of other back ends are not loaded",
     "not sentence-transformers": "save it once with SentenceTransformer.save() and name the folder",
     "no pooling": "give pooling: cls, mean, max, weightedmean or lasttoken in its entry, as its authors used it; in a "
@@ -72,6 +75,7 @@ class Found:
         documents: content of the JSON files that were looked through, by name.
         shape: see shape_of.
         plain: it has no modules.json, so that the pooling is for an entry to state.
+        pickles: files that its weights are pickled in: see pickled.needed_pickles.
         adapter: it is a PEFT adapter, whose base holds the rest.
     """
 
@@ -82,12 +86,13 @@ class Found:
     documents: Mapping[str, object]
     shape: dict
     plain: bool = False
+    pickles: tuple[str, ...] = ()
     adapter: Adapter | None = None
 
 
 def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collection[str] = ()) -> Found:
-    """What an encoder's files say, if it is a sentence encoder with weights that may be loaded; code is left to
-    `check_code`, and the pooling of a plain checkpoint to `check_pooling`.
+    """What an encoder's files say, if it is a sentence encoder with weights; pickles are left to `check_pickles`, code
+    to `check_code`, and the pooling of a plain checkpoint to `check_pooling`.
 
     Args:
         sizes: bytes of every file, by its name with "/".
@@ -114,7 +119,8 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     adapter = _check_kind(modules, folders, documents, sizes, tags)
     if plain:
         modules, folders = (BODY,), (BODY.path,)
-    _check_weights(modules, folders, sizes, adapter)
+    pickles = needed_pickles(modules, sizes, document)
+    _check_weights(modules, pickles, sizes, adapter)
     code = [named for name, value in documents.items() for named in named_code(name, value)]
     if "custom_code" in tags and not code:
         code = [Named("tags", "custom_code", "")]
@@ -129,6 +135,7 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
         documents,
         shape_of(modules, documents),
         plain,
+        pickles,
         adapter,
     )
 
@@ -142,7 +149,41 @@ def examine_base(sizes: Mapping[str, int], read: Callable[[str], bytes]) -> Foun
     found = examine(of_base(sizes), read)
     if found.adapter is not None:
         raise Unfit("adapter", f"it is itself an adapter, of {found.adapter.base}")
+    if found.pickles:
+        raise Unfit("adapter", f"{found.pickles[0]}: its weights are a pickle, which is not converted for an adapter")
     return found
+
+
+def check_pickles(pickles: Collection[str], there: Collection[str], consent: bool) -> None:
+    """Whether weights that are pickled may be taken, and can be.
+
+    Args:
+        pickles: as of `Found`.
+        there: files that are there.
+        consent: to convert them.
+
+    Raises:
+        Unfit: no consent; files of weights are missing; or only code of its own reads them.
+    """
+    if not pickles:
+        return
+    if not consent:
+        raise Unfit(
+            "pickle only", f"{next((name for name in pickles if name in there), min(pickles))}: weights as a pickle"
+        )
+    for name in pickles:
+        if name.rpartition("/")[2] == INDEX:
+            raise Unfit("broken weights", f"{name} is {'no index of weights' if name in there else 'missing'}")
+        if not is_convertible(name):
+            raise Unfit("pickle only", f"{name}: a pickle that no library reads, and that is not converted")
+    if missing := [name for name in pickles if name not in there]:
+        folder = missing[0].rpartition("/")[0]
+        index = f"{folder}/{INDEX}" if folder else INDEX
+        raise Unfit(
+            "broken weights",
+            f"{len(missing)} of the {len(pickles)} files of weights that {index} names are missing "
+            f"({', '.join(missing[:3])})",
+        )
 
 
 def check_pooling(plain: bool, stated: bool) -> None:
@@ -279,10 +320,9 @@ def _check_kind(
 
 
 def _check_weights(
-    modules: tuple[Module, ...], folders: tuple[str, ...], sizes: Mapping[str, int], adapter: Adapter | None
+    modules: tuple[Module, ...], pickles: Collection[str], sizes: Mapping[str, int], adapter: Adapter | None
 ) -> None:
-    if (pickle := pickled(sizes, folders)) is not None:
-        raise Unfit("pickle only", f"{pickle}: weights as a pickle")
+    pickled = {name.rpartition("/")[0] for name in pickles}
     for module in modules:
         prefix = f"{module.path}/" if module.path else ""
         own = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
@@ -292,6 +332,7 @@ def _check_weights(
         elif (
             module.shipped
             and module.name == "Transformer"
+            and module.path not in pickled
             and not any("/" not in name and name.endswith(".safetensors") for name in own)
         ):
             raise Unfit("no weights", f"{prefix}model.safetensors is missing")

@@ -16,6 +16,7 @@ from qre.encoders.examine import (
     Unfit,
     check_code,
     check_no_pointer,
+    check_pickles,
     check_pooling,
     examine,
     examine_base,
@@ -43,14 +44,15 @@ class FolderProblem(EncoderError):
 
 
 def folder_revision(
-    path: str | Path, native: bool = False, pooled: bool = False, base: str | Path | None = None
+    path: str | Path, native: bool = False, pooled: bool = False, pickled: bool = False, base: str | Path | None = None
 ) -> str:
     """sha256 (hex) over the names and contents of all files of a folder that can change a number, and of an adapter
-    over those of its base.
+    over those of its base; but for pickles: see folder_pickles.
 
     Args:
         native: take transformers' own class where the folder names code.
         pooled: a pooling is stated, as a plain checkpoint (without modules.json) needs it.
+        pickled: its weights may be pickles.
         base: the folder of the base, of an adapter.
 
     Raises:
@@ -63,7 +65,7 @@ def folder_revision(
     if not path.is_dir():
         raise UserError(f"{path}: no such folder")
     try:
-        files, found = _checked(path, pooled, native=native)
+        files, found = _checked(path, pooled, pickled, native=native)
         check_weight_files(path)
         digest = _digest(path, {name: size for name, size in files.items() if counts(name, found.modules)})
         if found.adapter is None and base is not None:
@@ -106,6 +108,32 @@ def _base_of(path: Path, adapter: adapters.Adapter, stated: str | Path | None) -
     return place
 
 
+def folder_pickles(path: str | Path) -> tuple[tuple[str, str], ...]:
+    """(name, sha256) of the pickles that the weights of a folder are in, once `folder_revision` has found all else to
+    be right.
+
+    Raises:
+        FolderProblem: as `folder_revision`.
+        PlaceError: this machine does not let one be read.
+    """
+    path = Path(path)
+    try:
+        pickles = examine(file_sizes(path), lambda name: b"".join(_blocks(path / name))).pickles
+        return tuple((name, sha256_of(path / name)) for name in pickles)
+    except Unfit as problem:
+        raise FolderProblem(str(path), problem.reason, problem.detail) from None
+    except OSError as error:
+        raise place_error(error) or FolderProblem(str(path), "unusable folder", str(error)) from None
+
+
+def sha256_of(file: Path) -> str:
+    """sha256 (hex) of the content of a file."""
+    digest = hashlib.sha256()
+    for block in _blocks(file):
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def folder_prompts(path: str | Path) -> tuple[dict[str, str], str]:
     """The prompts of a folder by name, and the one that plain `encode` would apply; {} and "" where its config names
     none."""
@@ -135,18 +163,18 @@ def is_plain(path: str | Path) -> bool:
     return not (Path(path) / "modules.json").is_file()
 
 
-def check_folder(path: str | Path, pooled: bool = False, **trust) -> Found:
+def check_folder(path: str | Path, pooled: bool = False, pickled: bool = False, **trust) -> Found:
     """Look through a folder, or a snapshot, before it is loaded: what was found when it was planned may have changed.
 
     Args:
-        pooled: as of `folder_revision`.
+        pooled, pickled: as of `folder_revision`.
         trust: options of `check_code`.
 
     Raises:
         FolderProblem: as `folder_revision`.
         OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
     """
-    return _checked(Path(path), pooled, **trust)[1]
+    return _checked(Path(path), pooled, pickled, **trust)[1]
 
 
 def check_base(path: str | Path, native: bool = False) -> dict[str, int]:
@@ -180,14 +208,16 @@ def _digest(path: Path, files: Mapping[str, int]):
     return digest
 
 
-def _checked(path: Path, pooled: bool, **trust) -> tuple[dict[str, int], Found]:
+def _checked(path: Path, pooled: bool, pickled: bool, **trust) -> tuple[dict[str, int], Found]:
     try:
         files = file_sizes(path)
         found = examine(files, lambda name: b"".join(_blocks(path / name)))
+        check_pickles(found.pickles, files, pickled)
         check_pooling(found.plain, pooled)
         check_code(found.code, found.python, found.bodies, **trust)
         for name, size in files.items():
-            if size < 1024 and counts(name, found.modules) and name.rpartition("/")[0] in {"", *found.modules}:
+            inside = counts(name, found.modules) and name.rpartition("/")[0] in {"", *found.modules}
+            if size < 1024 and (inside or name in found.pickles):
                 check_no_pointer(name, b"".join(_blocks(path / name)))
     except Unfit as problem:
         raise FolderProblem(str(path), problem.reason, problem.detail) from None

@@ -8,17 +8,18 @@ printed here.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
-from qre.encoders.examine import Unfit, check_code, check_pooling, examine, examine_base
+from qre.encoders.examine import Unfit, check_code, check_pickles, check_pooling, examine, examine_base
 from qre.encoders.hub_problems import HubProblem, T, printable, reach, retried
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
@@ -26,6 +27,9 @@ from qre.encoders.spec import stated_prompts
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?!.*(\.\.|--))[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 PARALLEL = 16  # requests at once while resolving
+UNLISTED = 2**26  # bytes of a file that the hub itself gives no sha256 of: it lets such files have 10 MB
+
+W = TypeVar("W")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class HubModel:
         python: (name, bytes) of its Python files.
         bodies: (model type, whether there is a tokenizer.json) of each transformer in it.
         plain: it has no modules.json, so that the pooling is for an entry to state.
+        pickles: (name, bytes, sha256) of the pickles that its weights are in; of one that is missing no sha256.
         adapter: (owner/name, revision) of the base of a PEFT adapter, as its file names it; "" for the default branch.
         base: (owner/name, commit, files) of that base: see `onto`.
     """
@@ -57,8 +62,14 @@ class HubModel:
     python: tuple[tuple[str, int], ...] = ()
     bodies: tuple[tuple[str, bool], ...] = ()
     plain: bool = False
+    pickles: tuple[tuple[str, int, str], ...] = ()
     adapter: tuple[str, str] | None = None
     base: tuple[str, str, tuple[tuple[str, int], ...]] | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """owner/name and commit."""
+        return self.repository, self.revision
 
     @property
     def bytes(self) -> int:
@@ -84,6 +95,7 @@ class HubModel:
     def checked(
         self,
         *,
+        pickled: bool = False,
         pooled: bool = False,
         trusted: bool = False,
         native: bool = False,
@@ -92,17 +104,20 @@ class HubModel:
         """(name, bytes) of what an entry with these options fetches: Python files only where it trusts them.
 
         Raises:
-            HubProblem: it names code that the entry does not let run, or is a plain checkpoint and the entry states no
-                pooling (`pooled`).
+            HubProblem: its weights are pickles and the entry does not consent (`pickled`); it names code that the entry
+                does not let run, or is a plain checkpoint and the entry states no pooling (`pooled`).
         """
+        pickles = {name: size for name, size, sha256 in self.pickles if sha256}
         try:
+            check_pickles([name for name, *_ in self.pickles], pickles, pickled)
             check_pooling(self.plain, pooled)
             check_code(
                 self.code, dict(self.python), self.bodies, trusted=trusted, native=native, code_revision=code_revision
             )
         except Unfit as problem:
             raise HubProblem(self.repository, problem.reason, problem.detail) from None
-        return tuple(sorted(self.files + self.python)) if trusted else self.files
+        python = self.python if trusted else ()
+        return tuple(sorted((*self.files, *python, *pickles.items()))) if python or pickles else self.files
 
 
 def of_its_base(model: HubModel, problem: HubProblem) -> HubProblem:
@@ -149,7 +164,7 @@ def search(query: HubQuery) -> Iterator[str]:
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
     listed = retried(
         "the hub",
-        lambda: _understood(
+        lambda: understood(
             "the hub",
             lambda: [
                 model.id
@@ -178,14 +193,24 @@ def resolve_all(
         progress: told how many are answered.
         as_base: they are wanted as bases of adapters.
     """
-    wanted = list(wanted)
+    return each_answer(list(wanted), lambda place: place[0], lambda place: resolve(*place, as_base), progress)
+
+
+def each_answer(
+    wanted: Sequence[W],
+    name_of: Callable[[W], str],
+    ask: Callable[[W], T],
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[T | HubProblem]:
+    """What `ask` answers of each of `wanted`, or why it does not; many at once, in the given order. A hub that cannot
+    be reached is asked once, not for each."""
     unreachable: list[HubProblem] = []
 
-    def one(place: tuple[str, str | None]) -> HubModel | HubProblem:
-        if unreachable and REPOSITORY.fullmatch(place[0]):  # asked once, not for each
-            return HubProblem(place[0], "unreachable", unreachable[0].detail)
+    def one(place: W) -> T | HubProblem:
+        if unreachable and REPOSITORY.fullmatch(name_of(place)):
+            return HubProblem(name_of(place), "unreachable", unreachable[0].detail)
         try:
-            return resolve(*place, as_base)
+            return ask(place)
         except HubProblem as problem:
             if problem.reason == "unreachable":
                 unreachable.append(problem)
@@ -219,10 +244,7 @@ def resolve(repository: str, revision: str | None = None, as_base: bool = False)
         raise HubProblem(repository, "bad name")
     if is_offline_mode():
         return cached_model(repository, revision, as_base)
-    info = retried(
-        repository,
-        lambda: _understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
-    )
+    info = info_of(repository, revision)
     commit = info.sha or ""
     if not COMMIT.fullmatch(commit):
         raise HubProblem(repository, "hub error", "its answer names no commit")
@@ -232,14 +254,26 @@ def resolve(repository: str, revision: str | None = None, as_base: bool = False)
         retried(repository, lambda: HfApi().auth_check(info.id))
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
     tags = {*(info.tags or ()), *([info.pipeline_tag] if info.pipeline_tag else [])}
-    return described(
-        info.id,
-        commit,
-        sizes,
-        lambda file: _content(info.id, commit, file, sizes[file]),
-        card_attributes(info),
-        tags,
-        as_base,
+    large = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings or () if sibling.lfs is not None}
+
+    def read(file: str) -> bytes:
+        return _content(info.id, commit, file, sizes[file])
+
+    def sha256(file: str) -> str:
+        if file not in large and sizes[file] > UNLISTED:
+            raise HubProblem(info.id, "hub error", f"its answer gives no sha256 of {file}")
+        return large[file] if file in large else hashlib.sha256(read(file)).hexdigest()
+
+    return described(info.id, commit, sizes, read, card_attributes(info), tags, sha256, as_base)
+
+
+def info_of(repository: str, revision: str | None):
+    """What the hub tells of a repository at a revision, with its files (a ModelInfo); HubProblem where it does not."""
+    from huggingface_hub import HfApi
+
+    return retried(
+        repository,
+        lambda: understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
     )
 
 
@@ -264,7 +298,8 @@ def described(
     sizes: dict[str, int],
     read: Callable[[str], bytes],
     attributes: dict,
-    tags: Iterable[str] = (),
+    tags: Iterable[str],
+    sha256: Callable[[str], str],
     as_base: bool = False,
 ) -> HubModel:
     """The model that files make, wherever they are read.
@@ -272,6 +307,7 @@ def described(
     Args:
         sizes: bytes of every file.
         read: the content of a file.
+        sha256: of the content of a file; asked of pickles only.
 
     Raises:
         HubProblem: no sentence encoder, or not safely loaded.
@@ -292,11 +328,12 @@ def described(
         python,
         found.bodies,
         found.plain,
+        tuple((name, sizes[name], sha256(name)) if name in sizes else (name, 0, "") for name in found.pickles),
         None if found.adapter is None else (found.adapter.base, found.adapter.revision),
     )
 
 
-def _understood(repository: str, request: Callable[[], T]) -> T:
+def understood(repository: str, request: Callable[[], T]) -> T:
     """The answer of a request; one that is no answer of a hub (a page of a proxy, say) is a HubProblem."""
     from huggingface_hub.errors import HFValidationError
 

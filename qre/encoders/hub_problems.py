@@ -55,7 +55,9 @@ Reason = Literal[
     "not native",
     "wrong code_revision",
     "pickle only",
+    "unsafe pickle",
     "no weights",
+    "broken weights",
     "not sentence-transformers",
     "no pooling",
     "encoder-decoder",
@@ -98,24 +100,21 @@ class HubProblem(EncoderError):
         remedy: what a person can do.
     """
 
-    def __init__(self, repository: str, reason: str, detail: str = ""):
+    def __init__(self, repository: str, reason: str, detail: str = "", remedy: str = ""):
         self.repository, self.reason, self.detail = repository, reason, detail
+        self.remedy = remedy or REMEDY[reason]
         if reason == "unreachable":
             told = f"cannot reach the hub: {detail}; {REMEDY[reason]}"
         else:
-            told = f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {REMEDY[reason]}"
+            told = f"{printable(repository)}: {reason}{f' ({detail})' if detail else ''}; {self.remedy}"
         super().__init__(told)
 
     @property
     def transient(self) -> bool:
         return self.reason in TRANSIENT
 
-    @property
-    def remedy(self) -> str:
-        return REMEDY[self.reason]
-
     def __reduce__(self):
-        return type(self), (self.repository, self.reason, self.detail)
+        return type(self), (self.repository, self.reason, self.detail, self.remedy)
 
 
 def printable(name: str, longest: int = 120) -> str:

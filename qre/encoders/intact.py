@@ -8,9 +8,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from qre.encoders.folders import folder_revision
-from qre.encoders.snapshots import snapshot_here
-from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.converted_files import find
+from qre.encoders.folders import folder_pickles, folder_revision, sha256_of
+from qre.encoders.snapshots import cache_folder, snapshot_here
+from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec, ModelSpec
 from qre.errors import EncoderError, PlaceError, UserError
 
 # how the hub's cache names a file: by git's sha1 of it, or where it is large by its sha256
@@ -21,30 +22,35 @@ def check_intact(spec: EncoderSpec) -> None:
     """Look whether an encoder's folder, or its snapshot, holds on this node what was planned. Reads all of it, once in
     a process.
 
-    A damaged file of a snapshot is removed from the cache, so that the next try fetches it anew.
+    A damaged file of a snapshot, or of converted weights, is removed from the cache, so that the next try makes it
+    anew.
 
     Raises:
         PlaceError: it does not.
     """
     if isinstance(spec, FolderSpec):
-        _check_folder(spec.path, spec.revision, spec.native, spec.plain, spec.base_path)
+        _check_folder(spec.path, spec.revision, spec.native, spec.plain, spec.pickles, spec.base_path)
     elif isinstance(spec, HubSpec):
         _check_snapshot(spec.id, spec.revision)
         if spec.base is not None:
             _check_snapshot(*spec.base)
+    if isinstance(spec, ModelSpec):
+        _check_converted(spec.pickles)
 
 
 @lru_cache(maxsize=16)
-def _check_folder(path: str, revision: str, native: bool, plain: bool, base: str | None) -> None:
+def _check_folder(
+    path: str, revision: str, native: bool, plain: bool, pickles: tuple[tuple[str, str], ...], base: str | None
+) -> None:
     try:
-        here = folder_revision(path, native, plain, base)
+        here = folder_revision(path, native, plain, bool(pickles), base), folder_pickles(path)
     except UserError:
         raise PlaceError(
             f"{path}: no such folder on this node; mount it there as where the sweep was planned"
         ) from None
     except EncoderError as error:  # it was an encoder when it was planned
         raise PlaceError(f"{path} on this node is not what was planned: {error}") from None
-    if here != revision:
+    if here != (revision, pickles):
         raise PlaceError(
             f"{path} on this node is not what was planned: files of it differ; make it the same on all nodes, and run "
             f"the same command again"
@@ -61,6 +67,18 @@ def _check_snapshot(repository: str, revision: str) -> None:
             f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, "
             f"to be fetched again"
         )
+
+
+@lru_cache(maxsize=16)
+def _check_converted(pickles: tuple[tuple[str, str], ...]) -> None:
+    for name, sha256 in pickles:
+        file = find(cache_folder(), sha256)
+        if file is not None and sha256_of(file) != file.stem.rpartition("-")[2]:
+            file.unlink(missing_ok=True)
+            raise PlaceError(
+                f"what {name} was converted to was damaged in the hub's cache of this node; it is removed, to be made "
+                f"again"
+            )
 
 
 def _damaged(snapshot: Path) -> Path | None:

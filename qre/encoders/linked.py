@@ -1,35 +1,38 @@
-"""A folder of links to an encoder's files, in which some are replaced: it is loaded in the encoder's place, and the
-files themselves stay as they are."""
+"""A folder of links in place of an encoder's own, where some of what is loaded is another than lies there: neither a
+person's folder nor a snapshot of the hub is ever changed."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Union
 
 from qre.encoders.folders import file_sizes
 
+Replacement = Union[Path, str, None]
 
-@contextmanager
-def linked(folder: Path, replaced: Mapping[str, Path | str | None]) -> Iterator[Path]:
-    """The folder of links, for as long as it is loaded.
+
+@contextlib.contextmanager
+def linked(source: Path, replaced: Mapping[str, Replacement]) -> Iterator[Path]:
+    """A folder of links to the files of another, for as long as it is loaded.
 
     Args:
-        folder: of the encoder.
-        replaced: name, with "/" -> another file or folder, a text, or None for no file; names that the encoder does not
-            have are added.
+        replaced: name, with "/" -> what stands there instead: another file, a text, or nothing (None). A name that
+            `source` does not have is added.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch) / folder.name
-        for name in sorted({*file_sizes(folder), *replaced}):
-            content = replaced.get(name, folder / name)
-            if content is None:
-                continue
+        place = Path(scratch) / source.resolve().name
+        place.mkdir(exist_ok=True)
+        files: dict[str, Replacement] = {name: source / name for name in file_sizes(source)}
+        for name, stands in {**files, **replaced}.items():
             file = place / name
+            if stands is None:
+                continue
             file.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str):
-                file.write_text(content, encoding="utf-8")
+            if isinstance(stands, str):
+                file.write_text(stands, encoding="utf-8")
             else:
-                file.symlink_to(content.resolve())
+                file.symlink_to(stands.resolve())
         yield place

@@ -17,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 
+from qre.encoders import converted_files
 from qre.encoders.contents import is_code, kept
 from qre.encoders.hub_problems import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
@@ -86,7 +87,7 @@ def acquire(
             path = snapshot_here(repository, revision)
             if path is not None and not _broken(path, files):
                 touch(lock)
-                if files and "modules.json" not in dict(files):
+                if "config.json" in dict(files) and "modules.json" not in dict(files):
                     _note_absence(path, "modules.json")
                 return Snapshot(path, os.dup(lock))
             fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches, when nobody uses what is left of it
@@ -115,38 +116,48 @@ def prefetch(spec: HubSpec, bound: int | None = None) -> threading.Thread:
 
 
 def make_room(bytes_kept: int) -> list[str]:
-    """Remove snapshots, least recently used first, until the cache holds at most so many bytes; never one that is in
-    use.
+    """Remove snapshots, and weights that were converted from pickles, least recently used first, until the cache holds
+    at most so many bytes; never what is in use.
 
     Returns:
-        what was removed, as repository@revision.
+        what was removed, as repository@revision; of converted weights the revision is the pickle's sha256.
     """
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
+    cache = cache_folder()
     try:
-        report = scan_cache_dir(cache_folder())
+        report = scan_cache_dir(cache)
     except CacheNotFound:
         return []
-    revisions = [(repo, revision) for repo in report.repos if repo.repo_type == "model" for revision in repo.revisions]
-    revisions.sort(
-        key=lambda pair: last_used(cache_folder(), pair[0].repo_id, pair[1].commit_hash) or pair[1].last_modified
-    )
-    size, removed = report.size_on_disk, []
-    for repo, revision in revisions:
+    revisions = {
+        (repo.repo_id, revision.commit_hash): revision
+        for repo in report.repos
+        if repo.repo_type == "model"
+        for revision in repo.revisions
+    }
+    made = converted_files.kept_bytes(cache)
+    when = {key: revision.last_modified for key, revision in revisions.items()}
+    when |= {(converted_files.FOLDER, sha256): since for sha256, (_, since) in made.items()}
+    size, removed = report.size_on_disk + sum(taken for taken, _ in made.values()), []
+    for key in sorted(when, key=lambda key: last_used(cache, *key) or when[key]):
         if size <= bytes_kept:
             break
-        with locked(cache_folder(), repo.repo_id, revision.commit_hash) as lock:
+        with locked(cache, *key) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # in use
                 continue
-            strategy = report.delete_revisions(revision.commit_hash)
-            strategy.execute()
-            if revision.snapshot_path.exists():  # another user's: the client only warns
-                continue
-            size -= strategy.expected_freed_size
-            removed.append(f"{repo.repo_id}@{revision.commit_hash}")
+            if key[0] == converted_files.FOLDER:
+                freed = made[key[1]][0]
+                is_gone = converted_files.remove(cache, key[1])
+            else:
+                strategy = report.delete_revisions(key[1])
+                strategy.execute()
+                freed, is_gone = strategy.expected_freed_size, not revisions[key].snapshot_path.exists()
+            if is_gone:  # what is another user's stays: the client only warns
+                size -= freed
+                removed.append("@".join(key))
     return removed
 
 

@@ -160,6 +160,9 @@ class ModelSpec(_Spec):
     token_budget: int | None = Field(None, ge=16, description="of this encoder; None: that of the encode settings")
     native: bool = Field(False, description="transformers' own class, where the encoder also names code of its own")
     plain: bool = Field(False, description="a plain checkpoint of transformers, without modules.json")
+    pickles: tuple[tuple[str, str], ...] = Field(
+        (), description="(name, sha256) of each pickle that its weights are converted from, by consent"
+    )
     prompts: tuple[tuple[str, str], ...] = Field(
         (), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity"
     )
@@ -177,7 +180,7 @@ class ModelSpec(_Spec):
 
     def pass_identity(self) -> dict:
         # a later option is in keys only where it is set
-        set_only = {field for field in ("pad_token", "native", "plain") if getattr(self, field)}
+        set_only = {field for field in ("pad_token", "native", "plain", "pickles") if getattr(self, field)}
         return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
 
     @property
@@ -201,6 +204,7 @@ class ModelSpec(_Spec):
             "base",
             "base_files",
             "base_path",
+            "pickles",
             "prompts",
             "default_prompt",
         }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qre.encoders.borrowed import looked_through
+from qre.encoders.converted import Converted, converted
 from qre.encoders.folders import is_plain
 from qre.encoders.loading import Seen, checked
 from qre.encoders.max_tokens import check_lengths, position_limit, set_token_limit, token_limit
@@ -78,9 +79,11 @@ class TransformerPass:
         cache_bytes: int | None = None,
     ):
         self._spec, self._sentences = spec, sentences
-        self._snapshots: list[Snapshot] = []
+        self._held: list[Snapshot | Converted] = []
         try:
-            self._load(*self._places(cache_bytes), readouts, token_budget, device)
+            folder, base = self._places(cache_bytes)
+            self._held.append(converted(spec, folder, cache_bytes))
+            self._load(folder, base, readouts, token_budget, device)
         except BaseException:
             self.close()  # what cannot be loaded must not keep its snapshot from making room
             raise
@@ -90,10 +93,13 @@ class TransformerPass:
         spec = self._spec
         if isinstance(spec, FolderSpec):
             return Path(spec.path), None if spec.base_path is None else Path(spec.base_path)
+        base = None
         if spec.base is not None:
-            self._snapshots.append(acquire(*spec.base, spec.base_files, cache_bytes))
-        self._snapshots.append(acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code))
-        return self._snapshots[-1].path, self._snapshots[0].path if spec.base is not None else None
+            base = acquire(*spec.base, spec.base_files, cache_bytes)
+            self._held.append(base)
+        own = acquire(spec.id, spec.revision, spec.files, cache_bytes, spec.trust_remote_code)
+        self._held.append(own)
+        return own.path, None if base is None else base.path
 
     def _load(self, folder: Path, base: Path | None, readouts: Sequence[tuple], token_budget: int, device: str) -> None:
         spec = self._spec
@@ -121,9 +127,9 @@ class TransformerPass:
             self._check_padding(lengths)
 
     def close(self) -> None:
-        """Let go of the snapshots: from now on they may be removed to make room."""
-        while self._snapshots:
-            self._snapshots.pop().release()
+        """Let go of snapshots and converted weights: from now on they may be removed to make room."""
+        while self._held:
+            self._held.pop().release()
 
     def encode(self, rows: np.ndarray) -> dict[tuple, np.ndarray]:
         """The embeddings of one batch of sentences.

@@ -157,8 +157,9 @@ def test_a_config_beside_it_does_not_make_it_its_own_base(base, adapter):
 
 def test_a_pickle_is_not_taken_in_the_place_of_its_weights(adapter):
     (adapter / adapters.WEIGHTS).rename(adapter / "adapter_model.bin")
-    with pytest.raises(FolderProblem, match="pickle only"):
-        folder_revision(adapter)
+    for consent in (False, True):
+        with pytest.raises(FolderProblem, match=r"adapter_model.bin: its weights are a pickle.*merge_and_unload"):
+            folder_revision(adapter, pickled=consent)
     (adapter / "adapter_model.bin").unlink()
     with pytest.raises(FolderProblem, match=r"no weights \(adapter_model.safetensors is missing"):
         folder_revision(adapter)

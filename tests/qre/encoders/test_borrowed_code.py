@@ -294,7 +294,7 @@ def test_native_with_a_tokenizer_of_its_own_needs_one_to_compare_with(tmp_path):
 def test_extra_code_in_a_shared_snapshot_does_no_harm(hub, tmp_path, sentences):
     commit = hub.add("org/e", folder=make("bert", tmp_path / "e"))
     one = loaded("org/e", commit, list(sentences.texts[:5]))
-    path = one._run._snapshots[0].path
+    path = one._run._held[0].path
     one.close()
     (path / "remote.py").write_text(f"open({str(tmp_path / MARKER)!r}, 'w')\n")
     vectors(loaded("org/e", commit, list(sentences.texts[:5])))
