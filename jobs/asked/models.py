@@ -19,7 +19,7 @@ from jobs.config.reading import YAML_ENDINGS
 from jobs.planning.ready import read_entry
 from jobs.terminal.console import progress
 from qre.density import check_finite
-from qre.encoders.catalogue import chosen
+from qre.encoders.catalogue import PUBLIC, chosen
 from qre.encoders.classical import check_dimensions
 from qre.encoders.conversions import find_conversions
 from qre.encoders.hub import REPOSITORY, resolve_all, with_base
@@ -108,6 +108,11 @@ def given_in(path: Path) -> list[Given]:
     holds a query."""
     found: list[Given] = []
     for entry in load_list(path):
+        if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
+            raise UserError(
+                f"{path}: name the encoders one by one; `qre encoders search --registry --out` writes the catalogue "
+                f"public"
+            )
         if isinstance(entry, CatalogueEntry):
             try:
                 found += [Given(spec.name, spec) for spec in chosen(entry.name, entry.include)[0]]

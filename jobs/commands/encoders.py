@@ -21,9 +21,15 @@ def search(
     min_parameters: Annotated[int | None, typer.Option(min=1, help="leave out smaller encoders")] = None,
     max_parameters: Annotated[int | None, typer.Option(min=1, help="leave out larger encoders")] = None,
     sort: Annotated[
-        str, typer.Option(help="created_at, downloads, last_modified, likes or trending_score")
-    ] = "downloads",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many at most")] = 30,
+        str | None,
+        typer.Option(help="created_at, downloads, last_modified, likes or trending_score; default: downloads"),
+    ] = None,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="the catalogue public: with the open text encoders of MTEB's registry")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="how many at most; default: 30, with --registry 1101")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -40,9 +46,14 @@ def search(
 
     from jobs.config.mistakes import as_options
     from jobs.start.search import search as found
+    from jobs.start.search import search_public
     from qre.encoders.hub import HubQuery
     from qre.errors import UserError
 
+    if registry:
+        if words or author or tag or min_parameters or max_parameters or sort:
+            raise UserError("--registry is the whole catalogue public: give --limit and --out beside it, nothing else")
+        return search_public(limit, out)
     tags = tuple(tag or ["sentence-transformers"])
     try:
         query = HubQuery(
@@ -50,8 +61,8 @@ def search(
             author=author,
             search=words,
             parameters=(min_parameters, max_parameters),
-            sort=sort,
-            limit=limit,
+            sort=sort or "downloads",
+            limit=limit or 30,
         )
     except ValidationError as error:
         raise UserError(

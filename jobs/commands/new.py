@@ -19,8 +19,8 @@ def new(
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
-            help="demo (built in), popular (well-known ones of the hub), owner/name of the hub, a folder, a list; may "
-            "be repeated; default: demo",
+            help="demo (built in), popular (20 well-known ones of the hub), public (its 1,101 most downloaded), "
+            "owner/name of the hub, a folder, a list; may be repeated; default: demo",
         ),
     ] = None,
     task: Tasks = None,

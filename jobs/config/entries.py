@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.catalogue import CATALOGUES, PUBLIC
 from qre.encoders.conversions import Conversion, weights_of
 from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, folder_revision, is_plain
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
@@ -30,6 +30,7 @@ from qre.paths import PathText, below
 if TYPE_CHECKING:
     from typing import Self  # Python 3.10 has none
 
+PUBLIC_LIMIT = 1101  # encoders of the catalogue `public`, where its entry says no other number
 ONE_POOLING = "plain is for the encoders of a query or a list: give pooling for this one"
 
 
@@ -55,39 +56,21 @@ class FileSentences(Record):
     on_problem: Literal["error", "drop"] = "error"
 
 
-class CatalogueEntry(Record):
-    """A built-in list of encoders, or the part of it whose names match."""
-
-    source: Literal["catalogue"]
-    name: str
-    include: tuple[str, ...] = Field(
-        ("*",), min_length=1, description="shell patterns on encoder names, e.g. lsa/*; each matches at least one"
-    )
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in CATALOGUES:
-            raise ValueError(
-                f"no catalogue {value!r}; there are {', '.join(CATALOGUES)}{did_you_mean(value, CATALOGUES)}"
-            )
-        return value
-
-
 class Plain(Record):
     """What is stated for plain checkpoints (without modules.json) among the encoders of a query or a list."""
 
     pooling: PoolingName
 
 
-LATER = ("plain", "base", "pickled_weights", "conversions")  # keys that records of older stores do not have
+OF_ALL = ("plain", "pickled_weights", "conversions")  # keys of a list that are of each entry in it
+LATER = (*OF_ALL, "base", "limit")  # keys that records of older stores do not have
 
 
 class _ForMany(Record):
     """What is said of all encoders of a query or a list."""
 
     plain: Plain | None = Field(
-        None, description="of a query or a list: for encoders that have no modules.json and state no pooling"
+        None, description="of a query, a list or public: for encoders that have no modules.json and state no pooling"
     )
     pickled_weights: bool | None = Field(
         None, description="convert weights that are pickles alone; default: as the list, else the config, says"
@@ -97,6 +80,35 @@ class _ForMany(Record):
     def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
         """Records in a store are keyed by what entries hold, and are older than these options."""
         return {key: value for key, value in handler(self).items() if key not in LATER or value is not None}
+
+
+class CatalogueEntry(_ForMany):
+    """A built-in list of encoders, or the part of it whose names match; or `public`, of the hub."""
+
+    source: Literal["catalogue"]
+    name: str
+    include: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="shell patterns on encoder names, e.g. lsa/*; each matches at least one"
+    )
+
+    limit: int | None = Field(
+        None, ge=1, le=10_000, description=f"of public: how many, by downloads; default {PUBLIC_LIMIT}"
+    )
+    conversions: Literal["accept"] | None = Field(None, description="of public: see HubEntry")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in (known := (*CATALOGUES, PUBLIC)):
+            raise ValueError(f"no catalogue {value!r}; there are {', '.join(known)}{did_you_mean(value, known)}")
+        return value
+
+    @model_validator(mode="after")
+    def _of_public(self):
+        own = [key for key in ("limit", *OF_ALL) if getattr(self, key) is not None]
+        if self.name != PUBLIC and own:
+            raise ValueError(f"{own[0]} is of the catalogue public; {self.name} is built in")
+        return self
 
 
 class _ModelEntry(_ForMany):

@@ -40,7 +40,7 @@ KEPT: Mapping[type[BaseModel], str] = {
     SweepConfig: "name sentences encoders pickled_weights conversions encode features tasks prediction atlas",
     BuiltinSentences: "source limit seed",
     FileSentences: "source column limit on_problem",
-    CatalogueEntry: "source name include",
+    CatalogueEntry: "source name include limit plain pickled_weights conversions",
     FolderEntry: _MODEL,
     HubEntry: f"{_MODEL} id query revision trust_remote_code code_revision conversions",
     HubQuery: "filter author search parameters sort limit",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from jobs.config.keys import SHOWN, Place, members, plain_type, tags
 from jobs.config.reading import Written
-from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.catalogue import CATALOGUES, PUBLIC
 from qre.near_names import did_you_mean, near_names
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def _as_entry(place: Place, value: str, form: str = "{}") -> str:
         return f"; write {form.format('{source: builtin}')}"
     if place.path[:1] != ["encoders"]:
         return ""
-    if value in CATALOGUES:
+    if value in (*CATALOGUES, PUBLIC):
         return f"; write {form.format(f'{{source: catalogue, name: {value}}}')}"
     return f"; write {form.format(f'{{source: hub, id: {value}}}')}" if re.fullmatch(r"[\w.-]+/[\w.-]+", value) else ""
 

@@ -50,6 +50,12 @@ class Slot(BaseModel):
         rest = [f"{key}={value}" for key, value in sorted({**self.labels, **self.resources}.items())]
         return ", ".join([f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}", *([gpus] if self.gpus else []), *rest])
 
+    @property
+    def gpu_type(self) -> str | None:
+        """The GPU type that its label names; None where it may be any, or holds no GPU."""
+        label = self.labels.get(ACCELERATOR, "!")
+        return None if not self.gpus or label.startswith(("!", "in(")) else gpu_type(label)
+
     def asked(self) -> dict:
         """It as options of a Ray actor."""
         options = {"num_cpus": self.cpus, "num_gpus": self.gpus / self.share, "resources": dict(self.resources)}

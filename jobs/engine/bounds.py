@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jobs.config.deadline import seconds_left
-from jobs.config.prices import SIZES, gpu_type, price_of
-from jobs.config.slots import ACCELERATOR, Slot
+from jobs.config.prices import SIZES, price_of
+from jobs.config.slots import Slot
 from jobs.engine.connect import AtLimit, SweepError
 from jobs.engine.meter import Meter
 from jobs.engine.outcome import BUDGET, DEADLINE
@@ -204,6 +204,4 @@ def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> 
 
 def _kinds(slot: Slot, prices: dict[str, float]) -> list[str]:
     """GPU types that a slot may get: the one of its label, else all that have a price."""
-    label = slot.labels.get(ACCELERATOR, "!")
-    kind = None if label.startswith(("!", "in(")) else gpu_type(label)
-    return [kind] if kind is not None else list(prices)
+    return [slot.gpu_type] if slot.gpu_type is not None else list(prices)

@@ -60,6 +60,11 @@ def no_scores() -> PublicScores:
     return PublicScores(pd.DataFrame(columns=COLUMNS).astype(TYPES), pd.DataFrame(columns=REPORT))
 
 
+def mteb_entries(config: SweepConfig) -> list[tuple[str, MtebScores]]:
+    """(place, entry) of the `tasks:` entries of source mteb."""
+    return [(f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)]
+
+
 def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -> PublicScores:
     """The scores of all `tasks:` entries of source mteb, for the encoders that they belong to.
 
@@ -75,9 +80,7 @@ def public_scores(config: SweepConfig, store: Store, specs: list[EncoderSpec]) -
     Raises:
         UserError: results cannot be read, or a benchmark, a task or a language is not known; it names the entry.
     """
-    entries = [
-        (f"tasks[{number}]", entry) for number, entry in enumerate(config.tasks) if isinstance(entry, MtebScores)
-    ]
+    entries = mteb_entries(config)
     if not entries:
         return no_scores()
     for place, entry in entries:

@@ -46,6 +46,19 @@ def sources_of(entries: list[tuple[str, MtebScores]], store: Store, encoders: li
         yield Source("store", place, wanted, entry.revisions, partial(read_own, store, encoders, *wanted))
 
 
+def check_results(entries: list[tuple[str, MtebScores]]) -> None:
+    """UserError where results that an entry names are not there: known before the hub is asked about a thousand
+    encoders."""
+    for place, entry in entries:
+        for number, path in enumerate(entry.results):
+            if not os.path.exists(path):
+                what = "table of scores" if ending(path) in TABLES else "folder of MTEB results"
+                raise UserError(
+                    f"{place}.results[{number}]: {path}: no such {what}: put it there (MTEB's are from `git clone "
+                    f"--depth 1 https://github.com/embeddings-benchmark/results`), or leave it out"
+                )
+
+
 def _table_reader(path: Path, wanted: Chosen) -> Callable[[], Scores]:
     def read() -> Scores:
         found = read_table(path, wanted.names)

@@ -8,7 +8,9 @@ at all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from qre.encoders.spec import POOLINGS, PoolingName
 
 PLAIN = (
     "SentenceTransformerEncoderWrapper",
@@ -17,6 +19,7 @@ PLAIN = (
 )
 # of a loader's arguments: used here, or of no effect on a number
 HARMLESS = {"model_prompts", "trust_remote_code", "device"}
+POOLING = ("pooling", "pooling_method", "pooling_mode")  # of a loader's arguments
 
 
 class Stated(NamedTuple):
@@ -29,14 +32,10 @@ class Stated(NamedTuple):
 
 def stated(identifier: str) -> Stated:
     """What the installed `mteb` states of an id of the hub, in any case; nothing for one that it does not know."""
-    from mteb.models.model_implementations import MODEL_REGISTRY
-
-    meta = next((meta for name, meta in MODEL_REGISTRY.items() if name.casefold() == identifier.casefold()), None)
+    meta = _known(identifier)
     if meta is None:
         return Stated()
-    loader = meta.loader
-    arguments = {**getattr(loader, "keywords", {}), **(meta.loader_kwargs or {})}
-    loader = getattr(loader, "func", loader)
+    loader, arguments = getattr(meta.loader, "func", meta.loader), _arguments(meta)
     name = getattr(loader, "__name__", "nothing that is public")
     if name not in PLAIN or not loader.__module__.startswith("mteb.models.sentence_transformer_wrapper"):
         return Stated(
@@ -50,3 +49,21 @@ def stated(identifier: str) -> Stated:
             f"differ here"
         )
     return Stated(arguments.get("model_prompts") or None)
+
+
+def stated_pooling(identifier: str) -> PoolingName | None:
+    """How tokens become one vector, where the registry states it in so many words."""
+    meta = _known(identifier)
+    told = [str(value) for key, value in _arguments(meta).items() if key in POOLING] if meta is not None else []
+    return next((name for name in POOLINGS if name in told), None)
+
+
+def _known(identifier: str) -> Any:
+    from mteb.models.model_implementations import MODEL_REGISTRY
+
+    return next((meta for name, meta in MODEL_REGISTRY.items() if name.casefold() == identifier.casefold()), None)
+
+
+def _arguments(meta: Any) -> dict[str, Any]:
+    """What its loader is given."""
+    return {**getattr(meta.loader, "keywords", {}), **(meta.loader_kwargs or {})}

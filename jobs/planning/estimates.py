@@ -33,7 +33,8 @@ def _words(texts: tuple[str, ...]) -> int:
 
 def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are
-    (`static`, `classical`, `matrix`: ready vectors): plain values.
+    (`static`, `classical`, `matrix`: ready vectors); and by slot, where its label names a GPU type, the hours on GPUs
+    of it (of a shared one as if each had it alone, since sharing slows it as much): plain values.
 
     Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
     """
@@ -42,8 +43,11 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
     total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
     total |= {"static": 0, "classical": 0, "matrix": 0}
     each: list[dict[str, Any]] = []
+    slots: dict[str, dict[str, Any]] = {}
     for work in plan.passes:
         unit = work.members[0]
+        slot = slots.setdefault(work.slot.name, {"passes": 0, "gpu": work.slot.gpu_type, "hours": 0.0})
+        slot["passes"] += 1
         if not isinstance(unit.spec, ModelSpec):
             total[unit.spec.source] += 1
             if isinstance(unit.spec, MatrixSpec):  # the store keeps what was given, beside the embeddings
@@ -70,10 +74,17 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
         total["download"] += download
         total["stored"] += cost.stored * len(work.units)
         total["memory"] = max(total["memory"], cost.memory)
+        slot["hours"] += cost.seconds.get(slot["gpu"], 0.0) / 3600
         for name, seconds in cost.seconds.items():
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600
-    return {**total, "gpus": gpus, "largest": sorted(each, key=lambda row: -row["memory"])[:10], "each": each}
+    return {
+        **total,
+        "gpus": gpus,
+        "slots": slots,
+        "largest": sorted(each, key=lambda row: -row["memory"])[:10],
+        "each": each,
+    }
 
 
 def with_prices(costs: dict, prices: Mapping[str, float]) -> dict:
@@ -83,7 +94,11 @@ def with_prices(costs: dict, prices: Mapping[str, float]) -> dict:
     for name, gpu in costs["gpus"].items():
         price = price_of(name, prices)
         gpus[name] = {**gpu, "price": price, "cost": None if price is None else price * gpu["hours"]}
+    slots = {}
+    for name, slot in costs.get("slots", {}).items():
+        price = price_of(slot["gpu"], prices) if slot["gpu"] else None
+        slots[name] = {**slot, "price": price, "cost": None if price is None else price * slot["hours"]}
     priced = [name for name, gpu in gpus.items() if gpu["cost"] is not None and gpu["fits"]]
     cheapest = min(priced, key=lambda name: (-gpus[name]["fits"], gpus[name]["cost"]), default=None)
     unknown = sorted(set(prices) - set(ESTIMATED) - {OTHER, "A100"})
-    return {**costs, "gpus": gpus, "cheapest": cheapest, "without_estimate": unknown}
+    return {**costs, "gpus": gpus, "slots": slots, "cheapest": cheapest, "without_estimate": unknown}

@@ -7,26 +7,27 @@ request.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from huggingface_hub import is_offline_mode
 from pydantic import ValidationError
 
 from jobs.config import HubEntry
 from jobs.config.mistakes import explained
-from jobs.planning.memory import Memory, Place
+from jobs.planning.hub_answers import hub_answers
+from jobs.planning.memory import Memory, Place, kept
 from jobs.planning.pull_requests import look_for_conversions
-from jobs.planning.resolved import Resolved, abridged, add, failed
+from jobs.planning.resolved import Resolved, abridged, add, failed, key_of
+from qre.counted import counted
 from qre.encoders.conversions import Conversion
 from qre.encoders.foreseen import Foresight
-from qre.encoders.hub import COMMIT, HubModel, HubQuery, of_its_base, resolve_all, search
-from qre.encoders.hub_problems import REMEDY, WITHHELD, HubProblem, printable
+from qre.encoders.hub import HubModel, HubQuery, of_its_base, search
+from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
-from qre.encoders.snapshots import cache_folder
 from qre.encoders.spec import HubSpec
-from qre.errors import UserError, place_error
+from qre.errors import UserError
 
 
 def queried(
@@ -48,7 +49,7 @@ def queried(
                     f"{place}.query: the first {len(found)} encoders are taken, by {query.sort}; a limit: of "
                     f"its own takes more"
                 )
-            _kept(resolved, lambda: memory.write_query(query, found))
+            kept(resolved, lambda: memory.write_query(query, found))
             names = found
         except HubProblem as problem:
             names = memory.read_query(query)
@@ -83,11 +84,13 @@ class Wanted:
     Attributes:
         place: of its entry in the config.
         queried: whether a query found it: what is no sentence encoder is then left out, and is no failure.
+        catalogued: whether it is of a catalogue: the config may name it elsewhere too, and that entry counts.
     """
 
     place: str
     entry: HubEntry
     queried: bool = False
+    catalogued: bool = False
 
     @property
     def id(self) -> str:
@@ -116,12 +119,17 @@ def add_hub(
     ask_hub: bool,
     progress: Callable[[int, int], None],
     foreseen: Foresight,
+    answers: Mapping[Place, HubModel | HubProblem] = MappingProxyType({}),
 ) -> None:
-    """Specs of the hub's encoders; many requests at once, none for what is pinned and known."""
-    known = _known((one.key for one in wanted), memory, ask_hub, progress, resolved)
+    """Specs of the hub's encoders; many requests at once, none for what is pinned and known.
+
+    Args:
+        answers: what the hub said a moment ago.
+    """
+    known = hub_answers((one.key for one in wanted), memory, ask_hub, progress, resolved, answers)
     described = [(one, model) for one in wanted if isinstance(model := known.get(one.key), HubModel)]
     adapters = [model.adapter for _, model in described if model.adapter is not None]
-    bases = _known(map(_place_of, adapters), memory.of_bases(), ask_hub, progress, resolved, as_base=True)
+    bases = hub_answers(map(_place_of, adapters), memory.of_bases(), ask_hub, progress, resolved, as_base=True)
     convertible = {model.place: model for one, model in described if one.may_convert}
     looked = look_for_conversions(convertible, memory, ask_hub, resolved)
     if wanted and not available():
@@ -131,9 +139,15 @@ def add_hub(
         for one in wanted
         if isinstance(model := known.get(one.key), HubModel) and model.repository != one.id
     }
+    silent = [one for one in wanted if getattr(known.get(one.key), "transient", one.key not in known)]
+    refused = memory.read_refused({key_of(one.entry) for one in silent})
     left_out: Counter[str] = Counter()
-    for one in wanted:
+    twice: Counter[str] = Counter()
+    for one in sorted(wanted, key=lambda one: one.catalogued):  # what the config names itself goes first
         model = known.get(one.key)
+        if refused and (before := refused.get(key_of(one.entry))) is not None:  # what the hub said then still holds
+            resolved.unresolved.append(before)
+            continue
         try:
             if isinstance(model, HubProblem):
                 raise model
@@ -143,12 +157,15 @@ def add_hub(
                 if one.accepts and not ask_hub and model.pickles and model.place not in looked:
                     resolved.unknown.append(printable(one.id))
                     continue
-                _add_model(resolved, one, model, model.repository in renamed, foreseen, looked.get(model.place))
+                told = looked.get(model.place)
+                twice[one.place] += not _add_model(resolved, one, model, model.repository in renamed, foreseen, told)
             else:
                 resolved.unknown.append(printable(one.id))
         except HubProblem as problem:
             if one.queried and problem.reason in KINDS:
                 left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
+            elif one.catalogued and _is_there(resolved, printable(one.id, 200)):
+                twice[one.place] += 1
             else:
                 name = one.entry.name or one.id
                 failure = failed(one.entry, name, problem.reason, str(problem), problem.transient, problem.remedy)
@@ -157,27 +174,11 @@ def add_hub(
     resolved.notes += [
         f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders"
         for reason, count in left_out.items()
+    ] + [
+        f"{place}: {counted(count, 'encoder')} of it the config names elsewhere too, and takes from there"
+        for place, count in twice.items()
+        if count
     ]
-
-
-def _known(
-    places: Iterable[Place],
-    memory: Memory,
-    ask_hub: bool,
-    progress: Callable[[int, int], None],
-    resolved: Resolved,
-    as_base: bool = False,
-) -> dict[Place, HubModel | HubProblem]:
-    """What the hub says of encoders, or has said; what is not to be asked and was not heard is left out."""
-    places = dict.fromkeys(places)
-    known: dict[Place, HubModel | HubProblem] = dict(
-        memory.read_all((place for place in places if not ask_hub or COMMIT.fullmatch(place[1] or "")), of_rule=ask_hub)
-    )
-    asked = [place for place in places if place not in known]
-    if ask_hub and asked:
-        answers = resolve_all(asked, lambda done: progress(done, len(asked)), as_base)
-        known |= _remembered(dict(zip(asked, answers, strict=True)), memory, resolved)
-    return known
 
 
 def _place_of(base: tuple[str, str]) -> Place:
@@ -195,50 +196,10 @@ def _on_its_base(model: HubModel, base: HubModel | HubProblem | None, native: bo
     return None if base is None else model.onto(base, native)
 
 
-def _remembered(
-    answers: dict[Place, HubModel | HubProblem], memory: Memory, resolved: Resolved
-) -> dict[Place, HubModel | HubProblem]:
-    """Keep new answers; what the hub does not give from here now is taken as it was last, if it is known."""
-    models = {place: answer for place, answer in answers.items() if isinstance(answer, HubModel)}
-    if is_offline_mode() and models:
-        resolved.notes.append(
-            f"HF_HUB_OFFLINE is set: {len(models)} encoders are taken from the cache of this node, {cache_folder()}, "
-            f"as they are there"
-        )
-        known = memory.read_all(models)
-        told = {
-            place: model
-            for place, model in models.items()
-            if place not in known or known[place].revision != model.revision
-        }
-        _kept(resolved, lambda: memory.write_all(told, whole=False))
-    else:
-        _kept(resolved, lambda: memory.write_all(models))
-    problems = {
-        place: answer
-        for place, answer in answers.items()
-        if isinstance(answer, HubProblem) and answer.reason in WITHHELD
-    }
-    last = memory.read_all(problems)
-    for reason in dict.fromkeys(problems[place].reason for place in last):
-        held = [
-            f"{printable(place[0])} {model.revision[:8]}"
-            for place, model in last.items()
-            if problems[place].reason == reason
-        ]
-        resolved.notes.append(
-            f"{reason}: {REMEDY[reason]}. Meanwhile the last known commit is used of {len(held)} of the hub's "
-            f"encoders: {abridged(held)}"
-        )
-    return {**answers, **last}
-
-
-def _kept(resolved: Resolved, write: Callable[[], None]) -> None:
-    """Keep an answer of the hub in the store; one that cannot be written is no reason to stop looking."""
-    try:
-        write()
-    except OSError as error:
-        resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
+def _is_there(resolved: Resolved, name: str) -> bool:
+    """Whether an encoder of this name is resolved, or known to fail."""
+    absent = (*resolved.unresolved, *resolved.unasked)
+    return any(spec.name == name for spec in resolved.specs) or any(one.encoder == name for one in absent)
 
 
 def _add_model(
@@ -248,8 +209,9 @@ def _add_model(
     renamed: bool,
     foreseen: Foresight,
     looked: Conversion | None | HubProblem,
-) -> None:
-    """Add the spec of one encoder, under the name that the hub knows it by now.
+) -> bool:
+    """Add the spec of one encoder, under the name that the hub knows it by now; False where it is of a catalogue and
+    named elsewhere in the config.
 
     Args:
         renamed: whether some entry of the config knows it by an older name.
@@ -272,12 +234,15 @@ def _add_model(
     except ValidationError as error:
         raise UserError(explained(one.place, error, HubSpec)) from None
     else:
+        if one.catalogued and _is_there(resolved, spec.name):
+            return False
         if renamed and any(
             other.name == spec.name and other.encoder_identity() == spec.encoder_identity() for other in resolved.specs
         ):
             resolved.notes.append(f"{printable(one.id)!r} is the same encoder as {spec.name!r}; it is left out")
-            return
+            return True
         if isinstance(looked, Conversion) and spec.revision == looked.model.revision != model.revision:
             own |= {key: value for key, value in looked.model.attributes.items() if value is not None}
             resolved.notes.append(f"{printable(name)}: weights of {looked}, {spec.revision[:8]}, are taken")
         add(resolved, entry, spec, own, foreseen)
+    return True

@@ -6,14 +6,16 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 
+from jobs.planning.resolved import Resolved
 from qre.encoders.contents import VERSION
 from qre.encoders.conversions import Conversion, HubPlace
 from qre.encoders.hub import COMMIT, HubModel, HubQuery
 from qre.encoders.named_code import Named
-from qre.store import NewerSchema, Store
+from qre.errors import place_error
+from qre.store import Failure, NewerSchema, Store
 from qre.store.folder import content_key
 from qre.store.shelves import checked, stating
 
@@ -30,6 +32,7 @@ class Memory:
 
     def __init__(self, store: Store):
         self._folder, self._part = store.folder, ""
+        self._failures = store.failures
         # what stood there when it was read; it is not read again to be written
         self._looked: dict[str, bytes | None] = {}
 
@@ -111,6 +114,19 @@ class Memory:
     def write_query(self, query: HubQuery, names: list[str]) -> None:
         self._write({self._query_name(query): _bytes({"names": names})})
 
+    def read_refused(self, keys: Collection[str]) -> dict[str, Failure]:
+        """Why encoders could not be had when the hub was last asked, by the keys of their failures."""
+        return {key: failure for key, failure in self._failures.read_all().items() if key in keys} if keys else {}
+
+    def read_catalogue(self, name: str, limit: int) -> dict | None:
+        """What a catalogue of the hub held when it was first asked for."""
+        file = self._catalogue_name(name, limit)
+        content = self._read([file]).get(file)
+        return None if content is None else _record(content)
+
+    def write_catalogue(self, name: str, limit: int, record: dict) -> None:
+        self._write({self._catalogue_name(name, limit): _bytes(record)})
+
     def _read(self, names: Iterable[str]) -> dict[str, bytes]:
         """Those that are there, and not of a newer version: what such a version wrote down is asked for again."""
         names = list(names)
@@ -138,11 +154,23 @@ class Memory:
     def _query_name(query: HubQuery) -> str:
         return f"hub/queries/{content_key(query.model_dump(mode='json'))}.json"
 
+    @staticmethod
+    def _catalogue_name(name: str, limit: int) -> str:
+        return f"hub/queries/{content_key({'catalogue': name, 'limit': limit})}.json"
+
     def _name(self, repository: str, part: str) -> str:
         return f"hub/{_short(repository)}/{self._part}{part}.json"
 
     def _branch(self, repository: str, revision: str | None) -> str:
         return self._name(repository, f"ref-{_short(revision or '')}")
+
+
+def kept(resolved: Resolved, write: Callable[[], None]) -> None:
+    """Keep an answer of the hub in the store; one that cannot be written is no reason to stop looking."""
+    try:
+        write()
+    except OSError as error:
+        resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
 
 
 def _bytes(record: dict) -> bytes:

@@ -4,6 +4,7 @@ under what name the score is kept."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from jobs.planning.units import Unit
 from qre.encoders.spec import EncoderSpec, ModelSpec
@@ -51,6 +52,14 @@ def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
         else:
             sides.append(next(own[name] for name in (f"{kind}-{side}", kind, side) if name in own))
     return sides[0], sides[1]
+
+
+def looked_up(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Those of an encoder's prompts that `prompts_of` may take: of sides, and of types of tasks; those of single tasks
+    of MTEB are left out."""
+    return {
+        name: text for name, text in prompts.items() if name.partition("-")[0] in ("query", "document", *TYPES.values())
+    }
 
 
 def _said(said: str, option: str, own: dict[str, str]) -> str:

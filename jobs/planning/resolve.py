@@ -21,18 +21,21 @@ from jobs.config import (
     SweepConfig,
     load_list,
 )
+from jobs.config.entries import OF_ALL
 from jobs.config.matrix_entry import columns_of
 from jobs.config.mistakes import explained
-from jobs.mteb.public_scores import public_scores
+from jobs.mteb.public_scores import mteb_entries, public_scores
+from jobs.mteb.score_sources import check_results
 from jobs.planning.hub_entries import Wanted, add_hub, queried
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, check_listed, inputs_here
 from jobs.planning.matrix_columns import check_columns
 from jobs.planning.memory import Memory
+from jobs.planning.public import Answers, of_public
 from jobs.planning.ready import keep, read_entry
 from jobs.planning.resolved import Resolved, abridged, add, failed
 from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
-from qre.encoders.catalogue import chosen
+from qre.encoders.catalogue import PUBLIC, chosen
 from qre.encoders.folders import folder_shape
 from qre.encoders.foreseen import Foresight
 from qre.encoders.spec import FolderSpec, HubSpec, MatrixSpec
@@ -42,7 +45,6 @@ from qre.sample_size import sample_notes
 from qre.sentences import SentenceSet, builtin_set, read_sentences
 from qre.store import Store
 
-OF_ALL = ("plain", "pickled_weights", "conversions")  # keys of a list that are of each entry in it
 FEWEST = 4  # encoders: with fewer there is no map to draw
 
 
@@ -77,12 +79,18 @@ def _resolve(
     resolved = Resolved(_sentences(config))
     foreseen = Foresight(resolved.sentences.texts)
     resolved.tasks, notes = load_tasks(config)
+    check_results(mteb_entries(config))
     resolved.notes += (*resolved.sentences.notes, *notes)
     wanted: list[Wanted] = []
+    answers: Answers = {}
     memory = Memory(store)
     stated = {"pickled_weights": config.pickled_weights, "conversions": config.conversions}
     for place, entry, folder in _entries(config.encoders, "encoders", config.folder, stated):
-        if isinstance(entry, CatalogueEntry):
+        if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
+            of_hub, told = of_public(place, entry, memory, ask_hub, progress, resolved)
+            wanted += [Wanted(place, one.given(stated), queried=True, catalogued=True) for one in of_hub]
+            answers |= told
+        elif isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
             check_encoder(place, entry, config)
@@ -96,7 +104,7 @@ def _resolve(
             wanted += [Wanted(place, one, query is not None) for one in found]
         else:
             add(resolved, entry, entry, {}, foreseen)
-    add_hub(resolved, wanted, memory, ask_hub, progress, foreseen)
+    add_hub(resolved, wanted, memory, ask_hub, progress, foreseen, answers)
     _check_names(resolved)
     check_columns(resolved.specs, resolved.attributes)
     silent = [one.name for one in resolved.specs if isinstance(one, MatrixSpec) and one.texts is None]
@@ -224,4 +232,11 @@ def _sentences(config: SweepConfig) -> SentenceSet:
             return builtin_set(wanted.limit, wanted.seed)
         except ValueError as error:
             raise UserError(f"sentences.limit: {error}") from None
-    return read_sentences(wanted.path, wanted.column, wanted.limit, wanted.on_problem)
+    try:
+        return read_sentences(wanted.path, wanted.column, wanted.limit, wanted.on_problem)
+    except UserError as error:
+        if os.path.exists(wanted.path) or not str(error).endswith("no such file"):
+            raise
+        form = "in a column" if wanted.column is None else f"in the column {wanted.column}"
+        form = "one a line" if wanted.path.endswith(".txt") else form
+        raise UserError(f"sentences.path: {error}: put your sentences there, {form}, or name another file") from None

@@ -72,13 +72,18 @@ def add(resolved: Resolved, entry: Entry, spec: EncoderSpec, attributes: dict, f
 
 def failed(entry: Entry, name: str, reason: str, message: str, transient: bool = False, remedy: str = "") -> Failure:
     return Failure(
-        key=content_key(entry.model_dump(mode="json")),
+        key=key_of(entry),
         encoder=printable(name, 200),
         kind="transient" if transient else "permanent",
         exception=reason,
         message=message,
         remedy=remedy or REMEDY.get(reason, message),
     )
+
+
+def key_of(entry: Entry) -> str:
+    """Under which the failure of an encoder that cannot be had is recorded."""
+    return content_key(entry.model_dump(mode="json"))
 
 
 def abridged(names: Sequence[str], shown: int = 3) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from jobs.terminal.console import console
+from qre.counted import counted
 
 
 def print_costs(costs: dict, gpus: bool = True) -> None:
@@ -12,7 +13,7 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
     their time on each GPU type."""
     if not costs["passes"]:
         return
-    what = f"{costs['passes']} transformer{'s' if costs['passes'] > 1 else ''} to run"
+    what = f"{counted(costs['passes'], 'transformer')} to run"
     if gpus:
         print_gpus(costs, f"{what} (estimates by a stated model: qre/encoders/cost.py)")
     else:
@@ -25,8 +26,8 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
             highlight=False,
         )
     console.print(
-        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:.2f} GB to download, "
-        f"{costs['stored'] / 1e9:.2f} GB of embeddings "
+        f"{costs['parameters'] / 1e9:.2f} B parameters, {costs['download'] / 1e9:,.2f} GB to download, "
+        f"{costs['stored'] / 1e9:,.2f} GB of embeddings "
         f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one",
         highlight=False,
     )
@@ -48,6 +49,24 @@ def print_gpus(costs: dict, title: str) -> None:
     console.print(table)
     for name in costs["without_estimate"]:
         console.print(f"no estimate for {name}: its price counts when it is used", highlight=False)
+
+
+def print_slots(costs: dict) -> None:
+    """How many passes each slot gets; where its label names a GPU type also the hours on it, and their price."""
+    hours, money = 0.0, 0.0
+    for name, slot in costs["slots"].items():
+        told = f"; {_small(slot['hours'])} GPU hours" if slot["gpu"] else ""
+        told += f", {money_in_words(slot['cost'])}" if slot["gpu"] and slot["cost"] is not None else ""
+        console.print(f"  {passes_in_words(slot['passes'])}, {name} each{told}", markup=False, highlight=False)
+        hours, money = hours + slot["hours"], money + (slot["cost"] or 0.0)
+    if len(costs["slots"]) > 1 and hours:
+        priced = all(slot["cost"] is not None for slot in costs["slots"].values() if slot["gpu"])
+        with_money = f", {money_in_words(money)} at these prices" if money and priced else ""
+        console.print(f"  in these slots {_small(hours)} GPU hours in all{with_money}", markup=False, highlight=False)
+
+
+def passes_in_words(count: int) -> str:
+    return f"{count:,} pass{'' if count == 1 else 'es'}"
 
 
 def print_simulation(rows: list[dict], gpu: str, count: int, losses: float, what: str) -> None:

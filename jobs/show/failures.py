@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +12,7 @@ from jobs.planning.resolved import abridged
 from jobs.terminal.console import console
 from qre.store import Failure
 
+SHOWN = 3  # names in one row, and rows of one reason
 OF_CONFIG = ("wrong entry",)
 OF_FILES = ("unusable folder", "ZeroRowError", "EncoderError", "SafetensorError", "JSONDecodeError")
 
@@ -22,13 +23,17 @@ def print_failures(plan: Plan) -> None:
     table = Table(title="failed", title_justify="left")
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
-    for failure, names in _alike(plan.failures.values()):
+    alike = list(_alike(plan.failures.values()))
+    for failures in alike:
+        names = [failure.encoder for failure in failures]
         table.add_row(
-            escape(names),
-            escape(_why(failure, alone=names == failure.encoder)),
-            escape(failure.remedy or _what_to_do(failure)),
+            escape(names[0] if len(names) == 1 else f"{len(names):,} encoders: {abridged(names)}"),
+            escape(_why(failures[0], alone=len(names) == 1)),
+            escape(failures[0].remedy or _what_to_do(failures[0])),
         )
     console.print(table)
+    if max(map(len, alike)) > SHOWN:
+        console.print("qre plan --json has all their names, each with its reason", highlight=False)
 
 
 def _what_to_do(failure: Failure) -> str:
@@ -43,17 +48,17 @@ def _what_to_do(failure: Failure) -> str:
     return "leave it out; or, if something here has changed, qre sweep --retry-failed"
 
 
-def _alike(failures: Iterable[Failure]) -> Iterator[tuple[Failure, str]]:
-    """Each failure with its encoder's name; those that one fault of the machine or of the hub has made once, with the
-    names of all."""
+def _alike(failures: Iterable[Failure]) -> list[list[Failure]]:
+    """Each failure; in one row those that one fault of the machine or of the hub has made, and those of one reason and
+    remedy where they are many: the largest rows first."""
     groups: dict[tuple[str, ...], list[Failure]] = {}
     for failure in failures:
-        alone = (failure.key,)
-        one = (failure.exception, failure.remedy or failure.message) if failure.kind == "transient" else alone
-        groups.setdefault(one, []).append(failure)
-    for alike in groups.values():
-        names = abridged([failure.encoder for failure in alike])
-        yield alike[0], f"{len(alike)} encoders: {names}" if len(alike) > 1 else names
+        remedy = failure.remedy or (failure.message if failure.kind == "transient" else failure.key)
+        groups.setdefault((failure.kind, failure.exception, remedy), []).append(failure)
+    rows: list[list[Failure]] = []
+    for (kind, _, _), group in groups.items():
+        rows += [group] if kind == "transient" or len(group) > SHOWN else [[failure] for failure in group]
+    return sorted(rows, key=lambda row: -len(row))
 
 
 def _why(failure: Failure, alone: bool) -> str:

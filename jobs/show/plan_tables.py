@@ -12,6 +12,8 @@ from jobs.planning.plan import Plan
 from jobs.terminal.console import console, note
 from qre.counted import counted
 
+MOST_FAMILIES = 25  # rows; of more the largest are shown, and the others in one
+
 
 def counts(plan: Plan) -> dict:
     """A plan in numbers, for machines."""
@@ -20,6 +22,7 @@ def counts(plan: Plan) -> dict:
         "embedded": len(plan.embedded),
         "featured": len(plan.featured),
         "failed": {failure.encoder: f"{failure.exception}: {failure.message}" for failure in plan.failures.values()},
+        "reasons": dict(Counter(failure.exception for failure in plan.failures.values()).most_common()),
         "to_embed": sum(len(work.units) for work in plan.passes),
         "passes": len(plan.passes),
         "to_featurize": len(plan.to_featurize),
@@ -47,7 +50,7 @@ def print_families(plan: Plan) -> None:
     absent = encoder_count(plan) - len(plan.units)
     without = f" ({absent} not available)" if absent else ""
     table = Table(
-        title=f"{counted(encoder_count(plan), 'encoder')}{without} on {len(plan.sentences)} sentences "
+        title=f"{counted(encoder_count(plan), 'encoder')}{without} on {len(plan.sentences):,} sentences "
         f"({plan.sentences.name}){scored}",
         title_justify="left",
     )
@@ -62,6 +65,11 @@ def print_families(plan: Plan) -> None:
     for heading in ("family", *groups):
         table.add_column(heading, justify="left" if heading == "family" else "right")
     numbers = [Counter(family[key] for key in keys) for keys in groups.values()]
-    for name in dict.fromkeys(family.values()):
-        table.add_row(escape(name), *(str(number[name]) if number[name] else "·" for number in numbers))
+    names = list(dict.fromkeys(family.values()))
+    shown = names if len(names) <= MOST_FAMILIES else [name for name, _ in numbers[0].most_common(MOST_FAMILIES - 1)]
+    for name in shown:
+        table.add_row(escape(name), *(f"{number[name]:,}" if number[name] else "·" for number in numbers))
+    if others := set(names) - set(shown):
+        sums = [sum(number[name] for name in others) for number in numbers]
+        table.add_row(f"{len(others):,} smaller families", *(f"{count:,}" if count else "·" for count in sums))
     console.print(table)

@@ -17,9 +17,10 @@ from typing import Literal
 
 import typer
 
-from jobs.config import HubEntry, ListEntry, SweepConfig, load_list
+from jobs.config import CatalogueEntry, Entry, HubEntry, ListEntry, SweepConfig, load_list
 from jobs.config.slots import ClusterSettings
 from jobs.terminal.console import console, progress, say
+from qre.encoders.catalogue import PUBLIC
 from qre.errors import PlaceError, UserError, place_error
 from qre.paths import below
 
@@ -231,15 +232,19 @@ def _hub(settings: SweepConfig | None) -> Iterator[Finding]:
 
 def _needs_hub(settings: SweepConfig) -> bool:
     """Whether an encoder of the config is one of the hub; a list that cannot be read may hold some."""
+
+    def of_hub(entry: Entry) -> bool:
+        return isinstance(entry, HubEntry) or (isinstance(entry, CatalogueEntry) and entry.name == PUBLIC)
+
     for entry in settings.encoders:
-        if isinstance(entry, HubEntry):
+        if of_hub(entry):
             return True
         if isinstance(entry, ListEntry):
             try:
                 listed = load_list(below(settings.inputs or settings.folder, entry.path))
             except UserError:
                 return True
-            if any(isinstance(one, HubEntry) for one in listed):
+            if any(map(of_hub, listed)):
                 return True
     return False
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import yaml
 
 from jobs.config import load_list
+from jobs.config.entries import PUBLIC_LIMIT
 from jobs.config.reading import YAML_ENDINGS
 from qre.counted import counted
-from qre.encoders.catalogue import CATALOGUES
+from qre.encoders.catalogue import CATALOGUES, PUBLIC
 from qre.encoders.folders import is_plain
 from qre.encoders.hub import REPOSITORY
 from qre.encoders.hub_problems import printable
@@ -68,7 +69,7 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
     """
     if asked and not any(one.strip(" ,") for one in asked):
         raise UserError(
-            "--encoders: no encoder is named; give demo, popular, owner/name of the hub, a folder or a list"
+            "--encoders: no encoder is named; give demo, popular, public, owner/name of the hub, a folder or a list"
         )
     words = [word for one in asked for word in ([one] if Path(one).expanduser().exists() else one.split(","))] or [
         "demo"
@@ -80,7 +81,7 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
                 entries.append(entry)
     if any(entry.get("source") == "catalogue" and entry["name"] == "demo" for entry in entries):
         # it holds the others
-        entries = [entry for entry in entries if entry["source"] != "catalogue" or entry["name"] == "demo"]
+        entries = [entry for entry in entries if entry["source"] != "catalogue" or entry["name"] in ("demo", PUBLIC)]
     own = [_name_of(entry, entries) for entry in entries if entry["source"] in ("folder", "hub")]
     several = [entry for entry in entries if entry["source"] in ("catalogue", "list")]
     notes, comments = [], {}
@@ -105,7 +106,11 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
     else:
         parts = [counted(len(own), "encoder") + (" of the hub" if hub == len(own) else "")]
     parts += [
-        f"the {entry['name']} encoders" if entry["source"] == "catalogue" else f"those of {entry['path']}"
+        f"the {PUBLIC_LIMIT:,} most downloaded encoders of the hub"
+        if entry.get("name") == PUBLIC
+        else f"the {entry['name']} encoders"
+        if entry["source"] == "catalogue"
+        else f"those of {entry['path']}"
         for entry in entries
         if entry["source"] in ("catalogue", "list")
     ]
@@ -116,6 +121,8 @@ def _entries(word: str) -> list[dict]:
     path = Path(word).expanduser()
     if word == "popular":
         return [dict(entry) for entry in popular()]
+    if word == PUBLIC:
+        return [{"source": "catalogue", "name": PUBLIC, "limit": PUBLIC_LIMIT}]
     if word in CATALOGUES:
         return [{"source": "catalogue", "name": word}]
     if path.is_dir():
@@ -136,7 +143,7 @@ def _entries(word: str) -> list[dict]:
             if known
             else {"source": "hub", "id": repository, **({"revision": revision} if revision else {})}
         ]
-    there = f"{', '.join(CATALOGUES)}, popular"
+    there = f"{', '.join(CATALOGUES)}, popular, {PUBLIC}"
     raise UserError(
         f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}{_near(word)}"
     )
@@ -153,8 +160,8 @@ def _near(word: str) -> str:
         found = near_names(Path(word).name, names)
         if found and "/" in word:
             return did_you_mean(str(folder / found[0]), [str(folder / found[0])])
-        return did_you_mean(word, [*CATALOGUES, "popular", *names, *ids])
-    return did_you_mean(word, [*CATALOGUES, "popular", *ids])
+        return did_you_mean(word, [*CATALOGUES, "popular", PUBLIC, *names, *ids])
+    return did_you_mean(word, [*CATALOGUES, "popular", PUBLIC, *ids])
 
 
 def _same(entry: dict, other: dict) -> bool:

@@ -4,22 +4,27 @@ lists that are pinned."""
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.config import FolderEntry
-from jobs.terminal.console import console
-from qre.encoders.catalogue import CATALOGUES, catalogue, shapes
+from jobs.config import FolderEntry, HubEntry
+from jobs.config.entries import PUBLIC_LIMIT
+from jobs.planning.public import WITHOUT_REGISTRY, find
+from jobs.terminal.console import console, hub_progress, note
+from qre.encoders.catalogue import CATALOGUES, PUBLIC, catalogue, shapes
 from qre.encoders.conversions import find_conversions, weights_of
 from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, is_plain
-from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all, with_base
+from qre.encoders.hub import HubModel, HubQuery, listed, resolve, resolve_all, with_base
 from qre.encoders.hub import search as search_hub
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix_file import is_matrix, open_matrix
+from qre.encoders.registry import available, text_encoders
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transformer import load, model_attributes
 from qre.errors import UserError
@@ -36,7 +41,31 @@ def search(query: HubQuery, out: Path | None) -> None:
         raise UserError(
             "the hub has no encoder that all of these match; check --author and --tag, or search with fewer words"
         )
-    first = found[0]
+    entries = [
+        HubEntry(source="hub", id=one.repository, revision=one.revision if isinstance(one, HubModel) else None)
+        for one in found
+    ]
+    _show(entries, found, out)
+
+
+def search_public(limit: int | None, out: Path | None) -> None:
+    """The same of the catalogue public, with the prompts and poolings that MTEB's registry states.
+
+    Args:
+        limit: None for the catalogue's own.
+    """
+    try:
+        public = find(limit or PUBLIC_LIMIT, hub_progress)
+    except HubProblem as problem:
+        raise UserError(str(problem)) from None
+    _show(public.entries, [public.answers[str(one.id), one.revision] for one in public.entries], out)
+    for one in filter(None, [*public.notes, public.told]):
+        note(one)
+
+
+def _show(entries: Sequence[HubEntry], found: Sequence[HubModel | HubProblem], out: Path | None) -> None:
+    """A row for each encoder that was asked for, and why others cannot be had; those that can go into a list."""
+    first = found[0] if found else None
     if isinstance(first, HubProblem) and all(
         isinstance(answer, HubProblem) and answer.reason == "unreachable" for answer in found
     ):
@@ -46,14 +75,18 @@ def search(query: HubQuery, out: Path | None) -> None:
         table.add_column(
             heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold"
         )
-    for answer in found:
-        table.add_row(*_row(answer))
+    problems = [_problem(answer, entry.pooling is not None) for answer, entry in zip(found, entries, strict=True)]
+    for answer, problem in zip(found, problems, strict=True):
+        table.add_row(*_row(answer, problem))
     console.print(table)
-    good = [answer for answer in found if isinstance(answer, HubModel) and not _problem(answer)]
-    console.print(f"{len(good)} of {len(found)} are available", highlight=False)
+    good = [entry for entry, problem in zip(entries, problems, strict=True) if not problem]
+    why = ", ".join(f"{count} {problem}" for problem, count in Counter(filter(None, problems)).most_common())
+    console.print(
+        f"{len(good)} of {len(found)} are available{f'; {why}' if why else ''}", highlight=False, markup=False
+    )
     if out is not None:
-        entries = [{"source": "hub", "id": model.repository, "revision": model.revision} for model in good]
-        out.write_text(yaml.safe_dump(entries, sort_keys=False))
+        told = [{"source": "hub", **entry.model_dump(mode="json", exclude_defaults=True)} for entry in good]
+        out.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=10_000), encoding="utf-8")
         console.print(f"{out}: name it in a config as {{source: list, path: {out}}}", markup=False, highlight=False)
 
 
@@ -62,14 +95,31 @@ def list_catalogue(name: str | None) -> None:
     if name is None:
         for one in CATALOGUES:
             print(f"{one}: {len(catalogue(one)[0])} encoders")
+        print(f"{PUBLIC}: of the hub, by downloads, with the open text encoders of MTEB's registry")
         return
-    if name not in CATALOGUES:
-        raise UserError(f"no catalogue {name!r}; there are {', '.join(CATALOGUES)}{did_you_mean(name, CATALOGUES)}")
+    if name == PUBLIC:
+        return _list_public()
+    if name not in (known := (*CATALOGUES, PUBLIC)):
+        raise UserError(f"no catalogue {name!r}; there are {', '.join(known)}{did_you_mean(name, known)}")
     specs, notes = catalogue(name)
     for spec in specs:
         print(f"{spec.name}\t{spec.family}")
-    for note in notes:
-        print(f"note: {note}")
+    for one in notes:
+        print(f"note: {one}")
+
+
+def _list_public() -> None:
+    """Names with their downloads as the hub lists them, and the others of the registry; no encoder is asked about."""
+    notes = [WITHOUT_REGISTRY] if not available() else []
+    try:
+        downloads = listed(HubQuery(limit=PUBLIC_LIMIT))
+    except HubProblem as problem:
+        downloads = {}
+        notes.append(f"MTEB's registry alone: {problem}")
+    for name in dict.fromkeys([*downloads, *text_encoders().revisions]):
+        print(f"{printable(name)}\t{downloads.get(name, '')}")
+    for one in notes:
+        print(f"note: {one}")
 
 
 def show(encoder: str) -> None:
@@ -156,10 +206,10 @@ def _folder(path: Path) -> dict:
     }
 
 
-def _row(answer: HubModel | HubProblem) -> list[str]:
+def _row(answer: HubModel | HubProblem, problem: str) -> list[str]:
     name = escape(printable(answer.repository))
     if isinstance(answer, HubProblem):
-        return [name, "", "", "", "", "", escape(answer.reason)]
+        return [name, "", "", "", "", "", escape(problem)]
     known = answer.attributes
     count, downloads = known["parameters"], known["downloads"]
     return [
@@ -169,14 +219,16 @@ def _row(answer: HubModel | HubProblem) -> list[str]:
         f"{answer.bytes / 1e6:.0f}",
         f"{downloads:,}" if downloads is not None else "",
         escape(known["licence"] or ""),
-        _problem(answer),
+        problem,
     ]
 
 
-def _problem(model: HubModel) -> str:
+def _problem(answer: HubModel | HubProblem, pooled: bool = False) -> str:
     """Why it cannot be had without a word of trust; "" where it can."""
+    if isinstance(answer, HubProblem):
+        return answer.reason
     try:
-        with_base(model).checked()
+        with_base(answer).checked(pooled=pooled)
     except HubProblem as problem:
         return problem.reason
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from jobs.engine.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.work import RAY_SECONDS, Times, measured_factor, side_by_side
-from jobs.show.cost_tables import print_costs, print_gpus, print_simulation, print_time
+from jobs.show.cost_tables import passes_in_words, print_costs, print_gpus, print_simulation, print_slots, print_time
 from jobs.show.failures import print_failures
 from jobs.show.last_words import map_notes
 from jobs.show.plan_tables import counts, print_families, print_notes
@@ -65,15 +64,14 @@ def show_plan(
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     if passes or planned.to_featurize:
         console.print(
-            f"{counted(units, 'encoder')} to embed in {_passes(passes)}"
+            f"{counted(units, 'encoder')} to embed in {passes_in_words(passes)}"
             + (f", {counted(len(planned.to_featurize), 'encoder')} without features" if planned.to_featurize else ""),
             highlight=False,
         )
     if planned.tasks:
         done, left = len(planned.scored), counts(planned)["to_score"]
         console.print(f"{done} of {done + left} scores done ({counted(len(planned.tasks), 'task')})", highlight=False)
-    for slot, count in Counter(work.slot.name for work in planned.passes).items():
-        console.print(f"  {_passes(count)}, {slot} each", markup=False, highlight=False)
+    print_slots(costs)
     console.print("the map is up to date" if planned.atlas_done else "the map still has to be drawn", highlight=False)
     seconds, factor = _seconds(planned, settings, store)
     if seconds and not settings.cluster.uses_gpus and not settings.cluster.address:
@@ -81,10 +79,6 @@ def show_plan(
             seconds, min(side_by_side(settings), max(passes, 1)), factor is not None if costs["passes"] else None
         )
     _exit(planned, refused)
-
-
-def _passes(count: int) -> str:
-    return f"{count:,} pass{'' if count == 1 else 'es'}"
 
 
 def _seconds(planned: Plan, settings: SweepConfig, store: Store) -> tuple[float, float | None]:

@@ -29,7 +29,7 @@ from jobs.show.plan_tables import print_notes
 from jobs.show.sweep_status import print_spent, print_standing, standing
 from jobs.sweeping.telling import End, unusable
 from jobs.terminal.bar import Bar
-from jobs.terminal.console import console, progress
+from jobs.terminal.console import console, hub_progress
 from qre.errors import PlaceError, StoreRefused, StoreRefusedNow, UserError, place_error
 from qre.store import CorruptArtefact, Store
 
@@ -154,12 +154,7 @@ def exit_where_too_many_failed(
 def resolved_aloud(settings: SweepConfig, store: Store, to_run: bool = False) -> Resolved:
     """The config's encoders; says how far it is while the hub is asked. Where a sweep is `to_run`, ready vectors go
     into the store."""
-
-    def told(done: int, total: int) -> None:
-        if done == total or done % 100 == 0:
-            progress(f"hub: asked about {done} of {total} encoder{'s' if total > 1 else ''}")
-
-    return resolve(settings, store, progress=told, keep_vectors=to_run)
+    return resolve(settings, store, progress=hub_progress, keep_vectors=to_run)
 
 
 def report_to_the_end(config: Path, out: Path | None) -> None:

@@ -51,3 +51,9 @@ def progress(text: str) -> None:
     """How far something is, on stderr, which leaves tables and JSON on stdout alone; not where it should be quiet."""
     if not quiet():
         print(text, file=sys.stderr, flush=True)
+
+
+def hub_progress(done: int, total: int) -> None:
+    """Say now and then how many encoders the hub has answered about."""
+    if done == total or done % 100 == 0:
+        progress(f"hub: asked about {done} of {total} encoder{'s' if total > 1 else ''}")

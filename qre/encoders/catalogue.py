@@ -114,6 +114,8 @@ CATALOGUES: dict[str, Callable[[], tuple[list[EncoderSpec], list[str]]]] = {
     "demo": demo,
 }
 
+PUBLIC = "public"  # a catalogue too, of the hub: what it holds is found while planning
+
 POOLING_NAMES = {"cls": "CLS", "mean": "mean", "max": "max", "weightedmean": "weighted mean", "lasttoken": "last token"}
 TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))
 

@@ -157,17 +157,26 @@ def search(query: HubQuery) -> Iterator[str]:
     Raises:
         HubProblem: the hub does not answer.
     """
+    yield from listed(query)
+
+
+def listed(query: HubQuery) -> dict[str, int]:
+    """Name -> downloads of the encoders that a query finds, in its order.
+
+    Raises:
+        HubProblem: the hub does not answer.
+    """
     from huggingface_hub import HfApi
 
     retried("the hub", reach)  # the client itself would try a listing for half a minute
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
-    listed = retried(
+    return retried(
         "the hub",
         lambda: understood(
             "the hub",
-            lambda: [
-                model.id
+            lambda: {
+                model.id: model.downloads or 0
                 for model in HfApi().list_models(
                     filter=list(query.filter),
                     author=query.author,
@@ -176,10 +185,9 @@ def search(query: HubQuery) -> Iterator[str]:
                     sort=query.sort,
                     limit=query.limit,
                 )
-            ],
+            },
         ),
     )
-    yield from listed
 
 
 def resolve_all(
@@ -194,6 +202,13 @@ def resolve_all(
         as_base: they are wanted as bases of adapters.
     """
     return each_answer(list(wanted), lambda place: place[0], lambda place: resolve(*place, as_base), progress)
+
+
+def downloads_of(
+    names: Iterable[str], progress: Callable[[int], None] = lambda done: None
+) -> list[tuple[str, int] | HubProblem]:
+    """(the name that the hub knows it by now, downloads) of many encoders, as resolve_all."""
+    return each_answer(list(names), lambda name: name, _downloads, progress)
 
 
 def each_answer(
@@ -218,10 +233,19 @@ def each_answer(
 
     answers = []
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for answer in pool.map(one, wanted):
+        for answer in pool.map(one, list(wanted)):
             answers.append(answer)
             progress(len(answers))
     return answers
+
+
+def _downloads(repository: str) -> tuple[str, int]:
+    from huggingface_hub import HfApi
+
+    info = retried(
+        repository, lambda: understood(repository, lambda: HfApi().model_info(repository, expand=["downloads"]))
+    )
+    return info.id, info.downloads or 0
 
 
 def resolve(repository: str, revision: str | None = None, as_base: bool = False) -> HubModel:

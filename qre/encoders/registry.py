@@ -1,15 +1,22 @@
-"""What the registry of `mteb` knows of an encoder: training sets, parent, languages. An optional extra; without it
-nothing is added."""
+"""What the registry of `mteb` knows: which open text encoders there are, and of each its training sets, parent,
+languages. An optional extra; without it nothing is added."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
+
+from qre.encoders.hub import COMMIT, REPOSITORY
 
 MISSING = (
     "mteb is not installed, so training sets and parents come from the hub alone; add it with: pip install -e "
     '".[mteb]" in this project\'s checkout'
 )
+
+CLOSED, MULTIMODAL = "without open weights", "of pictures, sound or video"
+RERANKERS, NOWHERE = "rerankers, sparse or multi-vector", "without a repository"
 
 
 def available() -> bool:
@@ -36,6 +43,36 @@ def registry_attributes(identifier: str) -> dict:
         "uses_instructions": known.use_instructions,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+class TextEncoders(NamedTuple):
+    """Of all that the registry has.
+
+    `revisions`: id on the hub -> the commit that MTEB's scores are of, None where none is stated. `others`: id -> what
+    it is instead.
+    """
+
+    revisions: Mapping[str, str | None]
+    others: Mapping[str, str]
+
+
+@cache
+def text_encoders() -> TextEncoders:
+    """The encoders that give one dense vector a text, and whose weights anyone may have; none without the package."""
+    revisions: dict[str, str | None] = {}
+    others: dict[str, str] = {}
+    for name, known in _registry().items() if available() else ():
+        if not known.open_weights:
+            others[name] = CLOSED
+        elif list(known.modalities) != ["text"]:
+            others[name] = MULTIMODAL
+        elif "dense" not in known.model_type:
+            others[name] = RERANKERS
+        elif known.reference is None or not REPOSITORY.fullmatch(name):
+            others[name] = NOWHERE
+        else:
+            revisions[name] = known.revision if COMMIT.fullmatch(known.revision or "") else None
+    return TextEncoders(revisions, others)
 
 
 @cache

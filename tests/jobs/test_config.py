@@ -48,8 +48,8 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "name: classical",
         "name: classic",
-        "4: encoders[0].name: no catalogue 'classic'; there are classical, minilm, wordllama, demo; did you mean "
-        "'classical'?",
+        "4: encoders[0].name: no catalogue 'classic'; there are classical, minilm, wordllama, demo, public; did "
+        "you mean 'classical'?",
     ),
     ('["lsa/*"]', "[]", "4: encoders[0].include: is empty: give at least one"),
     ('["lsa/*"]', "lsa/*", "4: encoders[0].include: give a list, [...] (given: 'lsa/*'); write ['lsa/*']"),
@@ -173,7 +173,7 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "name: classical",
         "name: classical, plain: {pooling: mean}",
-        "4: encoders[0].plain: unknown key; known: source, name, include",
+        "4: encoders[0]: limit and plain are of the catalogue public; classical is built in",
     ),
     ("layer: 1", "prompt: a, prompt_name: b, layer: 1", "5: encoders[1]: give prompt or prompt_name, not both"),
     ("encoders:", "encoder:", "3: encoder: unknown key; did you mean 'encoders'?"),

@@ -6,18 +6,22 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from jobs.cli import app
 from jobs.config import load_config
 from jobs.planning.plan import make_plan
-from jobs.planning.resolve import resolve
+from jobs.planning.resolve import record_unresolved, resolve
+from qre.sentences import builtin_set
 from qre.store import Store
 from tests.checkpoints import KINDS, MARKER, make, make_odd
 from tests.hub import READER
 from tests.jobs.conftest import write_config
+from tests.public_hub import LEFT_OUT, REASONS, populate
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
@@ -180,7 +184,55 @@ def test_a_plan_of_1101_encoders(hub, tmp_path, monkeypatch):
     assert not any("safetensors" in path for method, path in hub.requests)
     print(f"1,101 encoders planned in {seconds:.1f} s, {len(hub.requests)} requests")
     again = qre(hub, tmp_path, "plan", config)
-    assert "1101 to run" in again.stdout.replace(",", "") or "1101 transformers to run" in again.stdout
+    assert "1,101 transformers to run" in again.stdout
+
+
+def test_a_plan_of_the_1101_public_encoders(hub, tmp_path, monkeypatch):
+    """jobs/public.yaml on a hub as the public one is: what is there and what is not, and what it costs."""
+    kinds = populate(hub, 1250)
+    (tmp_path / "sentences.txt").write_text("".join(f"{text}\n" for text in builtin_set(10_000, 0).texts))
+    config = yaml.safe_load((ROOT / "jobs/public.yaml").read_text())
+    config |= {"store": str(tmp_path / "store"), "export": str(tmp_path / "export")}
+    config["sentences"] = {"source": "file", "path": str(tmp_path / "sentences.txt"), "limit": 10_000}
+    table = tmp_path / "scores.csv"
+    table.write_text("model,STSBenchmark\nlab7/encoder-7,80.5\n")
+    config["tasks"][0]["results"] = [str(table)]
+    path = tmp_path / "public.yaml"
+    path.write_text(yaml.safe_dump(config))
+    start = time.monotonic()
+    planned = qre(hub, tmp_path, "plan", path, "--json", "--price", "L4=0.80,H100=3.50")
+    seconds = time.monotonic() - start
+    print(f"1,101 of {len(kinds)} encoders planned in {seconds:.1f} s, {len(hub.requests)} requests")
+    assert planned.returncode == 1, planned.stderr
+    told = json.loads(planned.stdout)
+    taken = [kind for kind in kinds if kind not in LEFT_OUT][:1101]
+    assert told["units"] + len(told["failed"]) == 1101
+    assert told["reasons"] == {REASONS[kind]: count for kind, count in Counter(taken).items() if kind in REASONS}
+    assert told["units"] == taken.count("safetensors") + taken.count("plain")
+    assert not any("safetensors" in path for method, path in hub.requests)
+    cost = told["cost"]
+    assert cost["gpus"]["H100"]["fits"] == told["units"] > cost["gpus"]["L4"]["fits"]
+    assert cost["download"] > 4 * cost["parameters"] > 2e12
+    in_slots = sum(slot["cost"] for slot in cost["slots"].values())
+    assert 0 < in_slots < cost["gpus"]["H100"]["cost"] == pytest.approx(3.5 * cost["gpus"]["H100"]["hours"])
+    hub.adopt(monkeypatch, tmp_path / "home")
+    settings = load_config(path)
+    store = Store(settings.store)
+    record_unresolved(store, resolve(settings, store))  # as a sweep does when it begins
+    hub.requests.clear()
+    start = time.monotonic()
+    shown = qre(hub, tmp_path, "plan", path, "--price", "L4=0.80,H100=3.50")
+    print(shown.stdout, f"again in {time.monotonic() - start:.1f} s, {len(hub.requests)} requests")
+    assert all("/api/models?" not in asked for _, asked in hub.requests)  # the list is pinned
+    hub.requests.clear()
+    start = time.monotonic()
+    status = json.loads(qre(hub, tmp_path, "status", path, "--json").stdout)
+    print(f"status in {time.monotonic() - start:.1f} s, {len(hub.requests)} requests")
+    assert (status["units"], status["reasons"], hub.requests) == (told["units"], told["reasons"], [])
+    assert len(shown.stdout.splitlines()) < 90
+    assert (
+        f"{Counter(taken)['pickle']} encoders: " in shown.stdout and f"{in_slots:,.2f} at these prices" in shown.stdout
+    )
 
 
 def test_lists_say_what_is_wrong(tmp_path):
