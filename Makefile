@@ -1,5 +1,5 @@
 PYTHON ?= python3
-EXTRAS ?= demo,mteb,adapters,test,check
+EXTRAS ?= demo,mteb,adapters,endpoints,test,check
 BIN := .venv/bin
 
 .PHONY: help demo shell test lint check docs kills faults bench clean

@@ -18,7 +18,7 @@ from qre.atlas.differences import against_in_words, against_the_best
 from qre.atlas.finished import FinishedAtlas
 from qre.encoders.hub_problems import printable
 from qre.encoders.passes import Pass, readout_name
-from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.spec import EncoderSpec, own_prompt
 from qre.encoders.transforms import FittedTransforms
 from qre.errors import UserError
 from qre.tasks.retrieval import RetrievalTask
@@ -88,7 +88,7 @@ def with_verdicts(measured: pd.DataFrame, standing: FinishedAtlas, same: str | N
 
 
 def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransforms):
-    own = spec.prompt if isinstance(spec, ModelSpec) else ""
+    own = own_prompt(spec)
     prompts = prompts_of(task, spec)
     if prompts[0] != prompts[1]:
         assert isinstance(task, RetrievalTask)

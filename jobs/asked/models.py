@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from jobs.asked.measure import encoded, measure
-from jobs.config import CatalogueEntry, FolderEntry, HubEntry, MatrixEntry, load_list
+from jobs.config import CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, load_list
 from jobs.config.mistakes import as_options
 from jobs.config.reading import YAML_ENDINGS
+from jobs.planning.paid import key_of
 from jobs.planning.ready import read_entry
 from jobs.terminal.console import progress
 from qre.density import check_finite
@@ -49,7 +50,7 @@ class Given:
     """
 
     label: str
-    source: Path | FolderEntry | HubEntry | MatrixEntry | EncoderSpec
+    source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | EncoderSpec
 
     def embedding(
         self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
@@ -128,7 +129,10 @@ def given_in(path: Path) -> list[Given]:
                 entry = entry.model_copy(update={key: below(here, path) for key, path in entry.folders().items()})
             elif isinstance(entry, MatrixEntry):
                 entry = entry.model_copy(update={key: below(here, file) for key, file in entry.files().items()})
-            name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
+            if isinstance(entry, EndpointEntry):
+                name = entry.spec().name
+            else:
+                name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
             found.append(Given(printable(name, 200), entry))
     return found
 
@@ -193,7 +197,7 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
     )
 
 
-def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
+def spec_of(entry: EndpointEntry | FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
     """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its
     commit.
 
@@ -201,6 +205,8 @@ def spec_of(entry: FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
         UserError: no folder there, or no prompt of that name.
         EncoderError: the folder cannot be used safely; HubProblem, with the reason and what to do.
     """
+    if isinstance(entry, EndpointEntry):
+        return entry.spec()
     if not isinstance(entry, FolderEntry | HubEntry):
         return entry
     if isinstance(entry, FolderEntry):
@@ -235,7 +241,7 @@ def embed_and_measure(
 ) -> tuple[np.ndarray, Measured | None]:
     """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
     told(spec.name, 0, len(sentences))
-    loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready)
+    loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready, key=key_of(spec))
     try:
         readout = readout_name(spec.readout)
         if readout in loaded.refused:

@@ -1,5 +1,6 @@
 """The config: a YAML file as records that refuse unknown keys, and what is wrong with one that is refused."""
 
+from jobs.config.endpoint_entry import EndpointEntry
 from jobs.config.entries import (
     BuiltinSentences,
     CatalogueEntry,
@@ -19,6 +20,7 @@ __all__ = [
     "CatalogueEntry",
     "ClusterSettings",
     "EncoderEntry",
+    "EndpointEntry",
     "Entry",
     "FileSentences",
     "FolderEntry",

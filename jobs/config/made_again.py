@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from jobs.config.endpoint_entry import EndpointEntry
 from jobs.config.entries import (
     BuiltinSentences,
     CatalogueEntry,
@@ -25,6 +26,7 @@ from jobs.config.entries import (
 from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.sweep_config import Prediction, SweepConfig
 from qre.atlas.settings import AtlasSettings
+from qre.encoders.endpoint_url import public_url
 from qre.encoders.hub import HubQuery
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec
@@ -48,6 +50,8 @@ KEPT: Mapping[type[BaseModel], str] = {
     Plain: "pooling",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
     MatrixEntry: "source name family attributes transforms",
+    EndpointEntry: "source url model as_of dimensions api_key_env name family prompt prompt_name prompts transforms "
+    "attributes price_per_million_tokens concurrency texts_per_request patience_minutes",
     EncodeSettings: "token_budget chunk_sentences",
     FeatureMethod: "direction perturbation epsilon normalize center",
     Prediction: "folds inner_folds repeats permutations coverage seed group_by also sensitivity",
@@ -68,6 +72,7 @@ KEPT: Mapping[type[BaseModel], str] = {
     task_spec.DocumentColumns: "id text title",
     task_spec.QrelColumns: "query document relevance",
 }
+ADDRESSES: Mapping[type[BaseModel], str] = {EndpointEntry: "url"}  # told where all may know it
 LAST_PART: Mapping[type[BaseModel], str] = {
     FileSentences: "path",
     FolderEntry: "path base",
@@ -100,7 +105,7 @@ def _told(record: BaseModel) -> dict:
         if usual and key not in ALWAYS and not isinstance(record, WHOLE):
             continue
         if key in kept:
-            found[key] = _plain(value)
+            found[key] = shown_address(value) if key == ADDRESSES.get(kind) else _plain(value)
         elif key in paths:
             found[key] = [last_part(one) for one in value] if isinstance(value, tuple) else last_part(value)
     return found
@@ -112,6 +117,11 @@ def _plain(value: object):
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
+
+
+def shown_address(url: str) -> str:
+    """An address, or in its place one of this machine, where it is of a private network."""
+    return public_url(url) or "http://localhost/v1"
 
 
 def last_part(path: str) -> str:

@@ -19,6 +19,7 @@ ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = frozenset(  # columns of a map that are made of other things
     "key name family source parent group kind layer pooling transforms model commit method prompt own x y qre entropy "
     "effective_rank dimension device truncated_share direction perturbation epsilon unit_rows feature description "
+    "endpoint as_of dimensions_asked "
     "warnings created released cluster medoid embedding_dimension modules prompt_names score task predicted".split()
 )
 NUMBERS = frozenset("parameters layers hidden_size vocabulary model_max_tokens downloads likes".split())
@@ -68,21 +69,7 @@ class MatrixEntry(Record):
     @field_validator("attributes")
     @classmethod
     def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name, one in value.items():
-            if not ATTRIBUTE.fullmatch(name):
-                raise ValueError(f"{name[:60]!r}: name a column with letters, digits and _, a letter first")
-            if name.lower() in RESERVED:
-                raise ValueError(f"{name}: the map has a column of this name already; use another")
-            if name.lower() in NUMBERS | TEXTS and name != name.lower():
-                raise ValueError(f"{name}: write {name.lower()}, as the map does")
-            found = kind_of(one)
-            wanted = "number" if name in NUMBERS else "text" if name in TEXTS else found
-            if found is None or found != wanted:
-                asked = {"number": "a number", "text": "text, or a list of texts"}.get(
-                    wanted or "", "a finite number, a text of at most 500 characters, true or false, or a list of these"
-                )
-                raise ValueError(f"{name}: give {asked}")
-        return value
+        return checked_attributes(value)
 
     def files(self) -> dict[str, str]:
         """Key -> path of each file that it names."""
@@ -92,6 +79,25 @@ class MatrixEntry(Record):
         """Name and family."""
         stem = Path(self.path).stem
         return self.name or "/".join([stem, *self.transforms])[:200], self.family or self.name or stem
+
+
+def checked_attributes(value: dict[str, Any]) -> dict[str, Any]:
+    """Attributes that a person gives of an encoder; ValueError where one fits into no column of the map."""
+    for name, one in value.items():
+        if not ATTRIBUTE.fullmatch(name):
+            raise ValueError(f"{name[:60]!r}: name a column with letters, digits and _, a letter first")
+        if name.lower() in RESERVED:
+            raise ValueError(f"{name}: the map has a column of this name already; use another")
+        if name.lower() in NUMBERS | TEXTS and name != name.lower():
+            raise ValueError(f"{name}: write {name.lower()}, as the map does")
+        found = kind_of(one)
+        wanted = "number" if name in NUMBERS else "text" if name in TEXTS else found
+        if found is None or found != wanted:
+            asked = {"number": "a number", "text": "text, or a list of texts"}.get(
+                wanted or "", "a finite number, a text of at most 500 characters, true or false, or a list of these"
+            )
+            raise ValueError(f"{name}: give {asked}")
+    return value
 
 
 def kind_of(value: object) -> str | None:

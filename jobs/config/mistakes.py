@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SECRET = {"on_end"}  # keys below which a value is not shown: an address there may hold a token
+ADDRESSED = {"url", "api_key_env"}  # keys whose value may hold a key by mistake
 ADDRESS = re.compile(r"(https?://[^/\s'\"]*)[^\s'\"]*")
 
 PATTERNS = {  # of the records of a config -> what they ask for
@@ -301,7 +302,7 @@ def _given(place: Place, value: object) -> str:
 
 
 def _hidden(place: Place) -> bool:
-    return bool(SECRET & {str(part) for part in place.path[:1]})
+    return bool(SECRET & {str(part) for part in place.path[:1]} or ADDRESSED & {str(part) for part in place.path[-1:]})
 
 
 def _scalar(value: object) -> str:

@@ -87,7 +87,8 @@ class ClusterSettings(BaseModel):
         grace_seconds: how long encoders in flight may go on after a stop was asked for.
         shared_store: the store's folder is on a file system that all nodes share. A bucket always is.
         prices: of a GPU hour, by GPU type.
-        budget: most that the sweep may spend on GPU hours, over all its runs, in the currency of the prices.
+        budget: most that the sweep may spend on GPU hours and on tokens of endpoints, over all its runs, in the
+            currency of the prices.
         deadline: no pass is begun after it: a moment with its zone, or a duration from when the run begins its work.
         max_failed: the exit code is 0 also where at most so many encoders failed: a count, or a share ("5%").
     """
@@ -144,12 +145,6 @@ class ClusterSettings(BaseModel):
     def _budget_can_be_kept(self):
         if self.budget is None:
             return self
-        if not self.prices:
-            raise ValueError("budget is money: it needs prices, e.g. prices: {L4: 0.80}")
-        if not self.uses_gpus:
-            raise ValueError(
-                "budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus"
-            )
         asked = [slot.labels[ACCELERATOR] for slot in self.slots if slot.gpus and ACCELERATOR in slot.labels]
         for label in asked:
             if not label.startswith(("!", "in(")) and price_of(gpu_type(label), self.prices) is None:
@@ -179,6 +174,23 @@ class ClusterSettings(BaseModel):
         slots = self.slots or (Slot(cpus=self.cpus_per_encoder, gpus=self.gpus_per_encoder),)
         bound = next((slot for slot in slots if slot.holds(gigabytes)), slots[-1]).up_to_gigabytes
         return tuple({slot.name: slot for slot in slots if slot.up_to_gigabytes == bound}.values())
+
+    def without_price(self, paid: bool) -> str:
+        """Why a budget cannot be kept, and the fix; "" where it can.
+
+        Args:
+            paid: some encoders are behind endpoints with a price.
+        """
+        if self.budget is None or (paid and not self.uses_gpus):
+            return ""
+        if not self.prices:
+            return (
+                "budget is money: it needs prices, e.g. prices: {L4: 0.80}, or an endpoint with "
+                "price_per_million_tokens"
+            )
+        if not self.uses_gpus:
+            return "budget counts GPU hours, and no encoder has a GPU: give gpus_per_encoder, or slots with gpus"
+        return ""
 
     @property
     def patience_seconds(self) -> float:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from jobs.config.endpoint_entry import EndpointEntry
 from jobs.config.entries import (
     BuiltinSentences,
     CatalogueEntry,
@@ -53,9 +54,11 @@ class Prediction(PredictionSettings):
 
 
 TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
-EncoderEntry = Union[CatalogueEntry, FolderEntry, HubEntry, MatrixEntry, ClassicalSpec]  # what a list may hold
+# what a list may hold
+EncoderEntry = Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, ClassicalSpec]
 Entry = Annotated[
-    Union[CatalogueEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, ClassicalSpec], Field(discriminator="source")
+    Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, ClassicalSpec],
+    Field(discriminator="source"),
 ]
 
 
@@ -86,6 +89,17 @@ class SweepConfig(Record):
     on_end: OnEnd | None = Field(None, description="who is told how the sweep has ended")
     _folder: str = PrivateAttr("")
     _moved: frozenset[str] = PrivateAttr(frozenset())
+
+    @model_validator(mode="after")
+    def _budget_can_be_kept(self):
+        """A budget is of GPU hours and of tokens; a list may name endpoints that have a price."""
+        paid = any(
+            isinstance(entry, ListEntry) or (isinstance(entry, EndpointEntry) and entry.price_per_million_tokens)
+            for entry in self.encoders
+        )
+        if why := self.cluster.without_price(paid):
+            raise ValueError(f"cluster: {why}")
+        return self
 
     @property
     def folder(self) -> str:

@@ -58,7 +58,7 @@ class Actors:
         if attempt.work.slot.gpus:  # a fresh process is the only sure way to get GPU memory back
             self.kill(actor)
         else:
-            self._idle.setdefault(attempt.work.slot.name, []).append((actor, attempt.node))
+            self._idle.setdefault(_kind(attempt), []).append((actor, attempt.node))
 
     def release_idle(self) -> None:
         for actors in self._idle.values():
@@ -76,12 +76,12 @@ class Actors:
     def _take(self, attempt: Attempt):
         slot = attempt.work.slot
         attempt.kept_from = self._bench.kept_from(slot, attempt.avoid)
-        idle = self._idle.get(slot.name, [])
+        idle = self._idle.get(_kind(attempt), [])
         free = next((one for one in reversed(idle) if one[1] not in attempt.kept_from), None)
         if free is not None:
             idle.remove(free)
             return free[0]
-        options = slot.asked()
+        options = slot.asked() | ({"max_concurrency": 2} if _is_remote(attempt) else {})  # to hear that it is to pause
         if attempt.kept_from:
             options |= not_on(attempt.kept_from, slot.labels)
         elif attempt.node is not None and not slot.labels:
@@ -89,3 +89,12 @@ class Actors:
         actor = self._kind.options(**options).remote(self._store, slot.cpus, slot.gpus)
         self._all.add(actor)
         return actor
+
+
+def _is_remote(attempt: Attempt) -> bool:
+    return getattr(attempt.work, "remote", None) is not None
+
+
+def _kind(attempt: Attempt) -> str:
+    """Actors of one kind can take each other's work."""
+    return f"{attempt.work.slot.name}{' remote' * _is_remote(attempt)}"

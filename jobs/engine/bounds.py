@@ -19,9 +19,13 @@ from jobs.engine.schedule import Attempt
 from jobs.engine.smaller import check_not_smaller
 from jobs.planning.costs import expected_cost
 from jobs.planning.estimates import Words
+from jobs.planning.paid import Tokens, key_of
 from jobs.planning.plan import Plan
 from jobs.planning.resolve import FEWEST
 from jobs.planning.units import PassWork
+from jobs.records.spending import money
+from jobs.workers.events import Paused
+from jobs.workers.till import Paying
 from qre.encoders.cost import START_SECONDS
 from qre.encoders.spec import ModelSpec
 from qre.store import Failure, Store
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 1e-9  # money; less than that is none
 LOOK_SECONDS = 0.5  # between looks at the limits
+SLACK = 0.25  # of the expected cost of tokens, that an attempt may spend beyond it
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Limits:
         self._reached: _Reached | None = None
         self._looked = 0.0
         self._expected: dict[str, float] = {}
+        self._allowed: dict[Attempt, float] = {}
+        self._plan: Plan | None = None
         if config.cluster.budget is not None and meter.unreadable:
             raise SweepError(
                 f"{meter.unreadable[0]} in the store cannot be read, or is of a newer version, so what was spent is "
@@ -71,9 +78,11 @@ class Limits:
         """Work out what each pass of a plan is expected to cost; only a budget needs it."""
         if self._settings.budget is None:
             return
-        words = Words(plan)
+        self._plan, words = plan, Words(plan)
+        tokens = Tokens(plan, self._store)
         for work in plan.passes:
-            self._expected[work.key] = _expected(work, words, plan, self._config)
+            money = _expected(work, words, plan, self._config)
+            self._expected[work.key] = tokens.cost(work) if work.remote else money
 
     def cost(self, work: PassWork) -> float:
         """The expected cost of a pass."""
@@ -84,8 +93,29 @@ class Limits:
         are still expected to cost."""
         if self._settings.budget is None:
             return math.inf
-        ahead = sum(max(self.cost(attempt.work) - self.meter.cost(attempt), 0.0) for attempt in in_flight)
+        ahead = sum(
+            max(self._allowed.get(attempt, self.cost(attempt.work)) - self.meter.cost(attempt), 0.0)
+            for attempt in in_flight
+        )
         return self._settings.budget - self._spent - ahead
+
+    def paying(self, attempt: Attempt[PassWork], in_flight: Collection[Attempt[PassWork]]) -> Paying | None:
+        """How an attempt that begins now pays; None where it is not behind an endpoint. What it may spend is no part of
+        what others may: its expected cost, and a part more where there is room."""
+        spec = attempt.work.remote
+        if spec is None:
+            return None
+        allowance = math.inf
+        if self._settings.budget is not None and spec.price:
+            cost = self.cost(attempt.work)
+            self._allowed[attempt] = allowance = cost + max(min(SLACK * cost, self.room(in_flight)), 0.0)
+        return Paying(key_of(spec), self._config.name, self.meter.account(attempt), allowance)
+
+    def paused(self, left: PassWork, event: Paused) -> None:
+        """An attempt has ended before its work was done: expect what is left of it, as the server counts."""
+        if left.key in self._expected and event.needs:
+            assert self._plan is not None  # it was expected
+            self._expected[left.key] = max(Tokens(self._plan, self._store).cost(left) * event.ratio, event.needs)
 
     @property
     def reached(self) -> bool:
@@ -131,19 +161,20 @@ class Limits:
         waiting = loop.schedule.waiting
         if not flying and waiting and (least := min(map(self.cost, waiting))) > self.room(()):
             return _Reached(
-                BUDGET, f", and the cheapest pass left is expected to cost {least:.2f}", "raise cluster.budget"
+                BUDGET, f", and the cheapest pass left is expected to cost {money(least)}", "raise cluster.budget"
             )
         return None
 
     def _words(self, reached: _Reached) -> str:
         """Why it stops, with what is spent by now."""
         kind = reached.kind
-        spent = f": {self._spent:.2f} of {self._settings.budget:.2f} spent" if kind == BUDGET else ""
+        spent = f": {money(self._spent)} of {money(self._settings.budget or 0.0)} spent" if kind == BUDGET else ""
         return f"stopped at the {'budget' if kind == BUDGET else 'deadline'}{spent}{reached.more}"
 
     def _end(self, loop: Loop, reached: _Reached) -> None:
         """What waits for a node ends at once, what has begun after the grace period; when nothing is in flight, all
         that is left is put aside."""
+        loop.pause()
         over = time.monotonic() - reached.when >= self._settings.grace_seconds
         for call in [one for one in loop.passes_in_flight if over or one.attempt.started is None]:
             loop.put_back(call)

@@ -10,6 +10,7 @@ from jobs.planning.plan import Plan
 from jobs.planning.units import PassWork, score_key
 from jobs.workers.events import ScoreResult, UnitResult
 from jobs.workers.faults import places_fault
+from qre.encoders.endpoint import EndpointDown
 from qre.store import Failure, Store
 
 # encoders given up because of the machine, with no event of success between them: it is the cluster or the store, not
@@ -77,6 +78,8 @@ class Ledger:
             SweepError: it has failed so many in a row that it is not the encoders.
         """
         self.withhold(pieces, UnitResult.failed("", error), attempts, node, recorded=not places_fault(error))
+        if isinstance(error, EndpointDown):  # it says nothing of the cluster or the store
+            return
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW:
             raise SweepError(

@@ -29,8 +29,9 @@ from jobs.planning.units import PassWork
 from jobs.planning.work import Times
 from jobs.workers.beats import Ended
 from jobs.workers.embed import StoreNotShared
-from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from jobs.workers.events import ChunkMade, Loaded, Paused, ScoreResult, Started, UnitResult
 from jobs.workers.faults import place_in_words, places_fault
+from qre.encoders.endpoint import EndpointDown
 from qre.errors import StoreRefused, place_error
 from qre.store import Failure, NewerSchema, Store
 
@@ -139,6 +140,7 @@ class Loop:
                     self.config.cluster.cache_bytes,
                     tasks,
                     self.here,
+                    self.limits.paying(attempt, self.schedule.in_flight),
                 )
                 actor, events = self.actors.start(attempt, *arguments)
                 self.live[events] = Pass(attempt, actor)
@@ -198,11 +200,21 @@ class Loop:
                 self.ledger.score(event, attempt.number, self.doubts.where(call, (event.task, event.key)))
                 call.told.add((event.task, event.key))
                 self.scored |= {(event.task, event.key)} if event.status == "done" else set()
+            elif isinstance(event, Paused):
+                call.paused = event
             else:
                 self._sign(attempt, event, now)
 
     def _ended(self, call: Pass) -> None:
         left = call.left
+        if call.paused is not None and left.pieces:
+            self.limits.paused(left, call.paused)
+            self.reporter.ended(call.attempt, "stopped")
+            self.limits.meter.ended(call.attempt)
+            self.schedule.done(call.attempt)
+            self.schedule.add([left])
+            self.actors.give(call.actor, call.attempt)
+            return
         if call.doubts and not left.left(call.doubts, call.doubts).pieces:
             self.reporter.ended(call.attempt, "in doubt")
             self.limits.meter.ended(call.attempt)
@@ -239,6 +251,7 @@ class Loop:
                 )
         else:
             attempt.chunks, attempt.of = event.made, event.of
+            self.limits.meter.paid(attempt, event)
             if event.sentences:
                 attempt.moved = True
                 assert attempt.node is not None
@@ -307,7 +320,7 @@ class Loop:
             self.ledger.withhold(self.ledger.pieces(left), UnitResult.failed("", cause), attempt.number, node)
             return
         self.metrics.lost.inc()
-        if attempt.node:
+        if attempt.node and not isinstance(cause, EndpointDown):  # what is not in the cluster says nothing of its nodes
             self.bench.failed(
                 attempt.node,
                 attempt.work.key,
@@ -374,6 +387,13 @@ class Loop:
     def passes_in_flight(self) -> list[Pass]:
         return [call for call in self.live.values() if isinstance(call, Pass)]
 
+    def pause(self) -> None:
+        """What is behind an endpoint sends nothing more, and ends when what is in flight is answered."""
+        for call in self.passes_in_flight:
+            if call.attempt.work.remote is not None and call.attempt.started is not None and not call.pausing:
+                call.actor.pause.remote()
+                call.pausing = True
+
     def put_back(self, call: Pass) -> None:
         """End a pass that is in flight; what it has left is queued."""
         events = next(events for events, one in self.live.items() if one is call)
@@ -393,6 +413,7 @@ class Loop:
             if isinstance(call, Pass) and call.attempt.started is None:
                 del self.live[events]
                 self.actors.kill(call.actor)
+        self.pause()
         if not self.live or self.stop.overdue:
             raise Interrupted(self.stop.signal)
 

@@ -1,5 +1,5 @@
 """What a sweep spends while it runs: the GPU time that its passes hold, recorded so that a run that is killed is
-counted too."""
+counted too; and the tokens that they pay for, which they record themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.engine.nodes import accelerator
 from jobs.engine.progress import Reporter
 from jobs.engine.schedule import Attempt
 from jobs.records.spending import UNKNOWN, Spent, summed
-from jobs.workers.events import Loaded, Started
+from jobs.workers.events import ChunkMade, Loaded, Started
 from qre.store import Store
 
 RECORD_SECONDS = 10.0  # between records
@@ -46,6 +46,8 @@ class Meter:
         self._run = f"{self._began.strftime('%Y%m%dT%H%M%SZ')}-{uuid.uuid4().hex[:8]}"
         self._held: dict[Attempt, _Held] = {}
         self._seconds: dict[str, float] = defaultdict(float)
+        self._paid: dict[Attempt, tuple[int, float]] = {}
+        self._accounts: set[str] = set()  # records of this run that its passes write themselves
         self._others: dict[str, dict] = {}  # records of other runs; one that has ended is not read again
         self.unreadable: list[str] = []
         self._recorded, self._news = time.monotonic(), False
@@ -76,6 +78,17 @@ class Meter:
             self._seconds[held.kind] += held.seconds(time.monotonic())
             self._news = True
 
+    def account(self, attempt: Attempt) -> str:
+        """The name of the record that a pass behind an endpoint writes of what it pays."""
+        name = f"{self._run}-{len(self._accounts)}"
+        self._accounts.add(name)
+        return name
+
+    def paid(self, attempt: Attempt, event: ChunkMade) -> None:
+        """What an attempt has paid for until now."""
+        if event.tokens:
+            self._paid[attempt] = event.tokens, event.money
+
     def all_ended(self) -> None:
         for attempt in list(self._held):
             self.ended(attempt)
@@ -84,7 +97,7 @@ class Meter:
         """Of an attempt in flight until now."""
         held = self._held.get(attempt)
         return (
-            0.0
+            self._paid.get(attempt, (0, 0.0))[1]
             if held is None
             else held.seconds(time.monotonic()) / 3600 * (price_of(held.kind, self._config.cluster.prices) or 0.0)
         )
@@ -92,7 +105,12 @@ class Meter:
     @property
     def spent(self) -> Spent:
         """By all runs until now."""
-        return summed([*self._others.values(), self._record(ended=True)], self.unreadable)
+        own = {
+            **self._record(ended=True),
+            "tokens": sum(tokens for tokens, _ in self._paid.values()),
+            "tokens_cost": sum(money for _, money in self._paid.values()),
+        }
+        return summed([*self._others.values(), own], self.unreadable)
 
     def record(self, force: bool = False) -> None:
         """Write where a record is due. A run without a GPU writes none."""
@@ -135,7 +153,9 @@ class Meter:
     def _look(self) -> None:
         done = frozenset(run for run, record in self._others.items() if record["ended"])
         try:
-            records, self.unreadable = self._store.spending.read(self._config.name, known=done | {self._run})
+            records, self.unreadable = self._store.spending.read(
+                self._config.name, known=done | {self._run} | self._accounts
+            )
         except OSError as error:
             self._reporter.say_once(f"what other runs have spent cannot be read now: {error}")
             return

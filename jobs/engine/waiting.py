@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobs.engine.actors import Actors
 from jobs.engine.connect import SweepError
@@ -10,7 +11,7 @@ from jobs.engine.ledger import Ledger
 from jobs.engine.nodes import autoscaling, fitting, holding
 from jobs.engine.schedule import Attempt, Schedule
 from jobs.planning.units import PassWork
-from jobs.workers.events import UnitResult
+from jobs.workers.events import Paused, UnitResult
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,17 @@ class Doubt:
 class Pass:
     """An attempt on its actor. `told` are keys of units, and (task, key) of scores, that have ended; `failed` are units
     that failed; `doubts` are what failed in it and is to come again before it is believed; `result` is of the unit
-    whose embedding comes next."""
+    whose embedding comes next; `paused` is what a pass behind an endpoint has said as its last word, and `pausing`
+    that it was asked to."""
 
     attempt: Attempt[PassWork]
-    actor: object
+    actor: Any
     told: set[str | tuple[str, str]] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     doubts: dict[str | tuple[str, str], Doubt] = field(default_factory=dict)
     result: UnitResult | None = None
+    paused: Paused | None = None
+    pausing: bool = False
 
     @property
     def left(self) -> PassWork:

@@ -11,7 +11,18 @@ from jobs.config import SweepConfig
 from jobs.config.slots import Slot
 from qre.encoders.cost import Estimate, estimate
 from qre.encoders.shape import is_static
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import (
+    ClassicalSpec,
+    EncoderSpec,
+    EndpointSpec,
+    FolderSpec,
+    HubSpec,
+    MatrixSpec,
+    ModelSpec,
+    StaticSpec,
+)
+
+REQUEST_SECONDS = 1.0  # of a request to an endpoint, about
 
 
 def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> TypeGuard[FolderSpec | HubSpec]:
@@ -26,6 +37,8 @@ def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int)
         return 5e-5 * texts
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * texts
+    if isinstance(spec, EndpointSpec):
+        return texts / spec.texts_per_request * REQUEST_SECONDS / spec.concurrency
     return texts / 200 * weight_bytes(spec) / 90e6
 
 

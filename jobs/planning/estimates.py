@@ -9,10 +9,12 @@ from typing import Any
 from jobs.config import SweepConfig
 from jobs.config.prices import ESTIMATED, OTHER, price_of
 from jobs.planning.costs import expected_cost, is_transformer
+from jobs.planning.paid import expected_tokens
 from jobs.planning.plan import Plan
 from jobs.planning.units import PassWork
 from qre.encoders.cost import GPUS
 from qre.encoders.spec import HubSpec, MatrixSpec, ModelSpec
+from qre.store import Store
 
 
 class Words:
@@ -31,17 +33,21 @@ def _words(texts: tuple[str, ...]) -> int:
     return sum(len(text.split()) for text in texts)
 
 
-def expected_costs(plan: Plan, config: SweepConfig) -> dict:
+def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) -> dict:
     """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are
-    (`static`, `classical`, `matrix`: ready vectors); and by slot, where its label names a GPU type, the hours on GPUs
-    of it (of a shared one as if each had it alone, since sharing slows it as much): plain values.
+    (`static`, `classical`, `matrix`: ready vectors, `endpoint`, whose tokens are in `endpoints`); and by slot, where
+    its label names a GPU type, the hours on GPUs of it (of a shared one as if each had it alone, since sharing slows it
+    as much): plain values.
 
     Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
+
+    Args:
+        store: what it has is sent to no endpoint again.
     """
     words = Words(plan)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
     total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
-    total |= {"static": 0, "classical": 0, "matrix": 0}
+    total |= {"static": 0, "classical": 0, "matrix": 0, "endpoint": 0}
     each: list[dict[str, Any]] = []
     slots: dict[str, dict[str, Any]] = {}
     for work in plan.passes:
@@ -78,8 +84,10 @@ def expected_costs(plan: Plan, config: SweepConfig) -> dict:
         for name, seconds in cost.seconds.items():
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600
+    endpoints = expected_tokens(plan, store)
     return {
         **total,
+        "endpoints": endpoints,
         "gpus": gpus,
         "slots": slots,
         "largest": sorted(each, key=lambda row: -row["memory"])[:10],

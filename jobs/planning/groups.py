@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec
 
 
 def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) -> str:
@@ -19,22 +19,25 @@ def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) 
     Args:
         parent: key of its pass and readout.
         bases: of encoders of the hub, id -> the model that it was made from.
-        by: "base": all that come from one model of the hub, over however many steps; of other encoders as "parent".
+        by: "base": all that come from one model of the hub, over however many steps; all of one model behind an
+            endpoint, whatever its dimensions; of other encoders as "parent".
             "parent": those of one pass and readout, and of one vectoriser whatever its dimension. "family".
     """
     if by == "family":
         return spec.family
     if isinstance(spec, ClassicalSpec):
         return _vectoriser(spec)
+    if by == "base" and isinstance(spec, EndpointSpec):
+        return _root(spec.model, bases)  # a server of one's own has models of the hub
     return _root(spec.id, bases) if by == "base" and isinstance(spec, HubSpec) else parent
 
 
 def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str]:
     """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a
-    package; a family of vectorisers.
+    package; a family of vectorisers; the model behind an endpoint.
 
-    A folder, or a matrix, does not say what it was made from. Those of one family, as the config names it, are of one
-    kind.
+    A folder, a matrix or an endpoint does not say what it was made from. Those of one family, as the config names it,
+    are of one kind.
 
     Args:
         bases: as of group_of.
@@ -42,7 +45,7 @@ def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str
     labels = [_kind(spec, bases) for spec in specs]
     first: dict[str, str] = {}
     for spec, label in zip(specs, labels, strict=True):
-        if isinstance(spec, FolderSpec | MatrixSpec) and first.setdefault(spec.family, label) != label:
+        if isinstance(spec, FolderSpec | MatrixSpec | EndpointSpec) and first.setdefault(spec.family, label) != label:
             labels = [first[spec.family] if other == label else other for other in labels]
             first = {family: first[spec.family] if other == label else other for family, other in first.items()}
     return labels
@@ -53,6 +56,8 @@ def _kind(spec: EncoderSpec, bases: Mapping[str, str]) -> str:
         return spec.kind if spec.kind == "sif" else f"{spec.kind} {spec.analyzer}"
     if isinstance(spec, HubSpec):
         return _root(spec.id, bases)
+    if isinstance(spec, EndpointSpec):
+        return _root(spec.model, bases)
     if isinstance(spec, MatrixSpec):
         return f"matrix {spec.revision[:12]}"
     return f"folder {spec.revision[:12]}" if isinstance(spec, FolderSpec) else spec.package

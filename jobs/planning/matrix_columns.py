@@ -1,19 +1,20 @@
-"""Whether the attributes that people give of ready vectors fit into the columns of the map."""
+"""Whether the attributes that people give of ready vectors and endpoints fit into the columns of the map."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from jobs.config.matrix_entry import kind_of
-from qre.encoders.spec import EncoderSpec, MatrixSpec
+from qre.encoders.spec import EncoderSpec, EndpointSpec, MatrixSpec
 from qre.errors import UserError
 
+GIVEN = (MatrixSpec, EndpointSpec)  # whose attributes a person gives
 WORDS = {"number": "a number", "text": "text", "truth": "true or false"}
 
 
 def check_columns(specs: Sequence[EncoderSpec], attributes: Mapping[str, Mapping[str, object]]) -> None:
     """UserError where a given attribute is of another kind than that of another encoder: a column has one kind."""
-    given = {name for spec in specs if isinstance(spec, MatrixSpec) for name in attributes.get(spec.name, ())}
+    given = {name for spec in specs if isinstance(spec, GIVEN) for name in attributes.get(spec.name, ())}
     first: dict[str, tuple[str, str]] = {}  # attribute -> its kind, and whose it is
     for spec in specs:
         for name, value in attributes.get(spec.name, {}).items():

@@ -11,6 +11,7 @@ from jobs.config import SweepConfig
 from jobs.mteb.public_scores import PublicScores, no_scores
 from jobs.planning.costs import cpu_seconds, slots_of
 from jobs.planning.groups import group_of, kinds_of
+from jobs.planning.matrix_columns import GIVEN
 from jobs.planning.prompts import score_file
 from jobs.planning.resolved import Resolved
 from jobs.planning.units import PassWork, Scoring, Unit, score_key
@@ -194,7 +195,7 @@ def _identity(config: SweepConfig, plan: Plan, shown: Sequence[Unit]) -> str:
     """The identity of the atlas of what is done."""
     rows = shown_rows(shown, config)
     for row, unit in zip(rows, shown, strict=True):
-        if isinstance(unit.spec, MatrixSpec) and unit.attributes:  # a person's, who may change them
+        if isinstance(unit.spec, GIVEN) and unit.attributes:  # a person's, who may change them
             row["attributes"] = unit.attributes
     prediction = (
         {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from jobs.planning.units import Unit
-from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.spec import EncoderSpec, EndpointSpec, ModelSpec, own_prompt
 from qre.errors import EncoderError
 from qre.store.folder import content_key
 from qre.tasks.retrieval import RetrievalTask
@@ -36,7 +36,7 @@ def prompts_of(task: Task, spec: EncoderSpec) -> tuple[str, str]:
     Raises:
         EncoderError: the task names a prompt that this encoder does not have.
     """
-    if not isinstance(spec, ModelSpec):
+    if not isinstance(spec, ModelSpec | EndpointSpec):
         return "", ""
     own, kind = {"query": "", "document": "", **dict(spec.prompts)}, TYPES[task.kind]
     chosen = spec.prompt != spec.default_prompt
@@ -81,5 +81,5 @@ def score_file(task: Task, unit: Unit) -> str:
         prompts = prompts_of(task, unit.spec)
     except EncoderError:  # it gets no score
         return unit.key
-    own = unit.spec.prompt if isinstance(unit.spec, ModelSpec) else ""
+    own = own_prompt(unit.spec)
     return unit.key if prompts == (own, own) else content_key({"unit": unit.key, "prompts": prompts})

@@ -13,6 +13,7 @@ from jobs.config import (
     BuiltinSentences,
     CatalogueEntry,
     EncoderEntry,
+    EndpointEntry,
     Entry,
     FolderEntry,
     HubEntry,
@@ -30,6 +31,7 @@ from jobs.planning.hub_entries import Wanted, add_hub, queried
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, check_listed, inputs_here
 from jobs.planning.matrix_columns import check_columns
 from jobs.planning.memory import Memory
+from jobs.planning.paid import without_price
 from jobs.planning.public import Answers, of_public
 from jobs.planning.ready import keep, read_entry
 from jobs.planning.resolved import Resolved, abridged, add, failed
@@ -98,6 +100,8 @@ def _resolve(
         elif isinstance(entry, MatrixEntry):
             check_listed(place, entry, config)
             _add_matrix(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
+        elif isinstance(entry, EndpointEntry):
+            add(resolved, entry, entry.spec(), columns_of(entry.attributes), foreseen)
         elif isinstance(entry, HubEntry):
             query = entry.query
             found = [entry] if query is None else queried(place, entry, query, memory, ask_hub, resolved)
@@ -112,6 +116,7 @@ def _resolve(
         resolved.notes.append(f"on the map without scores, since no texts: are given of them: {abridged(silent)}")
     if pickled := [one.name for one in resolved.specs if isinstance(one, FolderSpec | HubSpec) and one.pickles]:
         resolved.notes.append(f"pickled weights are converted, by consent, of {abridged(pickled)}")
+    resolved.notes += without_price(config, resolved.specs)
     if resolved.unknown:
         resolved.notes.append(
             f"the sweep has not asked the hub about {abridged(resolved.unknown)} yet; they are not counted here"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from jobs.config.slots import Slot
-from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.spec import EncoderSpec, EndpointSpec, ModelSpec
 from qre.store.folder import content_key
 
 
@@ -62,6 +62,12 @@ class PassWork:
                 for unit in units
             }.values()
         )
+
+    @property
+    def remote(self) -> EndpointSpec | None:
+        """The spec where it is behind an endpoint: what it sends is paid for, and it can be told to pause."""
+        spec = self.members[0].spec
+        return spec if isinstance(spec, EndpointSpec) else None
 
     @property
     def pieces(self) -> int:

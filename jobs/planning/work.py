@@ -24,14 +24,23 @@ from dataclasses import dataclass, replace
 from jobs.config import SweepConfig
 from jobs.config.prices import gpu_type
 from jobs.config.slots import ACCELERATOR, Slot
-from jobs.planning.costs import expected_cost
+from jobs.planning.costs import cpu_seconds, expected_cost
 from jobs.planning.estimates import Words
 from jobs.planning.granted import granted_cpus
 from jobs.planning.plan import Plan, feature_folders
 from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, MatrixSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import (
+    ClassicalSpec,
+    EncoderSpec,
+    EndpointSpec,
+    FolderSpec,
+    HubSpec,
+    MatrixSpec,
+    ModelSpec,
+    StaticSpec,
+)
 from qre.store import Store
 
 CORE_FLOPS = 100e9
@@ -92,7 +101,7 @@ class Times:
         spec = unit.spec
         each = self._encoding(spec, unit.attributes, work.key, work.slot)
         start = PIECE_SECONDS
-        if isinstance(spec, MatrixSpec):
+        if isinstance(spec, MatrixSpec | EndpointSpec):
             pass  # there is nothing to load
         elif not isinstance(spec, ClassicalSpec):
             start += LOAD_SECONDS
@@ -115,6 +124,8 @@ class Times:
             return lambda texts, words: STATIC_SECONDS * texts
         if isinstance(spec, ClassicalSpec):
             return lambda texts, words: CLASSICAL_SECONDS[spec.kind] * texts
+        if isinstance(spec, EndpointSpec):
+            return lambda texts, words: cpu_seconds(spec, attributes, texts)
         if (key, slot.name) not in self._rates:
             self._rates[key, slot.name] = self._seconds_a_word(spec, attributes, slot)
         return lambda texts, words: self._rates[key, slot.name] * words

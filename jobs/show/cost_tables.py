@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from jobs.records.spending import money
 from jobs.terminal.console import console
 from qre.counted import counted
+
+MOST_ENDPOINTS = 5  # passes that are shown one by one
 
 
 def print_costs(costs: dict, gpus: bool = True) -> None:
@@ -31,6 +34,19 @@ def print_costs(costs: dict, gpus: bool = True) -> None:
         f"to store, at most {costs['memory'] / 2**30:.1f} GiB of memory for one",
         highlight=False,
     )
+
+
+def print_tokens(endpoints: list[dict]) -> None:
+    """Of each pass behind an endpoint, what it will send and what that costs; and the sum."""
+    for row in endpoints[:MOST_ENDPOINTS]:
+        cost = "" if row["cost"] is None else f", about {money(row['cost'])}"
+        what = f"{row['name']}: about {row['tokens']:,} tokens to {row['host']}{cost}"
+        console.print(what, markup=False, highlight=False)
+    if len(endpoints) > 1:
+        priced = [row["cost"] for row in endpoints if row["cost"] is not None]
+        cost = f", about {money(sum(priced))} by price_per_million_tokens" if priced else ""
+        tokens = sum(row["tokens"] for row in endpoints)
+        console.print(f"{len(endpoints)} passes behind endpoints: about {tokens:,} tokens{cost}", highlight=False)
 
 
 def print_gpus(costs: dict, title: str) -> None:

@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from jobs.config import FileSentences, FolderEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig, load_list
+from jobs.config import (
+    EndpointEntry,
+    Entry,
+    FileSentences,
+    FolderEntry,
+    ListEntry,
+    MatrixEntry,
+    MtebScores,
+    SweepConfig,
+    load_list,
+)
 from jobs.planning.inputs import named
 from jobs.submission.secrets import secret
 from qre.encoders.contents import counts
@@ -89,12 +99,26 @@ def prepare(config: Path, settings: SweepConfig, folder: Path) -> Upload:
             f"not uploaded, since it may be a secret: {named}"
             + (f"; and {len(secrets) - 5} more, see --dry-run" if len(secrets) > 5 else "")
         )
+    if variables := _variables(settings, folder):
+        notes.append(f"no key goes along: set {', '.join(variables)} in the environment of the cluster's head")
     if outside := sorted(name for name in sizes if not (folder / name).resolve().is_relative_to(folder.resolve())):
         notes.append(
             f"uploaded through links that lead out of the working directory: "
             f"{', '.join(outside[:5])}{' and more' if outside[5:] else ''}"
         )
     return Upload(str(folder), Path(config_name).as_posix(), excludes, tuple(notes), sizes, secrets, warnings)
+
+
+def _variables(settings: SweepConfig, folder: Path) -> list[str]:
+    """Environment variables that the config's endpoints, and those of its lists, take their keys from."""
+    entries: list[Entry] = []
+    for entry in settings.encoders:
+        if not isinstance(entry, ListEntry):
+            entries.append(entry)
+        elif settings.inputs is None:  # else it lies where only the head may look
+            entries += load_list(below(settings.folder or str(folder), entry.path))
+    found = {entry.api_key_env for entry in entries if isinstance(entry, EndpointEntry)}
+    return sorted(name for name in found if name is not None)
 
 
 def left_behind(upload: Upload) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,15 @@ from jobs.engine.simulate import COUNT, on_paper, passes_of, stand_in, stand_in_
 from jobs.planning.estimates import expected_costs, with_prices
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.work import RAY_SECONDS, Times, measured_factor, side_by_side
-from jobs.show.cost_tables import passes_in_words, print_costs, print_gpus, print_simulation, print_slots, print_time
+from jobs.show.cost_tables import (
+    passes_in_words,
+    print_costs,
+    print_gpus,
+    print_simulation,
+    print_slots,
+    print_time,
+    print_tokens,
+)
 from jobs.show.failures import print_failures
 from jobs.show.last_words import map_notes
 from jobs.show.plan_tables import counts, print_families, print_notes
@@ -49,7 +57,7 @@ def show_plan(
         show_simulation((planned, settings), *simulation, prices, as_json)
         return
     refused = refusals(settings, store, config, planned)
-    costs = with_prices(expected_costs(planned, settings), prices)
+    costs = with_prices(expected_costs(planned, settings, store), prices)
     if as_json:
         print(json.dumps({**counts(planned), "cost": costs, "seconds": _seconds(planned, settings, store)[0]}))
         _exit(planned, refused, aloud=False)
@@ -60,6 +68,7 @@ def show_plan(
         _exit(planned, refused)
     print_families(planned)
     print_costs(costs, gpus)
+    print_tokens(costs["endpoints"])
     print_failures(planned)
     passes, units = len(planned.passes), sum(len(work.units) for work in planned.passes)
     if passes or planned.to_featurize:

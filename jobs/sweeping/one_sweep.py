@@ -16,13 +16,14 @@ from jobs import ending
 from jobs.config import SweepConfig, load_config
 from jobs.config.deadline import seconds_left
 from jobs.engine.outcome import check_max_failed, facts, failed_encoders, failed_for_now, left_at_limit, tolerated
+from jobs.planning.paid import check_endpoints
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import record_unresolved, resolve
 from jobs.planning.resolved import Resolved
 from jobs.records.exports import check_export, export, verify
 from jobs.records.ownership import check_owner, claim, claim_finished, owner_of
 from jobs.records.running import at_work, check_alone
-from jobs.records.spending import read_spent
+from jobs.records.spending import money, read_spent
 from jobs.show.failures import print_failures
 from jobs.show.last_words import print_summary
 from jobs.show.plan_tables import print_notes
@@ -101,6 +102,7 @@ def _last_words(planned: Plan) -> str:
 def _check_limits(settings: SweepConfig, planned: Plan) -> None:
     """UserError where what the config bounds the sweep by cannot be."""
     check_max_failed(settings.cluster, planned)
+    check_endpoints(planned)
     deadline = settings.cluster.deadline
     if deadline is not None and planned.passes and seconds_left(deadline) <= 0:
         raise UserError(
@@ -134,7 +136,8 @@ def _check_budget(settings: SweepConfig, store: Store, planned: Plan) -> None:
     budget, spent = settings.cluster.budget, read_spent(store, settings.name).cost(settings.cluster.prices) or 0.0
     if budget is not None and planned.passes and spent >= budget:
         raise UserError(
-            f"cluster.budget: {spent:.2f} of {budget:.2f} is spent, and {len(planned.passes)} passes are left; raise it"
+            f"cluster.budget: {money(spent)} of {money(budget)} is spent, and {len(planned.passes)} passes are left; "
+            "raise it"
         )
 
 

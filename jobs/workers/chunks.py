@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.workers.events import ChunkMade
 from jobs.workers.faults import machines_fault
+from jobs.workers.requests import encode_requests
 from qre.encoders.passes import Pass
 from qre.store import Store
 from qre.store.folder import content_key
@@ -29,6 +30,8 @@ def encode_chunks(
 ) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:
     """Make the chunks that are not kept already under `key`; returns the matrix (m, d) float32 of each wanted readout
     in the order of the texts, or the encoder's own fault."""
+    if loaded.remote is not None and wanted:
+        return (yield from encode_requests(store, key, loaded.remote))
     matrices: dict[str, np.ndarray] = {}
     total = sum(map(len, loaded.chunks))
     for index, rows in enumerate(loaded.chunks if wanted else []):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +14,26 @@ from typing import Union
 import numpy as np
 import ray
 
+from jobs.planning.paid import without_transforms
 from jobs.planning.ready import VectorsInStore
 from jobs.planning.units import PassWork, Unit
 from jobs.workers.chunks import encode_chunks, measured
-from jobs.workers.events import ChunkMade, Loaded, ScoreResult, Started, UnitResult
+from jobs.workers.events import ChunkMade, Loaded, Paused, ScoreResult, Started, UnitResult
 from jobs.workers.faults import check_own
 from jobs.workers.featurize import encoder_facts
 from jobs.workers.score import Scorer
+from jobs.workers.till import HeldBack, Paying, Till
 from jobs.workers.worker import gpu_name, process_seconds, set_threads, versions
 from qre.density import check_finite
 from qre.encoders.classical import check_dimensions
 from qre.encoders.intact import check_intact
-from qre.encoders.passes import EncodeSettings, Pass, readout_name
+from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.snapshots import prefetch
-from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec
+from qre.encoders.spec import EncoderSpec, EndpointSpec, FolderSpec, HubSpec
 from qre.encoders.transforms import apply_transforms
 from qre.errors import EmbeddingError, EncoderError, place_error
 from qre.sentences import SentenceSet
-from qre.store import Store
+from qre.store import UNREADABLE, CorruptArtefact, Store
 from qre.tasks.task import Task
 
 
@@ -47,6 +50,12 @@ class Embedder:
         self._store, self._threads = Store(store), threads
         self._device = {0: "cpu", 1: "auto"}.get(gpus, "spread")
         self._sentences: SentenceSet | None = None
+        self._paused = threading.Event()
+
+    def pause(self) -> None:
+        """Of an actor with two threads, while a pass behind an endpoint runs: no more requests, and an end when those
+        in flight are answered."""
+        self._paused.set()
 
     def run(
         self,
@@ -57,12 +66,13 @@ class Embedder:
         cache_bytes: int | None = None,
         tasks: Mapping[str, ray.ObjectRef] | None = None,
         planned_on: str = "",
+        paying: Paying | None = None,
     ) -> Iterator[Event | tuple[np.ndarray, dict]]:
         """Embed one pass, telling how far it is: see embed_pass. After each unit that is done comes its embedding with
         the encoder's facts, for the driver to hand on by reference. Meanwhile the snapshot of the `upcoming` encoder is
         fetched, so that the GPU need not wait for it. `tasks` are references of tasks by fingerprint, each fetched when
         its turn comes. `planned_on` is the node where folders were looked at: on any other they may hold something
-        else.
+        else. `paying`: of a pass behind an endpoint.
         """
         set_threads(self._threads)
         context = ray.get_runtime_context()
@@ -76,13 +86,24 @@ class Embedder:
             if planned_on != context.get_node_id() and isinstance(work.members[0].spec, FolderSpec):
                 check_intact(work.members[0].spec)
             for event in embed_pass(
-                self._store, work, sentences, settings, self._threads, self._device, cache_bytes, _Fetched(tasks or {})
+                self._store,
+                work,
+                sentences,
+                settings,
+                self._threads,
+                self._device,
+                cache_bytes,
+                _Fetched(tasks or {}),
+                paying or Paying(),
+                self._paused,
             ):
                 if isinstance(event, Embedded):
                     yield event.result
                     yield event.embedding, event.facts
                 else:
                     yield event
+        except HeldBack as held:
+            yield Paused(held.needs, held.ratio)
         except Exception as error:  # what stands behind an exception is lost on its way to the driver
             if (fault := place_error(error)) is None:
                 raise
@@ -134,7 +155,7 @@ class Embedded:
     facts: dict
 
 
-Event = Union[Started, Loaded, ChunkMade, UnitResult, ScoreResult]
+Event = Union[Started, Loaded, ChunkMade, Paused, UnitResult, ScoreResult]
 
 
 def embed_pass(
@@ -146,22 +167,28 @@ def embed_pass(
     device: str = "auto",
     cache_bytes: int | None = None,
     tasks: Mapping[str, Task] | None = None,
+    paying: Paying = Paying(),
+    paused: threading.Event | None = None,
 ) -> Iterator[Event | Embedded]:
     """Embed the sentences in chunks, write the embedding of each unit, then score the units on tasks; tells how far it
     is.
 
     Chunks that an earlier, cut-off run has left are used and not computed again. An encoder's own fault ends its units
     as "failed"; what the machine is to blame for (a full disk, a broken GPU, a hub that does not answer now) is raised.
+    Behind an endpoint HeldBack is raised where no more may be sent: when `paused` is set, or an allowance is spent.
     """
     started = time.monotonic()
     readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
     try:
         ready = VectorsInStore(store)
-        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes, ready)
+        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes, ready, paying.key)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
         check_own(error, work.members[0].spec)
         yield from _all_failed(work, {unit.key: error for unit in work.members})
         return
+    if loaded.remote is not None:
+        loaded.remote.till = Till(store, loaded.remote.spec, paying, paused or threading.Event())
+        loaded.remote.learn(_stored(store, loaded.remote.spec, sentences, settings))
     if warned := loaded.record.get("warnings"):
         store.notices.write(work.key, warned)
     device = loaded.record["device"]
@@ -176,6 +203,8 @@ def embed_pass(
         if work.scorings:
             yield from scorer.run(tasks or {})
     finally:
+        if loaded.remote is not None:
+            loaded.remote.till.close()
         loaded.close()
 
 
@@ -205,6 +234,9 @@ def _embed(
         "seconds": round(time.monotonic() - started, 3),
         "versions": versions(),
     }
+    if loaded.remote is not None:
+        _keep_plain(store, work, loaded.remote.spec, matrices[readout_name(())], record, settings)
+        loaded.remote.learn(matrices[readout_name(())])
     for unit in work.units:
         written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record, sentences.texts)
         if isinstance(written, UnitResult):
@@ -217,6 +249,26 @@ def _embed(
             {"sentences": done, "seconds": round(seconds, 3), "device": loaded.record["device"], "threads": threads},
         )
     scorer.fit(matrices)
+
+
+def _stored(store: Store, spec: EndpointSpec, sentences: SentenceSet, settings: EncodeSettings) -> np.ndarray | None:
+    """The vectors (n, d) of the sentences before any transform, where the store has them: they are paid for."""
+    plain = without_transforms(spec)
+    try:
+        return store.embeddings.read(unit_key(plain, sentences.fingerprint, settings))[0]
+    except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
+        return None
+
+
+def _keep_plain(
+    store: Store, work: PassWork, spec: EndpointSpec, matrix: np.ndarray, record: dict, settings: EncodeSettings
+) -> None:
+    """Keep what was paid for, (n, d) before any transform: it is what the encoder without transforms is, and what other
+    transforms, and a fit for a later task, need."""
+    plain = without_transforms(spec)
+    key = unit_key(plain, record["sentences"], settings)
+    if key not in {unit.key for unit in work.units} and not store.folder.exists(store.embeddings.name(key)):
+        store.embeddings.write(key, matrix, {**record, "spec": plain.model_dump(mode="json")})
 
 
 def _all_failed(work: PassWork, why: Mapping[str, Exception]) -> Iterator[UnitResult | ScoreResult]:

@@ -37,12 +37,29 @@ class ChunkMade:
         made, of: chunks that are made, and of how many.
         sentences: in this chunk; 0 where an earlier, cut-off try had made it.
         seconds: it took.
+        tokens, money: that the attempt has paid for until now, behind an endpoint.
     """
 
     made: int
     of: int
     sentences: int
     seconds: float
+    tokens: int = 0
+    money: float = 0.0
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A pass behind an endpoint ends before its work is done: it was asked to, or its allowance is spent. The last
+    event of its attempt.
+
+    Attributes:
+        needs: money that its next request is expected to cost, where that is why.
+        ratio: tokens that the server has counted for each that was expected.
+    """
+
+    needs: float = 0.0
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True)

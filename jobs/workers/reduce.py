@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,7 +24,9 @@ from qre.atlas.reader import AtlasFiles
 from qre.build.atlas_files import build_atlas
 from qre.build.scored import SCORES, Descriptions, Progress, ScoredPart, scored_part
 from qre.csv_cells import csv_text
+from qre.encoders.endpoint_url import PRIVATE, host_of, public_url
 from qre.encoders.passes import pass_key
+from qre.encoders.spec import EndpointSpec
 from qre.page import page_of
 from qre.page.gather import told_failure
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
@@ -82,9 +85,19 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored],
         plan.public,
-        [failure.model_dump(mode="json") for failure in plan.failures.values()],
+        _failures(plan),
         plan.owner,
     )
+
+
+def _failures(plan: Plan) -> list[dict]:
+    """The failures of a plan, as they may be passed on with a map: servers of a private network are not named."""
+    urls = {unit.spec.url for unit in plan.units if isinstance(unit.spec, EndpointSpec)}
+    hosts = sorted((host_of(url) for url in urls if public_url(url) is None), key=len, reverse=True)
+    rows = [failure.model_dump(mode="json") for failure in plan.failures.values()]
+    for row, part, host in itertools.product(rows, ("message", "remedy"), hosts):
+        row[part] = row[part].replace(host, PRIVATE)
+    return rows
 
 
 def _told(unit: Unit) -> dict:

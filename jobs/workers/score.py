@@ -16,7 +16,7 @@ from jobs.workers.events import ChunkMade, ScoreResult
 from jobs.workers.faults import check_own
 from jobs.workers.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
-from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.spec import EncoderSpec, own_prompt
 from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
 from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
@@ -133,7 +133,7 @@ class Scorer:
         self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor
     ) -> Generator[ChunkMade, None, Iterator[ScoreResult]]:
         """Encode the texts of a task and begin to score the units; returns their results, as they come."""
-        own = units[0].spec.prompt if isinstance(units[0].spec, ModelSpec) else ""
+        own = own_prompt(units[0].spec)
         try:
             prompts = prompts_of(task, units[0].spec)  # of one pass: all of them have the same
         except EncoderError as error:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, HubSpec, ModelSpec, StaticSpec
+from qre.encoders.endpoint_url import PRIVATE, host_of, public_url
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, FolderSpec, HubSpec, StaticSpec, own_prompt
 from qre.encoders.transforms import needs_fit
 
 # sha256 of a folder's content -> the model of the hub that it is
@@ -43,12 +44,18 @@ def published_model(spec: EncoderSpec) -> str | None:
 
 
 def what_it_is(spec: EncoderSpec) -> dict:
-    """The columns of a map that say what an encoder is: model, commit, method and prompt; None where there is none."""
+    """The columns of a map that say what an encoder is: model, commit, method and prompt; None where there is none. Of
+    one behind an endpoint also where, as of which day, and the dimensions that are asked for."""
+    behind: dict[str, object] = {}
+    if isinstance(spec, EndpointSpec):
+        behind = {"endpoint": public_url(spec.url) or PRIVATE, "as_of": spec.as_of}
+        behind |= {} if spec.dimensions is None else {"dimensions_asked": spec.dimensions}
     return {
-        "model": published_model(spec),
+        "model": spec.model if isinstance(spec, EndpointSpec) else published_model(spec),
         "commit": spec.revision if isinstance(spec, HubSpec) else None,
         "method": _method(spec) if isinstance(spec, ClassicalSpec) else None,
-        "prompt": (spec.prompt or None) if isinstance(spec, ModelSpec) else None,
+        "prompt": own_prompt(spec) or None,
+        **behind,
     }
 
 
@@ -82,6 +89,9 @@ def described(row: Mapping[str, Any]) -> str:
     if "model" not in known and "architecture" in known and known.get("source") == "folder":
         model = f"{model} ({known['architecture']})"
     parts = [str(model)] if model else []
+    if known.get("source") == "endpoint":
+        place = str(known.get("endpoint", PRIVATE))
+        parts = [f"{model} at {place if place == PRIVATE else host_of(place)}, as of {known.get('as_of', 'some day')}"]
     if "pooling" in known:
         layer = known.get("layer", "last")
         parts.append("last layer" if layer == "last" else f"layer {int(float(str(layer)))}")
@@ -148,6 +158,8 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
         lines = _transformer_lines(known)
         if lines and "pickles" in known:
             lines.insert(0, "# its weights are a pickle, of which torch reads the tensors alone (weights_only=True)")
+    elif source == "endpoint":
+        lines = _endpoint_lines(known)
     else:
         return []
     if not transforms or not lines:
@@ -170,7 +182,25 @@ _SOURCES = {
     "matrix": "ready vectors",
     "classical": "classical",
     "hub": "",
+    "endpoint": "an endpoint",
 }
+
+
+def _endpoint_lines(known: Mapping[str, Any]) -> list[str]:
+    place = str(known.get("endpoint", PRIVATE))
+    url = "URL" if place == PRIVATE else place
+    options = f", dimensions={known['dimensions_asked']:.0f}" if "dimensions_asked" in known else ""
+    texts = f"[{str(known['prompt'])!r} + text for text in sentences]" if "prompt" in known else "list(sentences)"
+    return [
+        "import os",
+        "import numpy as np",
+        "from openai import OpenAI",
+        f"client = OpenAI(base_url={url!r}, api_key=os.environ.get('API_KEY', 'none'))  # your key, where it wants one",
+        f"texts, model = {texts}, {str(known.get('model'))!r}",
+        "parts = [texts[start : start + 64] for start in range(0, len(texts), 64)]",
+        f"answers = [client.embeddings.create(model=model, input=part{options}) for part in parts]",
+        "vectors = np.array([one.embedding for answer in answers for one in answer.data])",
+    ]
 
 
 def _transformer_lines(known: Mapping[str, Any]) -> list[str]:

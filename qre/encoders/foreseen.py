@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from qre.encoders.classical import CorpusRanks, dimensions_taken, too_few
 from qre.encoders.readouts import no_such_layer
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, MatrixSpec, ModelSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec
 from qre.errors import EncoderError
 
 FEWEST_DIRECTIONS = 2  # of all sentences together: with one, they are all the same
@@ -134,6 +134,8 @@ def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | N
         return spec.rank
     if isinstance(spec, MatrixSpec):
         return spec.dimension
+    if isinstance(spec, EndpointSpec):
+        return spec.dimensions
     if isinstance(spec, ModelSpec) and (spec.layer is not None or spec.plain):
         return _count(attributes, "hidden_size")
     if isinstance(spec, ModelSpec) and spec.pooling is not None:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from qre.encoders.endpoint import ApiKey
+from qre.encoders.endpoint_pass import EndpointPass
 from qre.encoders.matrix import MatrixPass, ReadyVectors
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, MatrixSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec, StaticSpec
 from qre.encoders.static import StaticPass
 from qre.encoders.transformer import TransformerPass, token_budget_batches
 
@@ -76,6 +78,7 @@ class Pass:
 
     Args:
         ready: of an encoder that is ready vectors, where they are.
+        key: of an encoder behind an endpoint that wants one.
 
     Attributes:
         chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and
@@ -93,13 +96,18 @@ class Pass:
         device: str = "auto",
         cache_bytes: int | None = None,
         ready: ReadyVectors | None = None,
+        key: ApiKey | None = None,
     ):
         if isinstance(spec, ClassicalSpec):
-            self._run: _ClassicalPass | MatrixPass | StaticPass | _TransformerPass = _ClassicalPass(spec, sentences)
+            self._run: _ClassicalPass | EndpointPass | MatrixPass | StaticPass | _TransformerPass = _ClassicalPass(
+                spec, sentences
+            )
         elif isinstance(spec, StaticSpec):
             self._run = StaticPass(spec, sentences)
         elif isinstance(spec, MatrixSpec):
             self._run = MatrixPass(spec, sentences, ready)
+        elif isinstance(spec, EndpointSpec):
+            self._run = EndpointPass(spec, sentences, key)
         else:
             budget = spec.token_budget or settings.token_budget
             self._run = _TransformerPass(
@@ -155,6 +163,11 @@ class Pass:
             for name, part in other.encode(index).items():
                 vectors.setdefault(name, np.empty((len(texts), part.shape[1]), np.float32))[rows] = part
         return vectors
+
+    @property
+    def remote(self) -> EndpointPass | None:
+        """The pass where it is behind an endpoint: its texts are sent side by side, and each answer is paid for."""
+        return self._run if isinstance(self._run, EndpointPass) else None
 
     @property
     def similarity(self) -> str:

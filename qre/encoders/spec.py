@@ -291,6 +291,41 @@ class MatrixSpec(_Spec):
         return {"source": self.source, **self.model_dump(include={"revision", "texts"}, exclude_none=True)}
 
 
+class EndpointSpec(_Spec):
+    """An encoder behind an HTTP endpoint that speaks OpenAI's embeddings API: see endpoint.py.
+
+    How it is asked (key, requests at once, texts in each, patience) and what it costs change no number.
+    """
+
+    source: Literal["endpoint"] = "endpoint"
+    url: str = Field(description="see endpoint_url.checked_url")
+    model: str = Field(description="as the server calls it")
+    as_of: str = Field(description="the day that a person states, since no commit tells which state of a model it is")
+    dimensions: int | None = Field(None, ge=1, description="that are asked for; None: nothing is asked")
+    prompt: str = Field("", description="put before every sentence")
+    prompts: tuple[tuple[str, str], ...] = Field((), exclude=True)
+    default_prompt: str = Field("", exclude=True)
+    api_key_env: str | None = Field(None, exclude=True)
+    concurrency: int = Field(4, ge=1, exclude=True)
+    texts_per_request: int = Field(64, ge=1, exclude=True)
+    patience_minutes: float = Field(5.0, gt=0, exclude=True)
+    price: float | None = Field(None, ge=0, exclude=True, description="of a million tokens")
+
+    def pass_identity(self) -> dict:
+        return self.model_dump(
+            mode="json", include={"source", "url", "model", "as_of", "dimensions", "prompt"}, exclude_none=True
+        )
+
+    def model_identity(self) -> dict:
+        """The model that answers, whatever is put before its texts."""
+        return {**self.pass_identity(), "prompt": ""}
+
+
 EncoderSpec = Annotated[
-    Union[ClassicalSpec, FolderSpec, HubSpec, MatrixSpec, StaticSpec], Field(discriminator="source")
+    Union[ClassicalSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec, StaticSpec], Field(discriminator="source")
 ]
+
+
+def own_prompt(spec: EncoderSpec) -> str:
+    """What is put before every sentence; "" of encoders that take no prompt."""
+    return spec.prompt if isinstance(spec, ModelSpec | EndpointSpec) else ""

@@ -17,6 +17,8 @@ KNOWN = {  # in the order in which they are shown: label, unit
     "licence": ("Licence", ""),
     "languages": ("Languages", ""),
     "source": ("Source", ""),
+    "endpoint": ("Endpoint", ""),
+    "as_of": ("As of", ""),
     "qre": ("QRE", "nats"),
     "effective_rank": ("Effective rank", ""),
     "entropy": ("Entropy", "nats"),

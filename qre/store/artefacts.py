@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -108,6 +108,22 @@ class Chunks:
             return None
         kept = tensors.pop("rows", None)
         return tensors if kept is not None and np.array_equal(kept, rows) else None
+
+    def kept(self, pass_key: str) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Rows (b,) and readouts of every chunk of a pass that can be read, however it was cut; NewerSchema as of
+        read."""
+        for name in sorted(self._folder.names(f"chunks/{pass_key}")):
+            try:
+                tensors, _ = unsealed(self._folder, name)
+            except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
+                continue
+            if (rows := tensors.pop("rows", None)) is not None:
+                yield rows, tensors
+
+    def remove_some(self, pass_key: str, indices: Iterable[int]) -> None:
+        """Some of a pass."""
+        for index in indices:
+            self._folder.remove(self.name(pass_key, index))
 
     def remove(self, pass_key: str) -> None:
         """Those of a pass that this process has read or written."""

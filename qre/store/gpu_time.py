@@ -1,4 +1,4 @@
-"""GPU time that the runs of a sweep have held."""
+"""GPU time that the runs of a sweep have held, and tokens that they have paid for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Spending:
 
     A record: schema, began, when (moments), ended (it is the last word of its run), gpu_seconds (by type), reserved (by
         type: what its GPUs take
-    until the next record is due; it counts where none came, since the run was killed).
+    until the next record is due; it counts where none came, since the run was killed). Of a pass behind an endpoint,
+    which writes its own: tokens, and tokens_cost (their money, None without a price).
     """
 
     def __init__(self, folder: Files):
@@ -37,6 +38,7 @@ class Spending:
             try:
                 record = checked(name, json.loads(content))
                 amounts = [*record["gpu_seconds"].values(), *record["reserved"].values()]
+                amounts += [record.get("tokens", 0), record.get("tokens_cost") or 0]
                 if not all(type(one) in (int, float) and math.isfinite(one) and one >= 0 for one in amounts):
                     raise ValueError
                 records[names[name]] = {**record, "ended": bool(record["ended"])}

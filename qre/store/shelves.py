@@ -41,6 +41,7 @@ SHELVES = {
     "scores": Shelf(rf"{KEY}/{KEY}\.json", KEY),
     "speeds": Shelf(rf"{KEY}\.json"),
     "notices": Shelf(rf"{KEY}\.json"),
+    "probes": Shelf(rf"{KEY}\.json", stated=True),
     "failures": Shelf(rf"{KEY}\.json"),
     "progress": Shelf(rf"{NAME}\.json"),
     "running": Shelf(rf"{NAME}\.json", stated=True),

@@ -11,6 +11,7 @@ from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
 from qre.store.gpu_time import Spending
+from qre.store.probes import Probes
 from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 
 
@@ -56,6 +57,7 @@ class Store:
         self.failures = Failures(self.folder)
         self.progress = Progress(self.folder)
         self.spending = Spending(self.folder)
+        self.probes = Probes(self.folder)
         self.atlases = Atlases(self.folder)
         self.owners = Owners(self.folder)
         self.running = Running(self.folder)

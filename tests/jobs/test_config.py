@@ -63,13 +63,14 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "source: folder",
         "source: foldr",
-        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'folder', 'hub', 'list', 'matrix' or 'classical'; "
-        "did you mean 'folder'?",
+        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix' or "
+        "'classical'; did you mean 'folder'?",
     ),
     (
         "source: folder, ",
         "",
-        "5: encoders[1].source: missing; give 'catalogue', 'folder', 'hub', 'list', 'matrix' or 'classical'",
+        "5: encoders[1].source: missing; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix' or "
+        "'classical'",
     ),
     ("source: folder", "sorce: folder", "5: encoders[1].sorce: unknown key; did you mean 'source'?"),
     (
@@ -173,7 +174,7 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "name: classical",
         "name: classical, plain: {pooling: mean}",
-        "4: encoders[0]: limit and plain are of the catalogue public; classical is built in",
+        "4: encoders[0]: plain is of the catalogue public; classical is built in",
     ),
     ("layer: 1", "prompt: a, prompt_name: b, layer: 1", "5: encoders[1]: give prompt or prompt_name, not both"),
     ("encoders:", "encoder:", "3: encoder: unknown key; did you mean 'encoders'?"),

@@ -235,7 +235,7 @@ def test_keys_of_the_catalogue(tmp_path):
     from qre.errors import UserError
 
     config = write_config(tmp_path, [{"source": "catalogue", "name": "demo", "limit": 5}])
-    with pytest.raises(UserError, match="limit and plain are of the catalogue public"):
+    with pytest.raises(UserError, match="limit is of the catalogue public"):
         load_config(config)
     with pytest.raises(UserError, match="source: catalogue, name: public"):
         load_config(write_config(tmp_path, ["public"]))

@@ -117,10 +117,11 @@ const About = (() => {
       [
         "Cost",
         has(told.cost)
-          ? `${told.cost.toFixed(2)}${has(told.budget) ? ` of a budget of ${told.budget.toFixed(2)}` : ""}, ` +
+          ? `${told.cost.toFixed(told.cost > 0 && told.cost < 0.1 ? 4 : 2)}${has(told.budget) ? ` of a budget of ${told.budget.toFixed(2)}` : ""}, ` +
             "at the prices of the config"
           : null,
       ],
+      ["Tokens of endpoints", has(told.tokens) ? told.tokens.toLocaleString("en") : null],
       ["Without a price", without],
     ];
   }
