@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qre.entropy import jensen_shannon, von_neumann
     from qre.entropy import relative as relative_entropy
     from qre.features import FeatureMethod, feature_row, feature_rows
+    from qre.geometry import Measures, measures
     from qre.similarity import linear_cka
     from qre.store import Store
 
@@ -41,6 +42,7 @@ __all__ = [
     "DensityOperator",
     "FeatureMethod",
     "FinishedAtlas",
+    "Measures",
     "Store",
     "apply_transforms",
     "feature_row",
@@ -48,6 +50,7 @@ __all__ = [
     "fit_transforms",
     "jensen_shannon",
     "linear_cka",
+    "measures",
     "relative_entropy",
     "von_neumann",
 ]
@@ -55,6 +58,7 @@ _SOURCES = {  # imported when they are first asked for: importing a room must no
     "DensityOperator": "qre.density.DensityOperator",
     "FeatureMethod": "qre.features.FeatureMethod",
     "FinishedAtlas": "qre.atlas.finished.FinishedAtlas",
+    "Measures": "qre.geometry.Measures",
     "Store": "qre.store.Store",
     "apply_transforms": "qre.encoders.transforms.apply_transforms",
     "feature_row": "qre.features.feature_row",
@@ -62,6 +66,7 @@ _SOURCES = {  # imported when they are first asked for: importing a room must no
     "fit_transforms": "qre.encoders.transforms.fit_transforms",
     "jensen_shannon": "qre.entropy.jensen_shannon",
     "linear_cka": "qre.similarity.linear_cka",
+    "measures": "qre.geometry.measures",
     "relative_entropy": "qre.entropy.relative",
     "von_neumann": "qre.entropy.von_neumann",
 }

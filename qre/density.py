@@ -92,7 +92,7 @@ class DensityOperator:
         if smallest < GRAM_FLOOR * eigenvalues[-1]:
             return cls._from_qr(rows, trace)
         n, d = rows.shape
-        return cls(np.maximum(eigenvalues[::-1], 0.0), n, d, _left=left[:, ::-1])
+        return cls(np.maximum(eigenvalues[::-1], 0.0), n, d, _trace=trace, _left=left[:, ::-1])
 
     @classmethod
     def _from_qr(cls, rows: np.ndarray, trace: float) -> DensityOperator:
@@ -105,7 +105,7 @@ class DensityOperator:
             q, r = np.linalg.qr(rows)
             w, s, _ = np.linalg.svd(r)
             left = q @ w
-        return cls(s**2 / trace, n, d, _left=left)
+        return cls(s**2 / trace, n, d, _trace=trace, _left=left)
 
     def mass(self, weights: np.ndarray) -> np.ndarray:
         """Σ_j u_ij² w_j for every sentence i: how much weighted eigen-mass the sentence holds.
@@ -143,6 +143,39 @@ class DensityOperator:
         right = self._right[:, used] / np.sqrt(self.eigenvalues[used] * self._trace)
         left = self._embedding @ right
         return left if self._row_scale is None else left * self._row_scale[:, None]
+
+    @property
+    def mean_square(self) -> float:
+        """Mean squared length of the rows of X: 1 where they are at unit length."""
+        return self._trace / self.n
+
+    def principal_coordinates(self) -> np.ndarray:
+        """The rows of X in the basis of the right singular vectors: X V = U diag(μ·tr)^½, shape (n, K), float32. Their
+        lengths and inner products are those of the rows of X."""
+        if self._left is not None:
+            return (self._left * np.sqrt(self.eigenvalues * self._trace)).astype(np.float32)
+        assert self._embedding is not None and self._right is not None  # the other of the two forms
+        right = self._right.astype(np.float32)
+        coordinates = np.empty((self.n, right.shape[1]), np.float32)
+        space = np.empty((_step(self._embedding), self.dimension), np.float32)
+        for start in range(0, self.n, len(space)):
+            rows = slice(start, min(start + len(space), self.n))
+            scale = np.ones(1) if self._row_scale is None else self._row_scale[rows, None]
+            block = space[: rows.stop - start]
+            np.multiply(self._embedding[rows], scale.astype(np.float32), out=block, casting="same_kind")
+            np.matmul(block, right, out=coordinates[rows])
+        return coordinates
+
+    def mean_coordinates(self) -> np.ndarray:
+        """The mean row of X in that basis, shape (K,), float64: the mean of `principal_coordinates`, in double
+        precision."""
+        if self._left is not None:
+            return self._left.mean(axis=0) * np.sqrt(self.eigenvalues * self._trace)
+        assert self._embedding is not None and self._right is not None  # the other of the two forms
+        total = np.zeros(self.dimension)
+        for rows, block in _blocks(self._embedding):
+            total += block.sum(axis=0) if self._row_scale is None else self._row_scale[rows] @ block
+        return (total / self.n) @ self._right
 
 
 def _step(embedding: np.ndarray) -> int:

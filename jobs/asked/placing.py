@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
-import typer
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
 from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
 from jobs.asked.models import Given, given, given_in
 from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
-from jobs.terminal.console import console, progress, say
+from jobs.asked.tried import Tried, embedded_so_far
+from jobs.terminal.console import console, say
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.placement import LEARNT, NOT_PREDICTABLE, UNFAMILIAR, Placement
 from qre.csv_cells import csv_text
-from qre.encoders.hub_problems import HubProblem, printable
-from qre.encoders.matrix_file import near_encoders
 from qre.encoders.passes import EncodeSettings
-from qre.errors import EmbeddingError, EncoderError, UserError
+from qre.errors import UserError
 from qre.prediction.words import NO_BETTER, new_kinds_by_chance
 from qre.tasks.task import Task
 
@@ -31,31 +28,19 @@ INTERVAL = (
     "predicted interval: for the score on the very items of the map's tasks. A measured interval also says how far the "
     "score would move with other items, so it can be the wider one"
 )
-COUNTED = 10  # times that a log is told how far an encoder is
 
 
 @dataclass
-class Outcome:
+class Outcome(Tried):
     """What became of the encoders that were named.
 
     Attributes:
         placed: on the map.
         measured: in the order of placed, its scores on the map's tasks; None where none was measured.
-        failed: label -> why, and what to do.
-        input_only: whether all failures are the input's fault.
     """
 
     placed: list[Placement] = field(default_factory=list)
     measured: list[pd.DataFrame | None] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    input_only: bool = True
-
-    @property
-    def exit_code(self) -> int:
-        """0 where all are placed; 2 where nothing is, because the input is wrong; else 1."""
-        if not self.failed:
-            return 0
-        return 2 if not self.placed and self.input_only else 1
 
 
 def place(
@@ -120,46 +105,14 @@ def place_all(
         settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
     for one in wanted:
         try:
-            name, embedding, measured = one.embedding(sentences, settings, device, _progress(), tasks)
+            name, embedding, measured = one.embedding(sentences, settings, device, embedded_so_far(), tasks)
             scores, problems = measured or (None, [])
             placed = standing.place(embedding, name, k)
             outcome.placed.append(replace(placed, notes=(*placed.notes, *problems)))
             outcome.measured.append(scores)
-            continue
-        except UserError as error:
-            why, input_only = str(error), True
-        except EmbeddingError as error:  # a matrix is input; what an encoder makes is its own fault
-            why, input_only = str(error.naming(standing.sentences)), isinstance(one.source, Path)
-        except HubProblem as problem:
-            why, input_only = _hub_problem(problem, one.label), False
-        except EncoderError as error:
-            why, input_only = str(error), False
-        except Exception as error:  # whatever loading and encoding raises is this encoder's end, not that of the others
-            why, input_only = f"{type(error).__name__}: {printable(str(error), 400)}", False
-        outcome.failed[one.label] = why
-        outcome.input_only = outcome.input_only and input_only
+        except Exception as error:
+            outcome.fail(one, error, standing.sentences)
     return outcome
-
-
-def _hub_problem(problem: HubProblem, label: str) -> str:
-    if problem.reason != "missing":
-        return str(problem)
-    return f"{problem}; and no folder of this name is here{near_encoders(label)}"
-
-
-def _progress():
-    """Says how far an encoder is: now and then a line on stderr, which leaves the tables and the JSON on stdout
-    alone."""
-    said = -1
-
-    def told(name: str, done: int, total: int) -> None:
-        nonlocal said
-        step = COUNTED * done // total
-        if step > said:
-            said = step
-            progress(f"{printable(name)}: {done:,} of {total:,} sentences embedded")
-
-    return told
 
 
 # ---- what is shown and written
@@ -167,8 +120,7 @@ def _progress():
 
 def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: bool) -> None:
     """Write and show what was placed, then name what failed, and end with the exit code."""
-    if outcome.exit_code == 2 and len(outcome.failed) == 1:
-        raise UserError(next(iter(outcome.failed.values())))
+    outcome.check_any(len(outcome.placed))
     files = _write(standing, outcome, out) if out is not None and outcome.placed else []
     if as_json:
         placed = [_record(standing, one, scores) for one, scores in zip(outcome.placed, outcome.measured, strict=True)]
@@ -187,10 +139,7 @@ def _tell(standing: FinishedAtlas, outcome: Outcome, out: Path | None, as_json: 
             _print(standing, one, scores)
         for file in files:
             say(str(file))
-    for label, why in outcome.failed.items():
-        print(f"qre: {why if why.startswith(label) else f'{label}: {why}'}", file=sys.stderr)
-    if outcome.failed:
-        raise typer.Exit(outcome.exit_code)
+    outcome.end(len(outcome.placed))
 
 
 def _print(standing: FinishedAtlas, one: Placement, measured: pd.DataFrame | None) -> None:

@@ -19,6 +19,7 @@ from jobs.commands import (
     encoders,
     evaluate,
     illustrate,
+    measure,
     neighbours,
     new,
     place,
@@ -53,6 +54,7 @@ for title, commands in (
 app.command("open", rich_help_panel="Use a map")(with_volume(open_command.open_))
 app.command("map", rich_help_panel="Begin")(with_volume(map_command.map_))
 app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
+app.command(rich_help_panel="Find out more")(with_volume(measure.measure))
 app.command(rich_help_panel="Find out more")(with_volume(illustrate.illustrate))
 
 

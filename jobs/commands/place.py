@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from jobs.commands.arguments import AsJson, AtlasPlace, Neighbours, given_path
+from jobs.commands.encoder_options import with_encoder_options
 
 
+@with_encoder_options
 def place(
     atlas: AtlasPlace,
+    options: dict,
     models: Annotated[
         list[str] | None,
         typer.Argument(
@@ -24,27 +27,9 @@ def place(
         Path | None,
         typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config"),
     ] = None,
-    layer: Annotated[int | None, typer.Option(min=0, help="hidden state to read, with --pooling")] = None,
-    pooling: Annotated[
-        str | None,
-        typer.Option(help="cls, mean, max, weightedmean or lasttoken; an encoder without modules.json needs it"),
-    ] = None,
-    prompt: Annotated[str | None, typer.Option(help="put before every sentence")] = None,
-    prompt_name: Annotated[str | None, typer.Option(help="one of the encoder's own prompts")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=2, help="longer sentences are cut")] = None,
-    pad_token: Annotated[
-        str | None, typer.Option(help="where its tokenizer has none: a token of its vocabulary to pad with")
-    ] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16")] = None,
-    truncate_dim: Annotated[int | None, typer.Option(min=1, help="the first K dimensions")] = None,
-    normalize: Annotated[bool, typer.Option("--normalize", help="unit length at the end")] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")
     ] = False,
-    native: Annotated[
-        bool, typer.Option("--native", help="transformers' own class, where the encoder also names code of its own")
-    ] = False,
-    token_budget: Annotated[int | None, typer.Option(min=16, help="most tokens in a batch; default: the map's")] = None,
     device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
     k: Neighbours = 7,
     measure: Annotated[
@@ -68,17 +53,4 @@ def place(
     """
     from jobs.asked.placing import place as placed
 
-    options = {
-        "layer": layer,
-        "pooling": pooling,
-        "prompt": prompt,
-        "prompt_name": prompt_name,
-        "max_tokens": max_tokens,
-        "pad_token": pad_token,
-        "dtype": dtype,
-        "truncate_dim": truncate_dim,
-        "normalize": normalize,
-        "native": native,
-        "token_budget": token_budget,
-    }
     placed(atlas, models or [], entry, options, trust_remote_code, device, k, as_json, out, measure)

@@ -20,6 +20,7 @@ TYPES = {
     "classification": "Classification",
     "clustering": "Clustering",
     "retrieval": "Retrieval",
+    "alignment": "",  # no type of MTEB's: the prompt of the sentences
 }
 BARE_NAME = re.compile(r"[\w.-]+")  # what is put before a text ends in a blank, a colon or the like
 

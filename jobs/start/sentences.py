@@ -64,7 +64,7 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
     notes: list[str] = []
     comments: list[str] = []
     if column is None and ending(path) not in (".txt", ""):
-        column, others = _column(path, notes)
+        column, others = text_column(path, notes)
         comments += [f"other columns of text: {', '.join(map(ascii, others))}"] if others else []
     wanted = limit or USUAL
     try:
@@ -94,8 +94,13 @@ def from_file(path: Path, column: str | None, limit: int | None) -> Chosen:
     )
 
 
-def _column(path: Path, notes: list[str]) -> tuple[str, list[str]]:
-    """The column of sentences, and the others that may be meant."""
+def text_column(path: Path, notes: list[str]) -> tuple[str, list[str]]:
+    """The column of sentences, and the others that may be meant; what a person should know of the choice goes to the
+    notes.
+
+    Raises:
+        UserError: no column holds text, or the file cannot be read.
+    """
     head = head_of(path)
     found = head.texts()
     if not found:

@@ -29,7 +29,12 @@ class STSTask(Task):
             {"first": list(first), "second": list(second), "scores": [float(s) for s in scores]},
         )
         self._pairs = self._rows(first), self._rows(second)
-        self._gold = _Ties(np.array(scores, np.float64))
+        self.scores = np.array(scores, np.float64)
+        self._gold = _Ties(self.scores)
+
+    def pairs_above(self, score: float) -> list[tuple[str, str]]:
+        """The texts of the pairs whose gold score is above a score."""
+        return _texts(self, self._pairs, self.scores > score)
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         cosines, n = _Ties(pair_cosines(vectors, *self._pairs)), len(self._pairs[0])
@@ -63,6 +68,10 @@ class PairsTask(Task):
         self._pairs = self._rows(first), self._rows(second)
         self._positive = np.array(labels, np.float64)
 
+    def positive_pairs(self) -> list[tuple[str, str]]:
+        """The texts of the pairs that belong together."""
+        return _texts(self, self._pairs, self._positive > 0)
+
     def _measure(self, vectors: np.ndarray) -> Measured:
         cosines, n = _Ties(-pair_cosines(vectors, *self._pairs)), len(self._positive)
 
@@ -70,6 +79,11 @@ class PairsTask(Task):
             return _average_precision(cosines, self._positive, weights)
 
         return Measured(float(precision(np.ones((1, n)))[0]), interval(precision, n), n)
+
+
+def _texts(task: Task, pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray) -> list[tuple[str, str]]:
+    """The texts of the chosen pairs (n,) bool of a task."""
+    return [(task.texts[i], task.texts[j]) for i, j in zip(*(side[chosen] for side in pairs), strict=True)]
 
 
 def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

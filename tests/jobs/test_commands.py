@@ -18,6 +18,7 @@ COMMANDS = (
     "evaluate",
     "rank",
     "place",
+    "measure",
     "neighbours",
     "compare",
     "open",

@@ -50,6 +50,22 @@ def test_mass_takes_weights_of_any_sign(n, d, smallest):
     assert np.allclose(rho.mass(weights), expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize(("n", "d", "smallest"), ROUTES)
+def test_principal_coordinates_are_the_rows_in_another_basis(n, d, smallest, normalize):
+    embedding = ill_conditioned(n, d, 50) * 3 + 0.1
+    rho = DensityOperator.from_embedding(embedding, normalize=normalize, smallest=smallest)
+    rows = embedding / np.linalg.norm(embedding, axis=1, keepdims=True) if normalize else embedding
+    coordinates = rho.principal_coordinates()
+    assert coordinates.dtype == np.float32 and coordinates.shape == (n, min(n, d))
+    size = np.square(rows).sum() / n
+    assert np.allclose(coordinates @ coordinates.T, rows @ rows.T, atol=1e-5 * size)
+    assert np.allclose(coordinates.astype(float).T @ coordinates / n, np.diag(rho.eigenvalues) * size, atol=1e-6 * size)
+    assert np.allclose(rho.mean_coordinates(), coordinates.mean(axis=0), atol=1e-6 * size**0.5)
+    assert np.linalg.norm(rho.mean_coordinates()) == pytest.approx(np.linalg.norm(rows.mean(axis=0)), rel=1e-9)
+    assert rho.mean_square == pytest.approx(size, rel=1e-12)
+
+
 def test_qr_route_keeps_small_eigenvalues_that_the_gram_matrix_loses():
     embedding = ill_conditioned(200, 10, 1e7)  # eigenvalues down to 1e-14
     expected = np.logspace(0, -7, 10) ** 2
