@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobs.workers.faults import doubtful
+from qre.errors import EncoderError
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class UnitResult:
 
     @classmethod
     def failed(cls, key: str, error: BaseException) -> UnitResult:
-        return cls(key, "failed", type(error).__name__, str(error)[:2000], doubtful=doubtful(error))
+        return cls(key, "failed", _reason(error), str(error)[:2000], doubtful=doubtful(error))
 
 
 @dataclass(frozen=True)
@@ -107,4 +108,10 @@ class ScoreResult:
 
     @classmethod
     def failed(cls, task: str, key: str, error: Exception) -> ScoreResult:
-        return cls(task, key, "failed", type(error).__name__, str(error)[:2000], doubtful=doubtful(error))
+        return cls(task, key, "failed", _reason(error), str(error)[:2000], doubtful=doubtful(error))
+
+
+def _reason(error: BaseException) -> str:
+    """The reason that an error names, as a plan would have told it; else its kind."""
+    reason = getattr(error, "reason", "") if isinstance(error, EncoderError) else ""
+    return str(reason or type(error).__name__)
