@@ -34,7 +34,6 @@ KINDS = {
     "adapter": 3,
 }
 REASONS = {
-    "pickle": "pickle only",
     "gated": "gated",
     "disabled": "disabled",
     "remote code": "remote code",

@@ -208,11 +208,11 @@ def test_a_plan_of_the_1101_public_encoders(hub, tmp_path, monkeypatch):
     taken = [kind for kind in kinds if kind not in LEFT_OUT][:1101]
     assert told["units"] + len(told["failed"]) == 1101
     assert told["reasons"] == {REASONS[kind]: count for kind, count in Counter(taken).items() if kind in REASONS}
-    assert told["units"] == taken.count("safetensors") + taken.count("plain")
+    assert told["units"] == sum(kind in ("safetensors", "plain", "pickle") for kind in taken)  # the file consents
     assert not any("safetensors" in path for method, path in hub.requests)
     cost = told["cost"]
     assert cost["gpus"]["H100"]["fits"] == told["units"] > cost["gpus"]["L4"]["fits"]
-    assert cost["download"] > 4 * cost["parameters"] > 2e12
+    assert cost["download"] > 3.5 * cost["parameters"] > 2e12  # of pickles the parameters are a guess
     in_slots = sum(slot["cost"] for slot in cost["slots"].values())
     assert 0 < in_slots < cost["gpus"]["H100"]["cost"] == pytest.approx(3.5 * cost["gpus"]["H100"]["hours"])
     hub.adopt(monkeypatch, tmp_path / "home")
@@ -231,7 +231,7 @@ def test_a_plan_of_the_1101_public_encoders(hub, tmp_path, monkeypatch):
     assert (status["units"], status["reasons"], hub.requests) == (told["units"], told["reasons"], [])
     assert len(shown.stdout.splitlines()) < 90
     assert (
-        f"{Counter(taken)['pickle']} encoders: " in shown.stdout and f"{in_slots:,.2f} at these prices" in shown.stdout
+        f"{Counter(taken)['remote code']} encoders: " in shown.stdout and f"{in_slots:,.2f} at these prices" in shown.stdout
     )
 
 
