@@ -33,12 +33,7 @@ KINDS = {
     "remote code": 5,
     "adapter": 3,
 }
-REASONS = {
-    "gated": "gated",
-    "disabled": "disabled",
-    "remote code": "remote code",
-    "adapter": "adapter",
-}
+REASONS = {"gated": "gated", "disabled": "disabled", "remote code": "remote code", "adapter": "adapter"}
 LEFT_OUT = ("cross-encoder", "sparse")
 POOLING = "sentence_transformers.models.Pooling"
 MODULES = json.dumps(

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from jobs.config import slots
 from jobs.config import sweep_config as config
 from jobs.config.on_end import OnEnd
+from qre.encoders import variants
 from qre.encoders.hub import HubQuery
 from qre.encoders.spec import ClassicalSpec
 from qre.prediction.data import PredictionSettings
@@ -36,6 +37,8 @@ RECORDS = {
         slots.ClusterSettings,
         slots.Slot,
         OnEnd,
+        variants.Variant,
+        variants.Sparsify,
     ),
     "scores.md": (
         config.MtebScores,

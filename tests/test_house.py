@@ -23,7 +23,7 @@ FLOORS = {  # from the ground up; what stands on one line knows nothing of each 
         "entropy spectra similarity",
         "features",
         "sentences encoders tasks store",
-        "prediction geometry",
+        "prediction geometry sparsify",
         "atlas",
         "figures",
         "report page",

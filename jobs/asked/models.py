@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from jobs.config.mistakes import as_options
 from jobs.config.reading import YAML_ENDINGS
 from jobs.planning.paid import key_of
 from jobs.planning.ready import read_entry
+from jobs.planning.variant_pairs import with_pairs
 from jobs.terminal.console import progress
 from qre.density import check_finite
 from qre.encoders.catalogue import PUBLIC, chosen
@@ -32,6 +33,8 @@ from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transforms import apply_transforms, fit_transforms
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
+from qre.sparsify.corpus import Pairs
+from qre.sparsify.prepared import Prepared
 from qre.tasks.task import Task
 
 STAND_INS = ("MODEL", "MODEL...", "NAME", "FOLDER", "ENCODER", "owner/name", "OWNER/NAME")  # of our own help
@@ -47,10 +50,12 @@ class Given:
     Attributes:
         label: for people, before more is known of it.
         source: a file with a matrix, or an entry as in a config.
+        pairs: that a sparsified encoder names by a file.
     """
 
     label: str
     source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | EncoderSpec
+    pairs: Pairs | None = field(default=None, repr=False)
 
     def embedding(
         self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
@@ -72,7 +77,7 @@ class Given:
         if isinstance(self.source, MatrixEntry):
             return self.label, *_ready(self.source, sentences, settings, told, tasks)
         spec = spec_of(self.source)
-        return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks)
+        return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks, pairs=self.pairs)
 
 
 def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list[Given]:
@@ -133,7 +138,8 @@ def given_in(path: Path) -> list[Given]:
                 name = entry.spec().name
             else:
                 name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
-            found.append(Given(printable(name, 200), entry))
+            known, pairs = with_pairs(f"{path}: {name}", entry, here)
+            found.append(Given(printable(name, 200), known, pairs))
     return found
 
 
@@ -238,10 +244,12 @@ def embed_and_measure(
     told: Told,
     tasks: Sequence[Task],
     ready: ReadyVectors | None = None,
+    pairs: Pairs | None = None,
 ) -> tuple[np.ndarray, Measured | None]:
     """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
     told(spec.name, 0, len(sentences))
-    loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready, key=key_of(spec))
+    prepared, key = Prepared({} if pairs is None else {pairs.fingerprint: pairs}), key_of(spec)
+    loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready, key=key, prepare=prepared)
     try:
         readout = readout_name(spec.readout)
         if readout in loaded.refused:

@@ -26,6 +26,7 @@ from jobs.commands import (
     plan,
     rank,
     report,
+    sparsify,
     status,
     submit,
     sweep,
@@ -55,6 +56,7 @@ app.command("open", rich_help_panel="Use a map")(with_volume(open_command.open_)
 app.command("map", rich_help_panel="Begin")(with_volume(map_command.map_))
 app.add_typer(encoders.app, name="encoders", rich_help_panel="Find out more")
 app.command(rich_help_panel="Find out more")(with_volume(measure.measure))
+app.command(rich_help_panel="Find out more")(with_volume(sparsify.sparsify))
 app.command(rich_help_panel="Find out more")(with_volume(illustrate.illustrate))
 
 

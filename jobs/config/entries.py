@@ -23,9 +23,11 @@ from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, fo
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
+from qre.encoders.variants import BUILTIN, WITHOUT_PAIRS, Variant
 from qre.errors import UserError
 from qre.near_names import did_you_mean
 from qre.paths import PathText, below
+from qre.sparsify.corpus import builtin_pairs
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.10 has none
@@ -63,7 +65,7 @@ class Plain(Record):
 
 
 OF_ALL = ("plain", "pickled_weights", "conversions")  # keys of a list that are of each entry in it
-LATER = (*OF_ALL, "base", "limit")  # keys that records of older stores do not have
+LATER = (*OF_ALL, "base", "limit", "variant")  # keys that records of older stores do not have
 
 
 class _ForMany(Record):
@@ -144,6 +146,7 @@ class _ModelEntry(_ForMany):
     native: bool = Field(
         False, description="transformers' own class, where the encoder also names code of its own; no code of it runs"
     )
+    variant: Variant | None = Field(None, description="what is made of its weights: sparsify")
 
     @field_validator("name", "family")
     @classmethod
@@ -162,6 +165,24 @@ class _ModelEntry(_ForMany):
         if self.layer is not None and self.pooling is None:
             raise ValueError("a layer needs a pooling")
         return self
+
+    @property
+    def pairs_file(self) -> str | None:
+        """The file with the pairs of texts that it names."""
+        pairs = BUILTIN if self.variant is None else self.variant.sparsify.pairs
+        return None if pairs == BUILTIN else pairs
+
+    def with_pairs(self, pairs: str) -> Self:
+        """The entry with other pairs: a path, or what they are known by."""
+        assert self.variant is not None  # it names pairs
+        sparsify = self.variant.sparsify.model_copy(update={"pairs": pairs})
+        return self.model_copy(update={"variant": Variant.model_construct(sparsify=sparsify)})
+
+    def _variant(self) -> Variant | None:
+        """Its variant, with the pairs as a spec knows them."""
+        if self.variant is None or self.pairs_file is not None or self.variant.sparsify.score in WITHOUT_PAIRS:
+            return self.variant
+        return self.with_pairs(builtin_pairs().fingerprint).variant
 
     def given(self, stated: Mapping[str, object]) -> Self:
         """The entry with what its list or config states of all, where it has the key and says nothing itself."""
@@ -205,7 +226,8 @@ class _ModelEntry(_ForMany):
             f"{self.max_tokens} tokens" if self.max_tokens else "",
             f"pad:{self.pad_token}" if self.pad_token else "",
         ]
-        own += ["" if self.dtype == "float32" else self.dtype, "native" if self.native else "", *transforms]
+        own += ["" if self.dtype == "float32" else self.dtype, "native" if self.native else ""]
+        own += ["" if self.variant is None else self.variant.sparsify.label, *transforms]
         return {
             "name": self.name or "/".join([name, *filter(None, own)]),
             "family": self.family or family,
@@ -217,6 +239,7 @@ class _ModelEntry(_ForMany):
             "pad_token": self.pad_token,
             "native": self.native,
             "plain": plain,
+            "variant": self._variant(),
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt,
             "transforms": transforms,
             "prompts": tuple(sorted(prompts.items())),

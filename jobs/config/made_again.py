@@ -30,12 +30,13 @@ from qre.encoders.endpoint_url import public_url
 from qre.encoders.hub import HubQuery
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec
+from qre.encoders.variants import Sparsify, Variant
 from qre.features import FeatureMethod
 from qre.tasks import task_spec
 
 _MODEL = (
     "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
-    "transforms token_budget native plain pickled_weights"
+    "transforms token_budget native plain pickled_weights variant"
 )
 _TASK = "source kind name split format"
 KEPT: Mapping[type[BaseModel], str] = {
@@ -48,6 +49,8 @@ KEPT: Mapping[type[BaseModel], str] = {
     HubQuery: "filter author search parameters sort limit",
     ListEntry: "source plain pickled_weights conversions",
     Plain: "pooling",
+    Variant: "sparsify",
+    Sparsify: "share score scope batches seed",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
     MatrixEntry: "source name family attributes transforms",
     EndpointEntry: "source url model as_of dimensions api_key_env name family prompt prompt_name prompts transforms "
@@ -77,6 +80,7 @@ LAST_PART: Mapping[type[BaseModel], str] = {
     FileSentences: "path",
     FolderEntry: "path base",
     ListEntry: "path",
+    Sparsify: "pairs",
     MatrixEntry: "path texts",
     MtebScores: "results",
     task_spec.STSFile: "path",

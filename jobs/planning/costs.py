@@ -47,7 +47,8 @@ def expected_cost(spec: FolderSpec | HubSpec, attributes: dict, words: int, n: i
     it."""
     budget = spec.token_budget or config.encode.token_budget
     width = attributes.get("hidden_size") or attributes.get("embedding_dimension")
-    return estimate(attributes.get("parameters"), weight_bytes(spec), width, spec.dtype, words, n, budget)
+    gradients = spec.variant is not None
+    return estimate(attributes.get("parameters"), weight_bytes(spec), width, spec.dtype, words, n, budget, gradients)
 
 
 def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[Slot, ...]:

@@ -1,9 +1,9 @@
 """Which encoders are near-copies of each other, so that no split of a prediction may part them; and which are of one
 origin.
 
-Two labels, one coarser than the other. A *group* are near-copies: one layer and pooling, one vectoriser. A *kind* is a
-whole model, with all that is read off it, or a whole family of vectorisers: what a really new encoder differs from the
-known in.
+Two labels, one coarser than the other. A *group* are near-copies: one layer and pooling with its variants, one
+vectoriser. A *kind* is a whole model, with all that is read off it, or a whole family of vectorisers: what a really new
+encoder differs from the known in.
 """
 
 from __future__ import annotations

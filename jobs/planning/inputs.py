@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import FileSentences, FolderEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig
+from jobs.config import FileSentences, FolderEntry, HubEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig
 from qre.errors import UserError
 from qre.paths import below
 from qre.store.address import Address, parse
@@ -202,6 +202,9 @@ def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepCon
             encoders[number] = entry.model_copy(
                 update={key: change(f"encoders[{number}].{key}", path) for key, path in entry.files().items()}
             )
+        elif isinstance(entry, FolderEntry | HubEntry) and entry.pairs_file is not None:
+            place = f"encoders[{number}].variant.sparsify.pairs"
+            encoders[number] = entry.with_pairs(change(place, entry.pairs_file))
     for number, task in enumerate(tasks):
         if isinstance(task, MtebScores):
             results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(task.results))

@@ -37,6 +37,7 @@ from jobs.planning.ready import keep, read_entry
 from jobs.planning.resolved import Resolved, abridged, add, failed
 from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
+from jobs.planning.variant_pairs import keep_pairs, with_pairs
 from qre.encoders.catalogue import PUBLIC, chosen
 from qre.encoders.folders import folder_shape
 from qre.encoders.foreseen import Foresight
@@ -64,7 +65,7 @@ def resolve(
         store: where earlier answers of the hub are kept.
         ask_hub: False to take the last known commit of a branch, and to ask nothing: for looking on from elsewhere.
         progress: told how many encoders of the hub are answered, and of how many.
-        keep_vectors: write ready vectors into the store, for a sweep that is to run now.
+        keep_vectors: write ready vectors and pairs into the store, for a sweep that is to run now.
 
     Raises:
         UserError: naming the entry of the config.
@@ -87,7 +88,10 @@ def _resolve(
     answers: Answers = {}
     memory = Memory(store)
     stated = {"pickled_weights": config.pickled_weights, "conversions": config.conversions}
-    for place, entry, folder in _entries(config.encoders, "encoders", config.folder, stated):
+    for place, written, folder in _entries(config.encoders, "encoders", config.folder, stated):
+        entry, pairs = with_pairs(place, written, folder)
+        if pairs is not None and keep_vectors:
+            keep_pairs(store, pairs)
         if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
             of_hub, told = of_public(place, entry, memory, ask_hub, progress, resolved)
             wanted += [Wanted(place, one.given(stated), queried=True, catalogued=True) for one in of_hub]

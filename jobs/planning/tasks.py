@@ -55,7 +55,12 @@ def _tasks(config: SweepConfig) -> Iterator[tuple[str, Task]]:
 
 def _builtin(config: SweepConfig) -> tuple[Task, ...]:
     taken = config.sentences.seed if isinstance(config.sentences, BuiltinSentences) else 0
-    sentences = generate(BUILTIN_SENTENCES, BUILTIN_SEED if taken != BUILTIN_SEED else BUILTIN_SEED + 1)
+    return tasks_built_in(BUILTIN_SEED if taken != BUILTIN_SEED else BUILTIN_SEED + 1)
+
+
+def tasks_built_in(seed: int = BUILTIN_SEED) -> tuple[Task, ...]:
+    """The built-in tasks, on built-in sentences of this seed."""
+    sentences = generate(BUILTIN_SENTENCES, seed)
     return builtin_tasks(
         [one.text for one in sentences],
         [one.topic for one in sentences],

@@ -47,6 +47,7 @@ CORE_FLOPS = 100e9
 DOUBLE_FLOPS = 20e9
 PIECE_SECONDS = 0.5  # of any pass: to hand it over, and to write what it makes
 LOAD_SECONDS = 4.0  # of an encoder with weights
+PAIR_WORDS = 13  # of a text that contributions of weights are computed over
 STATIC_SECONDS = 4e-5  # a text
 CLASSICAL_SECONDS = {"hashed": 5e-5, "projection": 2e-4, "sif": 1e-4, "lsa": 5e-5}  # a text
 FIT_SECONDS = {"lsa": 3e-4, "sif": 1e-4}  # a sentence of the set that it is fitted on
@@ -105,6 +106,9 @@ class Times:
             pass  # there is nothing to load
         elif not isinstance(spec, ClassicalSpec):
             start += LOAD_SECONDS
+            if isinstance(spec, ModelSpec) and spec.variant is not None:
+                texts = spec.variant.sparsify.texts
+                start += each(texts, texts * PAIR_WORDS)
         elif spec.kind in FIT_SECONDS and spec.corpus is None:
             start += FIT_SECONDS[spec.kind] * n
         scores = tuple(self._scoring(one, each) for one in work.scorings)

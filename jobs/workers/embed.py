@@ -22,6 +22,7 @@ from jobs.workers.events import ChunkMade, Loaded, Paused, ScoreResult, Started,
 from jobs.workers.faults import check_own
 from jobs.workers.featurize import encoder_facts
 from jobs.workers.score import Scorer
+from jobs.workers.sparsified import KeptMasks
 from jobs.workers.till import HeldBack, Paying, Till
 from jobs.workers.worker import gpu_name, process_seconds, set_threads, versions
 from qre.density import check_finite
@@ -181,7 +182,8 @@ def embed_pass(
     readouts = list(dict.fromkeys(unit.spec.readout for unit in work.members))
     try:
         ready = VectorsInStore(store)
-        loaded = Pass(work.members[0].spec, sentences.texts, readouts, settings, device, cache_bytes, ready, paying.key)
+        own, masks = work.members[0].spec, KeptMasks(store, work.key)
+        loaded = Pass(own, sentences.texts, readouts, settings, device, cache_bytes, ready, paying.key, masks)
     except Exception as error:  # whatever loading raises is this encoder's end, not the sweep's
         check_own(error, work.members[0].spec)
         yield from _all_failed(work, {unit.key: error for unit in work.members})
@@ -300,7 +302,8 @@ def _write_unit(
         check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
     # the place of a folder on one machine says nothing on another
-    spec = unit.spec.model_dump(mode="json", exclude={"path", "files", "base_path", "base_files"})
+    places = {"path", "files", "base_path", "base_files"}
+    spec = {k: v for k, v in unit.spec.model_dump(mode="json", exclude=places).items() if (k, v) != ("variant", None)}
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))

@@ -5,7 +5,8 @@
 - Time: 2 floating-point operations a parameter and token (an upper bound: embedding rows are looked up, not
   multiplied), at 35 % of the GPU's dense rate for the dtype, and 15 s to start the process and load.
 - Memory: weights in the dtype, 16 hidden-sized vectors of 4 bytes for every token of a batch, and 1 GiB for the GPU's
-  own context.
+  own context; where gradients are computed, 4 bytes a parameter for their sum, and half the weights for those of the
+  moment.
 """
 
 from __future__ import annotations
@@ -72,11 +73,13 @@ def estimate(
     words: int,
     sentences: int,
     token_budget: int,
+    gradients: bool = False,
 ) -> Estimate:
     """Cost of one encoder on a sentence set of so many words, by the model that the module states."""
     count = parameters or weight_bytes // 4
     width = hidden or USUAL_HIDDEN
     memory = count * BYTES[dtype] + token_budget * width * 4 * VECTORS_PER_TOKEN + CONTEXT_BYTES
+    memory += count * (4 + BYTES[dtype] // 2) if gradients else 0
     operations = 2.0 * count * words * TOKENS_PER_WORD * PADDING
     seconds = {
         gpu.name: START_SECONDS + operations / (EFFICIENCY * 1e12 * (gpu.full if dtype == "float32" else gpu.half))

@@ -9,7 +9,16 @@ from typing import Any
 import pandas as pd
 
 from qre.encoders.endpoint_url import PRIVATE, host_of, public_url
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, FolderSpec, HubSpec, StaticSpec, own_prompt
+from qre.encoders.spec import (
+    ClassicalSpec,
+    EncoderSpec,
+    EndpointSpec,
+    FolderSpec,
+    HubSpec,
+    ModelSpec,
+    StaticSpec,
+    own_prompt,
+)
 from qre.encoders.transforms import needs_fit
 
 # sha256 of a folder's content -> the model of the hub that it is
@@ -45,17 +54,20 @@ def published_model(spec: EncoderSpec) -> str | None:
 
 def what_it_is(spec: EncoderSpec) -> dict:
     """The columns of a map that say what an encoder is: model, commit, method and prompt; None where there is none. Of
-    one behind an endpoint also where, as of which day, and the dimensions that are asked for."""
-    behind: dict[str, object] = {}
+    a variant also that. Of one behind an endpoint also where, as of which day, and the dimensions that are asked for.
+    """
+    more: dict[str, object] = {}
     if isinstance(spec, EndpointSpec):
-        behind = {"endpoint": public_url(spec.url) or PRIVATE, "as_of": spec.as_of}
-        behind |= {} if spec.dimensions is None else {"dimensions_asked": spec.dimensions}
+        more = {"endpoint": public_url(spec.url) or PRIVATE, "as_of": spec.as_of}
+        more |= {} if spec.dimensions is None else {"dimensions_asked": spec.dimensions}
+    elif isinstance(spec, ModelSpec) and spec.variant is not None:
+        more = {"variant": spec.variant.sparsify.words}
     return {
         "model": spec.model if isinstance(spec, EndpointSpec) else published_model(spec),
         "commit": spec.revision if isinstance(spec, HubSpec) else None,
         "method": _method(spec) if isinstance(spec, ClassicalSpec) else None,
         "prompt": own_prompt(spec) or None,
-        **behind,
+        **more,
     }
 
 
@@ -81,8 +93,8 @@ def described(row: Mapping[str, Any]) -> str:
     """An encoder in words: "sentence-transformers/all-MiniLM-L6-v2, layer 6, mean pooling, 384 dimensions".
 
     Args:
-        row: of a map, or of row_of: name, source, layer, pooling, transforms, model, method, prompt, dimension,
-            parameters; what it lacks, or is NaN, is left out.
+        row: of a map, or of row_of: name, source, layer, pooling, transforms, model, method, prompt, variant,
+            dimension, parameters; what it lacks, or is NaN, is left out.
     """
     known = _known(row)
     model = known.get("model") or known.get("method") or _SOURCES.get(str(known.get("source")), "")
@@ -96,6 +108,7 @@ def described(row: Mapping[str, Any]) -> str:
         layer = known.get("layer", "last")
         parts.append("last layer" if layer == "last" else f"layer {int(float(str(layer)))}")
         parts.append(POOLINGS.get(str(known["pooling"]), str(known["pooling"])))
+    parts += [str(known["variant"])] if "variant" in known else []
     parts += [transform_in_words(one) for one in transforms_of(row)]
     if "prompt" in known:
         parts.append(f"prompt {str(known['prompt'])!r}")
@@ -139,6 +152,8 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
     not tell enough. For the arguments see `described`; and of the model: model_type, layers, model_pooling, modules,
     model_max_tokens; and pickles, of weights that are. Of a plain checkpoint without a pooling they leave that open."""
     known, transforms = _known(row), transforms_of(row)
+    if "variant" in known:  # `qre sparsify --save` writes it as a folder of its own
+        return []
     source, name = known.get("source"), str(known.get("name", ""))
     if source == "classical":
         lines = [

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from qre.encoders.classical import CorpusRanks, dimensions_taken, too_few
 from qre.encoders.readouts import no_such_layer
+from qre.encoders.shape import is_static
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec
 from qre.errors import EncoderError
 
@@ -65,11 +66,17 @@ class Foresight:
 
         Raises:
             TooFewSentences: for want of sentences.
-            Foreseen: it has no such layer, or not so many dimensions.
+            Foreseen: it has no such layer, or not so many dimensions, or nothing that a variant could be made of.
         """
         layers = _count(attributes, "layers")
         if isinstance(spec, ModelSpec) and spec.layer is not None and layers is not None and spec.layer > layers:
             raise Foreseen(no_such_layer(spec.layer, layers), f"give a layer from 0 to {layers}")
+        if isinstance(spec, ModelSpec) and spec.variant is not None and (spec.layer == 0 or is_static(attributes)):
+            what = "layer 0 is the embedding of the tokens" if spec.layer == 0 else "it runs no transformer"
+            raise Foreseen(
+                f"sparsify sets weights of layers to zero, and there are none: {what}",
+                "leave variant out, or name another encoder" if spec.layer is None else "give a layer from 1 on",
+            )
         if (
             isinstance(spec, ClassicalSpec)
             and (largest := self._ranks.largest(spec)) is not None

@@ -24,6 +24,7 @@ from qre.encoders.transformer import TransformerPass, token_budget_batches
 
 if TYPE_CHECKING:
     from qre.encoders.classical import FittedClassical
+    from qre.encoders.variants import Prepare
 
 KEY_SCHEMA = 1
 
@@ -79,6 +80,7 @@ class Pass:
     Args:
         ready: of an encoder that is ready vectors, where they are.
         key: of an encoder behind an endpoint that wants one.
+        prepare: of a transformer, what makes the variant that its spec asks for.
 
     Attributes:
         chunks: row indices (b,) int64 of each chunk; together every row once. The same for the same sentences and
@@ -97,6 +99,7 @@ class Pass:
         cache_bytes: int | None = None,
         ready: ReadyVectors | None = None,
         key: ApiKey | None = None,
+        prepare: Prepare | None = None,
     ):
         if isinstance(spec, ClassicalSpec):
             self._run: _ClassicalPass | EndpointPass | MatrixPass | StaticPass | _TransformerPass = _ClassicalPass(
@@ -111,7 +114,7 @@ class Pass:
         else:
             budget = spec.token_budget or settings.token_budget
             self._run = _TransformerPass(
-                spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes
+                spec, sentences, readouts, token_budget=budget, device=device, cache_bytes=cache_bytes, prepare=prepare
             )
         self._chunk_sentences = settings.chunk_sentences
         self._cut()

@@ -5,7 +5,8 @@ Three identities follow from a spec, each the canonical JSON of what it holds:
 - the *encoder*: all that can change a number; with the sentence set and the encode settings it is the unit's key;
 - the *pass*: what is loaded and run once. Many encoders may be read off one pass: the layers and poolings of a
   transformer, the transforms and truncations of any encoder;
-- the *parent*: pass and readout, without the transforms. Encoders of one parent are near-copies of each other.
+- the *parent*: pass and readout, without the transforms or a variant. Encoders of one parent are near-copies of each
+  other.
 
 The name, the family and the place of a folder on this machine change no number and are in none of them.
 """
@@ -18,6 +19,7 @@ from typing import Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qre.encoders.variants import Variant
 from qre.near_names import did_you_mean
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -76,10 +78,10 @@ class _Spec(BaseModel, ABC):
 
     def encoder_identity(self) -> dict:
         """All that can change a number of the embedding."""
-        return {**self.parent_identity(), "transforms": list(self.transforms)}
+        return {**self.pass_identity(), "readout": list(self.readout), "transforms": list(self.transforms)}
 
     def parent_identity(self) -> dict:
-        """Pass and readout."""
+        """Pass and readout, of no variant."""
         return {**self.pass_identity(), "readout": list(self.readout)}
 
     @abstractmethod
@@ -163,6 +165,7 @@ class ModelSpec(_Spec):
     pickles: tuple[tuple[str, str], ...] = Field(
         (), description="(name, sha256) of each pickle that its weights are converted from, by consent"
     )
+    variant: Variant | None = Field(None, description="what is made of its weights once they are loaded")
     prompts: tuple[tuple[str, str], ...] = Field(
         (), exclude=True, description="(name, text) that its files state, fixed by the revision; in no identity"
     )
@@ -181,7 +184,16 @@ class ModelSpec(_Spec):
     def pass_identity(self) -> dict:
         # a later option is in keys only where it is set
         set_only = {field for field in ("pad_token", "native", "plain", "pickles") if getattr(self, field)}
-        return self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
+        own = self.model_dump(mode="json", include={"source", "revision", "prompt", "max_tokens", "dtype"} | set_only)
+        if self.variant is None:
+            return own
+        # a mask is of the weights that a readout depends on, so each readout has a pass of its own
+        return {**own, "variant": self.variant.identity(), "read": list(self.readout)}
+
+    def parent_identity(self) -> dict:
+        if self.variant is None:
+            return super().parent_identity()
+        return self.model_copy(update={"variant": None}).parent_identity()
 
     @property
     def departures(self) -> dict[str, object]:

@@ -28,6 +28,8 @@ from qre.errors import EncoderError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from qre.encoders.variants import Prepare
+
 
 SAME_BESIDE_OTHERS = 0.99  # cosine; rounding leaves it above 0.9999
 
@@ -63,6 +65,9 @@ class TransformerPass:
         record: what is known after loading: device, dtype, tokens, share of sentences cut at the limit, share of
             unknown tokens, attributes, what libraries warned of, batches that had to be halved.
 
+    Args:
+        prepare: makes the variant that the spec asks for; none is needed where it asks for none.
+
     Raises:
         EncoderError: it is not the encoder that its files hold (see loading.checked, tokens.Tokens), or a sentence is
             longer than it can be.
@@ -77,8 +82,9 @@ class TransformerPass:
         token_budget: int,
         device: str = "auto",
         cache_bytes: int | None = None,
+        prepare: Prepare | None = None,
     ):
-        self._spec, self._sentences = spec, sentences
+        self._spec, self._sentences, self._prepare = spec, sentences, prepare
         self._held: list[Snapshot | Converted] = []
         try:
             folder, base = self._places(cache_bytes)
@@ -125,6 +131,10 @@ class TransformerPass:
             self._probe()
         if self._reader.readouts and self._tokens.counted and spec.dtype == "float32":
             self._check_padding(lengths)
+        if self._prepare is not None and self._reader.readouts:
+            self.record |= self._prepare(spec, self._model, self._reader)
+        elif spec.variant is not None and self._reader.readouts:
+            raise ValueError(f"{spec.name} is a variant, and nothing is given that makes it")
 
     def close(self) -> None:
         """Let go of snapshots and converted weights: from now on they may be removed to make room."""

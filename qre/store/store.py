@@ -11,6 +11,7 @@ from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
 from qre.store.gpu_time import Spending
+from qre.store.kept_masks import Masks
 from qre.store.probes import Probes
 from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 
@@ -50,6 +51,7 @@ class Store:
         self.embeddings = Embeddings(self.folder)
         self.chunks = Chunks(self.folder)
         self.vectors = Vectors(self.folder)
+        self.masks = Masks(self.folder)
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
         self.speeds = Speeds(self.folder)

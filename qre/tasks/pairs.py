@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,6 +15,10 @@ class STSTask(Task):
     (cosine_spearman).
 
     The interval resamples pairs. Cosines that are all equal order nothing: their score is 0 (MTEB: NaN).
+
+    Attributes:
+        scores: the gold scores (n,), float64.
+        pairs: where the first and the second text of each pair stand in `texts`, (n,) each.
     """
 
     kind = "sts"
@@ -28,22 +32,35 @@ class STSTask(Task):
             [*first, *second],
             {"first": list(first), "second": list(second), "scores": [float(s) for s in scores]},
         )
-        self._pairs = self._rows(first), self._rows(second)
+        self.pairs = self._rows(first), self._rows(second)
         self.scores = np.array(scores, np.float64)
         self._gold = _Ties(self.scores)
 
     def pairs_above(self, score: float) -> list[tuple[str, str]]:
         """The texts of the pairs whose gold score is above a score."""
-        return _texts(self, self._pairs, self.scores > score)
+        return _texts(self, self.pairs, self.scores > score)
+
+    def cosines(self, vectors: np.ndarray) -> np.ndarray:
+        """Of the pairs, (n,) float64, by the vectors (len(texts), d)."""
+        return pair_cosines(vectors, *self.pairs)
+
+    def gain(self, cosines: np.ndarray, before: np.ndarray) -> Measured:
+        """How much higher the score is by these cosines (n,) than by those before; pairs are resampled for both
+        alike."""
+        after, earlier = self._spearman_of(cosines), self._spearman_of(before)
+        return _measured(lambda weights: after(weights) - earlier(weights), len(self.scores))
 
     def _measure(self, vectors: np.ndarray) -> Measured:
-        cosines, n = _Ties(pair_cosines(vectors, *self._pairs)), len(self._pairs[0])
+        return _measured(self._spearman_of(self.cosines(vectors)), len(self.scores))
 
-        def spearman(weights: np.ndarray) -> np.ndarray:
-            return _spearman(self._gold, cosines, weights)
+    def _spearman_of(self, cosines: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """The score (b,) in samples that hold each pair `weights` (b, n) times."""
+        ordered = _Ties(cosines)
+        return lambda weights: np.nan_to_num(_spearman(self._gold, ordered, weights), nan=0.0)
 
-        score = float(np.nan_to_num(spearman(np.ones((1, n))), nan=0.0)[0])
-        return Measured(score, interval(lambda weights: np.nan_to_num(spearman(weights), nan=0.0), n), n)
+
+def _measured(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> Measured:
+    return Measured(float(statistic(np.ones((1, n)))[0]), interval(statistic, n), n)
 
 
 class PairsTask(Task):

@@ -53,7 +53,7 @@ def test_gold_scores_of_every_height(labelled, tasks):
     by_text = {s.text: s for s in labelled}
     for name in ("sts", "sts-topic"):
         task = tasks[name]
-        pairs = [(by_text[task.texts[i]], by_text[task.texts[j]]) for i, j in zip(*task._pairs)]
+        pairs = [(by_text[task.texts[i]], by_text[task.texts[j]]) for i, j in zip(*task.pairs)]
         grades = [similarity(a, b) for a, b in pairs]
         counts = np.histogram(grades, [0, 0.5, 1.5, 2.5, 3.5, 4.9, 5.1])[0]
         assert (counts[1:] == 150).all() and counts[0] == (150 if name == "sts" else 0)
