@@ -12,7 +12,7 @@ from jobs.config import slots
 from jobs.config import sweep_config as config
 from jobs.config.on_end import OnEnd
 from qre.encoders import variants
-from qre.encoders.hub import HubQuery
+from qre.encoders.hub_query import HubQuery
 from qre.encoders.spec import ClassicalSpec
 from qre.prediction.data import PredictionSettings
 from qre.tasks import task_spec as spec

@@ -47,7 +47,7 @@ def search(
     from jobs.config.mistakes import as_options
     from jobs.start.search import search as found
     from jobs.start.search import search_public
-    from qre.encoders.hub import HubQuery
+    from qre.encoders.hub_query import HubQuery
     from qre.errors import UserError
 
     if registry:

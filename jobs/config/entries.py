@@ -20,8 +20,9 @@ from pydantic import (
 from qre.encoders.catalogue import CATALOGUES, PUBLIC
 from qre.encoders.conversions import Conversion, weights_of
 from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, folder_revision, is_plain
-from qre.encoders.hub import COMMIT, REPOSITORY, HubModel, HubQuery
+from qre.encoders.hub import COMMIT, REPOSITORY, HubModel
 from qre.encoders.hub_problems import HubProblem
+from qre.encoders.hub_query import HubQuery
 from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
 from qre.encoders.variants import BUILTIN, WITHOUT_PAIRS, Variant
 from qre.errors import UserError

@@ -27,7 +27,7 @@ from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.sweep_config import Prediction, SweepConfig
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.endpoint_url import public_url
-from qre.encoders.hub import HubQuery
+from qre.encoders.hub_query import HubQuery
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec
 from qre.encoders.variants import Sparsify, Variant

@@ -22,8 +22,9 @@ from jobs.planning.resolved import Resolved, abridged, add, failed, key_of
 from qre.counted import counted
 from qre.encoders.conversions import Conversion
 from qre.encoders.foreseen import Foresight
-from qre.encoders.hub import HubModel, HubQuery, of_its_base, search
+from qre.encoders.hub import HubModel, of_its_base
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.hub_query import HubQuery, search
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.spec import HubSpec

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from jobs.planning.resolved import Resolved
 from qre.encoders.contents import VERSION
 from qre.encoders.conversions import Conversion, HubPlace
-from qre.encoders.hub import COMMIT, HubModel, HubQuery
+from qre.encoders.hub import COMMIT, HubModel
+from qre.encoders.hub_query import HubQuery
 from qre.encoders.named_code import Named
 from qre.errors import place_error
 from qre.store import Failure, NewerSchema, Store

@@ -21,8 +21,9 @@ from jobs.planning.memory import Memory, Place, kept
 from jobs.planning.prompts import looked_up
 from jobs.planning.resolved import Resolved, abridged, failed
 from qre.encoders.catalogue import PUBLIC
-from qre.encoders.hub import COMMIT, HubModel, HubQuery, downloads_of, listed, resolve_all
+from qre.encoders.hub import COMMIT, HubModel, resolve_all
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.hub_query import HubQuery, downloads_of, listed
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MULTIMODAL, available, text_encoders
 from qre.errors import UserError

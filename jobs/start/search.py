@@ -20,9 +20,10 @@ from qre.encoders.catalogue import CATALOGUES, PUBLIC, catalogue, shapes
 from qre.encoders.conversions import find_conversions, weights_of
 from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, is_plain
-from qre.encoders.hub import HubModel, HubQuery, listed, resolve, resolve_all, with_base
-from qre.encoders.hub import search as search_hub
+from qre.encoders.hub import HubModel, resolve, resolve_all, with_base
 from qre.encoders.hub_problems import HubProblem, printable
+from qre.encoders.hub_query import HubQuery, listed
+from qre.encoders.hub_query import search as search_hub
 from qre.encoders.matrix_file import is_matrix, open_matrix
 from qre.encoders.registry import available, text_encoders
 from qre.encoders.spec import ClassicalSpec, EncoderSpec

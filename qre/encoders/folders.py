@@ -11,7 +11,6 @@ from pathlib import Path
 from qre.encoders import adapters
 from qre.encoders.contents import counts
 from qre.encoders.examine import (
-    REMEDY,
     Found,
     Unfit,
     check_code,
@@ -22,6 +21,7 @@ from qre.encoders.examine import (
     examine_base,
     parsed,
 )
+from qre.encoders.remedies import REMEDY
 from qre.encoders.spec import stated_prompts
 from qre.encoders.weight_files import BrokenWeights, check_weight_files
 from qre.errors import EncoderError, UserError, place_error

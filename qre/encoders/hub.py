@@ -2,25 +2,22 @@
 had.
 
 Nothing here downloads weights: see snapshots.py. Tokens come from the environment or the hub client's own login; they
-    are never read, kept or
-printed here.
+are never read, kept or printed here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import TypeVar
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import kept
 from qre.encoders.examine import Unfit, check_code, check_pickles, check_pooling, examine, examine_base
-from qre.encoders.hub_problems import HubProblem, T, printable, reach, retried
+from qre.encoders.hub_problems import HubProblem, T, printable, retried
 from qre.encoders.named_code import Named
 from qre.encoders.spec import stated_prompts
 
@@ -126,70 +123,6 @@ def of_its_base(model: HubModel, problem: HubProblem) -> HubProblem:
     return HubProblem(model.repository, problem.reason, f"{detail}: {problem.detail}" if problem.detail else detail)
 
 
-class HubQuery(BaseModel):
-    """Which encoders of the hub: as `HfApi.list_models` takes it.
-
-    Attributes:
-        parameters: least and most number of parameters, e.g. (None, 500_000_000).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    filter: tuple[str, ...] = ("sentence-transformers",)
-    author: str | None = None
-    search: str | None = None
-    parameters: tuple[int | None, int | None] = (None, None)
-    sort: Literal["created_at", "downloads", "last_modified", "likes", "trending_score"] = "downloads"
-    limit: int = Field(100, ge=1, le=10_000)
-
-    @field_validator("parameters")
-    @classmethod
-    def _some(cls, value: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
-        least, most = value
-        if least is not None and most is not None and least > most:
-            raise ValueError(f"[{least}, {most}] holds nothing: give the least, then the most")
-        return value
-
-
-def search(query: HubQuery) -> Iterator[str]:
-    """Names of the encoders that a query finds, in its order.
-
-    Raises:
-        HubProblem: the hub does not answer.
-    """
-    yield from listed(query)
-
-
-def listed(query: HubQuery) -> dict[str, int]:
-    """Name -> downloads of the encoders that a query finds, in its order.
-
-    Raises:
-        HubProblem: the hub does not answer.
-    """
-    from huggingface_hub import HfApi
-
-    retried("the hub", reach)  # the client itself would try a listing for half a minute
-    least, most = query.parameters
-    bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
-    return retried(
-        "the hub",
-        lambda: understood(
-            "the hub",
-            lambda: {
-                model.id: model.downloads or 0
-                for model in HfApi().list_models(
-                    filter=list(query.filter),
-                    author=query.author,
-                    search=query.search,
-                    num_parameters=bounds or None,
-                    sort=query.sort,
-                    limit=query.limit,
-                )
-            },
-        ),
-    )
-
-
 def resolve_all(
     wanted: Iterable[tuple[str, str | None]], progress: Callable[[int], None] = lambda done: None, as_base: bool = False
 ) -> list[HubModel | HubProblem]:
@@ -202,13 +135,6 @@ def resolve_all(
         as_base: they are wanted as bases of adapters.
     """
     return each_answer(list(wanted), lambda place: place[0], lambda place: resolve(*place, as_base), progress)
-
-
-def downloads_of(
-    names: Iterable[str], progress: Callable[[int], None] = lambda done: None
-) -> list[tuple[str, int] | HubProblem]:
-    """(the name that the hub knows it by now, downloads) of many encoders, as resolve_all."""
-    return each_answer(list(names), lambda name: name, _downloads, progress)
 
 
 def each_answer(
@@ -237,15 +163,6 @@ def each_answer(
             answers.append(answer)
             progress(len(answers))
     return answers
-
-
-def _downloads(repository: str) -> tuple[str, int]:
-    from huggingface_hub import HfApi
-
-    info = retried(
-        repository, lambda: understood(repository, lambda: HfApi().model_info(repository, expand=["downloads"]))
-    )
-    return info.id, info.downloads or 0
 
 
 def resolve(repository: str, revision: str | None = None, as_base: bool = False) -> HubModel:

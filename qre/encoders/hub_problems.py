@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
-from qre.encoders.examine import REMEDY as FILES_REMEDY
+from qre.encoders.remedies import REMEDY as FILES_REMEDY
 from qre.errors import EncoderError, chain, place_error
 
 T = TypeVar("T")

@@ -17,7 +17,8 @@ from jobs.planning.plan import make_plan
 from jobs.planning.resolve import record_unresolved, resolve
 from jobs.start.search import search, show
 from qre.encoders import hub_problems
-from qre.encoders.hub import HubModel, HubQuery
+from qre.encoders.hub import HubModel
+from qre.encoders.hub_query import HubQuery
 from qre.encoders.passes import EncodeSettings, unit_key
 from qre.errors import UserError
 from qre.store import Store

@@ -3,7 +3,8 @@
 import json
 
 from jobs.planning.memory import Memory
-from qre.encoders.hub import HubModel, HubQuery
+from qre.encoders.hub import HubModel
+from qre.encoders.hub_query import HubQuery
 from qre.store import Store
 
 PLACE = ("org/a", None)

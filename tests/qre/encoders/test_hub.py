@@ -7,8 +7,9 @@ import pytest
 
 from qre.encoders import hub as hub_module
 from qre.encoders import hub_problems
-from qre.encoders.hub import HubModel, HubQuery, resolve, resolve_all, search
+from qre.encoders.hub import HubModel, resolve, resolve_all
 from qre.encoders.hub_problems import HubProblem
+from qre.encoders.hub_query import HubQuery, search
 from tests.hub import READER
 
 FILES = {
