@@ -139,8 +139,8 @@ def read_rows(path: str | Path, wanted: Wanted, format: str | None = None, key: 
     parquet.
 
     Args:
-        format: "csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet" or "txt"; None: by the ending. tsv is read with
-            quotes where all of it parses so.
+        format: "csv", "tsv", "tsv-unquoted", "blanks", "jsonl", "json", "parquet" or "txt"; None: by the ending. tsv
+            is read with quotes where all of it parses so.
         key: of a json file, under which its list stands.
 
     Raises:
@@ -323,6 +323,12 @@ def _unquoted_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dic
     return _separated_rows(path, _unquoted(read_text(path)), wanted, "\t")
 
 
+def _blank_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
+    """Fields without a blank in them, with blanks or tabs between."""
+    records = ((number, line.split()) for number, line in enumerate(read_text(path).split("\n"), 1))
+    return _separated_rows(path, records, wanted, "")
+
+
 def _txt_rows(path: str, wanted: Wanted, _: str) -> Iterator[tuple[int, dict]]:
     """A value a line; a final newline ends the last line, it does not begin an empty one."""
     (one,) = wanted.columns
@@ -396,6 +402,7 @@ _ROWS = {
     "csv": _csv_rows,
     "tsv": _tsv_rows,
     "tsv-unquoted": _unquoted_rows,
+    "blanks": _blank_rows,
     "jsonl": _jsonl_rows,
     "json": _json_rows,
     "parquet": _parquet_rows,

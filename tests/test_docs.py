@@ -28,6 +28,7 @@ RECORDS = {
         config.FolderEntry,
         config.HubEntry,
         config.ListEntry,
+        config.WordsEntry,
         HubQuery,
         ClassicalSpec,
         config.FeatureMethod,
@@ -48,6 +49,9 @@ RECORDS = {
         spec.ClassificationFile,
         spec.ClusteringFile,
         spec.RetrievalFile,
+        spec.WordSimilarityFile,
+        spec.WordPairsFile,
+        spec.AnalogiesFile,
     ),
 }
 

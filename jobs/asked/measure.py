@@ -22,7 +22,7 @@ from qre.encoders.spec import EncoderSpec, own_prompt
 from qre.encoders.transforms import FittedTransforms
 from qre.errors import UserError
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.task import Task
+from qre.tasks.task import Task, has_vector
 
 COLUMNS = ("task", "kind", "metric", "score", "low", "high", "n")
 
@@ -98,7 +98,8 @@ def _scored(task: Task, spec: EncoderSpec, loaded: Pass, fitted: FittedTransform
         encoded(loaded.over(texts, None if prompt == own else prompt), readout, len(texts))
         for _, texts, prompt in sides(task, prompts)
     ]
-    return task.score(fitted.apply(np.concatenate(parts)))
+    vectors = np.concatenate(parts)
+    return task.score(fitted.apply(vectors), has_vector(vectors))
 
 
 def encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None] = lambda done: None) -> np.ndarray:

@@ -13,11 +13,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from jobs.asked.measure import encoded, measure
-from jobs.config import CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, load_list
+from jobs.config import CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, WordsEntry, load_list
+from jobs.config.matrix_entry import GivenEntry
 from jobs.config.mistakes import as_options
 from jobs.config.reading import YAML_ENDINGS
 from jobs.planning.paid import key_of
 from jobs.planning.ready import read_entry
+from jobs.planning.ready_words import read_words
 from jobs.planning.variant_pairs import with_pairs
 from jobs.terminal.console import progress
 from qre.density import check_finite
@@ -31,6 +33,7 @@ from qre.encoders.matrix_file import ENDINGS, is_matrix, near_encoders, read_mat
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transforms import apply_transforms, fit_transforms
+from qre.encoders.word_vectors import ReadyWords, WordsInFile
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
 from qre.sparsify.corpus import Pairs
@@ -54,7 +57,7 @@ class Given:
     """
 
     label: str
-    source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | EncoderSpec
+    source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | WordsEntry | EncoderSpec
     pairs: Pairs | None = field(default=None, repr=False)
 
     def embedding(
@@ -76,6 +79,9 @@ class Given:
             return self.label, read_matrix(self.source), None
         if isinstance(self.source, MatrixEntry):
             return self.label, *_ready(self.source, sentences, settings, told, tasks)
+        if isinstance(self.source, WordsEntry):
+            words, file, _ = read_words(self.source, self.source.path, sentences)
+            return self.label, *embed_and_measure(words, sentences, settings, "cpu", told, tasks, WordsInFile(file))
         spec = spec_of(self.source)
         return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks, pairs=self.pairs)
 
@@ -132,12 +138,12 @@ def given_in(path: Path) -> list[Given]:
             here = os.path.dirname(os.path.abspath(path))
             if isinstance(entry, FolderEntry):
                 entry = entry.model_copy(update={key: below(here, path) for key, path in entry.folders().items()})
-            elif isinstance(entry, MatrixEntry):
+            elif isinstance(entry, GivenEntry):
                 entry = entry.model_copy(update={key: below(here, file) for key, file in entry.files().items()})
             if isinstance(entry, EndpointEntry):
                 name = entry.spec().name
             else:
-                name = entry.spec_names()[0] if isinstance(entry, MatrixEntry) else entry.name or _place(entry)
+                name = entry.spec_names()[0] if isinstance(entry, GivenEntry) else entry.name or _place(entry)
             known, pairs = with_pairs(f"{path}: {name}", entry, here)
             found.append(Given(printable(name, 200), known, pairs))
     return found
@@ -243,7 +249,7 @@ def embed_and_measure(
     device: str,
     told: Told,
     tasks: Sequence[Task],
-    ready: ReadyVectors | None = None,
+    ready: ReadyVectors | ReadyWords | None = None,
     pairs: Pairs | None = None,
 ) -> tuple[np.ndarray, Measured | None]:
     """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""

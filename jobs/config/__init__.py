@@ -14,6 +14,7 @@ from jobs.config.entries import (
 from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.slots import ClusterSettings
 from jobs.config.sweep_config import EncoderEntry, Entry, SweepConfig, load_config, load_list
+from jobs.config.words_entry import WordsEntry
 
 __all__ = [
     "BuiltinSentences",
@@ -30,6 +31,7 @@ __all__ = [
     "MtebScores",
     "Plain",
     "SweepConfig",
+    "WordsEntry",
     "load_config",
     "load_list",
 ]

@@ -25,6 +25,7 @@ from jobs.config.entries import (
 )
 from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.sweep_config import Prediction, SweepConfig
+from jobs.config.words_entry import WordsEntry
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.endpoint_url import public_url
 from qre.encoders.hub_query import HubQuery
@@ -53,6 +54,7 @@ KEPT: Mapping[type[BaseModel], str] = {
     Sparsify: "share score scope batches seed",
     ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
     MatrixEntry: "source name family attributes transforms",
+    WordsEntry: "source name family attributes transforms limit lowercase weighting",
     EndpointEntry: "source url model as_of dimensions api_key_env name family prompt prompt_name prompts transforms "
     "attributes price_per_million_tokens concurrency texts_per_request patience_minutes",
     EncodeSettings: "token_budget chunk_sentences",
@@ -67,6 +69,11 @@ KEPT: Mapping[type[BaseModel], str] = {
     task_spec.ClusteringFile: f"{_TASK} columns sample repeats documents",
     task_spec.RetrievalFile: f"{_TASK} corpus_columns query_columns qrels_columns ignore_identical_ids query_prompt "
     f"document_prompt on_problem",
+    task_spec.WordSimilarityFile: f"{_TASK} columns template",
+    task_spec.WordPairsFile: f"{_TASK} columns random template",
+    task_spec.AnalogiesFile: f"{_TASK} include methods vocabulary_limit template",
+    task_spec.WordSimilarityColumns: "word1 word2 score",
+    task_spec.WordPairColumns: "word1 word2 relation",
     task_spec.STSColumns: "sentence1 sentence2 score",
     task_spec.PairColumns: "sentence1 sentence2 label",
     task_spec.LabelColumns: "text label",
@@ -82,12 +89,16 @@ LAST_PART: Mapping[type[BaseModel], str] = {
     ListEntry: "path",
     Sparsify: "pairs",
     MatrixEntry: "path texts",
+    WordsEntry: "path",
     MtebScores: "results",
     task_spec.STSFile: "path",
     task_spec.PairsFile: "path",
     task_spec.ClassificationFile: "train test label_groups",
     task_spec.ClusteringFile: "path label_groups",
     task_spec.RetrievalFile: "corpus queries qrels",
+    task_spec.WordSimilarityFile: "path",
+    task_spec.WordPairsFile: "path",
+    task_spec.AnalogiesFile: "path vocabulary",
 }
 ALWAYS = ("name", "sentences", "source", "kind")  # also where they are the default
 WHOLE = (BuiltinSentences, FeatureMethod)  # of which one value means little, or is another's default

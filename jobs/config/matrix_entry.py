@@ -1,4 +1,5 @@
-"""The entry of a config that is ready vectors, of whatever system."""
+"""Entries of a config that are vectors in files, of whatever system: what is common to them, and ready vectors of the
+sentences."""
 
 from __future__ import annotations
 
@@ -27,34 +28,16 @@ TEXTS = frozenset("architecture model_type model_pooling base_model licence lang
 MOST, LONGEST, LARGEST = 50, 500, 2**53  # attributes; characters of a value; the whole numbers that a float holds
 
 
-class MatrixEntry(Record):
-    """Ready vectors of the sentences, in their order, from a file."""
+class GivenEntry(Record):
+    """Vectors in a file: what a person says of them."""
 
-    source: Literal["matrix"]
     path: PathText
     name: str | None = Field(None, description="default: the name of the file, with the transforms")
     family: str | None = Field(None, description="default: the name of the file")
     attributes: dict[str, Any] = Field(
         {}, max_length=MOST, description="columns of the map: name -> number, text, true or false, or a list of these"
     )
-    texts: PathText | None = Field(
-        None, description="Parquet with columns text and vector: vectors of the tasks' texts, to be scored on"
-    )
     transforms: tuple[str, ...] = ()
-
-    @field_validator("path")
-    @classmethod
-    def _known_format(cls, value: str) -> str:
-        if not is_matrix(value):
-            raise ValueError(f"vectors are read from {', '.join(ENDINGS)}")
-        return value
-
-    @field_validator("texts")
-    @classmethod
-    def _parquet(cls, value: str | None) -> str | None:
-        if value is not None and Path(value).suffix != ".parquet":
-            raise ValueError("give a .parquet file with the columns text and vector")
-        return value
 
     @field_validator("name", "family")
     @classmethod
@@ -73,12 +56,43 @@ class MatrixEntry(Record):
 
     def files(self) -> dict[str, str]:
         """Key -> path of each file that it names."""
-        return {"path": self.path} | ({} if self.texts is None else {"texts": self.texts})
+        return {"path": self.path}
 
     def spec_names(self) -> tuple[str, str]:
         """Name and family."""
-        stem = Path(self.path).stem
-        return self.name or "/".join([stem, *self.transforms])[:200], self.family or self.name or stem
+        stem, own = Path(self.path.removesuffix(".gz")).stem, self._own()
+        return self.name or "/".join([stem, *own, *self.transforms])[:200], self.family or self.name or stem
+
+    def _own(self) -> list[str]:
+        """What its default name says beside the file and the transforms."""
+        return []
+
+
+class MatrixEntry(GivenEntry):
+    """Ready vectors of the sentences, in their order, from a file."""
+
+    source: Literal["matrix"]
+    texts: PathText | None = Field(
+        None, description="Parquet with columns text and vector: vectors of the tasks' texts, to be scored on"
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if not is_matrix(value):
+            raise ValueError(f"vectors are read from {', '.join(ENDINGS)}")
+        return value
+
+    @field_validator("texts")
+    @classmethod
+    def _parquet(cls, value: str | None) -> str | None:
+        if value is not None and Path(value).suffix != ".parquet":
+            raise ValueError("give a .parquet file with the columns text and vector")
+        return value
+
+    def files(self) -> dict[str, str]:
+        """Key -> path of each file that it names."""
+        return super().files() | ({} if self.texts is None else {"texts": self.texts})
 
 
 def checked_attributes(value: dict[str, Any]) -> dict[str, Any]:

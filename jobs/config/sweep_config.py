@@ -24,6 +24,7 @@ from jobs.config.mistakes import explained
 from jobs.config.on_end import OnEnd
 from jobs.config.reading import read_written
 from jobs.config.slots import ClusterSettings
+from jobs.config.words_entry import WordsEntry
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import ClassicalSpec
@@ -55,9 +56,9 @@ class Prediction(PredictionSettings):
 
 TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
 # what a list may hold
-EncoderEntry = Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, ClassicalSpec]
+EncoderEntry = Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, WordsEntry, ClassicalSpec]
 Entry = Annotated[
-    Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, ClassicalSpec],
+    Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, WordsEntry, ClassicalSpec],
     Field(discriminator="source"),
 ]
 

@@ -20,6 +20,7 @@ from qre.encoders.spec import (
     MatrixSpec,
     ModelSpec,
     StaticSpec,
+    WordsSpec,
 )
 
 REQUEST_SECONDS = 1.0  # of a request to an endpoint, about
@@ -33,7 +34,7 @@ def is_transformer(spec: EncoderSpec, attributes: Mapping[str, object]) -> TypeG
 def cpu_seconds(spec: EncoderSpec, attributes: Mapping[str, object], texts: int) -> float:
     """A rough cost on one CPU core, calibrated on 90 MB of weights at 200 sentences a second; used for the order
     only."""
-    if isinstance(spec, StaticSpec | MatrixSpec) or is_static(attributes):
+    if isinstance(spec, StaticSpec | MatrixSpec | WordsSpec) or is_static(attributes):
         return 5e-5 * texts
     if isinstance(spec, ClassicalSpec):
         return {"hashed": 1e-4, "projection": 3e-4, "sif": 1e-3, "lsa": 1e-3}[spec.kind] * texts

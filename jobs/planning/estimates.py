@@ -13,7 +13,7 @@ from jobs.planning.paid import expected_tokens
 from jobs.planning.plan import Plan
 from jobs.planning.units import PassWork
 from qre.encoders.cost import GPUS
-from qre.encoders.spec import HubSpec, MatrixSpec, ModelSpec
+from qre.encoders.spec import HubSpec, MatrixSpec, ModelSpec, WordsSpec
 from qre.store import Store
 
 
@@ -35,9 +35,9 @@ def _words(texts: tuple[str, ...]) -> int:
 
 def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) -> dict:
     """What the transformers that are still to run will cost, summed, and how many passes of other encoders there are
-    (`static`, `classical`, `matrix`: ready vectors, `endpoint`, whose tokens are in `endpoints`); and by slot, where
-    its label names a GPU type, the hours on GPUs of it (of a shared one as if each had it alone, since sharing slows it
-    as much): plain values.
+    (`static`, `classical`, `matrix`: ready vectors, `words`: word vectors, `endpoint`, whose tokens are in
+    `endpoints`); and by slot, where its label names a GPU type, the hours on GPUs of it (of a shared one as if each had
+    it alone, since sharing slows it as much): plain values.
 
     Static encoders look vectors up; they count in what is downloaded and stored, and not as transformers.
 
@@ -47,7 +47,7 @@ def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) 
     words = Words(plan)
     gpus = {gpu.name: {"fits": 0, "hours": 0.0} for gpu in GPUS}
     total = {"passes": 0, "parameters": 0, "download": 0, "stored": 0, "memory": 0}
-    total |= {"static": 0, "classical": 0, "matrix": 0, "endpoint": 0}
+    total |= {"static": 0, "classical": 0, "matrix": 0, "words": 0, "endpoint": 0}
     each: list[dict[str, Any]] = []
     slots: dict[str, dict[str, Any]] = {}
     for work in plan.passes:
@@ -58,6 +58,8 @@ def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) 
             total[unit.spec.source] += 1
             if isinstance(unit.spec, MatrixSpec):  # the store keeps what was given, beside the embeddings
                 total["stored"] += 4 * len(plan.sentences) * unit.spec.dimension * (1 + len(work.units))
+            elif isinstance(unit.spec, WordsSpec):
+                total["stored"] += 4 * len(plan.sentences) * unit.spec.dimension * len(work.units)
             continue
         cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
         download = sum(size for _, size in unit.spec.fetched) if isinstance(unit.spec, HubSpec) else 0

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec, WordsSpec
+
+UNTOLD = (FolderSpec, MatrixSpec, EndpointSpec, WordsSpec)  # which do not say what they were made from
 
 
 def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) -> str:
@@ -27,6 +29,8 @@ def group_of(spec: EncoderSpec, parent: str, bases: Mapping[str, str], by: str) 
         return spec.family
     if isinstance(spec, ClassicalSpec):
         return _vectoriser(spec)
+    if isinstance(spec, WordsSpec):  # whatever its words weigh
+        return _kind(spec, bases)
     if by == "base" and isinstance(spec, EndpointSpec):
         return _root(spec.model, bases)  # a server of one's own has models of the hub
     return _root(spec.id, bases) if by == "base" and isinstance(spec, HubSpec) else parent
@@ -36,8 +40,8 @@ def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str
     """The kind of each encoder: of the hub, the model where its chain of base models begins; a folder's content; a
     package; a family of vectorisers; the model behind an endpoint.
 
-    A folder, a matrix or an endpoint does not say what it was made from. Those of one family, as the config names it,
-    are of one kind.
+    A folder, a file of vectors or an endpoint does not say what it was made from. Those of one family, as the config
+    names it, are of one kind.
 
     Args:
         bases: as of group_of.
@@ -45,7 +49,7 @@ def kinds_of(specs: Sequence[EncoderSpec], bases: Mapping[str, str]) -> list[str
     labels = [_kind(spec, bases) for spec in specs]
     first: dict[str, str] = {}
     for spec, label in zip(specs, labels, strict=True):
-        if isinstance(spec, FolderSpec | MatrixSpec | EndpointSpec) and first.setdefault(spec.family, label) != label:
+        if isinstance(spec, UNTOLD) and first.setdefault(spec.family, label) != label:
             labels = [first[spec.family] if other == label else other for other in labels]
             first = {family: first[spec.family] if other == label else other for family, other in first.items()}
     return labels
@@ -60,6 +64,8 @@ def _kind(spec: EncoderSpec, bases: Mapping[str, str]) -> str:
         return _root(spec.model, bases)
     if isinstance(spec, MatrixSpec):
         return f"matrix {spec.revision[:12]}"
+    if isinstance(spec, WordsSpec):
+        return f"words {spec.revision[:12]}"
     return f"folder {spec.revision[:12]}" if isinstance(spec, FolderSpec) else spec.package
 
 

@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import FileSentences, FolderEntry, HubEntry, ListEntry, MatrixEntry, MtebScores, SweepConfig
+from jobs.config import FileSentences, FolderEntry, HubEntry, ListEntry, MtebScores, SweepConfig
+from jobs.config.matrix_entry import GivenEntry
 from qre.errors import UserError
 from qre.paths import below
 from qre.store.address import Address, parse
@@ -121,7 +122,7 @@ def check_encoder(place: str, entry: FolderEntry, config: SweepConfig) -> None:
         )
 
 
-def check_listed(place: str, entry: MatrixEntry, config: SweepConfig) -> None:
+def check_listed(place: str, entry: GivenEntry, config: SweepConfig) -> None:
     """UserError where a list names vectors that would have to be fetched: only what the config itself names is."""
     if config.inputs is None or _as_inputs(lambda: parse(config.inputs or "")) is None or entry in config.encoders:
         return
@@ -198,7 +199,7 @@ def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepCon
     for number, entry in enumerate(encoders):
         if isinstance(entry, ListEntry):
             encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
-        elif isinstance(entry, MatrixEntry):
+        elif isinstance(entry, GivenEntry):
             encoders[number] = entry.model_copy(
                 update={key: change(f"encoders[{number}].{key}", path) for key, path in entry.files().items()}
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jobs.config.matrix_entry import kind_of
-from qre.encoders.spec import EncoderSpec, EndpointSpec, MatrixSpec
+from qre.encoders.spec import EncoderSpec, EndpointSpec, MatrixSpec, WordsSpec
 from qre.errors import UserError
 
-GIVEN = (MatrixSpec, EndpointSpec)  # whose attributes a person gives
+GIVEN = (MatrixSpec, EndpointSpec, WordsSpec)  # whose attributes a person gives
 WORDS = {"number": "a number", "text": "text", "truth": "true or false"}
 
 

@@ -20,7 +20,11 @@ TYPES = {
     "classification": "Classification",
     "clustering": "Clustering",
     "retrieval": "Retrieval",
-    "alignment": "",  # no type of MTEB's: the prompt of the sentences
+    # no types of MTEB's: the prompt of the sentences
+    "alignment": "",
+    "word_similarity": "",
+    "word_pairs": "",
+    "analogies": "",
 }
 BARE_NAME = re.compile(r"[\w.-]+")  # what is put before a text ends in a blank, a colon or the like
 

@@ -14,7 +14,7 @@ import numpy as np
 from jobs.config.matrix_entry import MatrixEntry
 from qre.encoders.matrix import without_vectors
 from qre.encoders.matrix_file import MatrixFile, checked_digest, open_matrix
-from qre.encoders.spec import MatrixSpec
+from qre.encoders.spec import MatrixSpec, WordsSpec
 from qre.encoders.text_vectors import TextVectors
 from qre.errors import EncoderError, PlaceError
 from qre.store import CorruptArtefact, Store
@@ -84,12 +84,12 @@ def keep(store: Store, found: Found, matrix: MatrixFile, ready: TextVectors | No
     for fingerprint, task in tasks.items() if ready is not None else ():
         if fingerprint not in found.lacking:
             assert ready is not None
-            key = _texts_key(spec, task.texts)
+            key = texts_key(spec.texts, task.texts)
             store.vectors.write(key, len(task.texts), spec.dimension, ready.vectors(task.texts))
 
 
 class VectorsInStore:
-    """Ready vectors as a node reads them: see qre.encoders.matrix.ReadyVectors."""
+    """Ready vectors as a node reads them: see qre.encoders.matrix.ReadyVectors and word_vectors.ReadyWords."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -98,9 +98,14 @@ class VectorsInStore:
         return self._read(_sentences_key(spec), spec)
 
     def of_texts(self, spec: MatrixSpec, texts: Sequence[str]) -> np.ndarray:
-        return self._read(_texts_key(spec, texts), spec)
+        return self._read(texts_key(spec.texts, texts), spec)
 
-    def _read(self, key: str, spec: MatrixSpec) -> np.ndarray:
+    def of_words(self, spec: WordsSpec, words: Sequence[str]) -> np.ndarray:
+        if not words:
+            return np.empty((0, spec.dimension), np.float32)
+        return self._read(texts_key(spec.revision, words), spec)
+
+    def _read(self, key: str, spec: MatrixSpec | WordsSpec) -> np.ndarray:
         try:
             return self._store.vectors.read(key)
         except (FileNotFoundError, CorruptArtefact):
@@ -121,9 +126,10 @@ def _sentences_key(spec: MatrixSpec) -> str:
     return content_key({"vectors": spec.revision})
 
 
-def _texts_key(spec: MatrixSpec, texts: Sequence[str]) -> str:
+def texts_key(revision: str | None, texts: Sequence[str]) -> str:
+    """Under what the store keeps the vectors of texts, or of words, from a file of this revision."""
     digest = hashlib.sha256()
     for text in texts:
         raw = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d\0" % len(raw) + raw)
-    return content_key({"vectors": spec.texts, "texts": digest.hexdigest()})
+    return content_key({"vectors": revision, "texts": digest.hexdigest()})

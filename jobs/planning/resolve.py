@@ -20,6 +20,7 @@ from jobs.config import (
     ListEntry,
     MatrixEntry,
     SweepConfig,
+    WordsEntry,
     load_list,
 )
 from jobs.config.entries import OF_ALL
@@ -34,6 +35,7 @@ from jobs.planning.memory import Memory
 from jobs.planning.paid import without_price
 from jobs.planning.public import Answers, of_public
 from jobs.planning.ready import keep, read_entry
+from jobs.planning.ready_words import keep_words, read_words
 from jobs.planning.resolved import Resolved, abridged, add, failed
 from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
@@ -41,7 +43,7 @@ from jobs.planning.variant_pairs import keep_pairs, with_pairs
 from qre.encoders.catalogue import PUBLIC, chosen
 from qre.encoders.folders import folder_shape
 from qre.encoders.foreseen import Foresight
-from qre.encoders.spec import FolderSpec, HubSpec, MatrixSpec
+from qre.encoders.spec import FolderSpec, HubSpec, MatrixSpec, WordsSpec
 from qre.errors import EncoderError, PlaceError, UserError
 from qre.paths import below
 from qre.sample_size import sample_notes
@@ -104,6 +106,9 @@ def _resolve(
         elif isinstance(entry, MatrixEntry):
             check_listed(place, entry, config)
             _add_matrix(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
+        elif isinstance(entry, WordsEntry):
+            check_listed(place, entry, config)
+            _add_words(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
         elif isinstance(entry, EndpointEntry):
             add(resolved, entry, entry.spec(), columns_of(entry.attributes), foreseen)
         elif isinstance(entry, HubEntry):
@@ -203,6 +208,29 @@ def _add_matrix(
         raise UserError(explained(place, error, MatrixSpec)) from None
     add(resolved, entry, found.spec, columns_of(entry.attributes), foreseen)
     resolved.lacking |= {(task, found.spec.name): why for task, why in found.lacking.items()}
+
+
+def _add_words(
+    resolved: Resolved, place: str, entry: WordsEntry, folder: str, foreseen: Foresight, store: Store | None
+) -> None:
+    """Add word vectors; with a store, keep there what nodes need of them."""
+    path = below(folder, entry.path)
+    try:
+        spec, file, notes = read_words(entry, path, resolved.sentences.texts)
+        if store is not None:
+            keep_words(store, spec, file, resolved.sentences.texts, resolved.tasks)
+    except EncoderError as error:  # its own fault; the others go on
+        named = entry.model_copy(update={"path": os.path.basename(entry.path)})  # not where it is just now
+        remedy = "mend the file, or leave this encoder out"
+        told = failed(named, entry.spec_names()[0], "unusable word vectors", f"{place}: {error}", remedy=remedy)
+        resolved.unresolved.append(told)
+        return
+    except UserError as error:
+        raise error if isinstance(error, PlaceError) else UserError(f"{place}: {error}") from None
+    except ValidationError as error:
+        raise UserError(explained(place, error, WordsSpec)) from None
+    add(resolved, entry, spec, columns_of(entry.attributes), foreseen)
+    resolved.notes += notes
 
 
 def record_unresolved(store: Store, resolved: Resolved) -> None:

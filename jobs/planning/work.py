@@ -40,6 +40,7 @@ from qre.encoders.spec import (
     MatrixSpec,
     ModelSpec,
     StaticSpec,
+    WordsSpec,
 )
 from qre.store import Store
 
@@ -52,7 +53,16 @@ STATIC_SECONDS = 4e-5  # a text
 CLASSICAL_SECONDS = {"hashed": 5e-5, "projection": 2e-4, "sif": 1e-4, "lsa": 5e-5}  # a text
 FIT_SECONDS = {"lsa": 3e-4, "sif": 1e-4}  # a sentence of the set that it is fitted on
 # a text
-SCORE_SECONDS = {"sts": 4e-5, "pairs": 3e-5, "classification": 1.3e-4, "clustering": 1.7e-4, "retrieval": 2e-5}
+SCORE_SECONDS = {
+    "sts": 4e-5,
+    "pairs": 3e-5,
+    "classification": 1.3e-4,
+    "clustering": 1.7e-4,
+    "retrieval": 2e-5,
+    "word_similarity": 4e-5,
+    "word_pairs": 5e-5,
+    "analogies": 3e-4,
+}
 USUAL_DIMENSION = 512
 LAYOUT = (2.5, 0.011)  # seconds: a start, and an encoder
 REPORT = (2.0, 0.002, 0.15)  # a start, an encoder, and a task
@@ -102,7 +112,7 @@ class Times:
         spec = unit.spec
         each = self._encoding(spec, unit.attributes, work.key, work.slot)
         start = PIECE_SECONDS
-        if isinstance(spec, MatrixSpec | EndpointSpec):
+        if isinstance(spec, MatrixSpec | EndpointSpec | WordsSpec):
             pass  # there is nothing to load
         elif not isinstance(spec, ClassicalSpec):
             start += LOAD_SECONDS
@@ -124,7 +134,7 @@ class Times:
 
     def _encoding(self, spec: EncoderSpec, attributes: dict, key: str, slot: Slot) -> Callable[[int, int], float]:
         """Seconds for so many texts of so many words, in the slot of the pass."""
-        if isinstance(spec, StaticSpec | MatrixSpec):
+        if isinstance(spec, StaticSpec | MatrixSpec | WordsSpec):
             return lambda texts, words: STATIC_SECONDS * texts
         if isinstance(spec, ClassicalSpec):
             return lambda texts, words: CLASSICAL_SECONDS[spec.kind] * texts

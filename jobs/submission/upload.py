@@ -15,17 +15,8 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from jobs.config import (
-    EndpointEntry,
-    Entry,
-    FileSentences,
-    FolderEntry,
-    ListEntry,
-    MatrixEntry,
-    MtebScores,
-    SweepConfig,
-    load_list,
-)
+from jobs.config import EndpointEntry, Entry, FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
+from jobs.config.matrix_entry import GivenEntry
 from jobs.planning.inputs import named
 from jobs.submission.secrets import secret
 from qre.encoders.contents import counts
@@ -296,7 +287,7 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
         place = f"encoders[{number}].path"
         if isinstance(entry, FolderEntry):
             yield from ((f"encoders[{number}].{key}", here(path), True) for key, path in entry.folders().items())
-        elif isinstance(entry, MatrixEntry):
+        elif isinstance(entry, GivenEntry):
             yield from ((f"encoders[{number}].{key}", here(path), False) for key, path in entry.files().items())
         elif isinstance(entry, ListEntry):
             yield place, here(entry.path), False
@@ -305,7 +296,7 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
                 if isinstance(one, FolderEntry):
                     for key, path in one.folders().items():
                         yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), True
-                elif isinstance(one, MatrixEntry):
+                elif isinstance(one, GivenEntry):
                     for key, path in one.files().items():
                         yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), False
     for number, task in enumerate(settings.tasks):

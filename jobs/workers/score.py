@@ -22,7 +22,7 @@ from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
 from qre.store import UNREADABLE, CorruptArtefact, Store
 from qre.tasks.retrieval import RetrievalTask
-from qre.tasks.task import Task
+from qre.tasks.task import Task, has_vector
 
 
 class Scorer:
@@ -180,7 +180,7 @@ class Scorer:
         try:
             own = vectors[readout_name(unit.spec.readout)]
             fitted = self._fitted.get(unit.key) or fit_transforms(own[:1], unit.spec.transforms)
-            score = task.score(fitted.apply(own))
+            score = task.score(fitted.apply(own), has_vector(own))
         except Exception as error:
             check_own(error, unit.spec)
             return ScoreResult.failed(
@@ -188,6 +188,8 @@ class Scorer:
             )
         # the task's name is not part of its identity, and may change
         record = {name: value for name, value in asdict(score).items() if name != "task"}
+        if score.details is None:  # as older records have it
+            del record["details"]
         name = score_file(task, unit)
         told = {"prompts": list(prompts)} if name != unit.key else {}
         self._store.scores.write(scoring.task, name, {**record, **told, "versions": versions()})

@@ -11,6 +11,9 @@ ITEMS = {
     "pairs": ("pair", "pairs"),
     "classification": ("test item", "test items"),
     "clustering": ("document", "documents"),
+    "word_similarity": ("pair", "pairs"),
+    "word_pairs": ("pair", "pairs"),
+    "analogies": ("question", "questions"),
 }
 
 

@@ -17,6 +17,7 @@ from qre.encoders.spec import (
     HubSpec,
     ModelSpec,
     StaticSpec,
+    WordsSpec,
     own_prompt,
 )
 from qre.encoders.transforms import needs_fit
@@ -65,7 +66,7 @@ def what_it_is(spec: EncoderSpec) -> dict:
     return {
         "model": spec.model if isinstance(spec, EndpointSpec) else published_model(spec),
         "commit": spec.revision if isinstance(spec, HubSpec) else None,
-        "method": _method(spec) if isinstance(spec, ClassicalSpec) else None,
+        "method": _method(spec) if isinstance(spec, ClassicalSpec | WordsSpec) else None,
         "prompt": own_prompt(spec) or None,
         **more,
     }
@@ -195,6 +196,7 @@ _SOURCES = {
     "folder": "a local folder",
     "static": "static token vectors",
     "matrix": "ready vectors",
+    "words": "word vectors",
     "classical": "classical",
     "hub": "",
     "endpoint": "an endpoint",
@@ -262,7 +264,9 @@ def _plain_lines(known: Mapping[str, Any]) -> list[str]:
     return ["m[0].tokenizer.padding_side = 'right'", *cut]
 
 
-def _method(spec: ClassicalSpec) -> str:
+def _method(spec: ClassicalSpec | WordsSpec) -> str:
+    if isinstance(spec, WordsSpec):
+        return f"word vectors, {'SIF-weighted ' if spec.weighting == 'sif' else ''}mean"
     least, most = spec.ngrams
     grams = f"{least}-grams" if least == most else f"{least}- to {most}-grams"
     terms = (

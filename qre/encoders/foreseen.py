@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from qre.encoders.classical import CorpusRanks, dimensions_taken, too_few
 from qre.encoders.readouts import no_such_layer
 from qre.encoders.shape import is_static
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec, WordsSpec
 from qre.errors import EncoderError
 
 FEWEST_DIRECTIONS = 2  # of all sentences together: with one, they are all the same
@@ -139,7 +139,7 @@ def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | N
     """Of the vectors of an encoder before its transforms; None where it is not known."""
     if isinstance(spec, ClassicalSpec):
         return spec.rank
-    if isinstance(spec, MatrixSpec):
+    if isinstance(spec, MatrixSpec | WordsSpec):
         return spec.dimension
     if isinstance(spec, EndpointSpec):
         return spec.dimensions

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from qre.encoders.endpoint import ApiKey
 from qre.encoders.endpoint_pass import EndpointPass
 from qre.encoders.matrix import MatrixPass, ReadyVectors
-from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec, StaticSpec
+from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec, StaticSpec, WordsSpec
 from qre.encoders.static import StaticPass
 from qre.encoders.transformer import TransformerPass, token_budget_batches
+from qre.encoders.word_vectors import ReadyWords, WordsPass
 
 if TYPE_CHECKING:
     from qre.encoders.classical import FittedClassical
@@ -78,7 +79,7 @@ class Pass:
     """A loaded pass.
 
     Args:
-        ready: of an encoder that is ready vectors, where they are.
+        ready: of an encoder that is ready vectors, of sentences or of words, where they are.
         key: of an encoder behind an endpoint that wants one.
         prepare: of a transformer, what makes the variant that its spec asks for.
 
@@ -97,18 +98,19 @@ class Pass:
         settings: EncodeSettings,
         device: str = "auto",
         cache_bytes: int | None = None,
-        ready: ReadyVectors | None = None,
+        ready: ReadyVectors | ReadyWords | None = None,
         key: ApiKey | None = None,
         prepare: Prepare | None = None,
     ):
+        self._run: _ClassicalPass | EndpointPass | MatrixPass | StaticPass | WordsPass | _TransformerPass
         if isinstance(spec, ClassicalSpec):
-            self._run: _ClassicalPass | EndpointPass | MatrixPass | StaticPass | _TransformerPass = _ClassicalPass(
-                spec, sentences
-            )
+            self._run = _ClassicalPass(spec, sentences)
         elif isinstance(spec, StaticSpec):
             self._run = StaticPass(spec, sentences)
         elif isinstance(spec, MatrixSpec):
-            self._run = MatrixPass(spec, sentences, ready)
+            self._run = MatrixPass(spec, sentences, cast("ReadyVectors | None", ready))
+        elif isinstance(spec, WordsSpec):
+            self._run = WordsPass(spec, sentences, cast("ReadyWords | None", ready))
         elif isinstance(spec, EndpointSpec):
             self._run = EndpointPass(spec, sentences, key)
         else:

@@ -303,6 +303,26 @@ class MatrixSpec(_Spec):
         return {"source": self.source, **self.model_dump(include={"revision", "texts"}, exclude_none=True)}
 
 
+class WordsSpec(_Spec):
+    """Vectors of words from a file that a person gives: a sentence is the mean of its words' vectors.
+
+    weighting:
+        mean: every word counts alike.
+        sif: a word counts a/(a + p(word)), a = 1e-3, p its share of the words of the sentence set (Arora, Liang and Ma
+            2017); the paper's removal of the common direction is the transform "all_but_the_top:1".
+    """
+
+    source: Literal["words"] = "words"
+    revision: str = Field(description="sha256 of the words and numbers that are read: see word_vector_file.Looked")
+    dimension: int = Field(ge=1, description="of the vectors; fixed by the revision")
+    vocabulary: int = Field(ge=1, description="how many words are read; fixed by the revision")
+    lowercase: bool = Field(False, description="words of texts are looked up in small letters")
+    weighting: Literal["mean", "sif"] = "mean"
+
+    def pass_identity(self) -> dict:
+        return self.model_dump(mode="json", include={"source", "revision", "lowercase", "weighting"})
+
+
 class EndpointSpec(_Spec):
     """An encoder behind an HTTP endpoint that speaks OpenAI's embeddings API: see endpoint.py.
 
@@ -334,7 +354,8 @@ class EndpointSpec(_Spec):
 
 
 EncoderSpec = Annotated[
-    Union[ClassicalSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec, StaticSpec], Field(discriminator="source")
+    Union[ClassicalSpec, EndpointSpec, FolderSpec, HubSpec, MatrixSpec, StaticSpec, WordsSpec],
+    Field(discriminator="source"),
 ]
 
 

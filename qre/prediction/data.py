@@ -15,7 +15,7 @@ from qre.prediction.folds import Block, blocks, group_numbers
 # by the parts of a metric's name, such as max_ap, ndcg_at_10, top_1_accuracy: these are from 0 to 1, all others from -1
 # to 1, as every score of MTEB
 UNIT_METRICS = (
-    "accuracy acc ap f1 v_measure nmi ndcg map mrr lrap recall precision hit_rate homogeneity completeness".split()
+    "accuracy acc ap auc f1 v_measure nmi ndcg map mrr lrap recall precision hit_rate homogeneity completeness".split()
 )
 SIGNED_METRICS = re.compile("spearman|pearson|kendall|mcc|matthews|p_mrr|nauc")
 FEWEST_KINDS = 3  # to leave one out: what is left must be more than one

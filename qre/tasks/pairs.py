@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from qre.tasks.bootstrap import interval
+from qre.tasks.ranks import Ties, spearman
 from qre.tasks.task import Measured, Task, unit_rows
 
 
@@ -34,7 +35,7 @@ class STSTask(Task):
         )
         self.pairs = self._rows(first), self._rows(second)
         self.scores = np.array(scores, np.float64)
-        self._gold = _Ties(self.scores)
+        self._gold = Ties(self.scores)
 
     def pairs_above(self, score: float) -> list[tuple[str, str]]:
         """The texts of the pairs whose gold score is above a score."""
@@ -55,8 +56,7 @@ class STSTask(Task):
 
     def _spearman_of(self, cosines: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """The score (b,) in samples that hold each pair `weights` (b, n) times."""
-        ordered = _Ties(cosines)
-        return lambda weights: np.nan_to_num(_spearman(self._gold, ordered, weights), nan=0.0)
+        return _agreement(self._gold, cosines)
 
 
 def _measured(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> Measured:
@@ -90,12 +90,25 @@ class PairsTask(Task):
         return _texts(self, self._pairs, self._positive > 0)
 
     def _measure(self, vectors: np.ndarray) -> Measured:
-        cosines, n = _Ties(-pair_cosines(vectors, *self._pairs)), len(self._positive)
+        cosines, n = Ties(-pair_cosines(vectors, *self._pairs)), len(self._positive)
 
         def precision(weights: np.ndarray) -> np.ndarray:
             return _average_precision(cosines, self._positive, weights)
 
         return Measured(float(precision(np.ones((1, n)))[0]), interval(precision, n), n)
+
+
+def _agreement(gold: Ties, cosines: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Spearman's correlation (b,) of cosines (n,) with gold scores, in samples that hold each pair `weights` (b, n)
+    times; 0 where all cosines are equal."""
+    ordered = Ties(cosines)
+    return lambda weights: np.nan_to_num(spearman(gold, ordered, weights), nan=0.0)
+
+
+def rank_agreement(gold: Ties, cosines: np.ndarray) -> Measured:
+    """Spearman's correlation of cosines (n,) with the gold scores of n pairs; the interval resamples pairs. Where all
+    cosines are equal it is 0."""
+    return _measured(_agreement(gold, cosines), len(cosines))
 
 
 def _texts(task: Task, pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray) -> list[tuple[str, str]]:
@@ -117,44 +130,7 @@ def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     return np.where(some[first] & some[second], cosines, 0.0)
 
 
-class _Ties:
-    """Values (n,) in ascending order, in groups of equal ones.
-
-    Attributes:
-        order: (n,), the items in order.
-        starts: (g,), where each group begins in the order.
-        group: (n,), the group of each item.
-    """
-
-    def __init__(self, values: np.ndarray):
-        self.order = np.argsort(values, kind="stable")
-        new = np.concatenate([[True], np.diff(values[self.order]) > 0])
-        self.starts = np.flatnonzero(new)
-        self.group = np.empty(len(values), np.int64)
-        self.group[self.order] = np.cumsum(new) - 1
-
-    def totals(self, weights: np.ndarray) -> np.ndarray:
-        """Weights (b, n) summed over each group, (b, g)."""
-        return np.add.reduceat(weights[:, self.order], self.starts, axis=1)
-
-    def centred_ranks(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean ranks (b, n) of the items in the samples that hold each item `weights` times, less their mean; and their
-        variance times n (b,)."""
-        totals = self.totals(weights)
-        ranks = np.cumsum(totals, axis=1) - (totals - 1) / 2 - (weights.sum(axis=1, keepdims=True) + 1) / 2
-        return ranks[:, self.group], np.einsum("bg,bg,bg->b", totals, ranks, ranks)
-
-
-def _spearman(a: _Ties, b: _Ties, weights: np.ndarray) -> np.ndarray:
-    """Spearman's correlation (b,) in the samples that hold each item `weights` (b, n) times; NaN where one side is
-    constant."""
-    ranks_a, variance_a = a.centred_ranks(weights)
-    ranks_b, variance_b = b.centred_ranks(weights)
-    with np.errstate(invalid="ignore"):
-        return np.einsum("bn,bn,bn->b", weights, ranks_a, ranks_b) / np.sqrt(variance_a * variance_b)
-
-
-def _average_precision(descending: _Ties, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _average_precision(descending: Ties, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average precision (b,) in the samples that hold each item `weights` (b, n) times; NaN where none is positive."""
     found = np.cumsum(descending.totals(weights * positive), axis=1)
     seen = np.cumsum(descending.totals(weights), axis=1)

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from qre.tasks.bootstrap import mean_interval
-from qre.tasks.task import Measured, Task, unit_rows
+from qre.tasks.task import Measured, Task, cosines_with, unit_rows
 
 DEPTH = 10
 BLOCK = 2**24  # cosines held at a time
-DOCUMENTS = 4096  # whose unit vectors are held at a time
 
 
 class RetrievalTask(Task):
@@ -93,12 +92,7 @@ class RetrievalTask(Task):
 
     def _ndcgs(self, vectors: np.ndarray, some: slice) -> np.ndarray:
         """nDCG@10 of some queries."""
-        queries = unit_rows(vectors[self._queries[some]])
-        cosines = np.empty((len(queries), len(self._documents)), np.float32)
-        for start in range(0, len(self._documents), DOCUMENTS):
-            block = slice(start, start + DOCUMENTS)
-            # multiplied in float64 and rounded, so that equal documents have equal cosines wherever the BLAS puts them
-            cosines[:, block] = queries @ unit_rows(vectors[self._documents[block]]).T
+        cosines = cosines_with(unit_rows(vectors[self._queries[some]]), vectors, self._documents)
         for line, own in zip(cosines, self._own[some]):
             if own is not None:
                 line[own] = -np.inf

@@ -16,6 +16,7 @@ from qre.errors import ConstantEmbeddingError, ShapeError
 
 VERSION = 1  # of the protocols: a change that moves a score raises it, and so makes new fingerprints
 SEED = 42  # MTEB's, of every draw that a protocol makes
+AT_ONCE = 4096  # vectors whose unit vectors are held at a time
 SAME_DIRECTION = 1e-6  # largest difference of two unit rows in any dimension that is still float32 rounding
 
 
@@ -29,6 +30,7 @@ class TaskScore:
         low, high: the 95 % bootstrap interval of the score; each kind of task says what it resamples.
         n: how many pairs, test items, documents or queries were scored.
         repeats: the single scores whose mean is the score, where the protocol repeats; else ().
+        details: what stands beside the score, plain values by name, for kinds of tasks that tell more; else None.
     """
 
     task: str
@@ -40,6 +42,7 @@ class TaskScore:
     high: float
     n: int
     repeats: tuple[float, ...] = ()
+    details: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Measured:
     interval: tuple[float, float]
     n: int
     repeats: tuple[float, ...] = ()
+    details: dict | None = None
 
 
 class Task(ABC):
@@ -61,12 +65,14 @@ class Task(ABC):
         texts: the distinct texts that the task needs, in a fixed order.
         fingerprint: sha256 (hex) of the content, the settings and the protocol's version.
         sided: queries and documents are told apart, and may get prompts of their own: see RetrievalTask.
+        of_words: a text is a word, and may be unknown to an encoder: its vector is then one of zeros.
         notes: what a person should know of it.
     """
 
     kind: ClassVar[str]
     metric: ClassVar[str]
     sided: ClassVar[bool] = False
+    of_words: ClassVar[bool] = False
     notes: tuple[str, ...] = ()
 
     def __init__(self, name: str, split: str, texts: Sequence[str], content: dict):
@@ -75,18 +81,23 @@ class Task(ABC):
         whole = json.dumps({"version": VERSION, "kind": self.kind, **content}, sort_keys=True, allow_nan=False)
         self.fingerprint = hashlib.sha256(whole.encode()).hexdigest()
 
-    def score(self, vectors: np.ndarray) -> TaskScore:
+    def score(self, vectors: np.ndarray, known: np.ndarray | None = None) -> TaskScore:
         """The score of an encoder.
 
         Args:
             vectors: row i is the vector of texts[i], shape (len(texts), d), of any float dtype; read as float32.
+            known: (len(texts),) bool, which texts the encoder knows; None: all whose vector is not zeros. It matters
+                where a text is a word, and the encoder's transforms move the zeros of an unknown one.
 
         Raises:
             ShapeError: not such a matrix.
             NonFiniteError: NaN or Inf; it names the rows.
             ConstantEmbeddingError: all vectors have one direction (or none): the encoder tells no two texts apart.
         """
-        measured = self._measure(_checked(vectors, len(self.texts)))
+        vectors = _checked(vectors, len(self.texts))
+        if self.of_words and known is not None:
+            vectors = np.where(known[:, None], vectors, np.float32(0))
+        measured = self._measure(vectors)
         return TaskScore(
             self.name,
             self.kind,
@@ -96,6 +107,7 @@ class Task(ABC):
             *measured.interval,
             measured.n,
             measured.repeats,
+            measured.details,
         )
 
     @abstractmethod
@@ -134,6 +146,23 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     vectors = vectors.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return vectors / np.where(norms > 0, norms, 1.0)[:, None]
+
+
+def has_vector(vectors: np.ndarray) -> np.ndarray:
+    """(m,) bool: which rows (m, d) are not zeros."""
+    return np.asarray(np.any(vectors, axis=1))
+
+
+def cosines_with(queries: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Cosines (q, r) float32 of queries (q, d) of unit length with the rows (r,) of vectors (m, d).
+
+    They are multiplied in float64 and rounded, so that equal vectors have equal cosines wherever the BLAS puts them.
+    """
+    cosines = np.empty((len(queries), len(rows)), np.float32)
+    for start in range(0, len(rows), AT_ONCE):
+        block = slice(start, start + AT_ONCE)
+        cosines[:, block] = queries @ unit_rows(vectors[rows[block]]).T
+    return cosines
 
 
 def _checked(vectors: np.ndarray, texts: int) -> np.ndarray:

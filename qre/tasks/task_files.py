@@ -14,8 +14,19 @@ from qre.tasks.columns import Table, read_json, read_table
 from qre.tasks.pairs import PairsTask, STSTask
 from qre.tasks.retrieval_files import read_retrieval
 from qre.tasks.task import Task
-from qre.tasks.task_spec import ClassificationFile, ClusteringFile, PairsFile, RetrievalFile, STSFile, TaskFile
+from qre.tasks.task_spec import (
+    AnalogiesFile,
+    ClassificationFile,
+    ClusteringFile,
+    PairsFile,
+    RetrievalFile,
+    STSFile,
+    TaskFile,
+    WordPairsFile,
+    WordSimilarityFile,
+)
 from qre.tasks.values import names, number, texts
+from qre.tasks.word_task_files import read_analogies, read_word_pairs, read_word_similarity
 
 
 def read_task(spec: TaskFile) -> Task:
@@ -105,6 +116,9 @@ _READ: dict[type, Callable[[Any], Task]] = {
     ClassificationFile: _classification,
     ClusteringFile: _clustering,
     RetrievalFile: read_retrieval,
+    WordSimilarityFile: read_word_similarity,
+    WordPairsFile: read_word_pairs,
+    AnalogiesFile: read_analogies,
 }
 
 

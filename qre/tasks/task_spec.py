@@ -6,17 +6,20 @@
     - {source: file, kind: classification, name: intents, train: train.csv, test: test.csv, columns: {label: category}}
     - {source: file, kind: clustering, name: domains, path: "data_small.json#test", label_groups: domains.json, columns:
       {text: 0, label: 1}}
+    - {source: file, kind: word_similarity, name: simlex, path: simlex.csv}
+    - {source: file, kind: word_pairs, name: related, path: pairs.csv}
+    - {source: file, kind: analogies, name: google, path: questions-words.txt, vocabulary: frequent.txt}
     - {source: file, kind: retrieval, name: faq, corpus: corpus.jsonl, queries: queries.jsonl, qrels: qrels.tsv}
 
 Files are .csv, .tsv, .jsonl or .parquet, by their ending unless `format` says another. "tsv-unquoted" has tabs and no
-quoting at all. Of a .json file it is the list under a key, which stands behind a #: rows as lists (columns by position)
-or as objects. Files with columns by position have no header.
+quoting at all, "blanks" has blanks or tabs. Of a .json file it is the list under a key, which stands behind a #: rows
+as lists (columns by position) or as objects. Files with columns by position have no header.
 """
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -27,7 +30,9 @@ BUILTIN_NAMES = tuple(
     f"builtin/{name}" for name in ("sts", "sts-topic", "paraphrases", "topics", "topic-clusters", "retrieval")
 )
 
-Format = Literal["csv", "tsv", "tsv-unquoted", "jsonl", "json", "parquet"]
+Format = Literal["csv", "tsv", "tsv-unquoted", "blanks", "jsonl", "json", "parquet"]
+Method = Literal["3cosadd", "3cosmul", "3cosavg", "lrcos", "only_b"]  # see analogy_methods.py
+METHODS: tuple[Method, ...] = get_args(Method)
 Column = Union[Annotated[int, Field(ge=0, strict=True)], str]
 
 
@@ -74,6 +79,22 @@ class ClusteringColumns(LabelColumns):
     """A text, its class, and the set that it is clustered in, where there are several."""
 
     set: Column | None = None
+
+
+class WordSimilarityColumns(Columns):
+    """Two words and their gold score, a number of any scale."""
+
+    word1: Column = "word1"
+    word2: Column = "word2"
+    score: Column = "score"
+
+
+class WordPairColumns(Columns):
+    """Two words and the name of their relation."""
+
+    word1: Column = "word1"
+    word2: Column = "word2"
+    relation: Column = "relation"
 
 
 class QueryColumns(Columns):
@@ -129,7 +150,7 @@ class _TaskFile(_Record):
 
     def files(self) -> dict[str, str]:
         """Field -> file, without the key of a list inside it."""
-        fields = ("path", "train", "test", "corpus", "queries", "qrels", "label_groups")
+        fields = ("path", "train", "test", "corpus", "queries", "qrels", "label_groups", "vocabulary")
         return {field: name.partition("#")[0] for field in fields if (name := getattr(self, field, None)) is not None}
 
 
@@ -196,7 +217,72 @@ class RetrievalFile(_TaskFile):
     )
 
 
+class _WordTask(_TaskFile):
+    template: str = Field("{word}", description="the text that is made of a word: 'This is a {word}.'")
+
+    @field_validator("template")
+    @classmethod
+    def _has_word(cls, value: str) -> str:
+        if "{word}" not in value:
+            raise ValueError("put {word} where the word stands")
+        return value
+
+
+class WordSimilarityFile(_WordTask):
+    """Similarity of words: see WordSimilarityTask."""
+
+    kind: Literal["word_similarity"]
+    path: PathText
+    columns: WordSimilarityColumns = WordSimilarityColumns()
+
+
+class WordPairsFile(_WordTask):
+    """Related words against random ones: see WordPairsTask."""
+
+    kind: Literal["word_pairs"]
+    path: PathText
+    columns: WordPairColumns = WordPairColumns()
+    random: str = Field(
+        "random", min_length=1, description="the relation of pairs that belong not together; drawn where none is of it"
+    )
+
+
+class AnalogiesFile(_WordTask):
+    """Analogies: see AnalogiesTask."""
+
+    kind: Literal["analogies"]
+    path: PathText = Field(description="a file in the format of Google's questions-words.txt, or a folder as of BATS")
+    include: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="shell patterns on names of relations, or type/name"
+    )
+    methods: tuple[Method, ...] = Field(METHODS, min_length=1, description="the first makes the score")
+    vocabulary: PathText | None = Field(
+        None, description="a file with a word a line: candidates beside the task's own words"
+    )
+    vocabulary_limit: int | None = Field(None, ge=1, description="its first so many words")
+
+    @model_validator(mode="after")
+    def _fitting(self):
+        if self.format is not None:
+            raise ValueError("format is not for analogies: a file of questions or a BATS folder is read as it is")
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError("methods: one stands there twice")
+        if self.vocabulary_limit is not None and self.vocabulary is None:
+            raise ValueError("vocabulary_limit goes with vocabulary")
+        return self
+
+
 TaskFile = Annotated[
-    Union[STSFile, PairsFile, ClassificationFile, ClusteringFile, RetrievalFile], Field(discriminator="kind")
+    Union[
+        STSFile,
+        PairsFile,
+        ClassificationFile,
+        ClusteringFile,
+        RetrievalFile,
+        WordSimilarityFile,
+        WordPairsFile,
+        AnalogiesFile,
+    ],
+    Field(discriminator="kind"),
 ]
 TaskSpec = Annotated[Union[BuiltinTasks, TaskFile], Field(discriminator="source")]

@@ -63,13 +63,14 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "source: folder",
         "source: foldr",
-        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix' or "
+        "5: encoders[1].source: no source 'foldr'; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix', "
+        "'words' or "
         "'classical'; did you mean 'folder'?",
     ),
     (
         "source: folder, ",
         "",
-        "5: encoders[1].source: missing; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix' or "
+        "5: encoders[1].source: missing; give 'catalogue', 'endpoint', 'folder', 'hub', 'list', 'matrix', 'words' or "
         "'classical'",
     ),
     ("source: folder", "sorce: folder", "5: encoders[1].sorce: unknown key; did you mean 'source'?"),
@@ -111,8 +112,8 @@ WRONG = [  # what stands in the good config, what in its place, and the one line
     (
         "store: store",
         "store: store\ntasks: [{source: file, kind: stss, name: a, path: b}]",
-        "3: tasks[0].kind: no kind 'stss'; give 'sts', 'pairs', 'classification', 'clustering' or 'retrieval'; did "
-        "you mean 'sts'?",
+        "3: tasks[0].kind: no kind 'stss'; give 'sts', 'pairs', 'classification', 'clustering', "
+        "'retrieval', 'word_similarity', 'word_pairs' or 'analogies'; did you mean 'sts'?",
     ),
     (
         "store: store",

@@ -10,6 +10,7 @@ import pytest
 from jobs.config import load_config
 from jobs.planning.resolve import resolve
 from qre.encoders.passes import EncodeSettings, Pass
+from qre.encoders.word_vectors import words_in
 from qre.sentences import builtin_set
 from qre.store import Store
 from tests.adapters import make_adapter
@@ -45,7 +46,11 @@ def made(tmp_path_factory):
     folders["static"] = make("static", root / "static")
     vectors = np.random.default_rng(0).normal(size=(SENTENCES, 24)).astype(np.float32)
     np.save(root / "vectors.npy", vectors)
-    return {**folders, "vectors": root / "vectors.npy", "root": root}
+    words = words_in(builtin_set(SENTENCES, 0).texts, False)
+    numbers = np.random.default_rng(1).normal(size=(len(words), 12))
+    rows = (" ".join([word, *map(str, row)]) for word, row in zip(words, numbers, strict=True))
+    (root / "words.vec").write_text("\n".join(rows))
+    return {**folders, "vectors": root / "vectors.npy", "words": root / "words.vec", "root": root}
 
 
 def populate(hub, made) -> None:
@@ -72,6 +77,7 @@ def entries(made, server) -> list[dict]:
         {"source": "folder", "path": str(made["static"]), "truncate_dim": 16},
         {"source": "folder", "path": str(made["base"]), "transforms": ["whiten:8", "int8"]},
         {"source": "matrix", "path": str(made["vectors"]), "attributes": {"licence": "proprietary"}},
+        {"source": "words", "path": str(made["words"])},
         {
             "source": "endpoint",
             "url": server.url,
@@ -130,7 +136,7 @@ def check_vectors(store: Store, made) -> None:
     sentences = list(builtin_set(SENTENCES, 0).texts)
     found = [store.embeddings.read(key) for key in store.embeddings.keys()]
     vectors = {told["spec"]["name"]: matrix for matrix, told in found}
-    assert len(vectors) == 6 + 11
+    assert len(vectors) == 6 + 12
     whole = {"org/pickle": make("dense", made["root"] / "again", seed=1), "org/pull": made["pulled"]}
     for name, folder in {**whole, MODEL: made["safe"], "org/safe": made["safe"]}.items():
         spec = FolderSpec(name="x", family="x", path=str(folder), revision=folder_revision(folder))

@@ -11,7 +11,8 @@ from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError
 from qre.tasks.bootstrap import RESAMPLES, crossed_mean_interval, interval, mean_interval, resamples
 from qre.tasks.classification import ClassificationTask, draw_examples
 from qre.tasks.clustering import ClusteringTask
-from qre.tasks.pairs import PairsTask, STSTask, _spearman, _Ties, pair_cosines
+from qre.tasks.pairs import PairsTask, STSTask, pair_cosines
+from qre.tasks.ranks import Ties, spearman
 from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Batch
 
@@ -53,7 +54,7 @@ def test_sts_and_its_resamples_are_those_of_scipy():
     weights = resamples(80)[:50].astype(float)
     drawn = [np.repeat(np.arange(80), row.astype(int)) for row in weights]
     expected = [spearmanr(gold[rows], cosines[rows]).statistic for rows in drawn]
-    assert np.allclose(_spearman(_Ties(gold), _Ties(cosines), weights), expected, atol=1e-12)
+    assert np.allclose(spearman(Ties(gold), Ties(cosines), weights), expected, atol=1e-12)
     assert score.low < score.score < score.high
 
 
@@ -284,8 +285,8 @@ def test_intervals_of_sts_cover_the_truth():
     truth = 6 / np.pi * np.arcsin(rho / 2)
     for _ in range(120):
         x, y = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], 80).T
-        a, b = _Ties(x), _Ties(y)
-        low, high = interval(lambda weights, a=a, b=b: _spearman(a, b, weights), 80)
+        a, b = Ties(x), Ties(y)
+        low, high = interval(lambda weights, a=a, b=b: spearman(a, b, weights), 80)
         hits += low <= truth <= high
     assert 0.88 <= hits / 120 <= 0.99
 
