@@ -13,17 +13,9 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from jobs.config.endpoint_entry import EndpointEntry
-from jobs.config.entries import (
-    BuiltinSentences,
-    CatalogueEntry,
-    FileSentences,
-    FolderEntry,
-    HubEntry,
-    ListEntry,
-    MtebScores,
-    Plain,
-)
+from jobs.config.entries import BuiltinSentences, CatalogueEntry, FileSentences, ListEntry, MtebScores, Plain
 from jobs.config.matrix_entry import MatrixEntry
+from jobs.config.model_entries import FolderEntry, HubEntry
 from jobs.config.sweep_config import Prediction, SweepConfig
 from jobs.config.words_entry import WordsEntry
 from qre.atlas.settings import AtlasSettings

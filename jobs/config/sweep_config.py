@@ -9,18 +9,10 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from jobs.config.endpoint_entry import EndpointEntry
-from jobs.config.entries import (
-    BuiltinSentences,
-    CatalogueEntry,
-    FileSentences,
-    FolderEntry,
-    HubEntry,
-    ListEntry,
-    MtebScores,
-    Record,
-)
+from jobs.config.entries import BuiltinSentences, CatalogueEntry, FileSentences, ListEntry, MtebScores, Record
 from jobs.config.matrix_entry import MatrixEntry
 from jobs.config.mistakes import explained
+from jobs.config.model_entries import FolderEntry, HubEntry
 from jobs.config.on_end import OnEnd
 from jobs.config.reading import read_written
 from jobs.config.slots import ClusterSettings
