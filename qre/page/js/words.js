@@ -40,6 +40,7 @@ const Words = (() => {
     accuracy: "accuracy",
     cosine_spearman: "Spearman of cosines",
     cosine_ap: "average precision of cosines",
+    auc: "area under the ROC curve",
   };
 
   /** A main score of MTEB as docs/scores.md calls it; others by their own name. */
