@@ -176,3 +176,9 @@ def test_nothing_large_is_imported_before_it_is_needed():
     command = [sys.executable, "-c", script, "sklearn", "scipy.stats", "matplotlib", "torch"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_no_two_test_files_of_folders_that_are_no_packages_have_one_name():
+    """pytest imports them by their name alone."""
+    files = [file for file in (ROOT / "tests").rglob("test_*.py") if not (file.parent / "__init__.py").is_file()]
+    assert [name for name, count in Counter(file.name for file in files).items() if count > 1] == []

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from jobs.config import HubEntry
 from jobs.config.mistakes import explained
+from jobs.planning.adapter_bases import look_for_bases
 from jobs.planning.hub_answers import hub_answers
 from jobs.planning.memory import Memory, Place, kept
 from jobs.planning.pull_requests import look_for_conversions
@@ -129,8 +130,7 @@ def add_hub(
     """
     known = hub_answers((one.key for one in wanted), memory, ask_hub, progress, resolved, answers)
     described = [(one, model) for one in wanted if isinstance(model := known.get(one.key), HubModel)]
-    adapters = [model.adapter for _, model in described if model.adapter is not None]
-    bases = hub_answers(map(_place_of, adapters), memory.of_bases(), ask_hub, progress, resolved, as_base=True)
+    bases = look_for_bases({one.key: model for one, model in described}, memory, ask_hub, progress, resolved)
     convertible = {model.place: model for one, model in described if one.may_convert}
     looked = look_for_conversions(convertible, memory, ask_hub, resolved)
     if wanted and not available():
@@ -153,7 +153,7 @@ def add_hub(
             if isinstance(model, HubProblem):
                 raise model
             if isinstance(model, HubModel) and model.adapter is not None:
-                model = _on_its_base(model, bases.get(_place_of(model.adapter)), one.entry.native)
+                model = _on_its_base(model, bases.get(one.key), one.entry.native)
             if isinstance(model, HubModel):
                 if one.accepts and not ask_hub and model.pickles and model.place not in looked:
                     resolved.unknown.append(printable(one.id))
@@ -180,10 +180,6 @@ def add_hub(
         for place, count in twice.items()
         if count
     ]
-
-
-def _place_of(base: tuple[str, str]) -> Place:
-    return base[0], base[1] or None
 
 
 def _on_its_base(model: HubModel, base: HubModel | HubProblem | None, native: bool) -> HubModel | None:

@@ -25,7 +25,7 @@ LATER = frozenset({"pickles"})  # in records only where there are some: older ve
 
 
 class Memory:
-    """hub/<id>/<commit>.json, hub/<id>/ref-<branch>.json, hub/<id>/conversion-<commit>.json and
+    """hub/<id>/<commit>.json, ref-<branch>.json, conversion-<commit>.json and base-of-<commit>.json beside it, and
     hub/queries/<query>.json in the store: what the hub said.
 
     Of the bases of adapters, of which other files count, the names begin with base-: base-<commit>.json.
@@ -74,6 +74,18 @@ class Memory:
             if not COMMIT.fullmatch(revision or ""):
                 contents[self._branch(name, revision)] = _bytes({"commit": model.revision})
         self._write(contents)
+
+    def read_bases(self, adapters: Iterable[Place]) -> dict[Place, str]:
+        """The commit of the base that each adapter, at a commit of its own, was first given."""
+        names = {place: self._name(place[0], f"base-of-{place[1]}") for place in adapters}
+        told = self._read(names.values())
+        commits = {place: _commit(told.get(name)) for place, name in names.items()}
+        return {place: commit for place, commit in commits.items() if commit is not None}
+
+    def write_bases(self, commits: Mapping[Place, str]) -> None:
+        self._write(
+            {self._name(place[0], f"base-of-{place[1]}"): _bytes({"commit": to}) for place, to in commits.items()}
+        )
 
     def read_conversions(self, models: Iterable[HubModel], of_rule: bool = False) -> dict[HubPlace, Conversion | None]:
         """What was last found of pull requests that convert the weights of models, by (id, commit); None where none

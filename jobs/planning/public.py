@@ -101,6 +101,8 @@ def ordered(limit: int, progress: Progress = lambda done, total: None):
     rest = [name for name in registry.revisions if name not in downloads]
     answers = downloads_of(rest, lambda done: progress(done, len(rest)))
     for name, answer in zip(rest, answers, strict=True):
+        if isinstance(answer, HubProblem) and answer.transient:
+            raise answer  # without its downloads it would be pinned in a wrong place, for good
         now, count = (name, -1) if isinstance(answer, HubProblem) else answer  # what is missing comes last
         if now not in registry.revisions or now == name:
             names[now] = name

@@ -76,6 +76,17 @@ def test_a_base_that_moved_is_another_encoder(own, tmp_path):
     assert before.encoder_identity() != after.encoder_identity()
 
 
+def test_at_a_commit_it_keeps_the_base_that_it_was_first_given(own, tmp_path, folders):
+    entry = {**ADAPTER, "revision": own.add("org/adapter", folder=folders["adapter"])}
+    before = spec(resolved(tmp_path, entry))
+    moved = own.add("org/base", folder=make("bert", tmp_path / "moved", seed=9))
+    own.requests.clear()
+    assert spec(resolved(tmp_path, entry)) == spec(resolved(tmp_path, entry, ask_hub=False)) == before
+    assert own.requests == []
+    (tmp_path / "new").mkdir()
+    assert spec(resolved(tmp_path / "new", entry)).base == ("org/base", moved)
+
+
 def test_a_base_that_cannot_be_had_is_the_adapter_s_failure(own, tmp_path, folders):
     (tmp_path / "other").mkdir()
 
