@@ -75,7 +75,7 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
         variance.
 
     Raises:
-        EncoderError: more dimensions are asked for than there are.
+        EncoderError: more dimensions are asked for than there are, or NaN or Inf comes out.
     """
     return _fit_and_apply(embedding, transforms)[1]
 
@@ -84,8 +84,14 @@ def _fit_and_apply(embedding: np.ndarray, transforms: tuple[str, ...]) -> tuple[
     steps = []
     for transform in transforms:
         name, _, number = transform.partition(":")
-        steps.append(_TRANSFORMS[name](embedding, int(number or 0)))
-        embedding = steps[-1](embedding).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            try:
+                steps.append(_TRANSFORMS[name](embedding, int(number or 0)))
+                embedding = steps[-1](embedding).astype(np.float32)
+            except np.linalg.LinAlgError:
+                embedding = np.full_like(embedding, np.nan)
+        if not np.isfinite(embedding).all():
+            raise EncoderError(f"{transform}: the numbers of the embedding are too large for it: NaN or Inf comes out")
     return FittedTransforms(tuple(steps)), embedding
 
 

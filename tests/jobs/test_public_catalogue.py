@@ -180,6 +180,23 @@ def test_a_hub_that_does_not_answer(hub, tmp_path, monkeypatch):
     assert len(resolved_of(config).specs) == len(found.specs) + 4  # what was found first
 
 
+def test_without_the_downloads_of_one_nothing_is_pinned(hub, tmp_path, monkeypatch):
+    """It would be at the end of the list for good."""
+    from qre.encoders import hub_problems
+
+    monkeypatch.setattr(hub_problems, "ATTEMPTS", 1)
+    hub.adopt(monkeypatch, tmp_path / "home")
+    at_stated(hub, E5, files=FILES, downloads=99)  # the hub's listing has it not
+    for number in range(4):
+        hub.add(f"lab/e{number}", files=FILES, downloads=number, **TAGGED)
+    demo = {"source": "catalogue", "name": "classical", "include": ["hash/*"]}
+    config = write_config(tmp_path, [demo, {"source": "catalogue", "name": "public", "limit": 2}])
+    hub.fail(E5, status=503, times=1, where="any")
+    found = resolved_of(config)
+    assert [failure.kind for failure in found.unasked] == ["transient"] and found.incomplete
+    assert [spec.name for spec in resolved_of(config).specs if spec.source == "hub"] == [E5, "lab/e3"]
+
+
 def test_an_outage_of_the_hub_forgets_no_reason(hub, tmp_path, monkeypatch):
     from qre.encoders import hub_problems
 

@@ -132,3 +132,15 @@ def test_new_vectors_through_a_whitening(embedding):
         "ij,jk,ik->i", new - fitting.mean(axis=0), np.linalg.inv(covariance), new - fitting.mean(axis=0)
     )
     assert np.allclose(np.square(white).sum(axis=1), mahalanobis, rtol=1e-3)
+
+
+@pytest.mark.parametrize("transform", ["int8", "whiten", "whiten:2", "standardize", "all_but_the_top:1"])
+def test_numbers_that_are_too_large_for_a_transform(embedding, transform):
+    huge = (np.sign(embedding - embedding.mean(axis=0)) * 3e38).astype(np.float32)
+    try:
+        assert np.isfinite(apply_transforms(huge, (transform,))).all()
+    except EncoderError as error:
+        assert f"{transform}: the numbers of the embedding are too large" in str(error)
+    if transform == "int8":
+        with pytest.raises(EncoderError, match="too large"):
+            apply_transforms(huge, (transform,))
