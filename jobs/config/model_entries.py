@@ -197,7 +197,7 @@ class FolderEntry(_ModelEntry):
         pickled = entry.pickled_weights is True
         revision = folder_revision(path, entry.native, entry.pooling is not None, pickled, stated)
         base, pickles = base_folder(path, stated), folder_pickles(path) if pickled else ()
-        values = entry.spec_values(path.name, entry.name or path.name, *folder_prompts(path), plain)
+        values = entry.spec_values(path.name, path.name, *folder_prompts(path), plain)
         own = {"path": str(path), "revision": revision, "pickles": pickles, "base_path": base and str(base)}
         return FolderSpec(**own, **values)
 

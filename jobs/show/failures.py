@@ -14,7 +14,7 @@ from qre.store import Failure
 
 SHOWN = 3  # names in one row, and rows of one reason
 OF_CONFIG = ("wrong entry",)
-OF_FILES = ("unusable folder", "ZeroRowError", "EncoderError", "SafetensorError", "JSONDecodeError")
+OF_FILES = ("unusable folder", "ZeroRowError", "SafetensorError", "JSONDecodeError")
 
 
 def print_failures(plan: Plan) -> None:
@@ -45,6 +45,8 @@ def _what_to_do(failure: Failure) -> str:
         return "change or remove its entry in the config"
     if failure.exception in OF_FILES or "file" in failure.message:
         return "fix its files, then qre sweep --retry-failed"
+    if failure.exception == "EncoderError":
+        return "mend what is told, then qre sweep --retry-failed"
     return "leave it out; or, if something here has changed, qre sweep --retry-failed"
 
 

@@ -19,6 +19,7 @@ from jobs.show.failures import print_failures, print_warnings
 from jobs.show.plan_tables import counts, done_in_words, print_families, print_notes
 from jobs.terminal.console import console, say
 from jobs.workers.chunks import texts_key
+from qre.counted import counted
 from qre.encoders.passes import pass_key
 from qre.store import Store
 
@@ -106,7 +107,9 @@ def standing(settings: SweepConfig, store: Store, config: Path | None = None) ->
 def _map_in_words(plan: Plan, settings: SweepConfig, older: dict | None) -> str:
     """Whether the map of a plan is made; `older`: the manifest of a map of another state of the config."""
     if plan.atlas_done:
-        return "the map is up to date"
+        left = len({unit.spec.name for work in plan.passes for unit in work.units})
+        more = f", without {counted(left, 'encoder')} left to embed" if left else ""
+        return f"the map is up to date{more}"
     if older is None:
         return "the map is not made yet"
     if older.get("sentences") != plan.sentences.fingerprint:

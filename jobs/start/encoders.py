@@ -16,7 +16,7 @@ from jobs.config.entries import PUBLIC_LIMIT
 from jobs.config.reading import YAML_ENDINGS
 from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES, PUBLIC
-from qre.encoders.folders import is_plain
+from qre.encoders.folders import FolderProblem, base_folder, check_folder, is_plain
 from qre.encoders.hub import REPOSITORY
 from qre.encoders.hub_problems import printable
 from qre.encoders.spec import POOLINGS
@@ -86,11 +86,8 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
     several = [entry for entry in entries if entry["source"] in ("catalogue", "list")]
     notes, comments = [], {}
     for entry in entries:
-        if entry["source"] == "folder" and is_plain(entry["path"]):
-            notes.append(
-                f"{printable(entry['path'])} has no modules.json: give its entry a pooling: ({', '.join(POOLINGS)}), "
-                f"as its authors used it"
-            )
+        if entry["source"] == "folder":
+            notes += _needs(entry["path"])
     if not entries or (not several and len(own) < FEWEST):
         comments[len(entries)] = (
             f"a map of so few encoders says little (at least {FEWEST} are useful), so the demo's encoders are added"
@@ -126,7 +123,7 @@ def _entries(word: str) -> list[dict]:
     if word in CATALOGUES:
         return [{"source": "catalogue", "name": word}]
     if path.is_dir():
-        if not any((path / file).is_file() for file in ("modules.json", "config.json")):
+        if not any((path / file).is_file() for file in ("modules.json", "config.json", "adapter_config.json")):
             raise UserError(
                 f"{word}: no encoder in this folder: neither modules.json nor config.json; name the folder that "
                 f"sentence-transformers saved"
@@ -147,6 +144,24 @@ def _entries(word: str) -> list[dict]:
     raise UserError(
         f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}{_near(word)}"
     )
+
+
+def _needs(folder: str) -> list[str]:
+    """What the entry of a folder has to state, or why it cannot be taken."""
+    needs = []
+    if is_plain(folder):
+        needs.append(
+            f"{printable(folder)} has no modules.json: give its entry a pooling: ({', '.join(POOLINGS)}), as its "
+            f"authors used it"
+        )
+    try:
+        check_folder(folder, pooled=True)
+        base_folder(folder, None)
+    except FolderProblem as problem:
+        needs.append(printable(str(problem), 500))
+    except OSError:  # told when it is planned
+        pass
+    return needs
 
 
 def _near(word: str) -> str:

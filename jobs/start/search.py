@@ -28,7 +28,7 @@ from qre.encoders.matrix_file import is_matrix, open_matrix
 from qre.encoders.registry import available, text_encoders
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
 from qre.encoders.transformer import load, model_attributes
-from qre.errors import UserError
+from qre.errors import EncoderError, UserError
 from qre.near_names import did_you_mean
 
 
@@ -136,7 +136,10 @@ def show(encoder: str) -> None:
             "python": loading_lines(about),
         }
     elif Path(encoder).is_dir():
-        told = _folder(Path(encoder))
+        try:
+            told = _folder(Path(encoder))
+        except EncoderError as error:
+            raise UserError(str(error)) from None
     elif is_matrix(encoder):
         file = open_matrix(encoder)
         told = {"path": encoder, "sentences": file.shape[0], "dimension": file.shape[1], "dtype": str(file.dtype)}

@@ -81,7 +81,8 @@ def show_plan(
         done, left = len(planned.scored), counts(planned)["to_score"]
         console.print(f"{done} of {done + left} scores done ({counted(len(planned.tasks), 'task')})", highlight=False)
     print_slots(costs)
-    console.print("the map is up to date" if planned.atlas_done else "the map still has to be drawn", highlight=False)
+    drawn = planned.atlas_done and not planned.passes
+    console.print("the map is up to date" if drawn else "the map still has to be drawn", highlight=False)
     seconds, factor = _seconds(planned, settings, store)
     if seconds and not settings.cluster.uses_gpus and not settings.cluster.address:
         print_time(
