@@ -12,7 +12,8 @@ from jobs.config import SweepConfig
 from jobs.planning.plan import Plan
 from jobs.planning.prompts import prompts_of
 from jobs.planning.units import PassWork
-from qre.encoders.endpoint import INSTALL, ApiKey
+from qre.encoders.api_key import ApiKey
+from qre.encoders.endpoint_client import INSTALL
 from qre.encoders.endpoint_pass import BYTES_PER_TOKEN
 from qre.encoders.endpoint_url import host_of
 from qre.encoders.passes import EncodeSettings, unit_key
@@ -52,6 +53,29 @@ def check_endpoints(plan: Plan) -> None:
         raise UserError(f"{specs[0].name}: source: endpoint needs the package openai: {INSTALL}")
     for spec in specs:
         key_of(spec)
+
+
+def check_alike(specs: Iterable[EncoderSpec]) -> None:
+    """Look whether all that ask one model of one server pay for it alike: several may be read off one answer.
+
+    Raises:
+        UserError: two do not.
+    """
+    first: dict[tuple[str, str], EndpointSpec] = {}
+    for spec in specs:
+        if not isinstance(spec, EndpointSpec):
+            continue
+        other = first.setdefault((spec.url, spec.model), spec)
+        for name, one, two in (
+            ("price_per_million_tokens", other.price, spec.price),
+            ("api_key_env", other.api_key_env, spec.api_key_env),
+        ):
+            if one != two:
+                raise UserError(
+                    f"encoders: {other.name} and {spec.name} ask {spec.model} of {host_of(spec.url)}, one with {name} "
+                    f"{'left out' if one is None else one}, the other with {'it left out' if two is None else two}: "
+                    f"give both the same"
+                )
 
 
 def without_price(config: SweepConfig, specs: Iterable[EncoderSpec]) -> list[str]:

@@ -32,7 +32,7 @@ from jobs.planning.hub_entries import Wanted, add_hub, queried
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, check_listed, inputs_here
 from jobs.planning.matrix_columns import check_columns
 from jobs.planning.memory import Memory
-from jobs.planning.paid import without_price
+from jobs.planning.paid import check_alike, without_price
 from jobs.planning.public import Answers, of_public
 from jobs.planning.ready import keep, read_entry
 from jobs.planning.ready_words import keep_words, read_words
@@ -125,6 +125,7 @@ def _resolve(
         resolved.notes.append(f"on the map without scores, since no texts: are given of them: {abridged(silent)}")
     if pickled := [one.name for one in resolved.specs if isinstance(one, FolderSpec | HubSpec) and one.pickles]:
         resolved.notes.append(f"pickled weights are converted, by consent, of {abridged(pickled)}")
+    check_alike(resolved.specs)
     resolved.notes += without_price(config, resolved.specs)
     if resolved.unknown:
         resolved.notes.append(

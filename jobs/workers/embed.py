@@ -207,6 +207,8 @@ def embed_pass(
     finally:
         if loaded.remote is not None:
             loaded.remote.till.close()
+            if doubts := loaded.remote.endpoint.doubts:
+                store.notices.write(work.key, sorted(doubts))
         loaded.close()
 
 

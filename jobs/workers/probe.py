@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.workers.till import Till
-from qre.encoders.endpoint import Endpoint, TooMuch
+from qre.encoders.endpoint import Endpoint, ModelChanged, TooMuch
+from qre.encoders.endpoint_client import Halted
 from qre.errors import EncoderError
 from qre.store import Store
 from qre.store.folder import content_key
@@ -30,14 +31,14 @@ def check_model(store: Store, endpoint: Endpoint, till: Till) -> None:
     """Ask for the vectors of the probe, and compare them with those that are kept; keep them where none are.
 
     Raises:
-        EncoderError: the model has changed. What else Endpoint.embed raises is left as it is; HeldBack of the till.
+        ModelChanged: the model has changed. What else Endpoint.embed raises is left as it is; HeldBack of the till.
     """
     key, reserved = probe_key(endpoint), till.about(SENTENCES)
     till.check(reserved)
     try:
         answer = endpoint.embed(SENTENCES, till.paused)
     except BaseException as error:
-        till.settle(SENTENCES, reserved, None, sent=False)
+        till.settle(SENTENCES, reserved, None, sent=isinstance(error, Halted) and error.sent)
         if isinstance(error, TooMuch):
             raise EncoderError(f"the server refuses five short sentences: {error}") from None
         raise
@@ -47,7 +48,7 @@ def check_model(store: Store, endpoint: Endpoint, till: Till) -> None:
         store.probes.write(key, answer.vectors)
     elif why := _changed(kept, answer.vectors):
         as_of = endpoint.spec.as_of
-        raise EncoderError(
+        raise ModelChanged(
             f"the model has changed since {as_of} ({why}): state a new date with as_of, and it is a new encoder beside "
             f"what is kept of the old one"
         )

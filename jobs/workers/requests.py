@@ -19,7 +19,8 @@ from jobs.workers.events import ChunkMade
 from jobs.workers.faults import machines_fault
 from jobs.workers.probe import check_model
 from jobs.workers.till import HeldBack, Till
-from qre.encoders.endpoint import Halted, TooMuch
+from qre.encoders.endpoint import EndpointDown, ModelChanged, TooMuch
+from qre.encoders.endpoint_client import Halted
 from qre.encoders.endpoint_pass import EndpointPass
 from qre.errors import EncoderError
 from qre.store import Store
@@ -80,23 +81,42 @@ def encode_requests(
     filled, kept = _kept(store, key, remote)
     missing = [rows for batch in remote.requests if len(rows := batch[~filled.there[batch]])]
     course = _Course(deque(map(_Batch, missing)), kept)
-    if course.queue:
+    if course.queue or kept:  # what is kept may lack the probe at its end
         try:
             if not remote.till.probed:
                 yield from _probe(store, remote, course)
                 remote.till.probed = True
-            yield from _ask_all(store, key, remote, course, filled)
-            if course.error is None:  # it may have changed meanwhile
-                yield from _probe(store, remote, course)
         except EncoderError as error:
-            store.chunks.remove_some(key, course.made)  # whose they are is not known
             return error
+        yield from _ask_all(store, key, remote, course, filled)
         if course.error is not None:
             if machines_fault(course.error) or isinstance(course.error, HeldBack):
                 raise course.error
             return course.error
+        if course.made and (changed := (yield from _still(store, key, remote, course))) is not None:
+            return changed
     assert filled.vectors is not None  # there are texts, and all are there
     return {NAME: filled.vectors[remote.places]}
+
+
+def _still(
+    store: Store, key: str, remote: EndpointPass, course: _Course
+) -> Generator[ChunkMade, None, ModelChanged | None]:
+    """The probe when all is answered: that the model has changed meanwhile, None where it has not.
+
+    Raises:
+        EndpointDown: it gave no answer that tells; what was answered is kept, and the next run begins with the probe.
+    """
+    try:
+        yield from _probe(store, remote, course)
+    except ModelChanged as changed:
+        store.chunks.remove_some(key, course.made)  # whose they are is not known
+        return changed
+    except EncoderError as error:
+        raise EndpointDown(
+            f"all texts are answered and kept, but not the probe at the end ({error}): run the same command again"
+        ) from None
+    return None
 
 
 def _probe(store: Store, remote: EndpointPass, course: _Course) -> Generator[ChunkMade, None, None]:
@@ -206,8 +226,8 @@ def _one(
     began, till = time.monotonic(), remote.till
     try:
         answer = remote.endpoint.embed(texts, halt)
-    except BaseException:
-        till.settle(texts, reserved, None, sent=False)
+    except BaseException as error:
+        till.settle(texts, reserved, None, sent=isinstance(error, Halted) and error.sent)
         raise
     till.settle(texts, reserved, answer.tokens)
     store.chunks.write(key, int(batch.rows[0]), batch.rows, {NAME: answer.vectors})

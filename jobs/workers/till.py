@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from qre.encoders.endpoint import ApiKey
+from qre.encoders.api_key import ApiKey
 from qre.encoders.endpoint_pass import about_tokens
 from qre.encoders.spec import EndpointSpec
 from qre.store import Store

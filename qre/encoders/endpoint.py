@@ -16,23 +16,21 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from qre.encoders.api_key import ApiKey
+from qre.encoders.endpoint_client import Client, Halted, Late, Unreadable, client_package
 from qre.encoders.endpoint_url import host_of
 from qre.encoders.spec import EndpointSpec
 from qre.errors import EncoderError, PlaceError
 
-if TYPE_CHECKING:
-    import openai
-
-INSTALL = "pip install openai (or in the checkout: pip install -e '.[endpoints]')"
-CONNECT_SECONDS, LEAST_SECONDS = 10.0, 30.0  # for a connection; for an answer, at least
+LEAST_SECONDS, DAY_SECONDS = 30.0, 86400.0  # for an answer, at least and at most; of a pause, at most
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # before another try, at most; jittered, and doubled with each
 SHOWN = 60  # characters of a text in a message
-SAID = 300  # of a server's words
+SAID, READ = 300, 4000  # of a server's words: shown; looked at
+TEXT_TOKENS = 64  # that a server may count of a text beyond its bytes: marks, or words that it puts before it
 TRIED_AGAIN = {408, 409, 425, 429, *range(500, 600)} - {501, 505}
 TOO_MUCH = {400, 413, 422}  # of a batch, or of a text
 
@@ -45,23 +43,8 @@ class TooMuch(Exception):
     """A server refuses this batch, or a text in it; in its words."""
 
 
-class Halted(Exception):
-    """The request was not sent, since the work was asked to stop while it waited."""
-
-
-class ApiKey:
-    """A key that shows itself nowhere but in the header of a request."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str):
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "ApiKey(hidden)"
+class ModelChanged(EncoderError):
+    """The vectors say that another model answers than before."""
 
 
 @dataclass(frozen=True)
@@ -73,29 +56,33 @@ class Answer:
 
 
 class Endpoint:
-    """A server and its model. One object for all requests of an encoder, from any thread."""
+    """A server and its model. One object for all requests of an encoder, from any thread.
+
+    Attributes:
+        doubts: of what the server told, in words.
+    """
 
     def __init__(self, spec: EndpointSpec, key: ApiKey | None = None):
         self.spec, self._key, self._host = spec, key, host_of(spec.url)
-        self._seconds = max(LEAST_SECONDS, 30 * spec.patience_minutes)  # half of it: a second try has the other
-        self._client: openai.OpenAI | None = None
-        self._lock = threading.Lock()
+        seconds = max(LEAST_SECONDS, 30 * spec.patience_minutes)  # half of it: a second try has the other
+        self._client = Client(spec, key, min(seconds, DAY_SECONDS))
         self._answered = time.monotonic()
         self._not_before = 0.0  # what the server has asked for holds for all requests
         self._dimension: int | None = None
+        self.doubts: set[str] = set()
 
     def embed(self, texts: Sequence[str], halt: threading.Event | None = None) -> Answer:
         """Vectors of texts, each as it is sent; tried again where that may help, for the patience of the spec since
         this server last answered.
 
         Args:
-            halt: when it is set, no further try is begun.
+            halt: when it is set, no further try is begun, and an answer that has begun must end.
 
         Raises:
             EncoderError: no such model, or an answer that is none.
             TooMuch: the batch, or a text in it, is refused.
             EndpointDown: no answer in all that time, or the key is refused.
-            Halted: halt was set before an answer came.
+            Halted: halt was set before a whole answer came.
         """
         halt, began, tries = halt or threading.Event(), time.monotonic(), 0
         while True:
@@ -103,7 +90,7 @@ class Endpoint:
                 raise Halted
             if halt.is_set():
                 raise Halted
-            content, why, asked = self._try(texts)
+            content, why, asked = self._try(texts, halt)
             if content is not None:
                 answer = self._read(content, texts)
                 self._answered = time.monotonic()
@@ -112,8 +99,8 @@ class Endpoint:
             left = max(began, self._answered) + 60 * self.spec.patience_minutes - time.monotonic()
             wait = random.uniform(0.5, 1.0) * min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries, 30))
             wait = max(wait, asked or 0.0)
-            if wait > left:
-                more = f", and asks for a pause of {asked:.0f} s" if asked else ""
+            if wait > left or wait > DAY_SECONDS:
+                more = f", and asks for a pause of {_length(asked)}" if asked else ""
                 raise EndpointDown(
                     f"{self._host}: {why}{more}; tried for {time.monotonic() - began:.0f} s; what was answered is "
                     f"kept: run the same command again later"
@@ -124,25 +111,19 @@ class Endpoint:
                 raise Halted
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
 
-    def _try(self, texts: Sequence[str]) -> tuple[bytes | None, str, float | None]:
+    def _try(self, texts: Sequence[str], halt: threading.Event) -> tuple[bytes | None, str, float | None]:
         """One request: the body of its answer; or why there is none that may come later, and the pause that the server
         asks for, in seconds."""
-        openai = _client_package()
-        options: dict[str, Any] = {} if self.spec.dimensions is None else {"dimensions": self.spec.dimensions}
-        if self._key is None:
-            options["extra_headers"] = {"Authorization": openai.Omit()}
+        openai = client_package()
         try:
-            raw = self._connected().embeddings.with_raw_response.create(
-                model=self.spec.model, input=list(texts), encoding_format="float", **options
-            )
-            return raw.http_response.content, "", None
-        except openai.APITimeoutError:
-            late = f"no answer in {self._seconds:.0f} s: fewer texts_per_request, or more patience_minutes, may help"
-            return None, late, None
+            return self._client.ask(texts, halt), "", None
+        except (Late, openai.APITimeoutError):
+            seconds = f"{self._client.seconds:.0f} s"
+            return None, f"no answer in {seconds}: fewer texts_per_request, or more patience_minutes, may help", None
+        except Unreadable as error:
+            raise EncoderError(f"{self._host} {error}") from None
         except openai.APIConnectionError as error:
             return None, f"no connection ({_first_cause(error)})", None
         except openai.APIStatusError as error:
@@ -169,9 +150,11 @@ class Endpoint:
         if status in TOO_MUCH:
             return TooMuch(said or f"HTTP {status}")
         if 300 <= status < 400:
-            to = urlsplit(location)
-            where = f"{to.scheme}://{to.hostname}{to.path}"[:200] if to.hostname else "another address"
-            return EncoderError(f"{self._host} redirects to {where}, which is not followed: give that as url")
+            where = self._shown(_origin(location, f"{urlsplit(self.spec.url).path}/embeddings"))
+            return EncoderError(
+                f"{self._host} redirects to {where or 'another address'}, which is not followed: give the address that "
+                f"answers as url"
+            )
         if status == 404:
             return EncoderError(
                 f"{self._host} has no model {model!r}, or no embeddings at this path (HTTP 404{words}): look at url "
@@ -182,31 +165,20 @@ class Endpoint:
     def _said(self, body: object) -> str:
         """A server's words in one line, without the key."""
         inner = body.get("error", body) if isinstance(body, Mapping) else body
-        if isinstance(inner, Mapping):
-            told = [inner.get(name) for name in ("message", "detail", "code")]
-            text = " ".join(str(one) for one in told if isinstance(one, str | list)) or json.dumps(inner)
-        else:
-            text = "" if inner is None else str(inner)
-        if self._key is not None:
-            text = text.replace(self._key.reveal(), "***")
-        return "".join(c if c.isprintable() else " " for c in text)[:SAID].strip()
+        try:
+            if isinstance(inner, Mapping):
+                told = [inner.get(name) for name in ("message", "detail", "code")]
+                text = " ".join(str(one) for one in told if isinstance(one, str | list)) or json.dumps(inner)
+            else:
+                text = "" if inner is None else str(inner)
+        except RecursionError:
+            text = ""
+        return self._shown(text)
 
-    def _connected(self):
-        with self._lock:
-            if self._client is None:
-                openai = _client_package()
-                encrypted = self.spec.url.startswith("https:")  # else a proxy of the environment would see all of it
-                # what the environment names for OpenAI's own account goes to no other server
-                headers: dict[str, Any] = {name: openai.Omit() for name in ("OpenAI-Organization", "OpenAI-Project")}
-                self._client = openai.OpenAI(
-                    api_key=self._key.reveal() if self._key is not None else "none",
-                    base_url=self.spec.url,
-                    max_retries=0,
-                    timeout=openai.Timeout(self._seconds, connect=CONNECT_SECONDS),
-                    default_headers=headers,
-                    http_client=openai.DefaultHttpxClient(follow_redirects=False, trust_env=encrypted),
-                )
-            return self._client
+    def _shown(self, text: str) -> str:
+        """Another's words in one line, without the key."""
+        text = "".join(c if c.isprintable() else " " for c in text[:READ])
+        return (text if self._key is None else self._key.masked(text))[:SAID].strip()
 
     def _read(self, content: bytes, texts: Sequence[str]) -> Answer:
         """The vectors of an answer, each by its index.
@@ -220,7 +192,7 @@ class Endpoint:
             data = told["data"]
             rows = [one["embedding"] for one in data]
             places = [one.get("index") for one in data]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             said = self._said(told) if isinstance(told, dict) and {"error", "message", "detail"} & told.keys() else ""
             more = f" ({said})" if said else ""
             raise EncoderError(f"{self._host} gives no answer of the embeddings API{more}: look at url") from None
@@ -239,8 +211,16 @@ class Endpoint:
         matrix[places] = vectors
         self._check(matrix, texts)
         usage = told.get("usage") if isinstance(told, dict) else None
-        tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
-        return Answer(matrix, tokens if type(tokens) is int and tokens >= 0 else None)
+        return Answer(matrix, self._counted(usage.get("total_tokens") if isinstance(usage, dict) else None, texts))
+
+    def _counted(self, tokens: object, texts: Sequence[str]) -> int | None:
+        """The tokens that a server tells, where there may be so many in the texts; none have none."""
+        if type(tokens) is not int or tokens <= 0:
+            return None
+        if tokens <= sum(len(text.encode("utf-8", "surrogatepass")) + TEXT_TOKENS for text in texts):
+            return tokens
+        self.doubts.add(f"{self._host} tells more tokens than its texts can have; the estimate counts instead")
+        return None
 
     def _check(self, matrix: np.ndarray, texts: Sequence[str]) -> None:
         d, asked = matrix.shape[1], self.spec.dimensions
@@ -252,20 +232,11 @@ class Endpoint:
                 f'vectors; leave `dimensions` out, or take transforms: ["truncate:{asked}", normalize]'
             )
         if self._dimension not in (None, d):
-            raise EncoderError(f"{self._host} gives vectors of {self._dimension} and of {d} dimensions")
+            raise ModelChanged(f"{self._host} gives vectors of {self._dimension} and of {d} dimensions")
         self._dimension = d
         bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
         if len(bad):
             raise EncoderError(f"{self._host} gives NaN or Inf in the vector of {shown(texts[int(bad[0])])}")
-
-
-def _client_package():
-    """The package openai, imported when it is needed: it is large, and an extra."""
-    try:
-        import openai
-    except ImportError as error:
-        raise PlaceError(f"the package openai cannot be used on this machine ({error}): {INSTALL}") from None
-    return openai
 
 
 def shown(text: str) -> str:
@@ -296,7 +267,25 @@ def _pause(headers: Mapping[str, str]) -> float | None:
             seconds = email.utils.parsedate_to_datetime(told).timestamp() - time.time()
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return max(seconds, 0.0) if seconds == seconds and seconds != float("inf") else None
+    return max(seconds, 0.0) if seconds == seconds else None
+
+
+def _length(pause: float) -> str:
+    return f"{pause:.0f} s" if pause <= DAY_SECONDS else "more than a day"
+
+
+def _origin(location: str, path: str) -> str:
+    """Where a redirect leads: scheme, host and port; the path only where it is the one that was asked for, since a
+    server may put anything there."""
+    try:
+        to = urlsplit(location)
+        if not to.hostname or to.scheme not in ("http", "https"):
+            return ""
+        host = f"[{to.hostname}]" if ":" in to.hostname else to.hostname
+        port = "" if to.port is None else f":{to.port}"
+    except ValueError:
+        return ""
+    return f"{to.scheme}://{host}{port}" + (path if to.path == path else "")
 
 
 def _first_cause(error: BaseException) -> str:

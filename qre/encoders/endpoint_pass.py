@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from qre.encoders.endpoint import ApiKey, Endpoint, TooMuch, shown
+from qre.encoders.api_key import ApiKey
+from qre.encoders.endpoint import Endpoint, TooMuch, shown
 from qre.encoders.spec import EndpointSpec
 from qre.errors import EncoderError
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from qre.encoders.endpoint import ApiKey
+from qre.encoders.api_key import ApiKey
 from qre.encoders.endpoint_pass import EndpointPass
 from qre.encoders.matrix import MatrixPass, ReadyVectors
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, EndpointSpec, MatrixSpec, ModelSpec, StaticSpec, WordsSpec

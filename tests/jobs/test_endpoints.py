@@ -1,10 +1,13 @@
 """Encoders behind an endpoint: what is paid for is kept and counted, whatever happens to the network, the server or the
 sweep."""
 
+import base64
 import email.utils
+import gzip
 import json
 import threading
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -22,12 +25,15 @@ from jobs.records.spending import read_spent
 from jobs.submission.upload import prepare
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import ScoreResult, UnitResult
+from jobs.workers.probe import SENTENCES
 from jobs.workers.till import HeldBack, Paying
+from qre.encoders.api_key import ApiKey
 from qre.encoders.described import described, loading_lines, row_of
-from qre.encoders.endpoint import ApiKey, EndpointDown
+from qre.encoders.endpoint import Endpoint, EndpointDown
+from qre.encoders.endpoint_client import Halted
 from qre.encoders.passes import EncodeSettings, Pass
-from qre.encoders.spec import FolderSpec
-from qre.errors import UserError
+from qre.encoders.spec import EndpointSpec, FolderSpec
+from qre.errors import EncoderError, UserError
 from qre.store import Store
 from tests.endpoint_server import KEY, MODEL, Behind, changed, cut, once, refused, serving
 
@@ -604,3 +610,199 @@ def test_a_budget_of_tokens_alone(paid):
 def test_a_map_tells_no_private_address(paid):
     told = to_make_again(paid.config({"url": "http://10.9.8.7:8080/v1"}, {"url": "https://api.example.org/v1"}))
     assert "10.9.8.7" not in json.dumps(told) and told["encoders"][2]["url"] == "https://api.example.org/v1"
+
+
+@pytest.mark.parametrize(
+    "location, words",
+    [
+        (f"https://login.example.org:8443/to/{KEY}", "redirects to https://login.example.org:8443,"),
+        (f"https://{KEY}.example.org/v1/embeddings", "redirects to https://***.example.org/v1/embeddings,"),
+        (f"https://{KEY}@[::1]:9/v1/embeddings?{KEY}", "redirects to https://[::1]:9/v1/embeddings,"),
+        (f"/{KEY}", "redirects to another address,"),
+        (f"javascript://{KEY}/", "redirects to another address,"),
+    ],
+)
+def test_of_a_redirect_only_the_server_is_told(paid, location, words):
+    paid.server.fault = lambda number, texts: refused(302, KEY, Location=location)
+    (end,) = paid.run(paid.config({}), Paying(ApiKey(KEY)))
+    assert end.status == "failed" and words in end.message and KEY[:8] not in end.message
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY,
+        KEY.upper(),
+        KEY[:12] + "..." + KEY[-9:],
+        " ".join(KEY),
+        str(list(KEY)),
+        quote("Bearer " + KEY + "/+=", safe=""),
+        "".join(f"%{ord(letter):02X}" for letter in KEY),
+        KEY.encode().hex(),
+        *(base64.b64encode(f"{before}{KEY}".encode()).decode() for before in ("", "u", "u:", "Bearer ")),
+    ],
+)
+def test_no_spelling_of_the_key_is_shown(echo):
+    shown = ApiKey(KEY).masked(f"no model for <{echo}>, ask your provider")
+    assert shown.startswith("no model for <") and shown.endswith("ask your provider") and "***" in shown
+    told, hidden = ("".join(filter(str.isalnum, text)).lower() for text in (shown, echo))
+    assert not any(hidden[i : i + 10] in told for i in range(len(hidden) - 9))
+
+
+def html(handler, body, texts):
+    handler.send(200, b"<html>back in a minute</html>", {"Content-Type": "text/html"})
+
+
+def deep(handler, body, texts):
+    handler.send(200, b"[" * 200_000)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        html,
+        deep,
+        refused(404),
+        refused(400),
+        refused(418),
+        refused(307, Location="https://h.example.org/"),
+        changed(lambda told: {**told, "data": [{**one, "embedding": [float("nan")] * 32} for one in told["data"]]}),
+    ],
+)
+def test_a_last_probe_without_an_answer_loses_nothing(paid, bad):
+    """The next run sends none of the texts again, and asks for the probe that is due."""
+    paid.server.fault = lambda number, texts: bad if tuple(texts) == SENTENCES and number > 1 else None
+    config = paid.config({"texts_per_request": 40, "concurrency": 1})
+    with pytest.raises(EndpointDown, match="all texts are answered and kept, but not the probe at the end"):
+        paid.run(config)
+    assert sum(paid.store.chunks.counts().values()) == 3
+    paid.server.fault = lambda number, texts: None
+    assert [event.status for event in paid.run(config)] == ["done"]
+    assert paid.once_each() and paid.server.probes == 2
+
+
+def test_a_change_is_found_by_a_probe_that_was_put_off(paid, behind):
+    paid.server.fault = lambda number, texts: html if tuple(texts) == SENTENCES and number > 1 else None
+    config = paid.config({"texts_per_request": 40})
+    with pytest.raises(EndpointDown):
+        paid.run(config)
+    paid.server.fault, paid.server.vectors = lambda number, texts: None, lambda text: behind(text)[::-1]
+    (end,) = paid.run(config)
+    assert end.status == "failed" and "the model has changed since" in end.message
+
+
+@pytest.mark.parametrize(
+    "one, other, words",
+    [
+        ({}, {"price_per_million_tokens": 9.0}, "price_per_million_tokens left out, the other with 9.0"),
+        ({"price_per_million_tokens": 9.0}, {"price_per_million_tokens": 0}, "9.0, the other with 0.0"),
+        ({"api_key_env": "A_KEY"}, {}, "api_key_env A_KEY, the other with it left out"),
+    ],
+)
+def test_entries_that_share_answers_pay_alike(paid, one, other, words):
+    entries = {"name": "x", **one}, {"name": "y", "transforms": ["center"], **other}
+    with pytest.raises(UserError, match="encoders: x and y ask tiny of 127.0.0.1:") as told:
+        paid.plan(paid.config(*entries))
+    assert words in str(told.value)
+    paid.plan(paid.config({"name": "x", **one}, {"name": "y", "model": "another", **other}))
+
+
+def trickling(head: bytes):
+    """An action: an answer that begins and never ends."""
+
+    def trickle(handler, body, texts):
+        handler.wfile.write(head)
+        while True:
+            time.sleep(0.1)
+            handler.wfile.write(b" ")
+
+    return trickle
+
+
+BODY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+
+
+def asked(server, key=None, **values) -> Endpoint:
+    spec = {"name": "x", "family": "x", "url": server.url, "model": MODEL, "as_of": "2026-11-01", **values}
+    return Endpoint(EndpointSpec(**spec), key)
+
+
+@pytest.mark.parametrize("head", [BODY, BODY.replace(b"200 OK", b"503 Busy"), b"HTTP/1.1 200 OK\r\nX-Long: "])
+def test_an_answer_that_never_ends_is_late(server, head, monkeypatch):
+    monkeypatch.setattr("qre.encoders.endpoint.LEAST_SECONDS", 1.0)
+    server.fault = lambda number, texts: trickling(head)
+    endpoint = asked(server, patience_minutes=0.03)
+    with pytest.raises(EndpointDown, match="no answer in 1 s"):
+        endpoint.embed(["a"])
+    endpoint.close()
+
+
+def test_a_stop_ends_an_answer_that_never_ends(server):
+    server.fault = lambda number, texts: trickling(BODY)
+    endpoint, halt, ends = asked(server), threading.Event(), []
+
+    def ask():
+        try:
+            endpoint.embed(["a"], halt)
+        except Halted as halted:
+            ends.append(halted.sent)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    while not server.requests:
+        time.sleep(0.05)
+    halt.set()
+    thread.join(LIMIT)  # one answer may take 150 s
+    assert ends == [True]
+    endpoint.close()
+
+
+def packed(content: bytes, coding: str = "gzip"):
+    return lambda handler, body, texts: handler.send(200, content, {"Content-Encoding": coding})
+
+
+def test_answers_may_be_packed_and_no_answer_is_larger_than_its_texts_allow(server):
+    good = json.dumps({"data": [{"index": 0, "embedding": [1.0, 2.0]}]}).encode()
+    server.fault = lambda number, texts: packed(gzip.compress(good))
+    endpoint = asked(server)
+    assert endpoint.embed(["a"]).vectors.tolist() == [[1.0, 2.0]]
+    for content, coding, words in (
+        (gzip.compress(b" " * 2**26), "gzip", "answers with more than 3 MB"),
+        (gzip.compress(gzip.compress(b" " * 2**26)), "gzip, gzip", "in a way that was not asked for"),
+        (b"no gzip", "gzip", "cannot be unpacked"),
+        (b" " * 2**23, "identity", "answers with more than 3 MB"),
+    ):
+        server.fault = lambda number, texts, action=packed(content, coding): action
+        with pytest.raises(EncoderError, match=words):
+            endpoint.embed(["a"])
+    endpoint.close()
+
+
+@pytest.mark.parametrize("told", [10**30, 0, -1, True, "7"])
+def test_tokens_that_cannot_be_are_not_believed(paid, told):
+    paid.server.fault = lambda number, texts: changed(lambda answer: {**answer, "usage": {"total_tokens": told}})
+    config = paid.config({"price_per_million_tokens": 1.0, "texts_per_request": 40})
+    (row,) = expected_costs(paid.plan(config), config)["endpoints"]
+    assert [event.status for event in paid.run(config, Paying(sweep="t", record="run-0"))] == ["done"]
+    spent = read_spent(paid.store, "t")
+    assert row["tokens"] <= spent.tokens < row["tokens"] * 1.5 + 200  # of the texts, and of two probes
+    (key,) = {unit.key for unit in paid.plan(config).units if unit.spec.name == MODEL}
+    notices = [paid.store.folder.names("notices")]
+    assert any("more tokens than its texts can have" in str(paid.store.folder.read(n)) for n in notices[0]) == (
+        told == 10**30
+    )
+
+
+@pytest.mark.parametrize("bad", [deep, lambda handler, body, texts: handler.send(418, b'{"a":' * 200_000)])
+def test_an_answer_that_is_nested_without_end_is_the_encoders_own(paid, bad):
+    paid.server.fault = lambda number, texts: bad
+    (end,) = paid.run(paid.config({}))
+    assert end.status == "failed" and end.exception == "EncoderError" and len(end.message) < 600
+
+
+@pytest.mark.parametrize("told", ["1e308", "1e400", "2592000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_pause_without_end_is_not_waited_for(paid, told):
+    paid.server.fault = lambda number, texts: refused(429, "slow down", Retry_After=told)
+    with pytest.raises(EndpointDown, match=r"\(slow down\), and asks for a pause of more than a day; tried for"):
+        paid.run(paid.config({"patience_minutes": 1e9}))
+    assert len(paid.server.requests) == 1
