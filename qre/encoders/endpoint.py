@@ -130,9 +130,9 @@ class Endpoint:
             status, headers = error.status_code, error.response.headers
             said = self._said(error.body)
             refused = self._refusal(status, said, headers.get("location", ""))
-            if refused is not None:
-                raise refused from None  # what is behind it holds the request, and so the key
-            return None, f"HTTP {status}" + (f" ({said})" if said else ""), _pause(headers)
+        if refused is not None:
+            raise refused  # here: behind one that is raised above would be the request, and so the key
+        return None, f"HTTP {status}" + (f" ({said})" if said else ""), _pause(headers)
 
     def _refusal(self, status: int, said: str, location: str) -> Exception | None:
         """What an answer that is no success means; None where it may be another one later."""
