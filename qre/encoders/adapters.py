@@ -76,6 +76,8 @@ def find_adapter(
 def _problem(adapter: Adapter, told: Mapping, sizes: Mapping[str, int], count: int) -> str:
     if count > 1:
         return f"it is one of {count} adapters in one encoder"
+    if adapter.folder:
+        return "an adapter in the folder of a module, which no library loads; only one at the top is taken"
     if told.get("peft_type") != "LORA":
         return f"an adapter of the kind {told.get('peft_type')}; of these only LORA is taken"
     if not adapter.base:
@@ -93,6 +95,19 @@ def _problem(adapter: Adapter, told: Mapping, sizes: Mapping[str, int], count: i
     if strange := [key for key, value in told.items() if value and key not in KNOWN]:
         return f"{min(strange)} is set, which is not known here"
     return "" if has_peft() else EXTRA
+
+
+def trained_biases(model) -> set[str]:
+    """The names of the base's biases that an adapter's file holds beside its matrices, as its config says.
+
+    Args:
+        model: of transformers, with adapters in it.
+    """
+    told = {getattr(config, "bias", "none") for config in model.peft_config.values()}
+    names = {name for name, _ in model.named_parameters() if "bias" in name and "lora_" not in name}  # as peft chooses
+    if "all" in told:
+        return names
+    return {name for name in names if name.endswith(".base_layer.bias")} if "lora_only" in told else set()
 
 
 def has_peft() -> bool:

@@ -3,6 +3,7 @@ them. Nothing is taken of one that changes anything else."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,11 +13,15 @@ from qre.encoders.cards import card_attributes
 from qre.encoders.contents import counts, is_code
 from qre.encoders.hub import COMMIT, HubModel, each_answer, info_of, understood
 from qre.encoders.hub_problems import REMEDY, HubProblem, printable, retried
-from qre.encoders.pickled import SAFE, SAFE_INDEX
+from qre.encoders.pickled import SAFE_INDEX, SHARD
 
 HubPlace = tuple[str, str]  # owner/name and commit
 CONVERTER = "SFconvertbot"  # who makes them for the hub
 WHOLE_SAFE = "model.safetensors"
+ADDED = re.compile(r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json")
+# The same tensors take about as many bytes as a pickle; shared ones may be left out, or written more than once. Beside
+# them a small file holds little but names.
+MOST_TIMES, NAMES_BYTES = 2, 2**16
 MOST_READ, MOST_LOOKED_AT = 1000, 8  # pull requests of a repository: the newest, and of these the likeliest
 
 
@@ -140,14 +145,26 @@ def _converted(model: HubModel, blobs: Mapping[str, str], info) -> HubModel | No
     places = {name.rpartition("/")[0] for name in own}
     added = {name for name in there if name not in own and (counts(name, places) or is_code(name))}
     lacking = {name.rpartition("/")[0] for name, *_ in model.pickles}
-    if any(name.rpartition("/")[0] not in lacking or not SAFE.fullmatch(name.rpartition("/")[2]) for name in added):
-        return None
-    if not all({join(folder, WHOLE_SAFE), join(folder, SAFE_INDEX)} & added for folder in lacking):
+    if any(name.rpartition("/")[0] not in lacking or not ADDED.fullmatch(name.rpartition("/")[2]) for name in added):
         return None
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    if not all(_converts(model, folder, {name: sizes[name] for name in added}) for folder in lacking):
+        return None
     known = {key: value for key, value in card_attributes(info).items() if value is not None}
     files = tuple(sorted({**dict(model.files), **{name: sizes[name] for name in added}}.items()))
     return replace(model, revision=commit, files=files, attributes={**model.attributes, **known}, pickles=())
+
+
+def _converts(model: HubModel, folder: str, added: Mapping[str, int]) -> bool:
+    """Whether files that are added (name -> bytes) can hold what the pickles of a folder hold. Shards are for
+    transformers, at the top or where the pickles are shards: other classes read one file."""
+    pickles = {name: size for name, size, _ in model.pickles if name.rpartition("/")[0] == folder}
+    in_shards = not folder or any(SHARD.fullmatch(name.rpartition("/")[2]) for name in pickles)
+    if join(folder, WHOLE_SAFE) not in added and not (in_shards and join(folder, SAFE_INDEX) in added):
+        return False
+    safe = [size for name, size in added.items() if name.rpartition("/")[0] == folder and name.endswith(".safetensors")]
+    low, high = sum(pickles.values()) / MOST_TIMES - NAMES_BYTES, sum(pickles.values()) * MOST_TIMES + NAMES_BYTES
+    return bool(safe) and min(safe) > 0 and low <= sum(safe) <= high
 
 
 def _known_authors(repository: str) -> tuple[str, ...]:

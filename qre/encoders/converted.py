@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qre.encoders import unpickling
-from qre.encoders.converted_files import FOLDER, find, place_for, scratch_for
+from qre.encoders.converted_files import FOLDER, find, is_whole, place_for, scratch_for
 from qre.encoders.folders import FolderProblem, sha256_of
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.linked import Replacement
@@ -86,15 +86,19 @@ def converted(spec: ModelSpec, folder: Path, bound: int | None = None) -> Conver
 
 
 def _taken(spec: ModelSpec, folder: Path, name: str, sha256: str, bound: int | None, locks: list[int]) -> Path:
-    """The file that a pickle was converted to; its lock is held shared, among `locks`."""
+    """The file that a pickle was converted to, with the content that its name says; its lock is held shared, among
+    `locks`."""
     cache = cache_folder()
     with locked(cache, FOLDER, sha256) as lock:
         for _ in range(TRIES):
             fcntl.flock(lock, fcntl.LOCK_SH)
-            if (file := find(cache, sha256)) is not None:
+            file = find(cache, sha256)
+            if file is not None and is_whole(file):
                 touch(lock)
                 locks.append(os.dup(lock))
                 return file
+            if file is not None:
+                _remove_damaged(file, name, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)  # one converts, the others wait
             if find(cache, sha256) is None:
                 try:
@@ -102,6 +106,23 @@ def _taken(spec: ModelSpec, folder: Path, name: str, sha256: str, bound: int | N
                 except OSError as error:
                     raise _of_cache(error) or error from None
     raise EncoderError(f"{name}: what it was converted to was removed {TRIES} times; raise cluster.cache_gigabytes")
+
+
+def _remove_damaged(file: Path, name: str, lock: int) -> None:
+    """Remove a file that is not what its name says, and hold its lock exclusively.
+
+    Raises:
+        PlaceError: another pass uses it, maybe of this process, for which nobody can wait; or it cannot be removed.
+    """
+    told = f"what {name} was converted to was damaged in the hub's cache of this node; "
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:  # another user's
+        raise PlaceError(f"{told}remove {file} ({error.strerror})") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PlaceError(f"{told}it is removed, to be made again") from None
 
 
 def _convert(spec: ModelSpec, pickle: Path, name: str, sha256: str, bound: int | None) -> None:

@@ -7,8 +7,10 @@ import contextlib
 import os
 import re
 import shutil
+from functools import lru_cache
 from pathlib import Path
 
+from qre.encoders.folders import sha256_of
 from qre.encoders.locks import SHARED
 
 FOLDER = ".qre-converted"  # also what stands for a repository in the names of locks; no repository can be called so
@@ -18,6 +20,13 @@ _ENTRY = re.compile(r"([0-9a-f]{64})(-[0-9a-f]{64}\.safetensors|\.\d+\.partial)"
 def find(cache: Path, sha256: str) -> Path | None:
     """The file that a pickle was converted to; None where there is none."""
     return next((path for path in _entries(cache, sha256) if path.suffix == ".safetensors"), None)
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a converted file holds what the digest in its name says. It is read once in a process, until it changes:
+    a place in a cache is for all who may write there, and disks rot."""
+    about = file.stat()
+    return _digest(file, about.st_size, about.st_mtime_ns, about.st_ino) == file.stem.rpartition("-")[2]
 
 
 def place_for(cache: Path, sha256: str, digest: str) -> Path:
@@ -66,6 +75,11 @@ def remove(cache: Path, sha256: str) -> bool:
         with contextlib.suppress(OSError):  # another user's
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return not any(_entries(cache, sha256))
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, size: int, changed: int, inode: int) -> str:
+    return sha256_of(file)
 
 
 def _entries(cache: Path, sha256: str):

@@ -12,7 +12,7 @@ from qre.encoders.adapters import WEIGHTS, Adapter, find_adapter, of_base
 from qre.encoders.contents import counts, is_code
 from qre.encoders.kinds import Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
-from qre.encoders.pickled import INDEX, is_convertible, needed_pickles
+from qre.encoders.pickled import INDEX, READ_WEIGHTS, is_convertible, may_hold, needed_pickles
 from qre.encoders.plain import BODY, plain_problem
 from qre.encoders.shape import shape_of
 
@@ -296,9 +296,9 @@ def _check_weights(
                 raise Unfit("no weights", f"{prefix}{WEIGHTS} is missing")
         elif (
             module.shipped
-            and module.name == "Transformer"
+            and module.name in READ_WEIGHTS
             and module.path not in pickled
-            and not any("/" not in name and name.endswith(".safetensors") for name in own)
+            and not any(may_hold(module.name, name) for name in own)
         ):
             raise Unfit("no weights", f"{prefix}model.safetensors is missing")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qre.encoders.heard import listening
+from qre.encoders.no_pickles import no_pickles
 from qre.encoders.weight_files import check_weight_files
 from qre.encoders.weights import lacking_message, poison, watched
 from qre.errors import DoubtfulError, EncoderError, machine_error
@@ -45,20 +46,24 @@ class Seen:
 
 
 @contextmanager
-def checked(folder: Path) -> Iterator[Seen]:
+def checked(folder: Path, own_code: bool = False) -> Iterator[Seen]:
     """A model is loaded from this folder meanwhile: by any library, in any number of parts.
 
+    Args:
+        own_code: code of its own may run, and read what it likes.
+
     Raises:
-        EncoderError: a file of weights is missing or quantised; weights are of another shape, or have no place in the
-            model; a warning says that something else was taken than what the files say. Weights that are not in the
-            files do not fail here: see Seen.lacking.
+        EncoderError: a file of weights is missing or quantised; a library began to load a pickle; weights are of
+            another shape, or have no place in the model; a warning says that something else was taken than what the
+            files say. Weights that are not in the files do not fail here: see Seen.lacking.
     """
     check_weight_files(folder)
     seen = Seen()
     with watched() as watch:
         try:
             with listening(str(folder), str(folder.resolve())) as heard:
-                yield seen
+                with nullcontext() if own_code else no_pickles(folder):
+                    yield seen
         except Exception as error:
             explained = _explained(error, watch, folder)
             if explained is error:

@@ -12,21 +12,22 @@ from qre.encoders.kinds import Module
 WHOLE, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 SAFE_INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"pytorch_model-\d+-of-\d+\.bin")
-SAFE = re.compile(r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json")
-# classes of sentence-transformers that read weights; the others have none, whatever lies in their folder
-READ_WEIGHTS = frozenset(
-    {
-        "Transformer",
-        "CLIPModel",
-        "StaticEmbedding",
-        "WordEmbeddings",
-        "WeightedLayerPooling",
-        "LayerNorm",
-        "Dense",
-        "CNN",
-        "LSTM",
-    }
-)
+# Classes of sentence-transformers that read weights, each with the safetensors that it looks for before it takes a
+# pickle; the others have none, whatever lies in their folder.
+ONE_FILE = re.compile(r"model\.safetensors")
+OR_SHARDS = re.compile(r"model\.safetensors(\.index\.json)?")  # of transformers: shards are found by their index alone
+READ_WEIGHTS = {
+    "Transformer": OR_SHARDS,
+    "CLIPModel": OR_SHARDS,
+    "StaticEmbedding": ONE_FILE,
+    "WordEmbeddings": ONE_FILE,
+    "WeightedLayerPooling": ONE_FILE,
+    "LayerNorm": ONE_FILE,
+    "Dense": ONE_FILE,
+    "CNN": ONE_FILE,
+    "LSTM": ONE_FILE,
+}
+ANY = re.compile(r".*\.safetensors(\.index\.json)?")  # of code of its own
 
 
 def needed_pickles(
@@ -40,14 +41,24 @@ def needed_pickles(
         names: of all files, with "/".
         document: the content of a JSON file.
     """
-    folders: dict[str, bool] = {}  # -> whether a class of its own may read files of any name
-    for module in modules:
-        if module.name in READ_WEIGHTS or not module.shipped:
-            folders[module.path] = folders.get(module.path, False) or not module.shipped
+    places = [
+        (module.path, READ_WEIGHTS[module.name] if module.shipped else ANY)
+        for module in modules
+        if module.name in READ_WEIGHTS or not module.shipped
+    ]
     if not modules:
         found = (name.rpartition("/")[0] for name in sorted(names))
-        folders = {folder: True for folder in found if counts(f"{folder}/x" if folder else "x")}
-    return tuple(name for folder, any_name in folders.items() for name in _of(folder, any_name, names, document))
+        places = [(folder, ANY) for folder in found if counts(f"{folder}/x" if folder else "x")]
+    needed = (name for folder, safe in dict.fromkeys(places) for name in _of(folder, safe, names, document))
+    return tuple(dict.fromkeys(needed))
+
+
+def may_hold(kind: str, file: str) -> bool:
+    """Whether a file in the folder of a module of this class may be weights that it reads: of transformers a config may
+    name another."""
+    if READ_WEIGHTS[kind] is OR_SHARDS:
+        return "/" not in file and file.endswith(".safetensors")
+    return bool(READ_WEIGHTS[kind].fullmatch(file))
 
 
 def safe_name(pickle: str) -> str:
@@ -67,18 +78,21 @@ def safe_index(index: Mapping) -> dict:
     return {**index, "weight_map": {name: safe_name(shard) for name, shard in index["weight_map"].items()}}
 
 
-def _of(folder: str, any_name: bool, names: Collection[str], document: Callable[[str], object]) -> Iterator[str]:
+def _of(folder: str, safe: re.Pattern[str], names: Collection[str], document: Callable[[str], object]) -> Iterator[str]:
+    """Those of one module, whose class looks for `safe`."""
     prefix = f"{folder}/" if folder else ""
     own = sorted(name.removeprefix(prefix) for name in names if name.rpartition("/")[0] == folder)
-    if any(SAFE.fullmatch(file) or (any_name and file.endswith(".safetensors")) for file in own):
+    if any(safe.fullmatch(file) for file in own):
         return
     if WHOLE in own:
         yield prefix + WHOLE
+    elif safe is ONE_FILE:
+        return
     elif INDEX in own:
         yield from (prefix + shard for shard in shards_of(document(prefix + INDEX)))
     elif shards := [file for file in own if SHARD.fullmatch(file)]:
         yield from (prefix + file for file in (*shards, INDEX))
-    elif any_name:
+    elif safe is ANY:
         yield from (prefix + file for file in own if is_pickle(file))
 
 

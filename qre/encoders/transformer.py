@@ -262,7 +262,7 @@ def load(spec: ModelSpec, path: str, device: str = "auto") -> tuple[SentenceTran
     if is_plain(path) != spec.plain:
         raise EncoderError("its modules.json came or went after it was planned; run the same command again")
     torch.manual_seed(0)  # what code of its own draws at random is at least the same each time
-    with checked(Path(path)) as seen:
+    with checked(Path(path), trusted) as seen:
         if spec.plain:
             assert spec.pooling is not None  # of every plain spec
             model = load_plain(path, spec.pooling, device=on, trusted=trusted, model_kwargs=model_kwargs)

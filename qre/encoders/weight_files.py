@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from qre.encoders.adapters import CONFIG, WEIGHTS
 from qre.errors import EncoderError
 
 INTEGERS = {"I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
 SHOWN = 3
-LOADED = re.compile(r"(adapter_)?model(-\d+-of-\d+)?\.safetensors")  # what libraries look for
+LOADED = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # what libraries look for
 
 
 class BrokenWeights(EncoderError):
@@ -76,11 +77,14 @@ def _module_folders(folder: Path) -> Iterator[Path]:
 
 def _check_shards(index: Path, name: str) -> None:
     try:
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()), key=str.casefold)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BrokenWeights(
             f"{name}: not an index of weights (it has no weight_map)", "save the encoder again"
         ) from None
+    if not shards or not all(shard.endswith(".safetensors") for shard in shards):
+        told = next((shard for shard in shards if not shard.endswith(".safetensors")), "no file")
+        raise BrokenWeights(f"{name}: it names {told}, and no safetensors", "save the encoder again")
     missing = [shard for shard in shards if not (index.parent / shard).is_file()]
     if missing:
         raise BrokenWeights(
@@ -101,15 +105,21 @@ def _tensors(file: Path, name: str) -> dict[str, dict]:
         tensors = {tensor: entry for tensor, entry in json.loads(header).items() if tensor != "__metadata__"}
         wanted = 8 + size + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        if not LOADED.fullmatch(file.name):
+        if not _is_loaded(file):
             return {}
         raise BrokenWeights(
             f"{name}: its header cannot be read; not a safetensors file, or cut off at {there:,} bytes",
             "fetch or copy it again",
         ) from None
-    if there != wanted and LOADED.fullmatch(file.name):
+    if there != wanted and _is_loaded(file):
         raise BrokenWeights(f"{name}: {there:,} bytes, and its header says {wanted:,}", "fetch or copy it again")
     return tensors
+
+
+def _is_loaded(file: Path) -> bool:
+    """Whether a library looks for a file of this name; for an adapter's weights, only beside what says that it is
+    one."""
+    return bool(LOADED.fullmatch(file.name)) or (file.name == WEIGHTS and (file.parent / CONFIG).is_file())
 
 
 def _check_floating(tensors: dict[str, dict], name: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qre.encoders.adapters import trained_biases
 from qre.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -176,6 +177,14 @@ def watched() -> Iterator[Watch]:
             loading.mismatched = {name for name, *_ in info.mismatched_keys}
 
     def loaded_adapter(model, *args, **keywords):
+        unread: set[str] = set()
+
+        def read(*args, **keywords):
+            info, *rest = type(model)._load_pretrained_model(*args, **keywords)
+            unread.update(info.missing_keys)  # of the base's weights the library tells nothing more
+            return info, *rest
+
+        model._load_pretrained_model = read
         try:
             info = load_adapter(model, *args, **keywords)
         except RuntimeError as error:
@@ -185,7 +194,10 @@ def watched() -> Iterator[Watch]:
                 "matrices of the adapter are of another shape than adapter_config.json and its base say: they are of "
                 "another base"
             ) from error
-        missing, mismatched = set(info.missing_keys), {name for name, *_ in info.mismatched_keys}
+        finally:
+            del model._load_pretrained_model
+        missing = set(info.missing_keys) | (trained_biases(model) & unread)
+        mismatched = {name for name, *_ in info.mismatched_keys}
         watch.loadings.append(Loading(model, missing, missing, set(info.unexpected_keys), mismatched))
         return info
 
@@ -238,7 +250,7 @@ def lacking_message(lacking: Collection[str], left_over: Collection[str]) -> str
     over, keys = _counted(sorted(left_over), "key")
     left = f"{over} of the file {'was' if len(left_over) == 1 else 'were'} left over{keys}"
     verb = "is" if len(lacking) == 1 else "are"
-    return f"{count} of the model {verb} not in the file{names} and would be drawn at random; {left}{_mend(left_over)}"
+    return f"{count} of the model {verb} not in the file{names} and would not be as trained; {left}{_mend(left_over)}"
 
 
 def _judged(loading: Loading) -> tuple[list[str], list[str]]:

@@ -183,6 +183,54 @@ def test_matrices_that_do_not_fit_its_base_fail(adapter, tmp_path):
         folder_revision(adapter)
 
 
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_trained_biases_are_the_file_s_or_it_fails(base, tmp_path, bias):
+    from safetensors.torch import load_file, save_file
+
+    adapter = make_adapter(base, tmp_path / "adapter", bias=bias)
+    weights = load_file(adapter / adapters.WEIGHTS)
+    biases = sorted(name for name in weights if name.endswith("bias"))
+    before = vectors(folder_spec(adapter))
+    save_file({name: tensor + (name in biases) for name, tensor in weights.items()}, adapter / adapters.WEIGHTS)
+    assert np.abs(vectors(folder_spec(adapter)) - before).max() > 1e-3
+    for left_out in (biases, [name for name in biases if "query" in name][:1]):
+        kept = {name: tensor for name, tensor in weights.items() if name not in left_out}
+        save_file(kept, adapter / adapters.WEIGHTS)
+        with pytest.raises(EncoderError, match=rf"^{len(left_out)} weights? of the model (is|are) not in the file"):
+            vectors(folder_spec(adapter))
+
+
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_a_base_without_biases_lacks_none(tmp_path, bias):
+    llama = make_plain("llama", tmp_path / "llama")
+    adapter = said(make_causal_adapter(llama, tmp_path / "adapter"), bias=bias)
+    assert np.isfinite(vectors(folder_spec(adapter, pooling="lasttoken"))).all()
+
+
+def test_in_the_folder_of_a_module_no_library_loads_it(hub, adapter):
+    inner = adapter / "0_Transformer"
+    inner.mkdir()
+    for file in [path for path in adapter.iterdir() if path.is_file() and "modules" not in path.name]:
+        if not file.name.startswith("config_"):
+            file.rename(inner / file.name)
+    modules = json.loads((adapter / "modules.json").read_text())
+    modules[0]["path"] = inner.name
+    (adapter / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(FolderProblem, match=r"adapter \(0_Transformer/adapter_config.json: .*only one at the top"):
+        folder_revision(adapter)
+    hub.add("org/adapter", folder=adapter)
+    with pytest.raises(HubProblem, match="only one at the top") as caught:
+        resolve("org/adapter")
+    assert caught.value.reason == "adapter"
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors"])
+def test_weights_of_no_adapter_are_debris(base, tmp_path, content):
+    folder = shutil.copytree(base, tmp_path / "whole")
+    (folder / adapters.WEIGHTS).write_bytes(content)
+    assert np.array_equal(vectors(folder_spec(folder)), vectors(folder_spec(base)))
+
+
 def test_a_base_is_looked_through_as_an_encoder_is(hub, base, tmp_path):
     adapter = make_adapter(base, tmp_path / "adapter", names="org/base")
     hub.add("org/adapter", folder=adapter)

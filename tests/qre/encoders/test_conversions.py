@@ -87,6 +87,23 @@ def test_one_that_changes_more_or_less_is_none(hub, model, added, without):
         weights_of(model, True, False, None)
 
 
+@pytest.mark.parametrize(
+    ("size", "found"), [(0, False), (400_000, False), (600_000, True), (1_900_000, True), (2_200_000, False)]
+)
+def test_what_cannot_hold_the_pickle_is_none(hub, size, found):
+    files = {**FILES, "pytorch_model.bin": bytes(10**6)}
+    hub.add("org/a", files=files)
+    hub.propose("org/a", files={**files, **ADDED, "model.safetensors": bytes(size)})
+    assert (find_conversion(resolve("org/a")) is not None) is found
+
+
+def test_an_index_for_a_module_that_reads_one_file_is_none(hub, model):
+    index = b'{"weight_map": {"w": "model-00001-of-00001.safetensors"}}'
+    shards = {"2_Dense/model.safetensors.index.json": index, "2_Dense/model-00001-of-00001.safetensors": b"safe"}
+    proposed(hub, {"model.safetensors": b"safe", **shards})
+    assert find_conversion(model) is None
+
+
 def test_what_counts_for_nothing_may_change(hub, model):
     proposed(hub, {**ADDED, "README.md": b"new", "onnx/model.onnx": b"0", ".gitattributes": b"x"})
     assert find_conversion(model) is not None

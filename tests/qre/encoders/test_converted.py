@@ -536,6 +536,35 @@ def test_damage_to_what_was_converted_is_the_nodes_and_is_mended(tmp_path):
     assert np.array_equal(vectors(spec), good)
 
 
+@pytest.mark.parametrize("how", ["numbers", "bits", "cut", "empty"])
+def test_what_is_not_the_content_that_its_name_says_is_converted_anew(tmp_path, how):
+    from safetensors.torch import save_file
+
+    spec = spec_of(make_odd("pickle", tmp_path / "e"))
+    good = vectors(spec)
+    ((_, digest),) = spec.pickles
+    file = find(cache_folder(), digest)
+    whole = file.read_bytes()
+    if how == "numbers":
+        save_file({name: tensor * 1.5 for name, tensor in load_file(file).items()}, file, {"format": "pt"})
+    else:
+        file.write_bytes({"bits": whole[:-4] + b"\0\0\0\1", "cut": whole[:-9], "empty": b""}[how])
+    assert np.array_equal(vectors(spec), good)
+    assert find(cache_folder(), digest).read_bytes() == whole
+
+
+def test_damage_while_a_pass_uses_it_waits_for_nobody(tmp_path):
+    spec = spec_of(make_odd("pickle", tmp_path / "e"))
+    with converted(spec, Path(spec.path)) as made:
+        file = made.files["model.safetensors"]
+        whole = file.read_bytes()
+        file.write_bytes(whole + b"0")
+        with pytest.raises(PlaceError, match="what pytorch_model.bin was converted to was damaged"):
+            converted(spec, Path(spec.path))
+    with converted(spec, Path(spec.path)) as made:
+        assert made.files["model.safetensors"].read_bytes() == whole
+
+
 def test_on_a_node_whose_folder_holds_another_pickle_it_is_not_what_was_planned(tmp_path):
     folder = make_odd("pickle", tmp_path / "e")
     spec = spec_of(folder)

@@ -1,16 +1,23 @@
 """Which pickles an encoder's weights are, and which are debris that refuses nobody."""
 
+import contextlib
 import json
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
 
 from qre.encoders.folders import FolderProblem, folder_pickles, folder_revision
 from qre.encoders.hub import resolve
 from qre.encoders.hub_problems import HubProblem
+from qre.encoders.loading import checked
 from qre.encoders.pickled import safe_index, safe_name
-from tests.checkpoints import make, make_odd
+from qre.errors import EncoderError
+from tests.checkpoints import KINDS, make, make_odd
 from tests.pickles import pickle_weights
+from tests.pipelines import make_pipeline
 from tests.plain import make_plain
 
 DEBRIS = (
@@ -137,6 +144,62 @@ def test_a_pickle_that_only_code_of_its_own_reads_is_not_converted(tmp_path):
     for pickled in (False, True):
         with pytest.raises(FolderProblem, match=r"pickle only \(1_Pooling/own.pt"):
             folder_revision(folder, pickled=pickled)
+
+
+STRAY = ("model-00001-of-00002.safetensors", "model.safetensors.index.json", "other.safetensors")
+
+
+@pytest.mark.parametrize("stray", STRAY)
+@pytest.mark.parametrize("kind", ["static", "dense", "norms", "layers", "lstm", "cnn", "words", "asymmetric"])
+def test_only_what_a_class_reads_stands_for_its_pickle(hub, tmp_path, kind, stray):
+    folder = (make if kind in KINDS else make_pipeline)(kind, tmp_path / "e")
+    place = max((path.parent for path in folder.rglob("model.safetensors")), key=lambda path: len(path.parts))
+    pickle_weights(place)
+    save_file({"x": torch.zeros(1)}, place / stray)
+    if stray.endswith("json"):
+        (place / stray).write_text('{"metadata": {}, "weight_map": {}}')
+    wanted = (place / "pytorch_model.bin").relative_to(folder).as_posix()
+    with pytest.raises(FolderProblem, match=rf"pickle only \({wanted}"):
+        folder_revision(folder)
+    hub.add("org/a", folder=folder)
+    assert [name for name, *_ in resolve("org/a").pickles] == [wanted]
+    with pytest.raises(HubProblem, match=rf"pickle only \({wanted}"):
+        resolve("org/a").checked()
+
+
+def test_of_transformers_an_index_stands_for_it_and_a_shard_alone_does_not(tmp_path):
+    folder = make("bert", tmp_path / "e")
+    shutil.copy(folder / "model.safetensors", folder / "model-00001-of-00001.safetensors")
+    index = {"weight_map": dict.fromkeys(load_file(folder / "model.safetensors"), "model-00001-of-00001.safetensors")}
+    pickle_weights(folder)
+    with pytest.raises(FolderProblem, match=r"pickle only \(pytorch_model.bin"):
+        folder_revision(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    folder_revision(folder)
+    assert folder_pickles(folder) == ()
+    for named in ({}, {"w": "pytorch_model.bin"}):
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+        with pytest.raises(FolderProblem, match="broken weights .*and no safetensors"):
+            folder_revision(folder)
+
+
+def test_a_module_without_weights_is_told_while_planning(tmp_path):
+    folder = make("dense", tmp_path / "e")
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(FolderProblem, match=r"no weights \(2_Dense/model.safetensors is missing"):
+        folder_revision(folder)
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_library_that_begins_to_unpickle_is_stopped(tmp_path, swallowed):
+    folder, load = make_odd("pickle-dense", tmp_path / "e"), torch.load
+    with pytest.raises(EncoderError, match="^2_Dense/pytorch_model.bin: a pickle, which is never loaded as it is"):
+        with checked(folder):
+            with contextlib.suppress(Exception) if swallowed else contextlib.nullcontext():
+                SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    assert torch.load is load is torch.serialization.load
+    with checked(folder, own_code=True):
+        SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
 def test_names_and_indices():

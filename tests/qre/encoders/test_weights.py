@@ -77,7 +77,7 @@ def beside(**more):
             lambda weights: {f"module.{name}": tensor for name, tensor in weights.items()},
             r"^39 weights of the model are not in the file \(embeddings\.LayerNorm\.bias, "
             r"embeddings\.LayerNorm\.weight, "
-            r"embeddings\.position_embeddings\.weight, \.\.\.\) and would be drawn at random; 39 keys of the file "
+            r"embeddings\.position_embeddings\.weight, \.\.\.\) and would not be as trained; 39 keys of the file "
             r"were left over "
             r"\(module\.embeddings\.LayerNorm\.bias, .*save model\.module",
         ),
