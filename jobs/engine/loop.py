@@ -421,13 +421,13 @@ class Loop:
         """Counts of what people know, and the expected time of all that is left, the atlas too."""
         flying, bench = self.schedule.in_flight, self.bench
         self.metrics.in_flight.set(len(flying))
-        if not self.reporter.due():
-            return
-        if bench.failures:
+        if bench.failures:  # whether a report is due or not: the record of the sweep's end holds it
             self.reporter.nodes(
                 {node_name(node): why for node, why in bench.benched.items()},
                 {node_name(node): count for node, count in bench.failures.items()},
             )
+        if not self.reporter.due():
+            return
         self.reporter.update(seconds_left(self), self.counts, [*flying, *self._features_told()])
 
     @property
