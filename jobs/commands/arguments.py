@@ -52,6 +52,22 @@ Anyway = Annotated[
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="try encoders again that failed by their own fault")]
 Neighbours = Annotated[int, typer.Option("-k", min=1, help="how many neighbours")]
+ListFile = Annotated[
+    Path | None,
+    typer.Option("--entry", callback=given_path, help="also the encoders of a list file, with entries as in a config"),
+]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")
+]
+Device = Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL...",
+        help="a hub id (owner/name or owner/name@revision), an encoder's folder, or a matrix (.npy, .safetensors, "
+        ".parquet)",
+    ),
+]
 OptionalConfig = Annotated[
     Path | None, typer.Argument(callback=given_path, help="the sweep's YAML file", metavar="[CONFIG]")
 ]

@@ -7,21 +7,14 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.arguments import AsJson, Column, given_path
+from jobs.commands.arguments import AsJson, Column, Device, ListFile, Models, TrustRemoteCode, given_path
 from jobs.commands.encoder_options import with_encoder_options
 
 
 @with_encoder_options
 def measure(
     options: dict,
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MODEL...",
-            help="a hub id (owner/name or owner/name@revision), an encoder's folder, or a matrix (.npy, .safetensors, "
-            ".parquet)",
-        ),
-    ] = None,
+    models: Models = None,
     sentences: Annotated[
         Path | None,
         typer.Option(
@@ -41,14 +34,9 @@ def measure(
             "paraphrases among the built-in sentences",
         ),
     ] = None,
-    entry: Annotated[
-        Path | None,
-        typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config"),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")
-    ] = False,
-    device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
+    entry: ListFile = None,
+    trust_remote_code: TrustRemoteCode = False,
+    device: Device = "auto",
     raw: Annotated[
         bool, typer.Option("--raw", help="ranks and isotropy of the rows as they come, not at unit length")
     ] = (False),

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.arguments import AsJson, AtlasPlace, Neighbours, given_path
+from jobs.commands.arguments import (
+    AsJson,
+    AtlasPlace,
+    Device,
+    ListFile,
+    Models,
+    Neighbours,
+    TrustRemoteCode,
+    given_path,
+)
 from jobs.commands.encoder_options import with_encoder_options
 
 
@@ -15,22 +24,10 @@ from jobs.commands.encoder_options import with_encoder_options
 def place(
     atlas: AtlasPlace,
     options: dict,
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MODEL...",
-            help="a hub id (owner/name or owner/name@revision), an encoder's folder, or a matrix (.npy, .safetensors, "
-            ".parquet)",
-        ),
-    ] = None,
-    entry: Annotated[
-        Path | None,
-        typer.Option(callback=given_path, help="also the encoders of a list file, with entries as in a config"),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="run the code of a hub encoder; needs @ and a 40-digit commit")
-    ] = False,
-    device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
+    models: Models = None,
+    entry: ListFile = None,
+    trust_remote_code: TrustRemoteCode = False,
+    device: Device = "auto",
     k: Neighbours = 7,
     measure: Annotated[
         bool, typer.Option("--measure", help="also measure the map's own tasks (not MTEB's), with --atlas CONFIG")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.commands.arguments import given_path
+from jobs.commands.arguments import Device, given_path
 
 SHARES = "0,0.05,0.1,0.15,0.2,0.25,0.3,0.35,0.4,0.45,0.5"
 
@@ -52,7 +52,7 @@ def sparsify(
         typer.Option(callback=given_path, metavar="DIR", help="write the encoder with the zeros in it, and no curve"),
     ] = None,
     share: Annotated[float | None, typer.Option(help="with --save: the share that is zero")] = None,
-    device: Annotated[str, typer.Option(help="of torch; auto: the GPU where there is one")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Set the weights that contribute least to alignment and uniformity to zero, and measure what becomes of semantic
     similarity.

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from jobs.cli import app
+from qre.errors import UserError
 from tests.conftest import save_tiny_bert
 from tests.hub import FakeHub
 
@@ -21,6 +24,15 @@ def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("encoders") / "e1"
     save_tiny_bert(path, seed=1)
     return {"source": "folder", "path": str(path)}
+
+
+def in_this_process(*words, **environment: str) -> tuple[int, str, str]:
+    """`qre WORDS` in this process: exit code, stdout, and what a person reads when it ends early."""
+    result = CliRunner().invoke(app, [*map(str, words)], env=environment)
+    if result.exception is not None and not isinstance(result.exception, (SystemExit, UserError)):
+        raise result.exception
+    code = 2 if isinstance(result.exception, UserError) else result.exit_code
+    return code, result.stdout, result.stderr + (str(result.exception) if code == 2 else "")
 
 
 def write_config(folder: Path, encoders: list, limit: int = 120, **values) -> Path:

@@ -22,16 +22,15 @@ from jobs.cli import app
 from jobs.config import load_config
 from jobs.config.made_again import to_make_again
 from jobs.planning.estimates import expected_costs
-from jobs.planning.plan import _identity, make_plan
-from jobs.planning.resolve import resolve
+from jobs.planning.plan import _identity
 from jobs.submission.upload import prepare
-from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import ScoreResult, UnitResult
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import ClassicalSpec
 from qre.errors import PlaceError, UserError
 from qre.sentences import builtin_set
 from qre.store import Store
+from tests.in_parts import embedded, planned
 from tests.jobs.test_inputs import uploaded
 from tests.jobs.test_sweep import Case
 from tests.s3 import s3  # noqa: F401
@@ -87,19 +86,8 @@ def config(folder, *entries, tasks=("sts", "pairs"), **values):
     return path
 
 
-def planned(path, keep=True):
-    settings = load_config(path)
-    store = Store(settings.store)
-    return settings, store, make_plan(settings, store, resolve(settings, store, keep_vectors=keep))
-
-
 def run(settings, store, plan, source="matrix"):
-    events = []
-    for work in plan.passes:
-        if work.members[0].spec.source == source:
-            events += embed_pass(store, work, plan.sentences, settings.encode, tasks=plan.tasks)
-    ends = [event.result if isinstance(event, Embedded) else event for event in events]
-    return [event for event in ends if isinstance(event, (UnitResult, ScoreResult))]
+    return embedded(settings, store, plan, source)
 
 
 def test_vectors_are_scored_as_the_encoder_that_made_them(folder, monkeypatch):

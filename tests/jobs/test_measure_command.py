@@ -8,18 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from jobs.asked.models import embed, spec_of
-from jobs.cli import app
 from jobs.config import FolderEntry, load_list
 from qre.encoders.passes import EncodeSettings
-from qre.errors import UserError
 from qre.geometry import measures
 from qre.geometry.legend import LEGEND
 from qre.geometry.positives import alignment
 from qre.sentences import builtin_set
 from tests.checkpoints import make
+from tests.jobs.conftest import in_this_process
 from tests.plain import make_plain
 
 LIMIT = 60
@@ -32,14 +30,7 @@ TEXTS = [
 def measure():
     """`qre measure` in this process: exit code, stdout, and what a person reads when it ends early."""
 
-    def run(*words):
-        result = CliRunner().invoke(app, ["measure", *map(str, words)], env={"COLUMNS": "200"})
-        if result.exception is not None and not isinstance(result.exception, (SystemExit, UserError)):
-            raise result.exception
-        code = 2 if isinstance(result.exception, UserError) else result.exit_code
-        return code, result.stdout, result.stderr + (str(result.exception) if code == 2 else "")
-
-    return run
+    return lambda *words: in_this_process("measure", *words, COLUMNS="200")
 
 
 @pytest.fixture

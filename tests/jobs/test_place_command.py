@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from safetensors.numpy import save_file
-from typer.testing import CliRunner
 
 from jobs.asked.models import embed, given_in, spec_of
 from jobs.asked.placing import _about_predictions
-from jobs.cli import app
 from jobs.config import FolderEntry, load_config, load_list
 from jobs.planning.tasks import load_tasks
 from qre.atlas.finished import FinishedAtlas
@@ -26,24 +24,17 @@ from qre.encoders.catalogue import chosen
 from qre.encoders.matrix_file import read_matrix
 from qre.encoders.passes import EncodeSettings
 from qre.encoders.spec import FolderSpec, StaticSpec
-from qre.errors import UserError
 from qre.prediction.words import NO_BETTER
 from tests.finished import SENTENCES, STRANGE, TASKS, embedding_at, points
 from tests.hub import FakeHub
+from tests.jobs.conftest import in_this_process
 
 
 @pytest.fixture
 def place(finished_atlas):
     """`qre place` in this process: exit code, stdout, and what a person reads when it ends early."""
 
-    def run(*words, atlas=finished_atlas):
-        result = CliRunner().invoke(app, ["place", *map(str, words), "--atlas", str(atlas)])
-        if result.exception is not None and not isinstance(result.exception, (SystemExit, UserError)):
-            raise result.exception
-        code = 2 if isinstance(result.exception, UserError) else result.exit_code
-        return code, result.stdout, result.stderr + (str(result.exception) if code == 2 else "")
-
-    return run
+    return lambda *words, atlas=finished_atlas: in_this_process("place", *words, "--atlas", atlas)
 
 
 @pytest.fixture

@@ -14,17 +14,16 @@ from jobs.asked.models import given_in
 from jobs.config import load_config
 from jobs.config.made_again import to_make_again
 from jobs.planning.estimates import expected_costs
-from jobs.planning.plan import make_plan, shown_rows
-from jobs.planning.resolve import resolve
+from jobs.planning.plan import shown_rows
 from jobs.submission.upload import prepare
-from jobs.workers.embed import Embedded, embed_pass
-from jobs.workers.events import ScoreResult, UnitResult
+from jobs.workers.embed import embed_pass
+from jobs.workers.events import ScoreResult
 from qre.encoders.passes import Pass
 from qre.encoders.word_vectors import words_in
 from qre.errors import UserError
 from qre.sentences import builtin_set
-from qre.store import Store
 from tests.conftest import save_tiny_bert
+from tests.in_parts import embedded, planned
 from tests.jobs.test_inputs import uploaded
 from tests.jobs.test_sweep import Case
 from tests.s3 import s3  # noqa: F401
@@ -87,19 +86,8 @@ def config(folder, *entries, tasks=TASKS, **values):
     return path
 
 
-def planned(path, keep=True):
-    settings = load_config(path)
-    store = Store(settings.store)
-    return settings, store, make_plan(settings, store, resolve(settings, store, keep_vectors=keep))
-
-
 def run(settings, store, plan, source="words"):
-    events = []
-    for work in plan.passes:
-        if work.members[0].spec.source == source:
-            events += embed_pass(store, work, plan.sentences, settings.encode, tasks=plan.tasks)
-    ends = [event.result if isinstance(event, Embedded) else event for event in events]
-    return [event for event in ends if isinstance(event, (UnitResult, ScoreResult))]
+    return embedded(settings, store, plan, source)
 
 
 def test_nodes_need_no_file_and_a_plan_writes_nothing(folder):
