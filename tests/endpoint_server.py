@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.workers.probe import SENTENCES
+from qre.encoders.endpoint_pass import PROBE
 
 KEY = "key-of-the-test-7f3a9c1e5b"
 MODEL = "tiny"
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(200, json.dumps(told).encode())
         with server.lock:
             server.tokens += tokens if server.usage else 0
-            if tuple(texts) == SENTENCES:
+            if tuple(texts) == PROBE:
                 server.probes += 1
             else:
                 server.answered.update(texts)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jobs.config.deadline import seconds_left
-from jobs.config.prices import SIZES, price_of
+from jobs.config.prices import price_of
 from jobs.config.slots import Slot
 from jobs.engine.connect import AtLimit, SweepError
 from jobs.engine.meter import Meter
 from jobs.engine.outcome import BUDGET, DEADLINE
 from jobs.engine.schedule import Attempt
 from jobs.engine.smaller import check_not_smaller
-from jobs.planning.costs import expected_cost
+from jobs.planning.costs import expected_cost, seconds_on
 from jobs.planning.estimates import Words
 from jobs.planning.paid import Tokens, key_of
 from jobs.planning.plan import Plan
@@ -26,7 +26,6 @@ from jobs.planning.units import PassWork
 from jobs.records.spending import money
 from jobs.workers.events import Paused
 from jobs.workers.till import Paying
-from qre.encoders.cost import START_SECONDS
 from qre.encoders.spec import ModelSpec
 from qre.store import Failure, Store
 
@@ -115,7 +114,8 @@ class Limits:
         """An attempt has ended before its work was done: expect what is left of it, as the server counts."""
         if left.key in self._expected and event.needs:
             assert self._plan is not None  # it was expected
-            self._expected[left.key] = max(Tokens(self._plan, self._store).cost(left) * event.ratio, event.needs)
+            # the next attempt begins with a probe too: where that is not counted, it pays for nothing else
+            self._expected[left.key] = Tokens(self._plan, self._store).cost(left, event.needs, event.ratio)
 
     @property
     def reached(self) -> bool:
@@ -223,14 +223,11 @@ def _expected(work: PassWork, words: Words, plan: Plan, config: SweepConfig) -> 
     unit, slots = work.members[0], work.slots or (work.slot,)
     if not slots[0].gpus or not isinstance(unit.spec, ModelSpec):
         return 0.0
-    seconds = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config).seconds
-    slowest = max(seconds.values(), default=START_SECONDS)
+    cost = expected_cost(unit.spec, unit.attributes, words.of(work), len(plan.sentences), config)
     prices = config.cluster.prices
-    dearest = 0.0
-    for slot, kind in ((one, kind) for one in slots for kind in _kinds(one, prices)):
-        lasts = max((seconds[one] for one in (SIZES if kind == "A100" else (kind,)) if one in seconds), default=slowest)
-        dearest = max(dearest, lasts * (price_of(kind, prices) or 0.0) * slot.gpus)
-    return dearest / 3600
+    kinds = ((slot, kind) for slot in slots for kind in _kinds(slot, prices))
+    each = (seconds_on(cost, kind) * (price_of(kind, prices) or 0.0) * slot.gpus for slot, kind in kinds)
+    return max(each, default=0.0) / 3600
 
 
 def _kinds(slot: Slot, prices: dict[str, float]) -> list[str]:

@@ -47,7 +47,9 @@ class Meter:
         self._held: dict[Attempt, _Held] = {}
         self._seconds: dict[str, float] = defaultdict(float)
         self._paid: dict[Attempt, tuple[int, float]] = {}
-        self._accounts: set[str] = set()  # records of this run that its passes write themselves
+        self._accounts: dict[Attempt, str] = {}  # records that passes in flight write themselves
+        self._settling: dict[Attempt, str] = {}  # those of passes that have ended, until they are read
+        self._opened = 0
         self._others: dict[str, dict] = {}  # records of other runs; one that has ended is not read again
         self.unreadable: list[str] = []
         self._recorded, self._news = time.monotonic(), False
@@ -77,11 +79,15 @@ class Meter:
         if held is not None:
             self._seconds[held.kind] += held.seconds(time.monotonic())
             self._news = True
+        if attempt in self._accounts:  # its record holds also what was paid after its last event
+            self._settling[attempt] = self._accounts.pop(attempt)
+            if self._config.cluster.budget is not None:
+                self._look()
 
     def account(self, attempt: Attempt) -> str:
         """The name of the record that a pass behind an endpoint writes of what it pays."""
-        name = f"{self._run}-{len(self._accounts)}"
-        self._accounts.add(name)
+        self._accounts[attempt] = name = f"{self._run}-{self._opened}"
+        self._opened += 1
         return name
 
     def paid(self, attempt: Attempt, event: ChunkMade) -> None:
@@ -154,12 +160,16 @@ class Meter:
         done = frozenset(run for run, record in self._others.items() if record["ended"])
         try:
             records, self.unreadable = self._store.spending.read(
-                self._config.name, known=done | {self._run} | self._accounts
+                self._config.name, known=done | {self._run, *self._accounts.values()}
             )
         except OSError as error:
             self._reporter.say_once(f"what other runs have spent cannot be read now: {error}")
             return
         self._others |= records
+        for attempt, name in list(self._settling.items()):
+            if name in self._others:
+                self._paid.pop(attempt, None)
+                del self._settling[attempt]
 
     def _tell_unpriced(self, kind: str) -> None:
         prices = self._config.cluster.prices

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeGuard
 
 from jobs.config import SweepConfig
+from jobs.config.prices import SIZES
 from jobs.config.slots import Slot
-from qre.encoders.cost import Estimate, estimate
+from qre.encoders.cost import START_SECONDS, Estimate, estimate
 from qre.encoders.shape import is_static
 from qre.encoders.spec import (
     ClassicalSpec,
@@ -50,6 +51,13 @@ def expected_cost(spec: FolderSpec | HubSpec, attributes: dict, words: int, n: i
     width = attributes.get("hidden_size") or attributes.get("embedding_dimension")
     gradients = spec.variant is not None
     return estimate(attributes.get("parameters"), weight_bytes(spec), width, spec.dtype, words, n, budget, gradients)
+
+
+def seconds_on(cost: Estimate, kind: str | None) -> float:
+    """Seconds of a pass on a GPU type, the whole of it: of A100, which may be of two sizes, on the slower one; of a
+    type that there is no estimate for, and None, on the slowest that there is one for."""
+    known = (cost.seconds[one] for one in (SIZES if kind == "A100" else (kind,)) if one in cost.seconds)
+    return max(known, default=max(cost.seconds.values(), default=START_SECONDS))
 
 
 def slots_of(spec: EncoderSpec, attributes: dict, config: SweepConfig) -> tuple[Slot, ...]:

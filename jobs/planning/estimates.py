@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.config import SweepConfig
 from jobs.config.prices import ESTIMATED, OTHER, price_of
-from jobs.planning.costs import expected_cost, is_transformer
+from jobs.planning.costs import expected_cost, is_transformer, seconds_on
 from jobs.planning.paid import expected_tokens
 from jobs.planning.plan import Plan
 from jobs.planning.units import PassWork
@@ -82,7 +82,7 @@ def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) 
         total["download"] += download
         total["stored"] += cost.stored * len(work.units)
         total["memory"] = max(total["memory"], cost.memory)
-        slot["hours"] += cost.seconds.get(slot["gpu"], 0.0) / 3600
+        slot["hours"] += seconds_on(cost, slot["gpu"]) / 3600 if slot["gpu"] is not None else 0.0
         for name, seconds in cost.seconds.items():
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600

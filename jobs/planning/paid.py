@@ -14,13 +14,15 @@ from jobs.planning.prompts import prompts_of
 from jobs.planning.units import PassWork
 from qre.encoders.api_key import ApiKey
 from qre.encoders.endpoint_client import INSTALL
-from qre.encoders.endpoint_pass import BYTES_PER_TOKEN
+from qre.encoders.endpoint_pass import BYTES_PER_TOKEN, PROBE, about_tokens
 from qre.encoders.endpoint_url import host_of
 from qre.encoders.passes import EncodeSettings, unit_key
 from qre.encoders.spec import EncoderSpec, EndpointSpec
 from qre.errors import EncoderError, UserError
 from qre.store import Store
 from qre.tasks.task import Task
+
+PROBES = 2 * about_tokens(PROBE)  # of an attempt that sends anything: at its beginning and its end
 
 
 def key_of(spec: EncoderSpec) -> ApiKey | None:
@@ -100,7 +102,8 @@ def without_price(config: SweepConfig, specs: Iterable[EncoderSpec]) -> list[str
 
 
 class Tokens:
-    """About how many tokens each pass behind an endpoint has to send, by the bytes of its texts.
+    """About how many tokens each pass behind an endpoint has to send, by the bytes of its texts; with the probes at its
+    beginning and its end.
 
     Args:
         store: what it has is not sent again.
@@ -113,6 +116,23 @@ class Tokens:
         self._embedded = store.embeddings.keys() if store is not None and remote else set()
 
     def of(self, work: PassWork) -> int:
+        texts = self._texts(work)
+        return texts + PROBES if texts else 0
+
+    def cost(self, work: PassWork, least: float = 0.0, ratio: float = 1.0) -> float:
+        """In money; 0 without a price.
+
+        Args:
+            least: money that the texts of the pass take at any rate.
+            ratio: tokens that the server counts for each that is expected here.
+        """
+        if work.remote is None or not work.remote.price:
+            return 0.0
+        each = work.remote.price / 1e6 * ratio
+        texts = max(self._texts(work) * each, least)
+        return texts + PROBES * each if texts else 0.0
+
+    def _texts(self, work: PassWork) -> int:
         spec = work.remote
         assert spec is not None  # nobody asks of others
         total = 0.0
@@ -124,10 +144,6 @@ class Tokens:
             task = self._plan.tasks[scoring.task]
             total += _tokens(task.texts, _prompt_bytes(task, spec))
         return round(total)
-
-    def cost(self, work: PassWork) -> float:
-        """In money; 0 without a price."""
-        return 0.0 if work.remote is None or not work.remote.price else self.of(work) * work.remote.price / 1e6
 
 
 def expected_tokens(plan: Plan, store: Store | None = None) -> list[dict]:

@@ -22,9 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jobs.config import SweepConfig
-from jobs.config.prices import gpu_type
-from jobs.config.slots import ACCELERATOR, Slot
-from jobs.planning.costs import cpu_seconds, expected_cost
+from jobs.config.slots import Slot
+from jobs.planning.costs import cpu_seconds, expected_cost, seconds_on
 from jobs.planning.estimates import Words
 from jobs.planning.granted import granted_cpus
 from jobs.planning.plan import Plan, feature_folders
@@ -148,9 +147,7 @@ class Times:
         """Of a transformer in a slot."""
         cost = expected_cost(spec, attributes, 1_000_000, 0, self._config)
         if slot.gpus and cost.seconds:
-            named = gpu_type(slot.labels.get(ACCELERATOR, ""))
-            slowest = max(cost.seconds.values())
-            return ((slowest if named is None else cost.seconds.get(named, slowest)) - START_SECONDS) / 1e6
+            return (seconds_on(cost, slot.gpu_type) - START_SECONDS) / 1e6
         return 2.0 * cost.parameters * TOKENS_PER_WORD * PADDING / CORE_FLOPS / slot.cpus * self._factor
 
     def features(self, units: int) -> float:

@@ -73,8 +73,8 @@ class Spent:
         tokens = f"{self.tokens:,} tokens of endpoints"
         if self.tokens_free:
             tokens += f" ({'all' if self.tokens_free == self.tokens else f'{self.tokens_free:,}'} without a price)"
-        parts = [hours] * (bool(self.gpu_seconds) or not self.tokens) + [tokens] * bool(self.tokens)
-        line, cost = f"spent: {', '.join(parts)}", self.cost(settings.prices)
+        parts = [hours] * bool(self.gpu_seconds) + [tokens] * bool(self.tokens)
+        line, cost = f"spent: {', '.join(parts) or 'nothing'}", self.cost(settings.prices)
         if cost is not None:
             line += f", {money(cost)}" + (f" of {money(settings.budget)}" if settings.budget is not None else "")
             by = ["cluster.prices"] * bool(self.gpu_seconds or settings.prices)

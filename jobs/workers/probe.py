@@ -7,24 +7,18 @@ import numpy as np
 from jobs.workers.till import Till
 from qre.encoders.endpoint import Endpoint, ModelChanged, TooMuch
 from qre.encoders.endpoint_client import Halted
+from qre.encoders.endpoint_pass import PROBE
 from qre.errors import EncoderError
 from qre.store import Store
 from qre.store.folder import content_key
 
-SENTENCES = (
-    "The ferry leaves at half past six, before the fog has lifted.",
-    "How do I change the password of my account?",
-    "Prices of wheat fell by three percent after the harvest.",
-    "She folded the letter twice and put it back into the drawer.",
-    "Die Brücke über den Fluss wird im Frühjahr erneuert.",
-)
 # servers do not give the same bits twice: batches and reduced precision move a vector by less than this. A model that
 # was trained further, or quantised anew, moves it by more
 LEAST_COSINE, MOST_LENGTH = 0.999, 0.01
 
 
 def probe_key(endpoint: Endpoint) -> str:
-    return content_key({"probe": endpoint.spec.model_identity(), "sentences": SENTENCES})
+    return content_key({"probe": endpoint.spec.model_identity(), "sentences": PROBE})
 
 
 def check_model(store: Store, endpoint: Endpoint, till: Till) -> None:
@@ -33,16 +27,16 @@ def check_model(store: Store, endpoint: Endpoint, till: Till) -> None:
     Raises:
         ModelChanged: the model has changed. What else Endpoint.embed raises is left as it is; HeldBack of the till.
     """
-    key, reserved = probe_key(endpoint), till.about(SENTENCES)
+    key, reserved = probe_key(endpoint), till.about(PROBE)
     till.check(reserved)
     try:
-        answer = endpoint.embed(SENTENCES, till.paused)
+        answer = endpoint.embed(PROBE, till.paused)
     except BaseException as error:
-        till.settle(SENTENCES, reserved, None, sent=isinstance(error, Halted) and error.sent)
+        till.settle(PROBE, reserved, None, sent=isinstance(error, Halted) and error.sent)
         if isinstance(error, TooMuch):
             raise EncoderError(f"the server refuses five short sentences: {error}") from None
         raise
-    till.settle(SENTENCES, reserved, answer.tokens)
+    till.settle(PROBE, reserved, answer.tokens)
     kept = store.probes.read(key)
     if kept is None:
         store.probes.write(key, answer.vectors)

@@ -17,6 +17,14 @@ from qre.errors import EncoderError
 BYTES_PER_TOKEN = 4  # about, for an estimate before anything is sent
 REQUEST_BYTES = 200_000  # of the texts of one request: about 50,000 tokens
 EMPTY = " "  # the API takes no empty text
+# sent at the beginning and at the end of every attempt, to see that the model is still the same
+PROBE = (
+    "The ferry leaves at half past six, before the fog has lifted.",
+    "How do I change the password of my account?",
+    "Prices of wheat fell by three percent after the harvest.",
+    "She folded the letter twice and put it back into the drawer.",
+    "Die Brücke über den Fluss wird im Frühjahr erneuert.",
+)
 
 
 class EndpointPass:

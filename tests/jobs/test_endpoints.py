@@ -17,20 +17,25 @@ from typer.testing import CliRunner
 from jobs.cli import app
 from jobs.config import ClusterSettings, SweepConfig, load_config
 from jobs.config.made_again import to_make_again
+from jobs.engine.bounds import Limits
+from jobs.engine.meter import Meter
+from jobs.engine.progress import Reporter
+from jobs.engine.schedule import Attempt
 from jobs.planning.estimates import expected_costs
 from jobs.planning.paid import check_endpoints
 from jobs.planning.plan import make_plan, shown_rows
 from jobs.planning.resolve import resolve
 from jobs.records.spending import read_spent
 from jobs.submission.upload import prepare
+from jobs.terminal import console
 from jobs.workers.embed import Embedded, embed_pass
-from jobs.workers.events import ScoreResult, UnitResult
-from jobs.workers.probe import SENTENCES
+from jobs.workers.events import ChunkMade, Paused, ScoreResult, UnitResult
 from jobs.workers.till import HeldBack, Paying
 from qre.encoders.api_key import ApiKey
 from qre.encoders.described import described, loading_lines, row_of
 from qre.encoders.endpoint import Endpoint, EndpointDown
 from qre.encoders.endpoint_client import Halted
+from qre.encoders.endpoint_pass import BYTES_PER_TOKEN, PROBE, about_tokens
 from qre.encoders.passes import EncodeSettings, Pass
 from qre.encoders.spec import EndpointSpec, FolderSpec
 from qre.errors import EncoderError, UserError
@@ -594,7 +599,9 @@ def test_the_plan_tells_tokens_and_money(paid):
     a, b = sorted(expected_costs(paid.plan(config), config)["endpoints"], key=lambda row: row["name"])
     assert (a["name"], b["name"], b["cost"]) == ("a", "b", None) and a["tokens"] == b["tokens"]
     size = sum(len(text.encode()) for text in paid.plan(config).sentences.texts)
-    assert a["tokens"] == pytest.approx(size / 4, rel=0.01) and a["cost"] == pytest.approx(a["tokens"] * 1e-5)
+    assert a["tokens"] == pytest.approx(size / 4 + 2 * about_tokens(PROBE), rel=0.01) and a["cost"] == pytest.approx(
+        a["tokens"] * 1e-5
+    )
     shown = CliRunner().invoke(app, ["plan", str(path)])
     assert f"a: about {a['tokens']:,} tokens to 127.0.0.1:" in shown.output
     assert "by price_per_million_tokens" in shown.output
@@ -605,6 +612,49 @@ def test_a_budget_of_tokens_alone(paid):
         paid.config({}, budget=1.0)
     notes = paid.plan(paid.config({"price_per_million_tokens": 1.0}, {"model": "free"}, budget=1.0)).notes
     assert any("cluster.budget does not count what free costs" in note for note in notes)
+
+
+def meter_of(paid, config) -> Meter:
+    return Meter(config, paid.store, Reporter(console, paid.store, "t"))
+
+
+def test_what_is_left_is_expected_with_the_probes_that_it_begins_and_ends_with(paid):
+    """Where they are not counted, a small remainder of a budget pays for one probe after another, and for no text."""
+    price = 1000.0
+    config = paid.config({"price_per_million_tokens": price}, budget=10.0)
+    plan = paid.plan(config)
+    (work,) = (one for one in plan.passes if one.remote is not None)
+    limits = Limits(config, paid.store, meter_of(paid, config))
+    limits.expect(plan)
+    probe = about_tokens(PROBE) * price / 1e6
+    texts = len("".join(plan.sentences.texts).encode()) / BYTES_PER_TOKEN * price / 1e6
+    assert limits.cost(work) == pytest.approx(texts + 2 * probe, rel=0.01)
+    limits.paused(work, Paused(needs=3.0, ratio=2.0))
+    assert limits.cost(work) == pytest.approx(max(2 * texts, 3.0) + 4 * probe, rel=0.01)
+
+
+def test_what_an_attempt_paid_after_its_last_event_is_counted(paid):
+    config = paid.config({"price_per_million_tokens": 1000.0}, budget=10.0)
+    (work,) = (one for one in paid.plan(config).passes if one.remote is not None)
+    meter, attempt = meter_of(paid, config), Attempt(work)
+    record = meter.account(attempt)
+    meter.paid(attempt, ChunkMade(1, 2, 0, 0.0, 100, 0.1))
+    plain = {
+        "began": "2026-11-01T00:00:00+00:00",
+        "when": "2026-11-01T00:00:09+00:00",
+        "gpu_seconds": {},
+        "reserved": {},
+    }
+    paid.store.spending.write("t", record, {**plain, "ended": False, "tokens": 300, "tokens_cost": 0.3})
+    assert meter.spent.tokens == 100
+    meter.ended(attempt)  # killed
+    assert (meter.spent.tokens, meter.spent.cost({})) == (300, pytest.approx(0.3))
+    assert meter.account(Attempt(work, number=2)) != record
+
+
+def test_nothing_is_spent_in_words(tmp_path):
+    settings = ClusterSettings(prices={"L4": 2.0}, gpus_per_encoder=1, budget=10.0)
+    assert read_spent(Store(tmp_path), "t").words(settings) == ["spent: nothing, 0.00 of 10.00 by cluster.prices"]
 
 
 def test_a_map_tells_no_private_address(paid):
@@ -671,18 +721,18 @@ def deep(handler, body, texts):
 )
 def test_a_last_probe_without_an_answer_loses_nothing(paid, bad):
     """The next run sends none of the texts again, and asks for the probe that is due."""
-    paid.server.fault = lambda number, texts: bad if tuple(texts) == SENTENCES and number > 1 else None
+    paid.server.fault = lambda number, texts: bad if tuple(texts) == PROBE and number > 1 else None
     config = paid.config({"texts_per_request": 40, "concurrency": 1})
     with pytest.raises(EndpointDown, match="all texts are answered and kept, but not the probe at the end"):
         paid.run(config)
     assert sum(paid.store.chunks.counts().values()) == 3
     paid.server.fault = lambda number, texts: None
     assert [event.status for event in paid.run(config)] == ["done"]
-    assert paid.once_each() and tuple(paid.server.requests[-1]) == SENTENCES
+    assert paid.once_each() and tuple(paid.server.requests[-1]) == PROBE
 
 
 def test_a_change_is_found_by_a_probe_that_was_put_off(paid, behind):
-    paid.server.fault = lambda number, texts: html if tuple(texts) == SENTENCES and number > 1 else None
+    paid.server.fault = lambda number, texts: html if tuple(texts) == PROBE and number > 1 else None
     config = paid.config({"texts_per_request": 40})
     with pytest.raises(EndpointDown):
         paid.run(config)

@@ -184,6 +184,19 @@ def test_the_plan_tells_the_cost_on_each_type_and_the_cheapest(planned):
     assert isinstance(wrong.exception, UserError) and "did you mean L4" in str(wrong.exception)
 
 
+@pytest.mark.parametrize(
+    ("label", "hours"), [("A100", "A100-40G"), ("A100-80G", "A100-80G"), ("V100", "T4"), ("!T4", None)]
+)
+def test_a_slot_of_any_label_has_its_hours(planned, label, hours):
+    """Ray's label of both sizes of A100 counts as the slower one, a type without an estimate as the slowest of all."""
+    slot = {"gpus": 1, "labels": {"ray.io/accelerator-type": label}}
+    shown = CliRunner().invoke(app, ["plan", str(planned(cluster={"cpus": 1, "slots": [slot]})), "--json"])
+    costs = json.loads(shown.output)["cost"]
+    (one,) = (one for one in costs["slots"].values() if one["gpu"] is not None or label == "!T4" and one["passes"] == 1)
+    assert one["hours"] == pytest.approx(0.0 if hours is None else costs["gpus"][hours]["hours"])
+    assert hours is None or one["hours"] > 0
+
+
 def test_a_type_that_holds_fewer_encoders_is_not_the_cheapest():
     from jobs.planning.estimates import with_prices
 
