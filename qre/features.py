@@ -90,25 +90,48 @@ def feature_row(embedding: np.ndarray, method: FeatureMethod, encoder: str = "")
     return feature_rows(embedding, [method], encoder)[0]
 
 
-def feature_rows(embedding: np.ndarray, methods: Sequence[FeatureMethod], encoder: str = "") -> list[FeatureRow]:
+class Operators:
+    """The density operators of one embedding, each made when it is first asked for, and once."""
+
+    def __init__(self, embedding: np.ndarray, encoder: str = ""):
+        """Of E, shape (n, d), float; `encoder` is put into errors."""
+        self.embedding, self.encoder = embedding, encoder
+        self._made: dict[tuple, DensityOperator] = {}
+        self._centred: np.ndarray | None = None
+
+    @property
+    def unit(self) -> DensityOperator:
+        """That of unit rows, not centred, by the Gram route: always the same one, whatever else is asked for. Raises
+        EmbeddingError."""
+        return self._of(False, True, GRAM_FLOOR)
+
+    def of(self, method: FeatureMethod) -> DensityOperator:
+        """That of a feature method. Raises EmbeddingError."""
+        return self._of(method.center, method.normalize, _smallest(method, len(self.embedding)))
+
+    def _of(self, center: bool, normalize: bool, smallest: float) -> DensityOperator:
+        key = (center, normalize, min(smallest, GRAM_FLOOR))
+        if key not in self._made:
+            matrix = self.embedding
+            if center:
+                matrix = self._centred = _centred(matrix, self.encoder) if self._centred is None else self._centred
+            self._made[key] = DensityOperator.from_embedding(
+                matrix, normalize=normalize, smallest=smallest, encoder=self.encoder
+            )
+        return self._made[key]
+
+
+def feature_rows(
+    embedding: np.ndarray, methods: Sequence[FeatureMethod], encoder: str = "", operators: Operators | None = None
+) -> list[FeatureRow]:
     """`feature_row` by several methods: those that differ in ε, perturbation and direction only share one density
     operator. Each row has the bits that its method gives alone.
+
+    Args:
+        operators: of this embedding, where others take them too.
     """
-    operators: dict[tuple, DensityOperator] = {}
-    centred: np.ndarray | None = None
-    rows = []
-    for method in methods:
-        smallest = _smallest(method, len(embedding))
-        key = (method.center, method.normalize, smallest if smallest < GRAM_FLOOR else GRAM_FLOOR)
-        matrix = embedding
-        if method.center:
-            matrix = centred = _centred(embedding, encoder) if centred is None else centred
-        if key not in operators:
-            operators[key] = DensityOperator.from_embedding(
-                matrix, normalize=method.normalize, smallest=smallest, encoder=encoder
-            )
-        rows.append(_row(operators[key], method))
-    return rows
+    operators = operators or Operators(embedding, encoder)
+    return [_row(operators.of(method), method) for method in methods]
 
 
 def _smallest(method: FeatureMethod, n: int) -> float:

@@ -13,18 +13,24 @@ SKETCH = 200  # sentences in a Gram sketch: 20,100 numbers
 
 
 def leading_eigenvalues(
-    embedding: np.ndarray, count: int = SPECTRUM, normalize: bool = True, encoder: str = ""
+    embedding: np.ndarray,
+    count: int = SPECTRUM,
+    normalize: bool = True,
+    encoder: str = "",
+    operator: DensityOperator | None = None,
 ) -> np.ndarray:
     """The largest eigenvalues of the density operator, descending, shape (count,), float64; 0 where there are no more.
 
     Args:
         embedding: E, shape (n, d), float.
         normalize: rows to unit length first.
+        operator: of these rows, where it is there already: its spectrum is taken, and not computed again.
 
     Raises:
         EmbeddingError: see DensityOperator.from_embedding.
     """
-    eigenvalues = DensityOperator.from_embedding(embedding, normalize=normalize, encoder=encoder).eigenvalues[:count]
+    rho = operator or DensityOperator.from_embedding(embedding, normalize=normalize, encoder=encoder)
+    eigenvalues = rho.eigenvalues[:count]
     return np.pad(eigenvalues, (0, count - len(eigenvalues)))
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from jobs.config.entries import Record
 from qre.encoders.matrix_file import ENDINGS, is_matrix
 from qre.encoders.spec import MatrixSpec
+from qre.geometry.measured_row import MAP_COLUMNS
 from qre.paths import PathText
 
 ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
@@ -22,7 +23,7 @@ RESERVED = frozenset(  # columns of a map that are made of other things
     "effective_rank dimension device truncated_share direction perturbation epsilon unit_rows feature description "
     "endpoint as_of dimensions_asked "
     "warnings created released cluster medoid embedding_dimension modules prompt_names score task predicted".split()
-)
+) | frozenset(MAP_COLUMNS)
 NUMBERS = frozenset("parameters layers hidden_size vocabulary model_max_tokens downloads likes".split())
 TEXTS = frozenset("architecture model_type model_pooling base_model licence languages training_sets".split())
 MOST, LONGEST, LARGEST = 50, 500, 2**53  # attributes; characters of a value; the whole numbers that a float holds

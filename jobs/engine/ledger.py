@@ -7,7 +7,7 @@ from jobs.engine.gauges import Metrics
 from jobs.engine.outcome import LIMITS, failed_keys
 from jobs.engine.progress import Reporter
 from jobs.planning.plan import Plan
-from jobs.planning.units import PassWork, score_key
+from jobs.planning.units import PassWork, measures_key, score_key
 from jobs.workers.events import ScoreResult, UnitResult
 from jobs.workers.faults import places_fault
 from qre.encoders.endpoint import EndpointDown
@@ -30,6 +30,7 @@ class Ledger:
     def __init__(self, store: Store, plan: Plan, reporter: Reporter, metrics: Metrics, given_up: dict[str, Failure]):
         self._store, self._tasks, self._reporter, self._metrics = store, plan.tasks, reporter, metrics
         self._names = {unit.key: unit.spec.name for unit in plan.units}
+        self._featured = plan.featured  # of these a feature task makes the measures alone
         self._recorded = store.failures.keys()
         self.given_up = given_up
         self._unit_of: dict[str, str] = {}  # key of a score -> that of its unit
@@ -44,9 +45,8 @@ class Ledger:
             self._reporter.say_once(f"{self._names[result.key]}: {result.message}; the others go on")
             self.withhold({result.key: self._names[result.key]}, result, attempts, node, recorded=False)
         elif result.status == "absent" and result.message:
-            self._reporter.say(
-                f"{self._names[result.key]}{f' on {node}' if node else ''}: {result.message}; it is made again"
-            )
+            then = "it has no measures of geometry" if result.key in self._featured else "it is made again"
+            self._reporter.say(f"{self._names[result.key]}{f' on {node}' if node else ''}: {result.message}; {then}")
         elif result.status == "done":
             self._in_a_row = 0
             self._clear(result.key)
@@ -90,8 +90,16 @@ class Ledger:
     def withhold(
         self, pieces: dict[str, str], why: UnitResult, attempts: int, node: str = "", recorded: bool = True
     ) -> None:
-        """These are not tried again in this sweep."""
+        """These are not tried again in this sweep. An encoder with features stays on the map: only its measures are
+        withheld."""
         for key, name in pieces.items():
+            if key in self._featured:
+                self._reporter.say_once(f"{name}: {why.message}; it has no measures of geometry on this map")
+                of = measures_key(key)
+                self.given_up[of] = Failure(
+                    key=of, encoder=name, kind="transient", exception=why.exception, message=why.message
+                )
+                continue
             self.given_up[key] = self._record(key, name, why, "transient", attempts, node, recorded)
 
     def _clear(self, key: str) -> None:

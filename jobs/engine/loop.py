@@ -24,7 +24,8 @@ from jobs.engine.schedule import Attempt, Schedule
 from jobs.engine.shards import Shard, Shards
 from jobs.engine.waiting import Pass, Waiting
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Watch, described
-from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.plan import Plan
+from jobs.planning.shard_folders import shard_folders
 from jobs.planning.units import PassWork
 from jobs.planning.work import Times
 from jobs.workers.beats import Ended
@@ -79,12 +80,7 @@ class Loop:
             for task in dict.fromkeys(one.task for work in plan.passes for one in work.scorings)
         }
         self.shards = Shards(
-            config,
-            store.location,
-            feature_folders(config, plan.sentences.fingerprint),
-            plan.to_featurize,
-            plan.lacking,
-            bench,
+            config, store.location, shard_folders(config, plan.sentences), plan.to_featurize, plan.lacking, bench
         )
         self.here = ray.get_runtime_context().get_node_id()  # folders were looked at here
         self.live: dict[ray.ObjectRefGenerator, Pass | Shard] = {}

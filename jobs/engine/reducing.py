@@ -18,8 +18,9 @@ from jobs.engine.outcome import encoder_count, failed_encoders
 from jobs.engine.progress import Counts, Reporter
 from jobs.engine.ray_tasks import Call
 from jobs.engine.watch import LOOK_SECONDS, POLL_SECONDS, Silent
-from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.plan import Plan
 from jobs.planning.resolve import FEWEST
+from jobs.planning.shard_folders import feature_folders
 from jobs.planning.work import Times
 from jobs.workers.beats import Begun, Ended
 from jobs.workers.faults import machines_fault

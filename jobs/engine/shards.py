@@ -13,8 +13,7 @@ from jobs.engine.bench import Bench
 from jobs.engine.nodes import not_on
 from jobs.engine.ray_tasks import Call
 from jobs.planning.units import Unit
-from jobs.workers.featurize import ToFeaturize, featurize
-from qre.features import FeatureMethod
+from jobs.workers.featurize import Held, ToFeaturize, featurize
 
 HELD_SHARE = (
     0.3  # of the cluster's object memory, for embeddings that wait for their feature task; more is read from the store
@@ -52,7 +51,7 @@ class Shards:
         self,
         config: SweepConfig,
         store: str,
-        folders: Mapping[str, FeatureMethod | None],
+        folders: Mapping[str, Held],
         units: Iterable[Unit],
         lacking: Mapping[str, tuple[str, ...]],
         bench: Bench,

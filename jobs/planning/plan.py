@@ -14,13 +14,13 @@ from jobs.planning.groups import group_of, kinds_of
 from jobs.planning.matrix_columns import GIVEN
 from jobs.planning.prompts import score_file
 from jobs.planning.resolved import Resolved
-from jobs.planning.units import PassWork, Scoring, Unit, score_key
+from jobs.planning.shard_folders import feature_folders, measures_folder, unmeasured_note
+from jobs.planning.units import PassWork, Scoring, Unit, measures_key, score_key
 from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity
 from qre.encoders.described import is_own_folder, what_it_is
 from qre.encoders.passes import parent_key, pass_key, unit_key
 from qre.encoders.spec import EncoderSpec, HubSpec, MatrixSpec
-from qre.features import FeatureMethod
 from qre.sentences import SentenceSet
 from qre.store import Failure, Store
 from qre.store.folder import content_key
@@ -34,7 +34,8 @@ class Plan:
     Attributes:
         units: all of the config, in its order.
         embedded, featured: keys of units whose embedding, or feature row, is in the store.
-        lacking: of units whose embedding is there, the folders of feature shards that they are not in.
+        measured: keys of units whose measures are in the store.
+        lacking: of units whose embedding is there, the folders of shards that they are not in.
         scored: (task, unit key) of scores that are in the store -> the name there; tasks by fingerprint, of this config
             only.
         failures: by unit key or score_key; only those that will not be tried again now.
@@ -51,6 +52,7 @@ class Plan:
     units: tuple[Unit, ...]
     embedded: frozenset[str]
     featured: frozenset[str]
+    measured: frozenset[str]
     lacking: dict[str, tuple[str, ...]]
     tasks: Mapping[str, Task]
     scored: Mapping[tuple[str, str], str]
@@ -65,7 +67,7 @@ class Plan:
 
     @cached_property
     def to_featurize(self) -> tuple[Unit, ...]:
-        """Units whose embedding is there and whose features are not."""
+        """Units whose embedding is there and whose features, or measures, are not."""
         return tuple(unit for unit in self.units if unit.key in self.lacking and unit.key not in self.failures)
 
     @cached_property
@@ -85,29 +87,6 @@ class Plan:
     @property
     def done(self) -> bool:
         return not self.passes and not self.to_featurize and self.atlas_done
-
-
-def method_folder(config: SweepConfig, fingerprint: str) -> str:
-    """The folder of the sweep's own feature shards: one for each method and sentence set."""
-    return _folder(config.features, fingerprint)
-
-
-def feature_folders(config: SweepConfig, fingerprint: str) -> dict[str, FeatureMethod | None]:
-    """Folder -> what its shards hold: the sweep's own features; with tasks also what predictions are made of and
-    compared with. None: the spectra."""
-    methods = [config.features, *((*config.prediction.also, *config.prediction.sensitivity) if config.tasks else ())]
-    return {_folder(method, fingerprint): method for method in methods} | (
-        {spectra_folder(fingerprint): None} if config.tasks else {}
-    )
-
-
-def spectra_folder(fingerprint: str) -> str:
-    """The folder of leading eigenvalues and Gram sketches."""
-    return f"spectra-{fingerprint[:12]}"
-
-
-def _folder(method: FeatureMethod, fingerprint: str) -> str:
-    return f"{method.name}-{fingerprint[:12]}"
 
 
 def make_plan(
@@ -144,6 +123,10 @@ def make_plan(
     held = {folder: store.features.keys(folder, keys) for folder in feature_folders(config, sentences.fingerprint)}
     # of those that are given up, the rows are there and cannot be read
     featured = frozenset(keys.intersection(*held.values()) - given_up.keys())
+    unread = {key for key in keys if measures_key(key) in given_up}
+    folder = measures_folder(sentences)
+    measured = frozenset((keys & store.features.keys(folder, keys)) - unread)
+    held[folder] = {*measured, *unread}
     kept = store.scores.pairs() if resolved.tasks else set()
     scored = {
         (key, unit.key): name
@@ -174,15 +157,18 @@ def make_plan(
         units=tuple(units),
         embedded=embedded,
         featured=featured,
+        measured=measured,
         lacking={
-            key: tuple(folder for folder, there in held.items() if key not in there) for key in embedded - featured
+            key: lacks
+            for key in embedded
+            if (lacks := tuple(folder for folder, there in held.items() if key not in there))
         },
         tasks=resolved.tasks,
         scored=scored,
         failures=failures,
         passes=_passes(todo, to_score, resolved, config),
         atlas_done=False,
-        notes=tuple(resolved.notes + same),
+        notes=tuple(resolved.notes + same + unmeasured_note(len(featured - measured - embedded))),
         public=resolved.public,
         incomplete=tuple(dict.fromkeys(resolved.incomplete)),
         owner=resolved.owner,
@@ -193,10 +179,12 @@ def make_plan(
 
 def _identity(config: SweepConfig, plan: Plan, shown: Sequence[Unit]) -> str:
     """The identity of the atlas of what is done."""
-    rows = shown_rows(shown, config)
+    rows, measures = shown_rows(shown, config), measures_folder(plan.sentences)
     for row, unit in zip(rows, shown, strict=True):
         if isinstance(unit.spec, GIVEN) and unit.attributes:  # a person's, who may change them
             row["attributes"] = unit.attributes
+        if unit.key in plan.measured:
+            row["measures"] = measures
     prediction = (
         {
             "settings": config.prediction.model_dump(mode="json"),

@@ -106,3 +106,8 @@ class PassWork:
 def score_key(task: str, unit: str) -> str:
     """The key of a score, for its failures: sha256 (hex)."""
     return content_key({"task": task, "unit": unit})
+
+
+def measures_key(unit: str) -> str:
+    """The key of the measures of a unit, where they are given up: sha256 (hex)."""
+    return content_key({"measures": unit})

@@ -26,7 +26,8 @@ from jobs.config.slots import Slot
 from jobs.planning.costs import cpu_seconds, expected_cost, seconds_on
 from jobs.planning.estimates import Words
 from jobs.planning.granted import granted_cpus
-from jobs.planning.plan import Plan, feature_folders
+from jobs.planning.plan import Plan
+from jobs.planning.shard_folders import shard_folders
 from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.passes import pass_key
@@ -103,7 +104,7 @@ class Times:
         self._plan, self._config, self._factor = plan, config, factor or 1.0
         self._rates: dict[tuple[str, str], float] = {}
         self._words = Words(plan)
-        self._methods = len(feature_folders(config, plan.sentences.fingerprint))
+        self._methods = len(shard_folders(config, plan.sentences))
 
     def of(self, work: PassWork) -> PassTime:
         """Of a pass, in its slot."""

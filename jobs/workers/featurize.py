@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from jobs.workers.beats import beating
 from jobs.workers.events import UnitResult
 from qre.errors import EmbeddingError
-from qre.features import FeatureMethod, FeatureRow, feature_rows
+from qre.features import FeatureMethod, FeatureRow, Operators, feature_rows
+from qre.geometry.measured_row import MeasureMethod, measured_or_none, measured_rows
 from qre.spectra import gram_sketch, leading_eigenvalues, sketch_rows
 from qre.store import UNREADABLE, CorruptArtefact, Store
 
@@ -32,6 +34,9 @@ FACTS = {
 REFERENCE_SECONDS = 60.0  # for an embedding to come from another node; the store is the other way
 # not the seconds: equal content is to give equal bytes
 RUN_FACTS = {"device": pa.string(), "truncated_share": pa.float64()}
+Held = (
+    FeatureMethod | MeasureMethod | None
+)  # by shards: features, measures; None: leading eigenvalues and Gram sketches
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,7 @@ class ToFeaturize:
 
 @ray.remote(max_retries=0)
 def featurize(
-    store: str,
-    units: Sequence[ToFeaturize],
-    references: dict,
-    folders: Mapping[str, FeatureMethod | None],
-    threads: int,
+    store: str, units: Sequence[ToFeaturize], references: dict, folders: Mapping[str, Held], threads: int
 ) -> Iterator[object]:
     """featurize_batch as a Ray task that yields signs of life. `references` are of embeddings, by key, that an actor
     has just made; they spare a reading of the store."""
@@ -64,14 +65,14 @@ def featurize(
 def featurize_batch(
     store: Store,
     units: Sequence[ToFeaturize],
-    folders: Mapping[str, FeatureMethod | None],
+    folders: Mapping[str, Held],
     at_hand: Callable[[str], tuple | None] = lambda key: None,
 ) -> list[UnitResult]:
     """Compute what each unit lacks, one embedding in memory at a time, and write it as one shard a folder. NewerSchema
     where an embedding is of a newer version.
 
     Args:
-        folders: folder -> the method of the features in it; None: leading eigenvalues and Gram sketches.
+        folders: folder -> what its shards hold.
         at_hand: by key, the embedding (n, d) and its encoder's facts where they need not be read from the store; else
             None.
     """
@@ -95,28 +96,38 @@ def featurize_batch(
 class _Batch:
     """The rows of the shards that are being made, by folder."""
 
-    folders: Mapping[str, FeatureMethod | None]
+    folders: Mapping[str, Held]
     rows: dict[str, list[tuple]] = field(default_factory=dict)
 
     def add(self, unit: ToFeaturize, embedding: np.ndarray, facts: dict) -> None:
         """All that a unit lacks, or an error and nothing of it."""
         lacks = [folder for folder in self.folders if unit.folders is None or folder in unit.folders]
-        methods = {folder: method for folder in lacks if (method := self.folders[folder]) is not None}
-        made = dict(zip(methods, feature_rows(embedding, list(methods.values()), unit.name), strict=True))
-        rows = {folder: made[folder] if folder in made else _spectra(embedding, unit.name) for folder in lacks}
+        operators = Operators(embedding, unit.name)
+        rows = {folder: _row(self.folders[folder], operators) for folder in lacks}
         for folder, row in rows.items():
             self.rows.setdefault(folder, []).append((unit.key, row, facts))
 
     def tables(self) -> list[tuple[str, pa.Table]]:
-        return [
-            (folder, _spectra_table(rows) if (method := self.folders[folder]) is None else shard_table(rows, method))
-            for folder, rows in self.rows.items()
-        ]
+        return [(folder, _table(self.folders[folder], rows)) for folder, rows in self.rows.items()]
 
 
-def _spectra(embedding: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Leading eigenvalues and Gram sketch."""
-    return leading_eigenvalues(embedding, encoder=name), gram_sketch(embedding, sketch_rows(len(embedding)), name)
+def _row(held: Held, operators: Operators) -> Any:
+    """What one embedding has in a shard; all that is of its unit rows is of one operator."""
+    embedding, name = operators.embedding, operators.encoder
+    if isinstance(held, FeatureMethod):
+        return feature_rows(embedding, [held], name, operators)[0]
+    if isinstance(held, MeasureMethod):
+        return measured_or_none(held, operators)
+    spectrum = leading_eigenvalues(embedding, encoder=name, operator=operators.unit)
+    return spectrum, gram_sketch(embedding, sketch_rows(len(embedding)), name)
+
+
+def _table(held: Held, rows: Sequence[tuple[str, Any, dict]]) -> pa.Table:
+    if isinstance(held, FeatureMethod):
+        return shard_table(rows, held)
+    if isinstance(held, MeasureMethod):
+        return measured_rows([(key, found) for key, found, _ in rows])
+    return _spectra_table(rows)
 
 
 def _spectra_table(rows: Sequence[tuple[str, tuple[np.ndarray, np.ndarray], dict]]) -> pa.Table:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import pandas as pd
+import pyarrow as pa
 import ray
 
 from jobs.config import MtebScores, SweepConfig
 from jobs.config.made_again import to_make_again
 from jobs.mteb.public_scores import PublicScores
-from jobs.planning.plan import Plan, feature_folders, method_folder, shown_rows, spectra_folder
-from jobs.planning.units import Unit, score_key
+from jobs.planning.plan import Plan, shown_rows
+from jobs.planning.shard_folders import feature_folders, measures_folder, method_folder, spectra_folder, unmeasured_note
+from jobs.planning.units import Unit, measures_key, score_key
 from jobs.records.ownership import Owner, check_owner
 from jobs.records.spending import read_spent
 from jobs.workers.beats import beating
@@ -27,6 +29,7 @@ from qre.csv_cells import csv_text
 from qre.encoders.endpoint_url import PRIVATE, host_of, public_url
 from qre.encoders.passes import pass_key
 from qre.encoders.spec import EndpointSpec
+from qre.geometry.measured_row import MAP_COLUMNS
 from qre.page import page_of
 from qre.page.gather import told_failure
 from qre.store import UNREADABLE, CorruptArtefact, Failure, Store
@@ -52,6 +55,8 @@ class Reduction:
         attributes: what else is known of each, in the same order; they change with time (downloads) and are not part of
             the identity.
         passes: key of the pass of each.
+        measures: the folder of their measures.
+        measured: which of them, by key, are in it.
         tasks: fingerprint -> name.
         scored: (task, unit key, name in the store) of scores that are there.
         public: scores that others measured.
@@ -64,6 +69,8 @@ class Reduction:
     encoders: list[dict]
     attributes: list[dict]
     passes: list[str]
+    measures: str
+    measured: frozenset[str]
     tasks: dict[str, str]
     scored: list[tuple[str, str, str]]
     public: PublicScores
@@ -82,6 +89,8 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         shown_rows(shown, config),
         [_told(unit) for unit in shown],
         [pass_key(unit.spec, fingerprint, config.encode) for unit in shown],
+        measures_folder(plan.sentences),
+        plan.measured,
         {task: told.name for task, told in plan.tasks.items()},
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored],
         plan.public,
@@ -129,7 +138,9 @@ def write_atlas(
     config, keys = wanted.config, [row["key"] for row in wanted.encoders]
     progress("features read", 0, 1)
     try:
-        features = store.features.read(method_folder(config, wanted.fingerprint), keys)
+        features = _with_measures(
+            store, wanted, store.features.read(method_folder(config, wanted.fingerprint), keys), keys
+        )
         sentences = store.sentences.read(wanted.fingerprint)
         scores = _scores(store, wanted)
         about = _descriptions(store, wanted, keys) if config.tasks else None
@@ -168,7 +179,12 @@ def write_atlas(
         if part.predicts
         else None,
         "headline": {**atlas.headline, **part.headline},
-        "notes": [*atlas.notes, *part.notes, *_warned_note(warned)],
+        "notes": [
+            *atlas.notes,
+            *part.notes,
+            *unmeasured_note(sum(key not in wanted.measured for key in keys)),
+            *_warned_note(warned),
+        ],
         "speed": _speeds(store, wanted),
         "spent": read_spent(store, config.name).told(config.cluster),
         "failures": [told_failure(one) for one in wanted.failures],
@@ -183,6 +199,19 @@ def write_atlas(
     return True
 
 
+def _with_measures(store: Store, wanted: Reduction, features: pa.Table, keys: list[str]) -> pa.Table:
+    """The feature rows of some encoders with the columns of their measures, null where an encoder has none."""
+    there = [key for key in keys if key in wanted.measured]
+    if not there:
+        return features
+    found = store.features.read(wanted.measures, there)
+    place = {key: row for row, key in enumerate(there)}
+    rows = found.take(pa.array([place.get(key) for key in keys], pa.int64()))
+    for name in MAP_COLUMNS:
+        features = features.append_column(name, rows[name])
+    return features
+
+
 def _unread(store: Store, wanted: Reduction, error: Exception) -> Exception:
     """What to tell of rows and scores that cannot be read: they cost their own encoders. The error itself where it is
     neither."""
@@ -191,6 +220,12 @@ def _unread(store: Store, wanted: Reduction, error: Exception) -> Exception:
     for folder in feature_folders(wanted.config, wanted.fingerprint):
         rows |= store.features.unread(folder)
     whys = {key: (names[key], why) for key, why in rows.items() if key in names}
+    without = store.features.unread(wanted.measures)
+    whys |= {
+        measures_key(key): (f"measures of {names[key]}", why)
+        for key, why in without.items()
+        if key in names and key in wanted.measured
+    }
     unread = store.scores.unread((task, name) for task, _, name in wanted.scored)
     whys |= {
         score_key(task, key): (f"{names[key]} on {wanted.tasks[task]}", unread[task, name])

@@ -21,7 +21,7 @@ from qre.sample_size import sample_notes
 if TYPE_CHECKING:
     from qre.atlas.clusters import Clusters
 
-ATLAS_SCHEMA = 6  # raised when the same features would give other files
+ATLAS_SCHEMA = 7  # raised when the same features would give other files
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def build_atlas(
     Args:
         encoders: one row an encoder: key, name, family, parent and other attributes.
         features: the same encoders in the same order: key, feature (list of n float64), qre, entropy, effective_rank,
-            dimension, ...
+            dimension, and further columns of the map, as the measures of geometry.
         settings: metric, perplexity, seed, ...
         threads: for the t-SNE; changes no number.
         attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded

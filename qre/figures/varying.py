@@ -89,6 +89,8 @@ def _by_interest(table: pd.DataFrame, scores: pd.DataFrame | None) -> list[Attri
         Attribute("training set (the commonest)", _commonest(_column(table, "training_sets"))),
         _numbers("layer", table.assign(layer=layer), "layer"),
         _numbers("QRE (nats)", table, "qre"),
+        _numbers("uniformity", table, "uniformity"),
+        _numbers("IsoScore, unbiased", table, "isoscore_unbiased"),
         Attribute("language", _one_or_several(_column(table, "languages"))),
         _words("source", table, "source"),
         Attribute("created (year)", _years(_column(table, "created"))),

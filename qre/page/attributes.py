@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
+from qre.geometry.legend import LEGEND, Entry
 from qre.page.contract import Column, numbers
 
 KNOWN = {  # in the order in which they are shown: label, unit
@@ -20,7 +23,6 @@ KNOWN = {  # in the order in which they are shown: label, unit
     "endpoint": ("Endpoint", ""),
     "as_of": ("As of", ""),
     "qre": ("QRE", "nats"),
-    "effective_rank": ("Effective rank", ""),
     "entropy": ("Entropy", "nats"),
     "model_type": ("Model type", ""),
     "architecture": ("Architecture", ""),
@@ -43,8 +45,14 @@ KNOWN = {  # in the order in which they are shown: label, unit
 LISTS = {"languages": ", ", "training_sets": ", ", "prompt_names": ",", "modules": "+"}
 CATEGORIES = ("family",)  # however many levels: the map is coloured by it
 TEXTS = ("description", "model", "warnings", "commit", "prompt", "method")
-MEASURES = ("qre", "entropy", "effective_rank", "truncated_share")
-HIDDEN = ("key", "name", "parent", "group", "x", "y")  # shown otherwise, or of no use to people
+MEASURES = ("qre", "entropy", "truncated_share")
+FIRST = ("uniformity", "isoscore_unbiased", "effective_rank", "mean_cosine", "hubness", "alignment")  # of the geometry
+_LEGEND = {entry.name: entry for entry in LEGEND}
+GEOMETRY = {name: _LEGEND[name] for name in dict.fromkeys((*FIRST, *_LEGEND))}
+HIDDEN = (  # shown otherwise, or of no use to people
+    *("key", "name", "parent", "group", "x", "y"),
+    *("uniformity_se", "hubness_se", "sampled", "pairs", "groups"),
+)
 SETTINGS = ("direction", "perturbation", "epsilon", "unit_rows")  # of the features: the same for all
 SMALLEST = 1e-290  # of a log scale: numbers near the end of float64 are written as 0
 WIDE, MOST_LEVELS = 100, 0.5  # a number that spans more is shown on a log scale; text that differs more is no category
@@ -52,7 +60,7 @@ WIDE, MOST_LEVELS = 100, 0.5  # a number that spans more is shown on a log scale
 
 def columns_of(table: pd.DataFrame) -> list[Column]:
     """What is known of the N encoders of a map (its columns, and description), what people ask for first in front."""
-    order = [name for name in KNOWN if name in table]
+    order = [name for name in (*KNOWN, *GEOMETRY) if name in table]
     order += [name for name in table if name not in (*order, *HIDDEN, *SETTINGS)]
     columns = (_column(name, table[name]) for name in order)
     return [column for column in columns if column is not None]
@@ -60,7 +68,11 @@ def columns_of(table: pd.DataFrame) -> list[Column]:
 
 def _column(name: str, values: pd.Series) -> Column | None:
     label, unit = KNOWN.get(name, (name.replace("_", " ").capitalize(), ""))
-    measure = name in MEASURES
+    group: Literal["Attributes", "Measures", "Geometry"] = "Measures" if name in MEASURES else "Attributes"
+    about = ""
+    if name in GEOMETRY:
+        title = GEOMETRY[name].title
+        label, group, about = title[:1].upper() + title[1:], "Geometry", _in_words(GEOMETRY[name])
     if name in LISTS:
         return _listed(name, label, values, LISTS[name])
     if name in TEXTS:
@@ -70,7 +82,7 @@ def _column(name: str, values: pd.Series) -> Column | None:
         known = values.to_numpy(dtype=np.float64, na_value=np.nan)
         if name == "created" or not np.isfinite(known).any():
             return None
-        return Column(name, label, "number", numbers(known), (), unit, _scale(known), measure)
+        return Column(name, label, "number", numbers(known), (), unit, _scale(known), group, about)
     text = [None if pd.isna(one) or one == "" else str(one) for one in values]
     known_text = [one for one in text if one is not None]
     if not known_text:
@@ -80,6 +92,12 @@ def _column(name: str, values: pd.Series) -> Column | None:
     levels = _by_count(known_text)
     code = {level: index for index, level in enumerate(levels)}
     return Column(name, label, "category", [-1 if one is None else code[one] for one in text], levels)
+
+
+def _in_words(entry: Entry) -> str:
+    """What a measure of geometry means, and which way it tells of more isotropy."""
+    way = f" {entry.more_isotropic.capitalize()} is more isotropic." if entry.more_isotropic else ""
+    return f"{entry.meaning[:1].upper()}{entry.meaning[1:]}.{way}"
 
 
 def _listed(name: str, label: str, values: pd.Series, separator: str) -> Column:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-SCHEMA = 1  # raised when the script of an older page could not read the data
+SCHEMA = 2  # raised when the script of an older page could not read the data
 DIGITS = 6  # significant digits of a number that people read
 Numbers = Sequence[float | None]
 BASES = ("measured", "imported", "predicted")  # what a score is; in a Task as its index
@@ -29,7 +29,8 @@ class Column:
             indices, or None. text: strings or None.
         unit: of a number; "" where it has none.
         scale: how a number is coloured and filtered: log where it spans orders of magnitude.
-        measure: computed from the embedding, not told by the encoder's card.
+        group: Attributes are told by the encoder's card, Measures computed from the embedding, and so is its Geometry.
+        about: what a number means, in a sentence or two; "" where its label says it.
     """
 
     id: str
@@ -39,7 +40,8 @@ class Column:
     levels: Sequence[str] = ()
     unit: str = ""
     scale: Literal["linear", "log"] = "linear"
-    measure: bool = False
+    group: Literal["Attributes", "Measures", "Geometry"] = "Attributes"
+    about: str = ""
 
 
 @dataclass(frozen=True)

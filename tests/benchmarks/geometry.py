@@ -19,8 +19,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from qre.density import DensityOperator  # noqa: E402
-from qre.features import FeatureMethod, feature_row  # noqa: E402
+from qre.features import FeatureMethod, Operators, feature_row, feature_rows  # noqa: E402
 from qre.geometry import Measures, measures  # noqa: E402
+from qre.geometry.measured_row import MeasureMethod, measured_or_none, measured_rows  # noqa: E402
 from qre.geometry.spectrum import entropy_rank, participation_ratio, rankme  # noqa: E402
 
 
@@ -55,11 +56,13 @@ def extra_memory(call: Callable[[], object]) -> float:
 def cost(n: int, d: int) -> None:
     matrix, method = embedding(n, d), FeatureMethod()
     groups = [row // 3 for row in range(n)]
+    kept = MeasureMethod(tuple(groups))
     rho = DensityOperator.from_embedding(matrix)
     calls = {
         "features": lambda: feature_row(matrix, method),
         "measures": lambda: measures(matrix, operator=rho),
         "measures, with groups": lambda: measures(matrix, groups=groups, operator=rho),
+        "features and measures": lambda: _of_a_sweep(matrix, method, kept),
     }
     taken = interleaved(calls, 9)
     exact = interleaved({"exact": lambda: measures(matrix, operator=rho, sample=None)}, 1)["exact"]
@@ -73,6 +76,13 @@ def cost(n: int, d: int) -> None:
         f"uniformity {drawn.uniformity:.5f} ± {drawn.uniformity_se:.5f} from {drawn.sampled:,} sentences, "
         f"{all_of_it.uniformity:.5f} from all"
     )
+
+
+def _of_a_sweep(matrix: np.ndarray, method: FeatureMethod, kept: MeasureMethod) -> None:
+    """What a sweep makes of an embedding, from one density operator."""
+    operators = Operators(matrix)
+    feature_rows(matrix, [method], operators=operators)
+    measured_rows([("key", measured_or_none(kept, operators))])
 
 
 def bias() -> None:

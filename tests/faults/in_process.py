@@ -18,8 +18,9 @@ from jobs.config import SweepConfig
 from jobs.engine.connect import SweepError
 from jobs.engine.progress import Reporter
 from jobs.engine.rounds import sweep
-from jobs.planning.plan import Plan, feature_folders, make_plan
+from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolve import resolve
+from jobs.planning.shard_folders import shard_folders
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.featurize import ToFeaturize, featurize_batch
 from jobs.workers.reduce import reduction, write_atlas
@@ -107,7 +108,7 @@ def without_ray(config: SweepConfig, folder: Path) -> bytes:
             if isinstance(event, Embedded)
         ]
     plan = make_plan(config, store, resolve(config, store))
-    folders = feature_folders(config, plan.sentences.fingerprint)
+    folders = shard_folders(config, plan.sentences)
     featurize_batch(store, [ToFeaturize(unit.key, unit.spec.name) for unit in plan.to_featurize], folders)
     plan = make_plan(config, store, resolve(config, store))
     write_atlas(store, reduction(config, plan))

@@ -11,8 +11,9 @@ import pytest
 import jobs.planning.hub_entries
 from jobs.config import SweepConfig
 from jobs.planning.memory import Memory
-from jobs.planning.plan import make_plan, method_folder
+from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
+from jobs.planning.shard_folders import method_folder
 from qre.encoders.hub import HubModel
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401

@@ -9,9 +9,10 @@ import pytest
 
 from jobs.config import SweepConfig
 from jobs.engine.outcome import too_few
-from jobs.planning.plan import feature_folders, shown_rows
 from jobs.planning.plan import make_plan as plan_of
+from jobs.planning.plan import shown_rows
 from jobs.planning.resolve import resolve
+from jobs.planning.shard_folders import shard_folders
 from jobs.workers.featurize import ToFeaturize, featurize_batch
 from qre.errors import UserError
 from qre.store import Failure, Store
@@ -84,7 +85,7 @@ def test_what_is_done_is_seen(tmp_path, sentences):
     first, second = plan.passes[:2]
     for work in (first, second):
         assert [result.status for result in embed_pass(store, work, sentences, settings.encode)] == ["done"]
-    featurize_batch(store, [ToFeaturize(first.units[0].key, "x")], feature_folders(settings, sentences.fingerprint))
+    featurize_batch(store, [ToFeaturize(first.units[0].key, "x")], shard_folders(settings, sentences))
     plan = make_plan(settings, store)
     assert len(plan.passes) == 10
     assert [unit.key for unit in plan.to_featurize] == [second.units[0].key]
@@ -99,7 +100,7 @@ def test_features_of_another_method_are_not_taken(tmp_path, sentences):
     store = Store(settings.store)
     work = make_plan(settings, store).passes[0]
     embed_pass(store, work, sentences, settings.encode)
-    featurize_batch(store, [ToFeaturize(work.units[0].key, "x")], feature_folders(settings, sentences.fingerprint))
+    featurize_batch(store, [ToFeaturize(work.units[0].key, "x")], shard_folders(settings, sentences))
     other = config(tmp_path, sentences={"source": "builtin", "limit": 200}, features={"epsilon": 1e-4})
     assert len(make_plan(other, store).to_featurize) == 1
     assert len(make_plan(other, store).on_map) == 0

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.config import SweepConfig
-from jobs.planning.plan import feature_folders, make_plan
+from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
+from jobs.planning.shard_folders import shard_folders
 from jobs.show.failures import print_failures
 from jobs.terminal.console import console
 from jobs.workers.embed import Embedded, embed_pass
@@ -62,7 +63,7 @@ class Case:
     def featurize(self) -> dict[str, UnitResult]:
         plan = self.plan()
         units = [ToFeaturize(unit.key, unit.spec.name) for unit in plan.units if unit.key in plan.embedded]
-        done = featurize_batch(self.store, units, feature_folders(self.config, plan.sentences.fingerprint))
+        done = featurize_batch(self.store, units, shard_folders(self.config, plan.sentences))
         return {unit.name: result for unit, result in zip(units, done, strict=True)}
 
     def qre(self, command: str, *words: str) -> str:

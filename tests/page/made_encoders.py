@@ -63,7 +63,7 @@ def encoder_table(
         table = _with_hostile(table)
     made = attributes - table.shape[1]
     extra = {f"made_{i:02d}": _made_column(i, count, rng) for i in range(max(0, made))}
-    return pd.concat([table, pd.DataFrame(extra)], axis=1), at
+    return pd.concat([table, pd.DataFrame(extra), pd.DataFrame(_geometry(at))], axis=1), at
 
 
 def _add_model(
@@ -152,6 +152,23 @@ def _measured(table: pd.DataFrame, places: np.ndarray, rng: np.random.Generator)
         epsilon=1e-6,
         unit_rows=True,
     )
+
+
+def _geometry(places: np.ndarray) -> dict[str, np.ndarray]:
+    """Some of the measures of geometry, as a map has them: none of every thirteenth encoder."""
+    count = len(places)
+    rng, none = np.random.default_rng(count), np.where(np.arange(count) % 13 == 5, np.nan, 0.0)
+    return {
+        "mean_cosine": rng.beta(1, 4, count) + none,
+        "isoscore_unbiased": 10 ** rng.uniform(-3, 0, count) + none,
+        "uniformity": -4 + np.abs(places[:, 4]) + rng.random(count) + none,
+        "uniformity_se": 4e-5 + none,
+        "hubness": rng.gamma(2.0, 1.0, count) + none,
+        "alignment": rng.random(count) + none,
+        "sampled": 2048 + none,
+        "pairs": 1000 + none,
+        "groups": 500 + none,
+    }
 
 
 def _with_hostile(table: pd.DataFrame) -> pd.DataFrame:

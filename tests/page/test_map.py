@@ -196,6 +196,42 @@ def test_size_by_parameters(open_page, path):
     assert page.locator(".canvas").screenshot() != before
 
 
+def test_colour_size_and_filter_by_a_measure_of_geometry(open_page, path):
+    page, data = open_page(path).page, page_data(path)
+    told = column(data, "uniformity")
+    known = np.array([value for value in told["values"] if value is not None])
+    geometry = page.locator("#colour optgroup[label=Geometry] option")
+    assert geometry.first.inner_text() == "Uniformity" and "uniformity_se" not in {one["id"] for one in data["columns"]}
+    page.locator("#colour").select_option("uniformity")
+    ends = page.locator("#legend .ends span").all_inner_texts()
+    assert float(ends[0]) == pytest.approx(known.min(), rel=1e-3)
+    assert float(ends[2]) == pytest.approx(known.max(), rel=1e-3)
+    words = page.locator("#legend").inner_text()
+    assert "Lower is more isotropic." in words and f"not known: {len(told['values']) - len(known)}" in words
+    before = page.locator(".canvas").screenshot()
+    page.locator("#size").select_option("uniformity")
+    frame(page)
+    assert page.locator(".canvas").screenshot() != before
+    page.locator("#add-filter").select_option("uniformity")
+    middle = float(np.median(known))
+    page.get_by_label("Uniformity, to").fill(f"{middle:.6f}")
+    page.get_by_label("Uniformity, to").press("Enter")
+    assert f"{(known <= round(middle, 6)).sum()} of " in page.locator("#shown").inner_text()
+
+
+def test_the_panel_and_the_table_say_what_a_measure_means(open_page, path):
+    page, data = open_page(path).page, page_data(path)
+    i = next(k for k, value in enumerate(column(data, "uniformity")["values"]) if value is not None)
+    field = page.get_by_role("combobox", name="Find an encoder")
+    field.fill(data["name"][i])
+    field.press("Enter")
+    term = page.locator("#panel dt", has_text="Uniformity")
+    assert term.get_attribute("title") == column(data, "uniformity")["about"]
+    page.goto(f"{page.url.split('#')[0]}#view=table&show=uniformity")
+    until(page, "document.querySelector('th[title]') !== null")
+    assert page.locator("th", has_text="Uniformity").get_attribute("title").startswith("Log mean exp(-2‖x - y‖²)")
+
+
 def test_light_and_dark_by_the_button(open_page, path):
     page, data = open_page(path).page, page_data(path)
     i = lonely(page, data)

@@ -240,7 +240,7 @@ def test_comparison_by_its_address_its_csv_and_unpinning(made, make_page, open_p
         page.locator("#compare").get_by_role("button", name="CSV").click()
     rows = list(csv.reader(io.StringIO(waiting.value.path().read_bytes().decode(), newline="")))
     assert rows[0][3:] == names
-    assert {row[0] for row in rows[1:]} == {"Attributes", "Measures", "Distance between features", "Scores"}
+    assert {row[0] for row in rows[1:]} == {"Attributes", "Measures", "Geometry", "Distance between features", "Scores"}
     families = next(row for row in rows if row[1] == "Family")
     assert families[3:] == made.table["family"].iloc[[3, 50, 100, 150]].to_list()
     for left in (3, 2):

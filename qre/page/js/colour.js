@@ -31,8 +31,9 @@ const Colour = (() => {
   function choices(atlas) {
     const columns = [...atlas.columns.values()].filter((column) => column.kind !== "text");
     return [
-      ...columns.filter((column) => !column.measure).map(({ id, label }) => ({ id, label, group: "Attributes" })),
-      ...columns.filter((column) => column.measure).map(({ id, label }) => ({ id, label, group: "Measures" })),
+      ...Data.GROUPS.flatMap((group) => columns.filter((column) => column.group === group)).map(
+        ({ id, label, group }) => ({ id, label, group }),
+      ),
       ...(atlas.tree ? [{ id: "cluster", label: "Cluster", group: "Clusters" }] : []),
       ...atlas.tasks.map((task) => ({ id: `task:${task.id}`, label: task.id, group: "Scores" })),
     ];

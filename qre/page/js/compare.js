@@ -107,7 +107,7 @@ const Compare = (() => {
                 { class: row.differs ? "differs" : "" },
                 Dom.el(
                   "th",
-                  { scope: "row" },
+                  { scope: "row", title: row.about || null },
                   Dom.name(row.label),
                   row.differs ? [" ≠", Dom.el("span", { class: "unseen" }, " differs")] : null,
                 ),
@@ -124,20 +124,13 @@ const Compare = (() => {
     const columns = [...atlas.columns.values()];
     return [
       { title: "Scores", rows: scores(encoders) },
-      {
-        title: "Attributes",
+      ...Data.GROUPS.map((title) => ({
+        title,
         rows: facts(
           encoders,
-          columns.filter((column) => !column.measure),
+          columns.filter((column) => column.group === title),
         ),
-      },
-      {
-        title: "Measures",
-        rows: facts(
-          encoders,
-          columns.filter((column) => column.measure),
-        ),
-      },
+      })),
       { title: "Distance between features", rows: distances(encoders) },
     ];
   }
@@ -149,7 +142,7 @@ const Compare = (() => {
       .map((column) => {
         const cells = encoders.map((i) => ({ text: Words.value(column, i) }));
         const known = encoders.filter((i) => column.value(i) !== null).map((i) => JSON.stringify(column.value(i)));
-        return { label: column.label, cells, differs: known.some((value) => value !== known[0]) };
+        return { label: column.label, about: column.about, cells, differs: known.some((value) => value !== known[0]) };
       });
     return [...rows.filter((row) => row.differs), ...rows.filter((row) => !row.differs)];
   }

@@ -6,12 +6,13 @@ const Controls = (() => {
 
   function mount(root, given) {
     atlas = given;
-    colour = Dom.el("select", { id: "colour", onchange: () => State.set({ colour: colour.value }) }, options());
+    colour = Dom.el("select", { id: "colour", onchange: () => State.set({ colour: colour.value }) }, grouped(Colour.choices(atlas)));
     size = Dom.el(
       "select",
       { id: "size", onchange: () => State.set({ size: size.value }) },
       Dom.el("option", { value: "" }, "all alike"),
       atlas.column("parameters") ? Dom.el("option", { value: "parameters" }, "parameters") : null,
+      grouped(Colour.choices(atlas).filter(({ id }) => Marks.sizes(atlas, id))),
     );
     lasso = Dom.el(
       "button",
@@ -31,9 +32,9 @@ const Controls = (() => {
     );
   }
 
-  function options() {
+  function grouped(choices) {
     const groups = new Map();
-    for (const one of Colour.choices(atlas)) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
+    for (const one of choices) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
     return [...groups].map(([label, members]) =>
       Dom.el(
         "optgroup",

@@ -2,8 +2,9 @@
 /* The data of the page, as contract.py describes it, unpacked and checked. */
 
 const Data = (() => {
-  const SCHEMA = 1;
+  const SCHEMA = 2;
   const BASES = ["measured", "imported", "predicted"];
+  const GROUPS = ["Attributes", "Measures", "Geometry"]; // of columns
 
   /** Resolves to the atlas; rejects where the file was cut off or is of another version. */
   async function load() {
@@ -24,7 +25,8 @@ const Data = (() => {
         kind: "number",
         unit: "",
         scale: "log",
-        measure: false,
+        group: "Attributes",
+        about: "",
         levels: [],
         values: run.speed,
       };
@@ -66,7 +68,7 @@ const Data = (() => {
     return Float64Array.from(values, (value) => (value === null ? NaN : value));
   }
 
-  /** id, label, kind, unit, scale, measure, levels; value(i): a number, a text, a list of texts, or null; codes(i):
+  /** id, label, kind, unit, scale, group, about, levels; value(i): a number, a text, a list of texts, or null; codes(i):
    *  indices into the levels; number(i): NaN where not known. */
   function columnOf(column, count) {
     const { values, levels } = column;
@@ -116,5 +118,5 @@ const Data = (() => {
     return found;
   }
 
-  return { load, BASES };
+  return { load, BASES, GROUPS };
 })();

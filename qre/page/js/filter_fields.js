@@ -57,7 +57,7 @@ const FilterFields = (() => {
   /* ---- a range of numbers */
 
   function rangeField(atlas, id) {
-    const { label, unit, number } = Filters.field(atlas, id);
+    const { label, unit, number, about } = Filters.field(atlas, id);
     const fault = Dom.el("p", { id: `fault-${(made += 1)}`, class: "fault", role: "alert", hidden: true });
     const hint = Dom.el("p", { id: `hint-${made}`, class: "hint" }, extent(atlas, number, unit));
     const [from, to] = ["from", "to"].map((word) =>
@@ -73,7 +73,7 @@ const FilterFields = (() => {
     );
     const root = Dom.el(
       "fieldset",
-      { class: "field range" },
+      { class: "field range", title: about || null },
       Dom.el("legend", {}, Dom.name(label)),
       Dom.el("div", {}, from, Dom.el("span", { "aria-hidden": "true" }, "–"), to),
       fault,

@@ -63,15 +63,13 @@ const FilterPanel = (() => {
     const group = (label, found) => (found.some(Boolean) ? Dom.el("optgroup", { label }, found) : null);
     return [
       Dom.el("option", { value: "" }, "choose …"),
-      group(
-        "Attributes",
-        columns.filter((one) => !one.measure).map((one) => option(one.id, one.label)),
+      Data.GROUPS.map((label) =>
+        group(
+          label,
+          columns.filter((one) => one.group === label).map((one) => option(one.id, one.label)),
+        ),
       ),
       group("Clusters", [atlas.tree ? option("cluster", "Cluster") : null]),
-      group(
-        "Measures",
-        columns.filter((one) => one.measure).map((one) => option(one.id, one.label)),
-      ),
       group(
         "Scores",
         atlas.tasks.map((task) => option(Filters.TASK + task.id, task.id)),

@@ -14,9 +14,11 @@ const Legend = (() => {
   function render(changed) {
     if (!["colour", "cut", "filters", "theme", "all"].some((part) => changed.has(part))) return;
     const scheme = Colour.now(atlas);
+    const about = atlas.column(scheme.id)?.about;
     Dom.replace(
       root,
       Dom.el("h2", {}, Dom.name(scheme.label)),
+      about ? Dom.el("p", { class: "soft" }, about) : null,
       scheme.kind === "category" ? categories(scheme) : numbers(scheme),
     );
   }

@@ -9,19 +9,37 @@ const Marks = (() => {
   /** Radius for so many encoders, all alike. */
   const radiusFor = (count) => Math.max(RADIUS.small, Math.min(RADIUS.large, 26 / Math.sqrt(Math.max(1, count / 10))));
 
-  /** Radius of each encoder: by the parameters' square root of a square root, smaller where they are not known. */
+  /** Whether encoders can be sized by a column that is computed from the embedding. */
+  function sizes(atlas, id) {
+    const column = atlas.column(id);
+    return column !== null && column.kind === "number" && column.group !== "Attributes";
+  }
+
+  /** Radius of each encoder: by the parameters' square root of a square root, or from the smallest of a measure to the
+   *  largest; smaller where it is not known. */
   function radii(atlas) {
     const base = radiusFor(atlas.count);
-    const column = State.now.size === "parameters" ? atlas.column("parameters") : null;
     const found = new Float32Array(atlas.count).fill(base);
-    if (column) {
-      for (let i = 0; i < found.length; i += 1) {
-        const value = column.number(i);
-        const times = Number.isNaN(value) || value <= 0 ? 0.7 : Math.min(3, Math.max(0.7, (value / 1e8) ** 0.25));
-        found[i] = Math.round(base * times * 4) / 4; // few sizes, few sprites
-      }
-    }
+    const times = timesOf(atlas);
+    if (times) for (let i = 0; i < found.length; i += 1) found[i] = Math.round(base * times(i) * 4) / 4; // few sizes, few sprites
     return found;
+  }
+
+  /** How much larger than usual each encoder is; null where all are alike. */
+  function timesOf(atlas) {
+    const column = atlas.column(State.now.size);
+    if (column?.id === "parameters") {
+      return (i) => Math.min(3, Math.max(0.7, (Math.max(column.number(i), 0) / 1e8) ** 0.25)) || 0.7;
+    }
+    if (!sizes(atlas, State.now.size)) return null;
+    const along = column.scale === "log" ? Math.log : (value) => value;
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; i < atlas.count; i += 1) {
+      const value = column.number(i);
+      if (!Number.isNaN(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    }
+    const span = along(high) - along(low) || 1;
+    return (i) => 0.8 + (1.7 * (along(column.number(i)) - along(low))) / span || 0.7;
   }
 
   /** The pixels of a mark: side, and pixels as 32-bit numbers, row by row. */
@@ -142,5 +160,5 @@ const Marks = (() => {
     return canvas;
   }
 
-  return { radii, sprite, picture, pixelOf, icon, path };
+  return { radii, sizes, sprite, picture, pixelOf, icon, path };
 })();

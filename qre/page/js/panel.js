@@ -4,7 +4,7 @@
 const Panel = (() => {
   const MODEL = /^[\w.-]+\/[\w.-]+$/; // of a page on the hub
   const APART = ["description", "model", "warnings"]; // shown on lines of their own
-  const FEW = { attributes: 14, scores: 12, copies: 8 }; // that are not folded
+  const FEW = { attributes: 14, geometry: 6, scores: 12, copies: 8 }; // that are not folded
   const BAR = 300; // pixels of a score's drawing
   const open = new Set(); // what has been unfolded
   let atlas, root;
@@ -71,8 +71,9 @@ const Panel = (() => {
       near(i),
       copies(i),
       cluster(i),
-      columns(i, "Measures", (column) => column.measure),
-      columns(i, "Attributes", (column) => !column.measure),
+      columns(i, "Measures"),
+      columns(i, "Geometry", FEW.geometry),
+      columns(i, "Attributes"),
     ];
   }
 
@@ -293,8 +294,8 @@ const Panel = (() => {
     ];
   }
 
-  function columns(i, title, wanted) {
-    const all = [...atlas.columns.values()].filter((column) => wanted(column) && !APART.includes(column.id));
+  function columns(i, title, few = FEW.attributes) {
+    const all = [...atlas.columns.values()].filter((one) => one.group === title && !APART.includes(one.id));
     const known = all.filter((column) => column.value(i) !== null);
     const unknown = all.filter((column) => column.value(i) === null);
     if (!known.length) return null;
@@ -306,16 +307,16 @@ const Panel = (() => {
           Dom.el(
             "div",
             {},
-            Dom.el("dt", {}, Dom.name(column.label)),
+            Dom.el("dt", { title: column.about || null }, Dom.name(column.label)),
             Dom.el("dd", {}, Dom.name(Words.value(column, i))),
           ),
         ),
       );
     return [
       Dom.el("h3", {}, title),
-      list(known.slice(0, FEW.attributes)),
-      folded(title, Words.counted(known.length - FEW.attributes, "more", "more"), known.length > FEW.attributes, () =>
-        list(known.slice(FEW.attributes)),
+      list(known.slice(0, few)),
+      folded(title, Words.counted(known.length - few, "more", "more"), known.length > few, () =>
+        list(known.slice(few)),
       ),
       unknown.length
         ? folded(`${title} not known`, `${Words.many(unknown.length)} not known`, true, () =>

@@ -47,7 +47,7 @@ const State = (() => {
     pin: list, // names of up to four to compare
     compare: text, // "yes": the pinned ones side by side
     colour: text, // id of a column, "task:" and a task, or "cluster"
-    size: text, // "parameters", or "" for all alike
+    size: text, // a column of numbers, or "" for all alike
     find: text, // words that the table and the map are filtered by
     rank: weights,
     sort: text, // id of a column of the table, with - in front for the largest first

@@ -6,13 +6,14 @@ const TableColumns = (() => {
   const MOST_RANKED = 4; // of the tasks that are ranked by, each with a column of its own
   const keys = new Map();
 
-  /** Everything that can be a column: id, label, group, numeric, cell(i), number(i) or text(i) to sort by. */
+  /** Everything that can be a column: id, label, group, about, numeric, cell(i), number(i) or text(i) to sort by. */
   function all(atlas) {
     const columns = [...atlas.columns.values()].map((column) => ({
       id: column.id,
       label: column.label,
       unit: column.unit,
-      group: column.measure ? "Measures" : "Attributes",
+      group: column.group,
+      about: column.about,
       numeric: column.kind === "number",
       cell: (i) => plain(column, i),
       number: column.number,
@@ -22,6 +23,7 @@ const TableColumns = (() => {
       id: Filters.TASK + task.id,
       label: task.id,
       unit: "",
+      about: "",
       group: "Scores",
       numeric: true,
       cell: (i) => scored(task, i),

@@ -7,10 +7,15 @@ const TableRows = (() => {
   /** The heads, each a button that sorts. */
   function heads(columns, list) {
     const { id: by, down } = TableOrder.sorting(list.ranking);
-    const head = (id, label, beside = null, kind = "") =>
+    const head = (id, label, beside = null, kind = "", about = "") =>
       Dom.el(
         "th",
-        { scope: "col", class: kind, "aria-sort": by === id ? (down ? "descending" : "ascending") : "none" },
+        {
+          scope: "col",
+          class: kind,
+          title: about || null,
+          "aria-sort": by === id ? (down ? "descending" : "ascending") : "none",
+        },
         Dom.el(
           "button",
           { type: "button", dataset: { focus: `sort ${id}` }, onclick: () => sort(id, label, list.ranking) },
@@ -32,6 +37,7 @@ const TableRows = (() => {
           column.label,
           column.unit ? Dom.el("small", {}, column.unit) : null,
           column.numeric ? "number" : "",
+          column.about,
         ),
       ),
     );
