@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qre.atlas.map_table import table_files
+from qre.atlas.measure_scores import measure_scores, measured
 from qre.atlas.ranking import PREDICTED
 from qre.errors import UserError
 from qre.features import FeatureMethod
@@ -73,7 +74,8 @@ def scored_part(
 
     Returns:
         scores.parquet, .csv, report.md; and predictions, prediction_metrics, predicted (each .parquet, .csv),
-        predictor.safetensors, the figures, sensitivity (.parquet, .csv) where methods are compared.
+        predictor.safetensors, the figures, sensitivity (.parquet, .csv) where methods are compared. Where the map has
+        measures of geometry, measure_scores (.parquet, .csv) and its figure, also where nothing is predicted.
     """
     files = table_files("scores", scores)
     if scores.empty:
@@ -85,11 +87,14 @@ def scored_part(
     if pairs:
         groups = joined(data.groups, pairs)
         data = replace(data, groups=groups, kinds=coarser(data.kinds, groups))
+    grouped = table.assign(group=data.groups, kind=data.kinds)
+    geometry, geometry_files = _geometry(grouped, data)
     try:
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
         why = (*saturated, str(error))
-        return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
+        page = _page(None, table, scores, tuple(geometry_files), facts, (*notes, *why), geometry=geometry)
+        return ScoredPart({**files, **geometry_files, "report.md": page}, notes=why)
     curve = (
         sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at))
         if about.compared
@@ -99,10 +104,11 @@ def scored_part(
     own_notes = (*saturated, *report.notes, *([nearly_one(data, pairs, "no fold separates them")] if pairs else []))
     predictor = fit(data, settings, sketches=False)
     predicted = _predicted(predictor, data)
-    report, grouped = replace(report, notes=own_notes), table.assign(group=data.groups, kind=data.kinds)
+    report = replace(report, notes=own_notes)
     told, headline, figures = _told(report, grouped, scores, curve)
-    page = _page(report, grouped, scores, figures, facts, notes, predicted)
+    page = _page(report, grouped, scores, (*figures, *geometry_files), facts, notes, predicted, geometry)
     told |= {
+        **geometry_files,
         "report.md": page,
         **table_files("predicted", predicted),
         "predictor.safetensors": predictor_bytes(predictor),
@@ -118,12 +124,31 @@ def _page(
     facts: Mapping[str, object],
     notes: Sequence[str],
     predicted: pd.DataFrame | None = None,
+    geometry: pd.DataFrame | None = None,
 ) -> bytes:
     from qre.report import report_page
 
     return report_page(
-        report, table, scores, ("map.png", *figures), groups="group", predicted=predicted, facts=facts, notes=notes
+        report,
+        table,
+        scores,
+        ("map.png", *figures),
+        groups="group",
+        predicted=predicted,
+        facts=facts,
+        notes=notes,
+        geometry=geometry,
     )
+
+
+def _geometry(table: pd.DataFrame, data: PredictionData) -> tuple[pd.DataFrame | None, dict[str, bytes]]:
+    """How the measures of geometry of a map go with its scores, with the files that tell it; None without measures."""
+    if not measured(table):
+        return None, {}
+    from qre.figures.measures import measures_figure  # slow to import
+
+    told = measure_scores(table, data.scores, data.tasks)
+    return told, {**table_files("measure_scores", told), **measures_figure(told)}
 
 
 def saturation_notes(data: PredictionData) -> list[str]:

@@ -26,6 +26,7 @@ FIGURES = {
     "predicted": "Predicted and true scores",
     "quality_map": "Scores on the map",
     "epsilon": "Predictions over ε",
+    "measures": "Geometry and scores",
 }
 MOST_SVG = 3_000_000  # bytes of a figure in the page, and twice that of all; what is larger stays a file beside it
 FIRST_SENTENCES = 10

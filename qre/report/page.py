@@ -11,6 +11,7 @@ from qre.prediction import PredictionReport
 from qre.report.best import best_parts
 from qre.report.how_to_read import reading_part
 from qre.report.markdown import escaped
+from qre.report.measures_part import measures_parts
 from qre.report.prediction_part import predicted_parts
 
 
@@ -24,6 +25,7 @@ def report_page(
     predicted: pd.DataFrame | None = None,
     facts: Mapping[str, object] | None = None,
     notes: Sequence[str] = (),
+    geometry: pd.DataFrame | None = None,
 ) -> bytes:
     """The page: Markdown, UTF-8. The tables behind it are written by qre.build.scored.
 
@@ -37,6 +39,7 @@ def report_page(
         predicted: scores that nobody measured: name, task, predicted, low, high, familiarity, kinds.
         facts: the headline of the map: see qre.build.atlas_files.
         notes: what a reader of the map must know, beside the notes of the report.
+        geometry: how measures of geometry go with scores: see qre.atlas.measure_scores; None where that is not known.
     """
     title = [f"# Map of {len(table):,} sentence encoders"]
     picture = (
@@ -45,6 +48,8 @@ def report_page(
     parts = [title, picture, *best_parts(table, scores, predicted), reading_part(facts or {})]
     if report is not None:
         parts += [["# How well scores are predicted"], *predicted_parts(report, table, scores, figures, groups, kinds)]
+    if geometry is not None:
+        parts += measures_parts(geometry, figures)
     told = list(dict.fromkeys([*(report.notes if report is not None else ()), *notes]))
     parts += [["## Notes", "", *(f"- {escaped(note)}" for note in told)] if told else [], _warned(table)]
     return ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode()

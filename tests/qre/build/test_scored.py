@@ -179,6 +179,28 @@ def changed_to(column: np.ndarray):
     return replace(data, features={name: matrix[: len(column)] for name, matrix in data.features.items()}, **rows)
 
 
+@pytest.mark.parametrize("groups", [5, 20])
+def test_measures_of_geometry_are_told_beside_the_scores_also_where_nothing_is_predicted(groups):
+    table, scores, about = world(groups=groups)
+    table = table.assign(effective_rank=1.0, family=[f"f{i // 4 % 3}" for i in range(len(table))])
+    assert "measure_scores.csv" not in scored_part(table, scores, about, SETTINGS).files
+    part = scored_part(table.assign(uniformity=table["x"], lidar=np.nan), scores, about, SETTINGS)
+    names = {"measure_scores.parquet", "measure_scores.csv", "measures.png", "measures.svg"}
+    assert names <= set(part.files) and part.predicts == (groups > 5)
+    told = read(part, "measure_scores").set_index(["form", "measure", "task"])
+    first = told.loc["all encoders", "uniformity", "first"]
+    assert (first["spearman"] > 0.999) == (groups > 5) and first["groups"] == groups - 1
+    page = part.files["report.md"].decode()
+    assert page.count("# Geometry and scores") == page.count("](measures.png)") == 1
+    assert ("Over all encoders nothing can be told" in page) == (groups == 5)
+
+
+def test_near_copies_that_turn_up_are_drawn_together():
+    table, scores, about = world(twin=True)
+    told = read(scored_part(table.assign(uniformity=table["x"]), scores, about, SETTINGS), "measure_scores")
+    assert set(told.loc[told["form"] == "all encoders", "groups"]) == {18}
+
+
 def test_the_same_input_gives_the_same_bytes():
     first, second = (scored_part(*world(), SETTINGS) for _ in range(2))
     assert first.files == second.files
