@@ -8,7 +8,8 @@ Measured on one core of a server CPU with AVX-512, one thread, texts of 13 words
 - Static and classical encoders: seconds a text, below. LSA and word vectors are fitted first, on the sentence set.
 - A score: seconds a text of the task, once the texts are encoded.
 - Features: a Gram matrix (2 n d² operations), its eigenvectors (20 d³), and one product a method, at DOUBLE_FLOPS.
-- The map: a start, and seconds an encoder; its report, seconds an encoder and a task.
+- The map: a start, and seconds an encoder; its report, seconds an encoder and a task; the differences of variants,
+  seconds a task and an encoder that may be one.
 - The folds of the predictions, of N encoders: a start, and N^1.5 times seconds a repeat, and a task and permutation.
   Measured with 40 to 236 encoders, 1 and 6 tasks, 1 and 5 repeats, 0 to 1,000 permutations: within a third.
 
@@ -30,6 +31,7 @@ from jobs.planning.plan import Plan
 from jobs.planning.shard_folders import shard_folders
 from jobs.planning.units import PassWork, Scoring, Unit
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
+from qre.encoders.lineage import plainer
 from qre.encoders.passes import pass_key
 from qre.encoders.spec import (
     ClassicalSpec,
@@ -67,6 +69,7 @@ USUAL_DIMENSION = 512
 LAYOUT = (2.5, 0.011)  # seconds: a start, and an encoder
 REPORT = (2.0, 0.002, 0.15)  # a start, an encoder, and a task
 FOLDS = (1.0, 1.0e-3, 6.8e-6)  # a start; times encoders to the power of 1.5: a repeat, and a task and permutation
+DIFFERENCE = 0.1  # a task, and an encoder that may be a variant of another one
 COMPARED = 0.01  # an encoder and method of the curve over ε
 RAY_SECONDS = 8.0  # to start Ray here, and the first processes
 
@@ -159,7 +162,12 @@ class Times:
     def atlas(self) -> dict[str, float]:
         """Of the stages of the atlas, by the names that the reducer tells."""
         count = max(len(self._plan.units) - len(self._plan.failures), 1)
-        stages = {"features read": 0.5 + 0.002 * count, "layout and figures": LAYOUT[0] + LAYOUT[1] * count}
+        variants = sum(next(plainer(unit.spec), None) is not None for unit in self._plan.units)
+        stages = {
+            "features read": 0.5 + 0.002 * count,
+            "differences of variants": DIFFERENCE * variants * len(self._plan.tasks),
+            "layout and figures": LAYOUT[0] + LAYOUT[1] * count,
+        }
         if self._config.tasks:
             asked, tasks = self._config.prediction, max(len(self._plan.tasks), 1)
             stages["folds of predictions"] = FOLDS[0] + count**1.5 * (
@@ -168,7 +176,8 @@ class Times:
             stages["methods compared"] = COMPARED * count * len(self._config.prediction.sensitivity)
             stages["report and figures"] = REPORT[0] + REPORT[1] * count + REPORT[2] * tasks
         cpus = self._config.cluster.reduce_cpus
-        return {name: seconds / (cpus if name == "folds of predictions" else 1) for name, seconds in stages.items()}
+        shared = ("folds of predictions", "differences of variants")  # by several threads
+        return {name: seconds / (cpus if name in shared else 1) for name, seconds in stages.items()}
 
 
 def measured_factor(plan: Plan, config: SweepConfig, store: Store) -> float | None:

@@ -20,6 +20,7 @@ from jobs.planning.units import Unit, measures_key, score_key
 from jobs.records.ownership import Owner, check_owner
 from jobs.records.spending import read_spent
 from jobs.workers.beats import beating
+from jobs.workers.descended import Lineage, found_descended, lineage
 from jobs.workers.worker import versions
 from qre.atlas.map_table import feature_matrix, parquet_bytes
 from qre.atlas.reader import AtlasFiles
@@ -60,6 +61,7 @@ class Reduction:
         tasks: fingerprint -> name.
         scored: (task, unit key, name in the store) of scores that are there.
         public: scores that others measured.
+        lineage: which encoders are variants of others, and where the items of their scores are.
         owner: the config that the atlas must belong to when it is written; None: nobody asks.
     """
 
@@ -75,6 +77,7 @@ class Reduction:
     scored: list[tuple[str, str, str]]
     public: PublicScores
     failures: list[dict]
+    lineage: Lineage
     owner: Owner | None = None
 
 
@@ -95,6 +98,7 @@ def reduction(config: SweepConfig, plan: Plan) -> Reduction:
         [(task, key, plan.scored[task, key]) for task in plan.tasks for key in keys if (task, key) in plan.scored],
         plan.public,
         _failures(plan),
+        lineage(config, plan),
         plan.owner,
     )
 
@@ -148,16 +152,19 @@ def write_atlas(
         return False
     except UNREADABLE as error:
         raise _unread(store, wanted, error) from None
-    progress("layout and figures", 0, 1)
     notices = store.notices.read(wanted.passes)
     warned = [notices.get(key) for key in wanted.passes]
     attributes = [
         known | ({"warnings": " | ".join(said)} if said else {})
         for known, said in zip(wanted.attributes, warned, strict=True)
     ]
-    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes, scores)
+    descended = found_descended(store, wanted.lineage, scores, threads, progress)
+    progress("layout and figures", 0, 1)
+    atlas = build_atlas(wanted.encoders, features, config.atlas, threads, attributes, scores, descended)
     part = (
-        scored_part(atlas.table, scores, about, config.prediction, progress, atlas.headline, atlas.notes)
+        scored_part(
+            atlas.table, scores, about, config.prediction, progress, atlas.headline, atlas.notes, atlas.variants
+        )
         if about is not None
         else ScoredPart({})
     )

@@ -180,7 +180,7 @@ class Scorer:
         try:
             own = vectors[readout_name(unit.spec.readout)]
             fitted = self._fitted.get(unit.key) or fit_transforms(own[:1], unit.spec.transforms)
-            score = task.score(fitted.apply(own), has_vector(own))
+            score, items = task.scored(fitted.apply(own), has_vector(own))
         except Exception as error:
             check_own(error, unit.spec)
             return ScoreResult.failed(
@@ -192,6 +192,7 @@ class Scorer:
             del record["details"]
         name = score_file(task, unit)
         told = {"prompts": list(prompts)} if name != unit.key else {}
+        self._store.items.write(scoring.task, name, items)  # first, so that a score that is there has them
         self._store.scores.write(scoring.task, name, {**record, **told, "versions": versions()})
         return ScoreResult(scoring.task, unit.key, "done", seconds=time.monotonic() - began)
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from qre.atlas.beside_parents import NO_VARIANTS, Descended, unknown_note, variant_table
 from qre.atlas.map_table import feature_matrix, map_table, neighbour_table, parquet_bytes, table_bytes, table_files
 from qre.atlas.overview import best
-from qre.atlas.ranking import known_numbers
+from qre.atlas.ranking import SCORES, known_numbers
 from qre.atlas.settings import AtlasSettings
 from qre.features import FeatureMethod
 from qre.sample_size import sample_notes
@@ -33,12 +34,14 @@ class Atlas:
         files: file name -> content; all but the manifest.
         headline: the figures that people ask for first; plain values, NaN-free.
         notes: what a reader of the map must know.
+        variants: see beside_parents.variant_table; no rows where no encoder is made of another one on the map.
     """
 
     table: pd.DataFrame
     files: dict[str, bytes]
     headline: dict
     notes: tuple[str, ...]
+    variants: pd.DataFrame
 
 
 def atlas_identity(
@@ -68,6 +71,7 @@ def build_atlas(
     threads: int = 1,
     attributes: list[dict] | None = None,
     scores: pd.DataFrame | None = None,
+    descended: Descended | None = None,
 ) -> Atlas:
     """The tables and figures of an atlas.
 
@@ -80,11 +84,13 @@ def build_atlas(
         attributes: what else is told of each encoder, in the same order; what an encoder told of itself when loaded
             goes before it.
         scores: of the encoders, for the best of them to be named: see qre.atlas.ranking.SCORES.
+        descended: which encoders are variants of which; None: of none.
 
     Returns:
         features.parquet (feature matrix), map.parquet and .csv (coordinates and attributes), neighbours.parquet and
         .csv, clusters.parquet and .csv, tree.parquet; map, map_by_attribute, zoom and dendrogram as .png and .svg, the
-        last two of two encoders or more; and the report.md of a map without scores.
+        last two of two encoders or more; variants.parquet, .csv, .png and .svg, where there are any; and the report.md
+        of a map without scores.
     """
     # figures and t-SNE are slow to import, and only the reducer needs them
     from qre.atlas.clusters import cluster, cluster_table, tree_table
@@ -133,10 +139,27 @@ def build_atlas(
     shapes = zip(
         table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True
     )
-    notes = (*sample_notes(matrix.shape[1], shapes), *layout_notes, *cluster_notes)
-    none = pd.DataFrame(columns=["name", "task", "kind", "metric", "score", "low", "high", "source"])
-    files["report.md"] = report_page(None, table, none, ("map.png",), facts=headline, notes=notes)
-    return Atlas(table, files, headline, notes)
+    none = pd.DataFrame(columns=list(SCORES))
+    variants = _variants(table, descended, distances, none if scores is None else scores)
+    files |= _variant_files(table, variants)
+    notes = (*sample_notes(matrix.shape[1], shapes), *layout_notes, *cluster_notes, *unknown_note(variants))
+    shown = [name for name in ("map.png", "variants.png") if name in files]
+    files["report.md"] = report_page(None, table, none, shown, facts=headline, notes=notes, variants=variants)
+    return Atlas(table, files, headline, notes, variants)
+
+
+def _variants(
+    table: pd.DataFrame, descended: Descended | None, distances: np.ndarray, scores: pd.DataFrame
+) -> pd.DataFrame:
+    if descended is None or descended.pairs.empty:
+        return NO_VARIANTS
+    return variant_table(table, descended, distances, scores)
+
+
+def _variant_files(table: pd.DataFrame, variants: pd.DataFrame) -> dict[str, bytes]:
+    from qre.figures.arrows import variants_figure
+
+    return {} if variants.empty else {**table_files("variants", variants), **variants_figure(table, variants)}
 
 
 def _figures(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from qre.atlas.beside_parents import NO_VARIANTS
 from qre.atlas.map_table import table_files
 from qre.atlas.measure_scores import measure_scores, measured
 from qre.atlas.ranking import PREDICTED
@@ -62,6 +63,7 @@ def scored_part(
     progress: Progress = lambda stage, done, total: None,
     facts: Mapping[str, object] = MappingProxyType({}),
     notes: Sequence[str] = (),
+    variants: pd.DataFrame = NO_VARIANTS,
 ) -> ScoredPart:
     """The scores, and where there are enough of them: the report on predictions, its figures, the predictor, and what
     it predicts.
@@ -70,7 +72,7 @@ def scored_part(
         table: the map, one row an encoder: name, family, group, kind, x, y, dimension and, where known, parameters.
         scores: columns SCORES, one row for an encoder and task.
         progress: told what is being made, how much of it is done, and of how much.
-        facts, notes: headline and notes of the map, for the report.
+        facts, notes, variants: headline, notes and variants of the map, for the report.
 
     Returns:
         scores.parquet, .csv, report.md; and predictions, prediction_metrics, predicted (each .parquet, .csv),
@@ -78,9 +80,10 @@ def scored_part(
         measures of geometry, measure_scores (.parquet, .csv) and its figure, also where nothing is predicted.
     """
     files = table_files("scores", scores)
+    page = _Page(scores, facts, variants)
     if scores.empty:
         why: tuple[str, ...] = ("no encoder on the map has a score, so none is predicted",)
-        return ScoredPart({**files, "report.md": _page(None, table, scores, (), facts, (*notes, *why))}, notes=why)
+        return ScoredPart({**files, "report.md": page(None, table, notes=(*notes, *why))}, notes=why)
     data = _data(table, scores, about)
     saturated = tuple(saturation_notes(data))
     pairs = near_copies(next(iter(data.features.values())), data.groups)
@@ -93,8 +96,8 @@ def scored_part(
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
         why = (*saturated, str(error))
-        page = _page(None, table, scores, tuple(geometry_files), facts, (*notes, *why), geometry=geometry)
-        return ScoredPart({**files, **geometry_files, "report.md": page}, notes=why)
+        told = page(None, table, tuple(geometry_files), (*notes, *why), geometry=geometry)
+        return ScoredPart({**files, **geometry_files, "report.md": told}, notes=why)
     curve = (
         sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at))
         if about.compared
@@ -106,39 +109,46 @@ def scored_part(
     predicted = _predicted(predictor, data)
     report = replace(report, notes=own_notes)
     told, headline, figures = _told(report, grouped, scores, curve)
-    page = _page(report, grouped, scores, (*figures, *geometry_files), facts, notes, predicted, geometry)
     told |= {
         **geometry_files,
-        "report.md": page,
+        "report.md": page(report, grouped, (*figures, *geometry_files), notes, predicted, geometry),
         **table_files("predicted", predicted),
         "predictor.safetensors": predictor_bytes(predictor),
     }
     return ScoredPart({**files, **told}, headline, own_notes, predicts=True)
 
 
-def _page(
-    report: PredictionReport | None,
-    table: pd.DataFrame,
-    scores: pd.DataFrame,
-    figures: Sequence[str],
-    facts: Mapping[str, object],
-    notes: Sequence[str],
-    predicted: pd.DataFrame | None = None,
-    geometry: pd.DataFrame | None = None,
-) -> bytes:
-    from qre.report import report_page
+@dataclass(frozen=True)
+class _Page:
+    """Makes report.md, of what is the same in every case."""
 
-    return report_page(
-        report,
-        table,
-        scores,
-        ("map.png", *figures),
-        groups="group",
-        predicted=predicted,
-        facts=facts,
-        notes=notes,
-        geometry=geometry,
-    )
+    scores: pd.DataFrame
+    facts: Mapping[str, object]
+    variants: pd.DataFrame
+
+    def __call__(
+        self,
+        report: PredictionReport | None,
+        table: pd.DataFrame,
+        figures: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        predicted: pd.DataFrame | None = None,
+        geometry: pd.DataFrame | None = None,
+    ) -> bytes:
+        from qre.report import report_page
+
+        return report_page(
+            report,
+            table,
+            self.scores,
+            ("map.png", *([] if self.variants.empty else ["variants.png"]), *figures),
+            groups="group",
+            predicted=predicted,
+            facts=self.facts,
+            notes=notes,
+            variants=self.variants,
+            geometry=geometry,
+        )
 
 
 def _geometry(table: pd.DataFrame, data: PredictionData) -> tuple[pd.DataFrame | None, dict[str, bytes]]:

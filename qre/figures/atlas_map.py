@@ -22,10 +22,10 @@ from qre.figures.style import (
     LONGEST_FAMILY,
     MARKERS,
     MOST_FAMILIES,
-    MOST_STRETCH,
     footnote,
     frame,
     heading,
+    map_height,
     marker_size,
     new_figure,
     plain,
@@ -115,8 +115,7 @@ def facts_line(encoders: int, sentences: int, share: FamilyShare) -> str:
 def _height(table: pd.DataFrame) -> float:
     """Of the figure, in inches: as flat as the map is when its short side is drawn MOST_STRETCH times as large, with
     room for legend and names."""
-    width, height = np.ptp(table[["x", "y"]].to_numpy(dtype=np.float64), axis=0)
-    needed = 0.70 * WIDTH * MOST_STRETCH * height / width if width > 0 else 0.0
+    needed = map_height(table, 0.70 * WIDTH)
     families = min(table["family"].nunique(), MOST_FAMILIES)
     return float(np.clip(max(needed + 0.6, ENTRY * families + INSET) + ABOVE + BELOW, LEAST, TALLEST))
 

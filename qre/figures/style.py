@@ -144,6 +144,12 @@ def frame(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_axis_off()
 
 
+def map_height(table: pd.DataFrame, width: float) -> float:
+    """Inches that a map takes when it is as wide as `width` and its short side is drawn MOST_STRETCH times as large."""
+    spans = np.ptp(table[["x", "y"]].to_numpy(dtype=np.float64), axis=0)
+    return float(width * MOST_STRETCH * spans[1] / spans[0]) if spans[0] > 0 else 0.0
+
+
 def marker_size(count: int) -> float:
     """Area in points²: large enough to tell the marker, small enough for a thousand of them."""
     return float(np.clip(5000 / count, 14, 42))

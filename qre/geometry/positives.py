@@ -14,8 +14,8 @@ import numpy as np
 from qre.density import check_finite
 from qre.errors import ShapeError, ZeroRowError
 from qre.geometry.spectrum import EPSILON, entropy_rank
-from qre.tasks.bootstrap import mean_interval
 from qre.tasks.pairs import PairsTask, STSTask, pair_cosines
+from qre.tasks.statistics import MeanOfItems
 from qre.tasks.task import Measured, Task, unit_rows
 
 DELTA = 1e-4  # of LiDAR, for rows at unit length
@@ -149,10 +149,11 @@ class AlignmentTask(Task):
         first, second = ([pair[side] for pair in pairs] for side in (0, 1))
         super().__init__(name, "", [*first, *second], {"first": first, "second": second})
         self._pairs = self._rows(first), self._rows(second)
+        self.statistic = MeanOfItems(len(pairs))
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         distances = 2.0 * (1.0 - pair_cosines(vectors, *self._pairs))
-        return Measured(float(distances.mean()), mean_interval(distances), len(distances))
+        return self._from(distances)
 
 
 def lidar(rows: np.ndarray, groups: Groups) -> float | None:

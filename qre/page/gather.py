@@ -22,6 +22,7 @@ FIGURES = {
     "map_by_attribute": "The map by attribute",
     "zoom": "Chosen encoders and their nearest",
     "dendrogram": "Which encoders are clustered together",
+    "variants": "Variants beside the encoders that they are made of",
     "spearman": "How well scores are predicted",
     "predicted": "Predicted and true scores",
     "quality_map": "Scores on the map",

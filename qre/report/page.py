@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from qre.atlas.beside_parents import NO_VARIANTS
 from qre.prediction import PredictionReport
 from qre.report.best import best_parts
 from qre.report.how_to_read import reading_part
 from qre.report.markdown import escaped
 from qre.report.measures_part import measures_parts
 from qre.report.prediction_part import predicted_parts
+from qre.report.variants_part import variants_part
 
 
 def report_page(
@@ -26,6 +28,7 @@ def report_page(
     facts: Mapping[str, object] | None = None,
     notes: Sequence[str] = (),
     geometry: pd.DataFrame | None = None,
+    variants: pd.DataFrame = NO_VARIANTS,
 ) -> bytes:
     """The page: Markdown, UTF-8. The tables behind it are written by qre.build.scored.
 
@@ -40,12 +43,14 @@ def report_page(
         facts: the headline of the map: see qre.build.atlas_files.
         notes: what a reader of the map must know, beside the notes of the report.
         geometry: how measures of geometry go with scores: see qre.atlas.measure_scores; None where that is not known.
+        variants: see qre.atlas.beside_parents.variant_table.
     """
     title = [f"# Map of {len(table):,} sentence encoders"]
     picture = (
         ["![The map: a point for each encoder, a colour for each family.](map.png)"] if "map.png" in figures else []
     )
     parts = [title, picture, *best_parts(table, scores, predicted), reading_part(facts or {})]
+    parts += variants_part(variants, "variants.png" in figures)
     if report is not None:
         parts += [["# How well scores are predicted"], *predicted_parts(report, table, scores, figures, groups, kinds)]
     if geometry is not None:

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from qre.errors import UserError
-from qre.tasks.bootstrap import interval
+from qre.tasks.bootstrap import OF_SCORES, interval
+from qre.tasks.difference import difference
 from qre.tasks.pairs import STSTask
 from qre.tasks.task import Batch, unit_rows
 
@@ -139,8 +140,8 @@ def table(tasks: Sequence[STSTask], points: Mapping[tuple[Ranking, float], Mappi
         before = np.array(dense["cosines"])
         for (ranking, share), one in _with_dense(points):
             own = one["tasks"][task.fingerprint]
-            gained = task.gain(np.array(own["cosines"]), before)
-            values = {**own, "gain": [gained.score, *gained.interval]}
+            gained = difference(task.statistic, np.array(own["cosines"]), before, OF_SCORES)
+            values = {**own, "gain": [gained.difference, gained.low, gained.high]}
             row = dict(zip(COLUMNS, (task.name, ranking.score, ranking.seed, share, one["zeros"], one["of"])))
             for name in VALUES:
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), values[name], strict=True))

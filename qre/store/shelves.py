@@ -40,6 +40,7 @@ SHELVES = {
     "masks": Shelf(rf"{KEY}\.safetensors", stated=True),
     "features": Shelf(rf"{NAME}/{DIGEST}\.parquet", NAME),
     "scores": Shelf(rf"{KEY}/{KEY}\.json", KEY),
+    "items": Shelf(rf"{KEY}/{KEY}\.safetensors", KEY, stated=True),
     "speeds": Shelf(rf"{KEY}\.json"),
     "notices": Shelf(rf"{KEY}\.json"),
     "probes": Shelf(rf"{KEY}\.json", stated=True),

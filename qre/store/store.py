@@ -11,6 +11,7 @@ from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
 from qre.store.gpu_time import Spending
+from qre.store.kept_items import Items
 from qre.store.kept_masks import Masks
 from qre.store.probes import Probes
 from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
@@ -54,6 +55,7 @@ class Store:
         self.masks = Masks(self.folder)
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
+        self.items = Items(self.folder)
         self.speeds = Speeds(self.folder)
         self.notices = Notices(self.folder)
         self.failures = Failures(self.folder)

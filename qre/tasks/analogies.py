@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qre.tasks.analogy_methods import Answered, Asked, answered
-from qre.tasks.bootstrap import interval
+from qre.tasks.statistics import GroupedAccuracy
 from qre.tasks.task import SEED, Measured, Task, has_vector
 from qre.tasks.task_spec import METHODS, Method
 from qre.tasks.word_pairs import in_template
@@ -78,6 +78,7 @@ class AnalogiesTask(Task):
         super().__init__(name, split, [in_template(template, word) for word in candidates], content)
         self._methods, self._relations = tuple(methods), [(one.name, one.type) for one in relations]
         self._asked = _asked(relations, candidates)
+        self.statistic = self._accuracy(self._methods[0])
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         found = answered(self._methods, vectors, self._asked)
@@ -91,17 +92,19 @@ class AnalogiesTask(Task):
             "relations": self._parts(found, [name for name, _ in self._relations]),
             "types": self._parts(found, [kind for _, kind in self._relations]),
         }
-        return Measured(main["score"], (main["low"], main["high"]), main["n"], details=details)
+        hits = found[self._methods[0]].hits
+        return Measured(hits, main["score"], (main["low"], main["high"]), main["n"], details=details)
+
+    def _accuracy(self, method: Method) -> GroupedAccuracy:
+        """The accuracy of a method, by the pairs that are asked for."""
+        return GroupedAccuracy(self._asked.of(method), self._asked.pairs)
 
     def _table(self, method: Method, answered: Answered) -> dict:
         """What is told of one method."""
-        hits, known, of = answered.hits, answered.known, self._asked.of(method)
-        right = np.bincount(of, hits, self._asked.pairs)
-        asked = np.bincount(of, minlength=self._asked.pairs).astype(np.float64)
-        right, asked = right[asked > 0], asked[asked > 0]
-        low, high = interval(lambda weights: (weights @ right) / (weights @ asked), len(asked))
+        hits, known, statistic = answered.hits, answered.known, self._accuracy(method)
+        low, high = statistic.interval(hits)
         return {
-            "score": float(hits.mean()),
+            "score": statistic.score(hits),
             "low": low,
             "high": high,
             "n": len(hits),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qre.tasks.bootstrap import crossed_mean_interval
+from qre.tasks.statistics import CrossedAccuracy
 from qre.tasks.task import SEED, Measured, Task
 
 ITERATIONS = 100  # MTEB's; an encoder that is not done by then is scored as it stands
@@ -47,6 +47,7 @@ class ClassificationTask(Task):
             for draw in draws
         ]
         self._test = self._rows(test[0]), np.array([classes[label] for label in test[1]])
+        self.statistic = CrossedAccuracy(repeats, len(test[0]))
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         from sklearn.exceptions import ConvergenceWarning
@@ -61,8 +62,9 @@ class ClassificationTask(Task):
                 model.fit(vectors[rows], classes)
             right[repeat] = model.predict(test) == labels
         accuracies = right.mean(axis=1)
+        interval = self.statistic.interval(right)
         return Measured(
-            float(accuracies.mean()), crossed_mean_interval(right), len(labels), tuple(map(float, accuracies))
+            right, self.statistic.score(right), interval, len(labels), repeats=tuple(map(float, accuracies))
         )
 
 

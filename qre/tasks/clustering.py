@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qre.tasks.bootstrap import mean_interval
+from qre.tasks.statistics import MeanOfItems
 from qre.tasks.task import SEED, Measured, Task
 
 
@@ -62,10 +62,14 @@ class ClusteringTask(Task):
             self._settings = {"batch_size": 500, "n_init": "auto"}
         self._n, rows = len(taken), self._rows(taken_texts)
         self._draws = [(rows[draw], codes[draw]) for draw in draws]
+        self.statistic = MeanOfItems(len(draws))
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         values = [self._v_measure(vectors[rows], codes) for rows, codes in self._draws]
-        return Measured(float(np.mean(values)), mean_interval(np.array(values)), self._n, tuple(values))
+        items = np.array(values)
+        return Measured(
+            items, self.statistic.score(items), self.statistic.interval(items), self._n, repeats=tuple(values)
+        )
 
     def _v_measure(self, vectors: np.ndarray, codes: np.ndarray) -> float:
         from sklearn.cluster import MiniBatchKMeans

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from qre.tasks.bootstrap import interval
-from qre.tasks.ranks import Ties, spearman
+from qre.tasks.statistics import AveragePrecision, RankAgreement
 from qre.tasks.task import Measured, Task, unit_rows
 
 
@@ -35,7 +34,7 @@ class STSTask(Task):
         )
         self.pairs = self._rows(first), self._rows(second)
         self.scores = np.array(scores, np.float64)
-        self._gold = Ties(self.scores)
+        self.statistic = RankAgreement(self.scores)
 
     def pairs_above(self, score: float) -> list[tuple[str, str]]:
         """The texts of the pairs whose gold score is above a score."""
@@ -45,22 +44,8 @@ class STSTask(Task):
         """Of the pairs, (n,) float64, by the vectors (len(texts), d)."""
         return pair_cosines(vectors, *self.pairs)
 
-    def gain(self, cosines: np.ndarray, before: np.ndarray) -> Measured:
-        """How much higher the score is by these cosines (n,) than by those before; pairs are resampled for both
-        alike."""
-        after, earlier = self._spearman_of(cosines), self._spearman_of(before)
-        return _measured(lambda weights: after(weights) - earlier(weights), len(self.scores))
-
     def _measure(self, vectors: np.ndarray) -> Measured:
-        return _measured(self._spearman_of(self.cosines(vectors)), len(self.scores))
-
-    def _spearman_of(self, cosines: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """The score (b,) in samples that hold each pair `weights` (b, n) times."""
-        return _agreement(self._gold, cosines)
-
-
-def _measured(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> Measured:
-    return Measured(float(statistic(np.ones((1, n)))[0]), interval(statistic, n), n)
+        return self._from(self.cosines(vectors))
 
 
 class PairsTask(Task):
@@ -84,31 +69,14 @@ class PairsTask(Task):
         )
         self._pairs = self._rows(first), self._rows(second)
         self._positive = np.array(labels, np.float64)
+        self.statistic = AveragePrecision(self._positive)
 
     def positive_pairs(self) -> list[tuple[str, str]]:
         """The texts of the pairs that belong together."""
         return _texts(self, self._pairs, self._positive > 0)
 
     def _measure(self, vectors: np.ndarray) -> Measured:
-        cosines, n = Ties(-pair_cosines(vectors, *self._pairs)), len(self._positive)
-
-        def precision(weights: np.ndarray) -> np.ndarray:
-            return _average_precision(cosines, self._positive, weights)
-
-        return Measured(float(precision(np.ones((1, n)))[0]), interval(precision, n), n)
-
-
-def _agreement(gold: Ties, cosines: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Spearman's correlation (b,) of cosines (n,) with gold scores, in samples that hold each pair `weights` (b, n)
-    times; 0 where all cosines are equal."""
-    ordered = Ties(cosines)
-    return lambda weights: np.nan_to_num(spearman(gold, ordered, weights), nan=0.0)
-
-
-def rank_agreement(gold: Ties, cosines: np.ndarray) -> Measured:
-    """Spearman's correlation of cosines (n,) with the gold scores of n pairs; the interval resamples pairs. Where all
-    cosines are equal it is 0."""
-    return _measured(_agreement(gold, cosines), len(cosines))
+        return self._from(pair_cosines(vectors, *self._pairs))
 
 
 def _texts(task: Task, pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray) -> list[tuple[str, str]]:
@@ -128,12 +96,3 @@ def pair_cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     cosines = 1.0 - np.einsum("ij,ij->i", difference, difference) / 2
     some = np.any(units, axis=1)
     return np.where(some[first] & some[second], cosines, 0.0)
-
-
-def _average_precision(descending: Ties, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average precision (b,) in the samples that hold each item `weights` (b, n) times; NaN where none is positive."""
-    found = np.cumsum(descending.totals(weights * positive), axis=1)
-    seen = np.cumsum(descending.totals(weights), axis=1)
-    precision = found / np.maximum(seen, 1)  # nothing is found where nothing is seen
-    with np.errstate(invalid="ignore"):
-        return np.einsum("bg,bg->b", np.diff(found, axis=1, prepend=0), precision) / found[:, -1]

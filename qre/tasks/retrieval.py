@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qre.tasks.bootstrap import mean_interval
+from qre.tasks.statistics import MeanOfItems
 from qre.tasks.task import Measured, Task, cosines_with, unit_rows
 
 DEPTH = 10
@@ -70,6 +70,7 @@ class RetrievalTask(Task):
             self._rows(list(queries.values())),
             self._rows([corpus[document] for document in ids]),
         )
+        self.statistic = MeanOfItems(len(queries))
         self._own = [at.get(query) if ignore_identical_ids else None for query in queries]
         self._relevant = [_relevant(relevances, at, own) for relevances, own in zip(judged.values(), self._own)]
 
@@ -88,7 +89,7 @@ class RetrievalTask(Task):
         values = np.concatenate(
             [self._ndcgs(vectors, slice(start, start + step)) for start in range(0, len(self._queries), step)]
         )
-        return Measured(float(values.mean()), mean_interval(values), len(values))
+        return self._from(values)
 
     def _ndcgs(self, vectors: np.ndarray, some: slice) -> np.ndarray:
         """nDCG@10 of some queries."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from qre.density import check_finite
 from qre.errors import ConstantEmbeddingError, ShapeError
+from qre.tasks.statistics import Statistic
 
 VERSION = 1  # of the protocols: a change that moves a score raises it, and so makes new fingerprints
 SEED = 42  # MTEB's, of every draw that a protocol makes
@@ -47,8 +48,10 @@ class TaskScore:
 
 @dataclass(frozen=True)
 class Measured:
-    """A score before it is signed with its task: see TaskScore."""
+    """A score before it is signed with its task: see TaskScore. `items` are the values of the test items, from which it
+    follows by the task's `statistic`."""
 
+    items: np.ndarray
     score: float
     interval: tuple[float, float]
     n: int
@@ -66,6 +69,7 @@ class Task(ABC):
         fingerprint: sha256 (hex) of the content, the settings and the protocol's version.
         sided: queries and documents are told apart, and may get prompts of their own: see RetrievalTask.
         of_words: a text is a word, and may be unknown to an encoder: its vector is then one of zeros.
+        statistic: how the score follows from the values of the test items.
         notes: what a person should know of it.
     """
 
@@ -74,6 +78,7 @@ class Task(ABC):
     sided: ClassVar[bool] = False
     of_words: ClassVar[bool] = False
     notes: tuple[str, ...] = ()
+    statistic: Statistic
 
     def __init__(self, name: str, split: str, texts: Sequence[str], content: dict):
         self.name, self.split, self.texts = name, split, tuple(dict.fromkeys(texts))
@@ -94,11 +99,15 @@ class Task(ABC):
             NonFiniteError: NaN or Inf; it names the rows.
             ConstantEmbeddingError: all vectors have one direction (or none): the encoder tells no two texts apart.
         """
+        return self.scored(vectors, known)[0]
+
+    def scored(self, vectors: np.ndarray, known: np.ndarray | None = None) -> tuple[TaskScore, np.ndarray]:
+        """`score`, and the values of the test items that it is the `statistic` of, float64 or bool."""
         vectors = _checked(vectors, len(self.texts))
         if self.of_words and known is not None:
             vectors = np.where(known[:, None], vectors, np.float32(0))
         measured = self._measure(vectors)
-        return TaskScore(
+        score = TaskScore(
             self.name,
             self.kind,
             self.metric,
@@ -109,10 +118,15 @@ class Task(ABC):
             measured.repeats,
             measured.details,
         )
+        return score, measured.items
 
     @abstractmethod
     def _measure(self, vectors: np.ndarray) -> Measured:
         """The score of checked float32 vectors (len(texts), d)."""
+
+    def _from(self, items: np.ndarray) -> Measured:
+        """The score that follows from items; n is that of the items."""
+        return Measured(items, self.statistic.score(items), self.statistic.interval(items), len(items))
 
     def _rows(self, texts: Sequence[str]) -> np.ndarray:
         """Where the texts stand in `texts`, shape (len(texts),), int64."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from qre.tasks.bootstrap import interval
-from qre.tasks.pairs import pair_cosines, rank_agreement
-from qre.tasks.ranks import Ties, area_under_curve, spearman
+from qre.tasks.pairs import pair_cosines
+from qre.tasks.ranks import Ties, spearman
+from qre.tasks.statistics import MeanArea, RankAgreement
 from qre.tasks.task import SEED, Measured, Task, has_vector
 
 FEWEST_DRAWN, MOST_TRIES = 1000, 20  # random pairs that are drawn, about; draws for each of them
@@ -47,14 +49,14 @@ class WordSimilarityTask(Task):
         content = {"first": texts[0], "second": texts[1], "scores": self._scores.tolist()}
         super().__init__(name, split, [*texts[0], *texts[1]], content)
         self._pairs = self._rows(texts[0]), self._rows(texts[1])
-        self._gold = Ties(self._scores)
+        self.statistic = RankAgreement(self._scores)
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         cosines, known = pair_cosines(vectors, *self._pairs), known_pairs(vectors, *self._pairs)
-        whole = rank_agreement(self._gold, cosines)
+        whole = self._from(cosines)
         without = whole.score if known.all() else self._of(known, cosines)
         details = {"unknown": int(len(known) - known.sum()), "known_only": without}
-        return Measured(whole.score, whole.interval, whole.n, details=details)
+        return replace(whole, details=details)
 
     def _of(self, some: np.ndarray, cosines: np.ndarray) -> float | None:
         """The correlation over some of the pairs."""
@@ -78,6 +80,7 @@ class WordPairsTask(Task):
     kind = "word_pairs"
     metric = "auc"
     of_words = True
+    statistic: MeanArea
     drawn: int  # random pairs that no file has
 
     def __init__(
@@ -108,27 +111,18 @@ class WordPairsTask(Task):
         content = {"first": texts[0], "second": texts[1], "relations": relations, "random": random_relation}
         super().__init__(name, split, [*texts[0], *texts[1]], content)
         self._pairs = self._rows(texts[0]), self._rows(texts[1])
-        self._random = random_relation
         self._of = {one: np.array([it == one for it in relations]) for one in dict.fromkeys(relations)}
+        related = {one: of for one, of in self._of.items() if one != random_relation}
+        self.statistic = MeanArea(related, np.array([it == random_relation for it in relations], bool))
 
     def _measure(self, vectors: np.ndarray) -> Measured:
         cosines, known = pair_cosines(vectors, *self._pairs), known_pairs(vectors, *self._pairs)
-        ties, n = Ties(cosines), len(cosines)
-        areas = {one: self._area(ties, one) for one in self._of if one != self._random}
-
-        def mean(weights: np.ndarray) -> np.ndarray:
-            return np.mean([area(weights) for area in areas.values()], axis=0)
-
-        whole = np.ones((1, n))
+        n, whole = len(cosines), np.ones((1, len(cosines)))
         told = {one: _distribution(cosines[of & known], int(of.sum())) for one, of in self._of.items()}
-        for one, area in areas.items():
+        for one, area in self.statistic.areas(cosines).items():
             low, high = interval(area, n)
             told[one] |= {"auc": float(area(whole)[0]), "low": low, "high": high}
-        return Measured(float(mean(whole)[0]), interval(mean, n), n, details={"relations": told})
-
-    def _area(self, ties: Ties, relation: str):
-        above, below = (self._of[one].astype(np.float64) for one in (relation, self._random))
-        return lambda weights: area_under_curve(ties, weights * above, weights * below)
+        return replace(self._from(cosines), details={"relations": told})
 
 
 def in_template(template: str, word: str) -> str:

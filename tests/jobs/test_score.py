@@ -180,7 +180,7 @@ def test_an_encoder_that_fails_has_no_scores_and_one_that_fails_on_a_task_is_on_
     ends = [event for event in run(case, store, plan, swapped) if isinstance(event, ScoreResult)]
     assert {end.key for end in ends} == {work.units[0].key}
     task = list(plan.tasks)[0]
-    monkeypatch.setattr(type(plan.tasks[task]), "score", lambda self, *_: 1 / 0)
+    monkeypatch.setattr(type(plan.tasks[task]), "scored", lambda self, *_: 1 / 0)
     store.folder.remove(store.scores.name(task, work.units[0].key))
     again = planned(case, store)
     ends = [

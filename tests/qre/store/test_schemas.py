@@ -43,6 +43,7 @@ KEPT = {  # shelf -> (write, read) of one artefact that is content, by a store
 ADVISORY = {
     "speeds": (lambda s: s.speeds.write(KEY, {"seconds": 1.0}), lambda s: s.speeds.read([KEY])),
     "notices": (lambda s: s.notices.write(KEY, ["w"]), lambda s: s.notices.read([KEY])),
+    "items": (lambda s: s.items.write(TASK, KEY, ROWS > 2), lambda s: s.items.read(TASK, [KEY])),
     "progress": (lambda s: s.progress.write("t", {"done": 1}), lambda s: s.progress.read("t")),
 }
 

@@ -8,12 +8,13 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
 from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError
-from qre.tasks.bootstrap import RESAMPLES, crossed_mean_interval, interval, mean_interval, resamples
+from qre.tasks.bootstrap import OF_SCORES, RESAMPLES, interval
 from qre.tasks.classification import ClassificationTask, draw_examples
 from qre.tasks.clustering import ClusteringTask
 from qre.tasks.pairs import PairsTask, STSTask, pair_cosines
 from qre.tasks.ranks import Ties, spearman
 from qre.tasks.retrieval import RetrievalTask
+from qre.tasks.statistics import CrossedAccuracy, MeanOfItems
 from qre.tasks.task import Batch
 
 
@@ -51,7 +52,7 @@ def test_sts_and_its_resamples_are_those_of_scipy():
     gold, cosines = np.round(rng.uniform(0, 5, 80)), np.round(rng.uniform(-1, 1, 80), 1)  # with ties on both sides
     score = sts(gold).score(pair_vectors(sts(gold), cosines))
     assert score.score == pytest.approx(spearmanr(gold, cosines).statistic, abs=1e-9)
-    weights = resamples(80)[:50].astype(float)
+    weights = OF_SCORES.counts(80)[:50].astype(float)
     drawn = [np.repeat(np.arange(80), row.astype(int)) for row in weights]
     expected = [spearmanr(gold[rows], cosines[rows]).statistic for rows in drawn]
     assert np.allclose(spearman(Ties(gold), Ties(cosines), weights), expected, atol=1e-12)
@@ -265,15 +266,15 @@ def test_vectors_that_are_none(task):
 
 
 def test_resamples_are_drawn_with_replacement():
-    counts = resamples(50)
+    counts = OF_SCORES.counts(50)
     assert counts.shape == (RESAMPLES, 50) and (counts.sum(axis=1) == 50).all()
     assert counts.var() == pytest.approx(1, abs=0.05)  # Poisson, nearly
-    assert not np.array_equal(counts, resamples(50, stream=1))
+    assert not np.array_equal(counts, OF_SCORES.counts(50, stream=1))
 
 
 def test_the_interval_of_a_mean_is_the_textbook_one():
     values = np.random.default_rng(0).standard_normal(400)
-    low, high = mean_interval(values)
+    low, high = MeanOfItems(400).interval(values)
     half = 1.96 * values.std() / 20
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.15 * half)
     assert interval(lambda weights: weights @ values / 400, 400) == pytest.approx((low, high))
@@ -297,6 +298,6 @@ def test_intervals_of_repeats_cover_the_truth():
     rng, hits = np.random.default_rng(6), 0
     for _ in range(200):
         chance = 0.7 + 0.1 * rng.standard_normal((10, 1)) + 0.15 * rng.standard_normal((1, 150))
-        low, high = crossed_mean_interval(rng.random((10, 150)) < chance)
+        low, high = CrossedAccuracy(10, 150).interval(rng.random((10, 150)) < chance)
         hits += low <= 0.7 <= high
     assert 0.88 <= hits / 200 <= 0.99
