@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qre.atlas.finished import FinishedAtlas
     from qre.density import DensityOperator
+    from qre.encoders.fitted import load_transforms, save_transforms
     from qre.encoders.transforms import apply_transforms, fit_transforms
     from qre.entropy import jensen_shannon, von_neumann
     from qre.entropy import relative as relative_entropy
@@ -50,8 +51,10 @@ __all__ = [
     "fit_transforms",
     "jensen_shannon",
     "linear_cka",
+    "load_transforms",
     "measures",
     "relative_entropy",
+    "save_transforms",
     "von_neumann",
 ]
 _SOURCES = {  # imported when they are first asked for: importing a room must not import them all
@@ -66,8 +69,10 @@ _SOURCES = {  # imported when they are first asked for: importing a room must no
     "fit_transforms": "qre.encoders.transforms.fit_transforms",
     "jensen_shannon": "qre.entropy.jensen_shannon",
     "linear_cka": "qre.similarity.linear_cka",
+    "load_transforms": "qre.encoders.fitted.load_transforms",
     "measures": "qre.geometry.measures",
     "relative_entropy": "qre.entropy.relative",
+    "save_transforms": "qre.encoders.fitted.save_transforms",
     "von_neumann": "qre.entropy.von_neumann",
 }
 

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 
 from jobs.asked.measure import encoded, measure
 from jobs.config import CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, WordsEntry, load_list
+from jobs.config.corpora import ClassicalEntry, FittedEntry
 from jobs.config.matrix_entry import GivenEntry
 from jobs.config.mistakes import as_options
 from jobs.config.reading import YAML_ENDINGS
+from jobs.planning.fit_corpora import Corpora
 from jobs.planning.paid import key_of
 from jobs.planning.ready import read_entry
 from jobs.planning.ready_words import read_words
@@ -26,16 +28,18 @@ from qre.density import check_finite
 from qre.encoders.catalogue import PUBLIC, chosen
 from qre.encoders.classical import check_dimensions
 from qre.encoders.conversions import find_conversions
+from qre.encoders.fitted import FittedTransforms
 from qre.encoders.hub import REPOSITORY, resolve_all, with_base
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix import ReadyVectors, VectorsInFiles
 from qre.encoders.matrix_file import ENDINGS, is_matrix, near_encoders, read_matrix
 from qre.encoders.passes import EncodeSettings, Pass, readout_name
-from qre.encoders.spec import ClassicalSpec, EncoderSpec
-from qre.encoders.transforms import apply_transforms, fit_transforms
+from qre.encoders.spec import EncoderSpec
+from qre.encoders.transforms import check_numbers, fit_and_apply, fit_transforms
 from qre.encoders.word_vectors import ReadyWords, WordsInFile
 from qre.errors import EncoderError, UserError
 from qre.paths import below, given_path
+from qre.sentences import SentenceSet
 from qre.sparsify.corpus import Pairs
 from qre.sparsify.prepared import Prepared
 from qre.tasks.task import Task
@@ -43,6 +47,7 @@ from qre.tasks.task import Task
 STAND_INS = ("MODEL", "MODEL...", "NAME", "FOLDER", "ENCODER", "owner/name", "OWNER/NAME")  # of our own help
 TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".md")
 Measured = tuple[pd.DataFrame, list[str]]  # scores, and why there is none on some tasks
+Kept = Callable[[EncoderSpec], FittedTransforms | None]
 Told = Callable[[str, int, int], None]  # name, sentences embedded so far, of how many
 
 
@@ -54,14 +59,22 @@ class Given:
         label: for people, before more is known of it.
         source: a file with a matrix, or an entry as in a config.
         pairs: that a sparsified encoder names by a file.
+        corpus: that its transforms are fitted on.
     """
 
     label: str
     source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | WordsEntry | EncoderSpec
     pairs: Pairs | None = field(default=None, repr=False)
+    corpus: SentenceSet | None = field(default=None, repr=False)
 
     def embedding(
-        self, sentences: Sequence[str], settings: EncodeSettings, device: str, told: Told, tasks: Sequence[Task] = ()
+        self,
+        sentences: Sequence[str],
+        settings: EncodeSettings,
+        device: str,
+        told: Told,
+        tasks: Sequence[Task] = (),
+        kept: Kept = lambda spec: None,
     ) -> tuple[str, np.ndarray, Measured | None]:
         """The encoder's name, E (n, d) of the sentences (of a file, as it stands there), and its scores on the tasks;
         None where none was measured.
@@ -70,6 +83,7 @@ class Given:
             sentences: of the map; not needed for a file.
             device: of torch; "auto" for the GPU where there is one.
             told: told how far it is.
+            kept: the fit of an encoder's transforms where one is known already.
 
         Raises:
             UserError: what was named is not there, or is nothing to embed.
@@ -83,7 +97,10 @@ class Given:
             words, file, _ = read_words(self.source, self.source.path, sentences)
             return self.label, *embed_and_measure(words, sentences, settings, "cpu", told, tasks, WordsInFile(file))
         spec = spec_of(self.source)
-        return spec.name, *embed_and_measure(spec, sentences, settings, device, told, tasks, pairs=self.pairs)
+        embedded = embed_and_measure(
+            spec, sentences, settings, device, told, tasks, pairs=self.pairs, corpus=self.corpus, fitted=kept(spec)
+        )
+        return spec.name, *embedded
 
 
 def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list[Given]:
@@ -119,6 +136,7 @@ def given_in(path: Path) -> list[Given]:
     """The encoders of a list file, .yaml or .csv, as a config's `source: list` takes it; UserError where it is none, or
     holds a query."""
     found: list[Given] = []
+    corpora = Corpora()
     for entry in load_list(path):
         if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
             raise UserError(
@@ -144,8 +162,9 @@ def given_in(path: Path) -> list[Given]:
                 name = entry.spec().name
             else:
                 name = entry.spec_names()[0] if isinstance(entry, GivenEntry) else entry.name or _place(entry)
-            known, pairs = with_pairs(f"{path}: {name}", entry, here)
-            found.append(Given(printable(name, 200), known, pairs))
+            known, pairs = with_pairs(f"{path}: {name}", corpora.known(f"{path}: {name}", entry, here), here)
+            corpus = corpora.sets.get(known.corpus_read or "") if isinstance(known, FittedEntry) else None
+            found.append(Given(printable(name, 200), known, pairs, corpus))
     return found
 
 
@@ -159,7 +178,7 @@ def _ready(
     return embed_and_measure(found.spec, sentences, settings, "cpu", told, measured, ready)
 
 
-def _place(entry: FolderEntry | HubEntry | ClassicalSpec) -> str:
+def _place(entry: FolderEntry | HubEntry | ClassicalEntry) -> str:
     if isinstance(entry, FolderEntry):
         return entry.path
     return _id(entry) if isinstance(entry, HubEntry) else entry.name
@@ -209,7 +228,7 @@ def _entry(model: str, options: dict, trust_remote_code: bool) -> FolderEntry | 
     )
 
 
-def spec_of(entry: EndpointEntry | FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
+def spec_of(entry: ClassicalEntry | EndpointEntry | FolderEntry | HubEntry | EncoderSpec) -> EncoderSpec:
     """The spec of one encoder, resolved as a sweep does it: a folder by its content, an encoder of the hub at its
     commit.
 
@@ -217,7 +236,7 @@ def spec_of(entry: EndpointEntry | FolderEntry | HubEntry | EncoderSpec) -> Enco
         UserError: no folder there, or no prompt of that name.
         EncoderError: the folder cannot be used safely; HubProblem, with the reason and what to do.
     """
-    if isinstance(entry, EndpointEntry):
+    if isinstance(entry, EndpointEntry | ClassicalEntry):
         return entry.spec()
     if not isinstance(entry, FolderEntry | HubEntry):
         return entry
@@ -251,8 +270,15 @@ def embed_and_measure(
     tasks: Sequence[Task],
     ready: ReadyVectors | ReadyWords | None = None,
     pairs: Pairs | None = None,
+    corpus: SentenceSet | None = None,
+    fitted: FittedTransforms | None = None,
 ) -> tuple[np.ndarray, Measured | None]:
-    """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks."""
+    """`embed`, and the scores on tasks while the encoder is loaded: see measure.measure; None without tasks.
+
+    Args:
+        corpus: that the transforms are fitted on; None: the sentences.
+        fitted: the transforms, where they are fitted already.
+    """
     told(spec.name, 0, len(sentences))
     prepared, key = Prepared({} if pairs is None else {pairs.fingerprint: pairs}), key_of(spec)
     loaded = Pass(spec, sentences, [spec.readout], settings, device, ready=ready, key=key, prepare=prepared)
@@ -263,15 +289,19 @@ def embed_and_measure(
         matrix = encoded(loaded, readout, len(sentences), lambda done: told(spec.name, done, len(sentences)))
         check_dimensions(spec, matrix.shape[1])
         check_finite(matrix)
-        embedding = np.ascontiguousarray(apply_transforms(matrix, spec.transforms))
+        if fitted is None and corpus is not None:
+            of_corpus = encoded(loaded.over(corpus.texts), readout, len(corpus))
+            check_finite(of_corpus)
+            fitted = fit_transforms(of_corpus, spec.transforms)
+        if fitted is None:
+            fitted, embedding = fit_and_apply(matrix, spec.transforms)
+        else:
+            embedding = fitted.apply(matrix)
+            check_numbers(embedding, ", ".join(spec.transforms))
+        embedding = np.ascontiguousarray(embedding)
         if not tasks:
             return embedding, None
-        return embedding, measure(
-            tasks,
-            spec,
-            loaded,
-            fit_transforms(matrix, spec.transforms),
-            lambda task: progress(f"{printable(spec.name)}: {printable(task)}"),
-        )
+        shown = printable(spec.name)
+        return embedding, measure(tasks, spec, loaded, fitted, lambda task: progress(f"{shown}: {printable(task)}"))
     finally:
         loaded.close()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,14 @@ from jobs.config.reading import YAML_ENDINGS
 from jobs.terminal.console import console
 from jobs.terminal.harmless import beneath
 from jobs.terminal.spelled import maps_in, qre_command, quoted
+from jobs.workers.fits import stored_fit
 from qre.atlas.finished import FinishedAtlas
 from qre.csv_cells import csv_text
+from qre.encoders.fitted import FittedTransforms
+from qre.encoders.passes import EncodeSettings, unit_key
 from qre.errors import UserError
 from qre.near_names import did_you_mean
+from qre.sentences import SentenceSet
 from qre.store import CorruptArtefact, Store
 
 MOST_CONFIGS = 20  # of one folder that are looked into
@@ -48,6 +53,16 @@ def open_atlas(place: str) -> FinishedAtlas:
         if config := _exporting_to(place):
             raise UserError(f"{place}: the map is not finished yet: {qre_command()} sweep {config}") from None
         raise UserError(f"{error}{_maps_near(place)}") from None
+
+
+def fits_of(place: str, sentences: Sequence[str], settings: EncodeSettings) -> Callable[..., FittedTransforms | None]:
+    """What gives, of an encoder, its transforms as the sweep of a config has fitted them; None where its store has
+    none, or `place` is a folder. The store is only looked at."""
+    if Path(place).suffix not in YAML_ENDINGS:
+        return lambda spec: None
+    store = Store(load_config(place).store, read_only=True)
+    fingerprint = SentenceSet("of the map", tuple(sentences)).fingerprint
+    return lambda spec: stored_fit(store, unit_key(spec, fingerprint, settings), spec.transforms)
 
 
 def _maps_near(place: str) -> str:

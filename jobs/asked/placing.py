@@ -12,8 +12,8 @@ import pandas as pd
 
 from jobs.asked.beside import print_neighbours, rows_with_scores, scores_of
 from jobs.asked.measure import COLUMNS, tasks_to_measure, with_verdicts
-from jobs.asked.models import Given, given, given_in
-from jobs.asked.opened import open_atlas, plain, plain_rows, print_table
+from jobs.asked.models import Given, Kept, given, given_in
+from jobs.asked.opened import fits_of, open_atlas, plain, plain_rows, print_table
 from jobs.asked.tried import Tried, embedded_so_far
 from jobs.terminal.console import console, say
 from qre.atlas.finished import FinishedAtlas
@@ -75,7 +75,7 @@ def place(
     tasks = tasks_to_measure(atlas, standing.tasks()["task"]) if measured else []
     if tasks and all(isinstance(one.source, Path) for one in wanted):
         raise UserError("--measure: a ready matrix holds no encoder to run on the tasks; name a hub id or a folder")
-    _tell(standing, place_all(standing, wanted, device, k, tasks), out, as_json)
+    _tell(standing, place_all(standing, wanted, device, k, tasks, atlas), out, as_json)
 
 
 def _on_the_map(models: list[str], atlas: str) -> str | None:
@@ -88,12 +88,18 @@ def _on_the_map(models: list[str], atlas: str) -> str | None:
 
 
 def place_all(
-    standing: FinishedAtlas, wanted: list[Given], device: str = "auto", k: int | None = None, tasks: Sequence[Task] = ()
+    standing: FinishedAtlas,
+    wanted: list[Given],
+    device: str = "auto",
+    k: int | None = None,
+    tasks: Sequence[Task] = (),
+    place: str = "",
 ) -> Outcome:
     """Embed encoders one after another and place each; one that fails does not stop the others.
 
     Args:
         tasks: to measure each on.
+        place: of the atlas. Of a config it is, in whose store fits of transforms may be.
 
     Raises:
         UserError: a file of the map is missing or damaged.
@@ -101,11 +107,13 @@ def place_all(
     standing.check()
     outcome, settings = Outcome(), EncodeSettings()
     sentences: tuple[str, ...] = ()
+    kept: Kept = lambda spec: None  # noqa: E731
     if any(not isinstance(one.source, Path) for one in wanted):
         settings, sentences = EncodeSettings.model_validate(standing.manifest.get("encode") or {}), standing.sentences
+        kept = fits_of(place, sentences, settings)
     for one in wanted:
         try:
-            name, embedding, measured = one.embedding(sentences, settings, device, embedded_so_far(), tasks)
+            name, embedding, measured = one.embedding(sentences, settings, device, embedded_so_far(), tasks, kept)
             scores, problems = measured or (None, [])
             placed = standing.place(embedding, name, k)
             outcome.placed.append(replace(placed, notes=(*placed.notes, *problems)))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from jobs.config.entries import Record
+from jobs.config.corpora import FittedEntry, label_of
 from jobs.config.matrix_entry import MOST, checked_attributes
 from qre.encoders.endpoint_url import checked_url
 from qre.encoders.spec import EndpointSpec
@@ -16,7 +16,7 @@ from qre.encoders.spec import EndpointSpec
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 
 
-class EndpointEntry(Record):
+class EndpointEntry(FittedEntry):
     """An encoder behind an endpoint, as a person writes it."""
 
     source: Literal["endpoint"]
@@ -99,8 +99,10 @@ class EndpointEntry(Record):
         own = [
             f"{self.dimensions}d" if self.dimensions else "",
             f"prompt:{self.prompt_name}" if self.prompt_name else "",
+            *self.transforms,
+            "" if self.fitted_on is None else label_of(self.fitted_on),
         ]
-        named = "/".join([self.model, *filter(None, own), *self.transforms])[:200]
+        named = "/".join([self.model, *filter(None, own)])[:200]
         prompt = self.prompts[self.prompt_name] if self.prompt_name is not None else self.prompt or ""
         return EndpointSpec(
             name=self.name or named,
@@ -113,6 +115,7 @@ class EndpointEntry(Record):
             prompts=tuple(sorted(self.prompts.items())),
             default_prompt=(self.prompt or "") if self.prompts else "",
             transforms=self.transforms,
+            fitted_on=self.corpus_read,
             api_key_env=self.api_key_env,
             concurrency=self.concurrency,
             texts_per_request=self.texts_per_request,

@@ -54,10 +54,19 @@ class Plain(Record):
 
 
 OF_ALL = ("plain", "pickled_weights", "conversions")  # keys of a list that are of each entry in it
-LATER = (*OF_ALL, "base", "limit", "variant")  # keys that records of older stores do not have
+LATER = (*OF_ALL, "base", "limit", "variant", "fitted_on")  # keys that records of older stores do not have
 
 
-class ForMany(Record):
+class Later(Record):
+    """An entry with keys that came later."""
+
+    @model_serializer(mode="wrap")
+    def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """Records in a store are keyed by what entries hold, and are older than these options."""
+        return {key: value for key, value in handler(self).items() if key not in LATER or value is not None}
+
+
+class ForMany(Later):
     """What is said of all encoders of a query or a list."""
 
     plain: Plain | None = Field(
@@ -66,11 +75,6 @@ class ForMany(Record):
     pickled_weights: bool | None = Field(
         None, description="convert weights that are pickles alone; default: as the list, else the config, says"
     )
-
-    @model_serializer(mode="wrap")
-    def _only_where_given(self, handler: SerializerFunctionWrapHandler) -> dict:
-        """Records in a store are keyed by what entries hold, and are older than these options."""
-        return {key: value for key, value in handler(self).items() if key not in LATER or value is not None}
 
 
 class CatalogueEntry(ForMany):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from jobs.config.corpora import ClassicalEntry
 from jobs.config.endpoint_entry import EndpointEntry
 from jobs.config.entries import BuiltinSentences, CatalogueEntry, FileSentences, ListEntry, MtebScores, Plain
 from jobs.config.matrix_entry import MatrixEntry
@@ -22,14 +23,13 @@ from qre.atlas.settings import AtlasSettings
 from qre.encoders.endpoint_url import public_url
 from qre.encoders.hub_query import HubQuery
 from qre.encoders.passes import EncodeSettings
-from qre.encoders.spec import ClassicalSpec
 from qre.encoders.variants import Sparsify, Variant
 from qre.features import FeatureMethod
 from qre.tasks import task_spec
 
 _MODEL = (
     "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
-    "transforms token_budget native plain pickled_weights variant"
+    "transforms token_budget native plain pickled_weights variant fitted_on"
 )
 _TASK = "source kind name split format"
 KEPT: Mapping[type[BaseModel], str] = {
@@ -44,11 +44,12 @@ KEPT: Mapping[type[BaseModel], str] = {
     Plain: "pooling",
     Variant: "sparsify",
     Sparsify: "share score scope batches seed",
-    ClassicalSpec: "source name family transforms kind analyzer ngrams weighting rank window smoothing seed corpus",
+    ClassicalEntry: "source name family transforms fitted_on kind analyzer ngrams weighting rank window smoothing seed "
+    "corpus",
     MatrixEntry: "source name family attributes transforms",
     WordsEntry: "source name family attributes transforms limit lowercase weighting",
     EndpointEntry: "source url model as_of dimensions api_key_env name family prompt prompt_name prompts transforms "
-    "attributes price_per_million_tokens concurrency texts_per_request patience_minutes",
+    "fitted_on attributes price_per_million_tokens concurrency texts_per_request patience_minutes",
     EncodeSettings: "token_budget chunk_sentences",
     FeatureMethod: "direction perturbation epsilon normalize center",
     Prediction: "folds inner_folds repeats permutations coverage seed group_by also sensitivity",

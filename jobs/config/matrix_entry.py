@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from jobs.config.entries import Record
+from jobs.config.corpora import NothingFitted
 from qre.encoders.matrix_file import ENDINGS, is_matrix
 from qre.encoders.spec import MatrixSpec
 from qre.geometry.measured_row import MAP_COLUMNS
@@ -21,7 +21,7 @@ ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = frozenset(  # columns of a map that are made of other things
     "key name family source parent group kind layer pooling transforms model commit method prompt own x y qre entropy "
     "effective_rank dimension device truncated_share direction perturbation epsilon unit_rows feature description "
-    "endpoint as_of dimensions_asked "
+    "endpoint as_of dimensions_asked fitted_on "
     "warnings created released cluster medoid embedding_dimension modules prompt_names score task predicted".split()
 ) | frozenset(MAP_COLUMNS)
 NUMBERS = frozenset("parameters layers hidden_size vocabulary model_max_tokens downloads likes".split())
@@ -29,7 +29,7 @@ TEXTS = frozenset("architecture model_type model_pooling base_model licence lang
 MOST, LONGEST, LARGEST = 50, 500, 2**53  # attributes; characters of a value; the whole numbers that a float holds
 
 
-class GivenEntry(Record):
+class GivenEntry(NothingFitted):
     """Vectors in a file: what a person says of them."""
 
     path: PathText

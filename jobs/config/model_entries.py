@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from jobs.config.corpora import FittedEntry, label_of
 from jobs.config.entries import ForMany
 from qre.encoders.conversions import Conversion, weights_of
 from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, folder_revision, is_plain
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ONE_POOLING = "plain is for the encoders of a query or a list: give pooling for this one"
 
 
-class _ModelEntry(ForMany):
+class _ModelEntry(ForMany, FittedEntry):
     """A transformer, as a person writes it; what is left out is the encoder's own."""
 
     name: str | None = Field(
@@ -140,7 +141,8 @@ class _ModelEntry(ForMany):
             f"pad:{self.pad_token}" if self.pad_token else "",
         ]
         own += ["" if self.dtype == "float32" else self.dtype, "native" if self.native else ""]
-        own += ["" if self.variant is None else self.variant.sparsify.label, *transforms]
+        fitted_on = [] if self.fitted_on is None else [label_of(self.fitted_on)]
+        own += ["" if self.variant is None else self.variant.sparsify.label, *transforms, *fitted_on]
         return {
             "name": self.name or "/".join([name, *filter(None, own)]),
             "family": self.family or family,
@@ -155,6 +157,7 @@ class _ModelEntry(ForMany):
             "variant": self._variant(),
             "prompt": prompts[self.prompt_name] if self.prompt_name is not None else prompt,
             "transforms": transforms,
+            "fitted_on": self.corpus_read,
             "prompts": tuple(sorted(prompts.items())),
             "default_prompt": default_prompt,
         }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from jobs.config.corpora import ClassicalEntry
 from jobs.config.endpoint_entry import EndpointEntry
 from jobs.config.entries import BuiltinSentences, CatalogueEntry, FileSentences, ListEntry, MtebScores, Record
 from jobs.config.matrix_entry import MatrixEntry
@@ -19,7 +20,6 @@ from jobs.config.slots import ClusterSettings
 from jobs.config.words_entry import WordsEntry
 from qre.atlas.settings import AtlasSettings
 from qre.encoders.passes import EncodeSettings
-from qre.encoders.spec import ClassicalSpec
 from qre.errors import UserError
 from qre.features import FeatureMethod
 from qre.paths import PathText, below
@@ -48,9 +48,9 @@ class Prediction(PredictionSettings):
 
 TaskEntry = Annotated[Union[BuiltinTasks, TaskFile, MtebScores], Field(discriminator="source")]
 # what a list may hold
-EncoderEntry = Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, WordsEntry, ClassicalSpec]
+EncoderEntry = Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, MatrixEntry, WordsEntry, ClassicalEntry]
 Entry = Annotated[
-    Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, WordsEntry, ClassicalSpec],
+    Union[CatalogueEntry, EndpointEntry, FolderEntry, HubEntry, ListEntry, MatrixEntry, WordsEntry, ClassicalEntry],
     Field(discriminator="source"),
 ]
 

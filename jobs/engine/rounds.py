@@ -21,6 +21,7 @@ from jobs.engine.reducing import make_atlas
 from jobs.engine.watch import check_fits
 from jobs.planning.plan import Plan, make_plan
 from jobs.planning.resolved import Resolved
+from jobs.planning.units import corpus_key
 from jobs.planning.work import Times, measured_factor, seconds_done
 from jobs.workers.chunks import texts_key
 from qre.encoders.passes import pass_key
@@ -109,5 +110,7 @@ def _remove_leftovers(config: SweepConfig, store: Store, plan: Plan) -> None:
     passes = {unit.key: pass_key(unit.spec, plan.sentences.fingerprint, config.encode) for unit in plan.units}
     # of what failed they spare work where it is tried again
     whole = set(passes.values()) - {passes[key] for key in failed if failed[key]}
-    for key in kept & {name for one in whole for name in (one, *(texts_key(one, task) for task in plan.tasks))}:
+    beside = {texts_key(one, task) for one in whole for task in plan.tasks}
+    beside |= {corpus_key(one, corpus) for one in whole for corpus in plan.corpora}
+    for key in kept & (whole | beside):
         store.chunks.remove_left(key)

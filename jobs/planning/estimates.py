@@ -18,14 +18,16 @@ from qre.store import Store
 
 
 class Words:
-    """How many words each pass of a plan encodes: of the sentences, and of the texts of its tasks."""
+    """How many words each pass of a plan encodes: of the sentences, of its corpora, and of the texts of its tasks."""
 
     def __init__(self, plan: Plan):
         self.sentences = _words(plan.sentences.texts)
         self.tasks = {fingerprint: _words(task.texts) for fingerprint, task in plan.tasks.items()}
+        self.corpora = {fingerprint: _words(corpus.texts) for fingerprint, corpus in plan.corpora.items()}
 
     def of(self, work: PassWork) -> int:
-        return (self.sentences if work.units else 0) + sum(self.tasks[scoring.task] for scoring in work.scorings)
+        own = (self.sentences if work.units else 0) + sum(self.corpora[one] for one in work.corpora)
+        return own + sum(self.tasks[scoring.task] for scoring in work.scorings)
 
 
 @lru_cache(maxsize=128)  # costs, times and limits all ask, and a corpus may be large

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.config import FileSentences, FolderEntry, HubEntry, ListEntry, MtebScores, SweepConfig
+from jobs.config.corpora import FittedEntry
 from jobs.config.matrix_entry import GivenEntry
 from qre.errors import UserError
 from qre.paths import below
@@ -197,6 +198,9 @@ def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepCon
     if isinstance(sentences, FileSentences):
         sentences = sentences.model_copy(update={"path": change("sentences.path", sentences.path)})
     for number, entry in enumerate(encoders):
+        if isinstance(entry, FittedEntry) and isinstance(entry.fitted_on, FileSentences):
+            path = change(f"encoders[{number}].fitted_on.path", entry.fitted_on.path)
+            encoders[number] = entry = entry.with_corpus(entry.fitted_on.model_copy(update={"path": path}))
         if isinstance(entry, ListEntry):
             encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
         elif isinstance(entry, GivenEntry):

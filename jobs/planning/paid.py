@@ -11,7 +11,7 @@ from functools import lru_cache
 from jobs.config import SweepConfig
 from jobs.planning.plan import Plan
 from jobs.planning.prompts import prompts_of
-from jobs.planning.units import PassWork
+from jobs.planning.units import PassWork, corpus_key
 from qre.encoders.api_key import ApiKey
 from qre.encoders.endpoint_client import INSTALL
 from qre.encoders.endpoint_pass import BYTES_PER_TOKEN, PROBE, about_tokens
@@ -140,6 +140,11 @@ class Tokens:
         if work.units and unit_key(without_transforms(spec), fingerprint, EncodeSettings()) not in self._embedded:
             done = min(self._chunks[work.key] * spec.texts_per_request / len(texts), 1.0)
             total += (1.0 - done) * _tokens(texts, len(spec.prompt.encode()))
+        for corpus in (self._plan.corpora[one] for one in work.corpora):
+            if unit_key(without_transforms(spec), corpus.fingerprint, EncodeSettings()) not in self._embedded:
+                kept = self._chunks[corpus_key(work.key, corpus.fingerprint)] * spec.texts_per_request
+                left = 1.0 - min(kept / len(corpus), 1.0)
+                total += left * _tokens(corpus.texts, len(spec.prompt.encode()))
         for scoring in work.scorings:
             task = self._plan.tasks[scoring.task]
             total += _tokens(task.texts, _prompt_bytes(task, spec))

@@ -15,7 +15,7 @@ from jobs.planning.matrix_columns import GIVEN
 from jobs.planning.prompts import score_file
 from jobs.planning.resolved import Resolved
 from jobs.planning.shard_folders import feature_folders, measures_folder, unmeasured_note
-from jobs.planning.units import PassWork, Scoring, Unit, measures_key, score_key
+from jobs.planning.units import PassWork, Scoring, Unit, corpora_of, measures_key, score_key
 from jobs.records.ownership import Owner
 from qre.build.atlas_files import atlas_identity
 from qre.encoders.described import is_own_folder, what_it_is
@@ -44,7 +44,7 @@ class Plan:
         identity: of that atlas.
         public: scores that others measured.
         incomplete: why the config names more encoders than were found here.
-        owner: as in Resolved.
+        owner, corpora: as in Resolved.
         notes: what a person should know.
     """
 
@@ -64,6 +64,7 @@ class Plan:
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     owner: Owner | None = None
+    corpora: Mapping[str, SentenceSet] = field(default_factory=dict)
 
     @cached_property
     def to_featurize(self) -> tuple[Unit, ...]:
@@ -166,12 +167,13 @@ def make_plan(
         tasks=resolved.tasks,
         scored=scored,
         failures=failures,
-        passes=_passes(todo, to_score, resolved, config),
+        passes=_passes(todo, to_score, resolved, config, store),
         atlas_done=False,
         notes=tuple(resolved.notes + same + unmeasured_note(len(featured - measured - embedded))),
         public=resolved.public,
         incomplete=tuple(dict.fromkeys(resolved.incomplete)),
         owner=resolved.owner,
+        corpora=resolved.corpora,
     )
     identity = _identity(config, plan, shown)
     return replace(plan, identity=identity, atlas_done=manifest is not None and manifest.get("identity") == identity)
@@ -263,9 +265,9 @@ def _without_vectors(resolved: Resolved, unscored: Mapping[str, tuple[str, Unit]
 
 
 def _passes(
-    units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resolved, config: SweepConfig
+    units: list[Unit], to_score: list[tuple[str, Unit]], resolved: Resolved, config: SweepConfig, store: Store
 ) -> tuple[PassWork, ...]:
-    sentences = resolved.sentences
+    sentences, fits = resolved.sentences, store.fits.keys() if resolved.corpora else set()
     groups: dict[str, tuple[list[Unit], dict[str, list[Unit]]]] = {}
 
     def group(unit: Unit) -> tuple[list[Unit], dict[str, list[Unit]]]:
@@ -280,10 +282,9 @@ def _passes(
         work = PassWork(
             key, tuple(embed), 0.0, scorings=tuple(Scoring(task, tuple(own)) for task, own in score.items())
         )
-        first, texts = (
-            work.members[0],
-            sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0),
-        )
+        first, corpora = work.members[0], corpora_of(work.members, fits)
+        texts = sum(len(resolved.tasks[task].texts) for task in score) + (len(sentences) if embed else 0)
+        texts += sum(len(resolved.corpora[one]) for one in corpora)
         slots = slots_of(first.spec, first.attributes, config)
         passes.append(
             replace(
@@ -292,6 +293,7 @@ def _passes(
                 slot=slots[0],
                 slots=slots,
                 fetched=isinstance(first.spec, HubSpec),
+                corpora=corpora,
             )
         )
     return tuple(sorted(passes, key=lambda work: (-work.seconds, work.key)))

@@ -23,11 +23,13 @@ from jobs.config import (
     WordsEntry,
     load_list,
 )
+from jobs.config.corpora import ClassicalEntry
 from jobs.config.entries import OF_ALL
 from jobs.config.matrix_entry import columns_of
 from jobs.config.mistakes import explained
 from jobs.mteb.public_scores import mteb_entries, public_scores
 from jobs.mteb.score_sources import check_results
+from jobs.planning.fit_corpora import Corpora
 from jobs.planning.hub_entries import Wanted, add_hub, queried
 from jobs.planning.inputs import as_fetched, as_written, check_encoder, check_listed, inputs_here
 from jobs.planning.matrix_columns import check_columns
@@ -67,7 +69,7 @@ def resolve(
         store: where earlier answers of the hub are kept.
         ask_hub: False to take the last known commit of a branch, and to ask nothing: for looking on from elsewhere.
         progress: told how many encoders of the hub are answered, and of how many.
-        keep_vectors: write ready vectors and pairs into the store, for a sweep that is to run now.
+        keep_vectors: write ready vectors, pairs and corpora into the store, for a sweep that is to run now.
 
     Raises:
         UserError: naming the entry of the config.
@@ -82,7 +84,9 @@ def _resolve(
     config: SweepConfig, store: Store, ask_hub: bool, progress: Callable[[int, int], None], keep_vectors: bool
 ) -> Resolved:
     resolved = Resolved(_sentences(config))
-    foreseen = Foresight(resolved.sentences.texts)
+    corpora = Corpora(store if keep_vectors else None)
+    resolved.corpora = corpora.sets
+    foreseen = Foresight(resolved.sentences.texts, resolved.corpora)
     resolved.tasks, notes = load_tasks(config)
     check_results(mteb_entries(config))
     resolved.notes += (*resolved.sentences.notes, *notes)
@@ -91,7 +95,7 @@ def _resolve(
     memory = Memory(store)
     stated = {"pickled_weights": config.pickled_weights, "conversions": config.conversions}
     for place, written, folder in _entries(config.encoders, "encoders", config.folder, stated):
-        entry, pairs = with_pairs(place, written, folder)
+        entry, pairs = with_pairs(place, corpora.known(place, written, folder), folder)
         if pairs is not None and keep_vectors:
             keep_pairs(store, pairs)
         if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
@@ -115,8 +119,8 @@ def _resolve(
             query = entry.query
             found = [entry] if query is None else queried(place, entry, query, memory, ask_hub, resolved)
             wanted += [Wanted(place, one, query is not None) for one in found]
-        else:
-            add(resolved, entry, entry, {}, foreseen)
+        elif isinstance(entry, ClassicalEntry):
+            add(resolved, entry, entry.spec(), {}, foreseen)
     add_hub(resolved, wanted, memory, ask_hub, progress, foreseen, answers)
     _check_names(resolved)
     check_columns(resolved.specs, resolved.attributes)
@@ -132,9 +136,9 @@ def _resolve(
             f"the sweep has not asked the hub about {abridged(resolved.unknown)} yet; they are not counted here"
         )
     resolved.notes += too_few_to_centre(config, len(resolved.sentences))
-    resolved.notes += sample_notes(
-        len(resolved.sentences), zip(resolved.dimensions, (spec.transforms for spec in resolved.specs), strict=True)
-    )
+    resolved.notes += corpora.notes(resolved.tasks.values())
+    fitted_here = (spec.transforms if spec.corpus_of_fit is None else () for spec in resolved.specs)
+    resolved.notes += sample_notes(len(resolved.sentences), zip(resolved.dimensions, fitted_here, strict=True))
     resolved.public = public_scores(config, store, resolved.specs)
     resolved.notes += resolved.public.notes
     return resolved

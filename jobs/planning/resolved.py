@@ -27,6 +27,7 @@ class Resolved:
         attributes: by encoder name, what is known before it is loaded; they change no number.
         dimensions: of the vectors of each of the specs, as far as they are known.
         tasks: what encoders are scored on, by fingerprint.
+        corpora: what transforms are fitted on beside the sentences, by fingerprint.
         public: scores that others measured.
         unresolved: encoders that cannot be had, with the reason.
         unasked: encoders of which nothing is known, because the hub could not be asked from here now. It is no fault of
@@ -44,6 +45,7 @@ class Resolved:
     attributes: dict[str, dict] = field(default_factory=dict)
     dimensions: list[int | None] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
+    corpora: dict[str, SentenceSet] = field(default_factory=dict)
     public: PublicScores = field(default_factory=no_scores)
     unresolved: list[Failure] = field(default_factory=list)
     unasked: list[Failure] = field(default_factory=list)

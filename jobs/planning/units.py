@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -42,6 +42,7 @@ class PassWork:
         slots: its slots, in the order in which they are asked for; none given: `slot` alone.
         fetched: a node must fetch its snapshot first.
         scorings: what its encoders are scored on.
+        corpora: fingerprints of the corpora that it has to embed, since transforms are to be fitted on them.
     """
 
     key: str
@@ -51,6 +52,7 @@ class PassWork:
     fetched: bool = False
     scorings: tuple[Scoring, ...] = ()
     slots: tuple[Slot, ...] = ()
+    corpora: tuple[str, ...] = ()
 
     @cached_property
     def members(self) -> tuple[Unit, ...]:
@@ -111,3 +113,14 @@ def score_key(task: str, unit: str) -> str:
 def measures_key(unit: str) -> str:
     """The key of the measures of a unit, where they are given up: sha256 (hex)."""
     return content_key({"measures": unit})
+
+
+def corpus_key(pass_key: str, fingerprint: str) -> str:
+    """The key of the chunks of a corpus by one pass: sha256 (hex)."""
+    return content_key({"pass": pass_key, "corpus": fingerprint})
+
+
+def corpora_of(units: Iterable[Unit], fits: Collection[str] = ()) -> tuple[str, ...]:
+    """The corpora that the transforms of units are fitted on, each once, without those of units whose fit is there."""
+    named = (unit.spec.corpus_of_fit for unit in units if unit.key not in fits)
+    return tuple(dict.fromkeys(one for one in named if one is not None))

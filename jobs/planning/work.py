@@ -29,7 +29,7 @@ from jobs.planning.estimates import Words
 from jobs.planning.granted import granted_cpus
 from jobs.planning.plan import Plan
 from jobs.planning.shard_folders import shard_folders
-from jobs.planning.units import PassWork, Scoring, Unit
+from jobs.planning.units import PassWork, Scoring, Unit, corpora_of
 from qre.encoders.cost import PADDING, START_SECONDS, TOKENS_PER_WORD
 from qre.encoders.lineage import plainer
 from qre.encoders.passes import pass_key
@@ -80,7 +80,7 @@ class PassTime:
 
     Attributes:
         start: to hand it over and load the encoder.
-        embed: to encode the sentences.
+        embed: to encode the sentences, and the corpora that transforms are fitted on.
         scores: of each scoring: to encode its texts, and to score one encoder.
     """
 
@@ -125,7 +125,9 @@ class Times:
         elif spec.kind in FIT_SECONDS and spec.corpus is None:
             start += FIT_SECONDS[spec.kind] * n
         scores = tuple(self._scoring(one, each) for one in work.scorings)
-        return PassTime(start, each(n, self._words.sentences) if work.units else 0.0, scores)
+        embed = each(n, self._words.sentences) if work.units else 0.0
+        embed += sum(each(len(self._plan.corpora[one]), self._words.corpora[one]) for one in work.corpora)
+        return PassTime(start, embed, scores)
 
     def _scoring(self, one: Scoring, each: Callable[[int, int], float]) -> tuple[float, float, int]:
         task = self._plan.tasks[one.task]
@@ -190,7 +192,7 @@ def measured_factor(plan: Plan, config: SweepConfig, store: Store) -> float | No
     times, n, ratios = Times(plan, config), len(plan.sentences), []
     for key, speed in store.speeds.read(passes).items():
         work, seconds, sentences = passes[key], speed.get("seconds", 0), speed.get("sentences", 0)
-        expected = times.of(work).embed
+        expected = times.of(replace(work, corpora=())).embed
         if speed.get("device") == "cpu" and seconds > 0.5 and sentences and expected > 0:
             ratios.append(seconds / sentences * n * speed.get("threads", 1) / expected)
     return statistics.median(ratios) if ratios else None
@@ -219,6 +221,13 @@ def _whole_passes(plan: Plan, config: SweepConfig) -> dict[str, PassWork]:
     for unit in plan.units:
         units.setdefault(pass_key(unit.spec, plan.sentences.fingerprint, config.encode), []).append(unit)
     return {
-        key: PassWork(key, tuple(own), 0.0, Slot(), scorings=tuple(Scoring(task, tuple(own)) for task in plan.tasks))
+        key: PassWork(
+            key,
+            tuple(own),
+            0.0,
+            Slot(),
+            scorings=tuple(Scoring(task, tuple(own)) for task in plan.tasks),
+            corpora=corpora_of(own),
+        )
         for key, own in units.items()
     }

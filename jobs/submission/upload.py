@@ -16,6 +16,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from jobs.config import EndpointEntry, Entry, FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
+from jobs.config.corpora import FittedEntry
 from jobs.config.matrix_entry import GivenEntry
 from jobs.planning.inputs import named
 from jobs.submission.secrets import secret
@@ -285,6 +286,8 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
         yield "sentences.path", here(settings.sentences.path), False
     for number, entry in enumerate(settings.encoders):
         place = f"encoders[{number}].path"
+        if isinstance(entry, FittedEntry) and entry.corpus_file is not None:
+            yield f"encoders[{number}].fitted_on.path", here(entry.corpus_file), False
         if isinstance(entry, FolderEntry):
             yield from ((f"encoders[{number}].{key}", here(path), True) for key, path in entry.folders().items())
         elif isinstance(entry, GivenEntry):
@@ -293,6 +296,9 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
             yield place, here(entry.path), False
             file = below(settings.folder or str(folder), entry.path)
             for row, one in enumerate(load_list(file)):
+                if isinstance(one, FittedEntry) and one.corpus_file is not None:
+                    corpus = here(one.corpus_file, os.path.dirname(file))
+                    yield f"{file}: encoders[{row}].fitted_on.path", corpus, False
                 if isinstance(one, FolderEntry):
                     for key, path in one.folders().items():
                         yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), True

@@ -21,6 +21,7 @@ from jobs.workers.chunks import encode_chunks, measured
 from jobs.workers.events import ChunkMade, Loaded, Paused, ScoreResult, Started, UnitResult
 from jobs.workers.faults import check_own
 from jobs.workers.featurize import encoder_facts
+from jobs.workers.fits import Fits
 from jobs.workers.score import Scorer
 from jobs.workers.sparsified import KeptMasks
 from jobs.workers.till import HeldBack, Paying, Till
@@ -31,10 +32,9 @@ from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import EncoderSpec, EndpointSpec, FolderSpec, HubSpec
-from qre.encoders.transforms import apply_transforms
 from qre.errors import EmbeddingError, EncoderError, place_error
 from qre.sentences import SentenceSet
-from qre.store import UNREADABLE, CorruptArtefact, Store
+from qre.store import UNREADABLE, CorruptArtefact, NewerSchema, Store
 from qre.tasks.task import Task
 
 
@@ -241,8 +241,12 @@ def _embed(
     if loaded.remote is not None:
         _keep_plain(store, work, loaded.remote.spec, matrices[readout_name(())], record, settings)
         loaded.remote.learn(matrices[readout_name(())])
-    for unit in work.units:
-        written = _write_unit(store, unit, matrices[readout_name(unit.spec.readout)], record, sentences.texts)
+    broken = yield from scorer.fits.on_corpora(work.units)
+    scorer.skip(broken)
+    yield from (UnitResult.failed(key, error) for key, error in broken.items())
+    for unit in (one for one in work.units if one.key not in broken):
+        matrix = matrices[readout_name(unit.spec.readout)]
+        written = _write_unit(store, unit, matrix, record, sentences.texts, scorer.fits)
         if isinstance(written, UnitResult):
             scorer.skip([unit.key])
         yield written
@@ -272,7 +276,7 @@ def _keep_plain(
     plain = without_transforms(spec)
     key = unit_key(plain, record["sentences"], settings)
     if key not in {unit.key for unit in work.units} and not store.folder.exists(store.embeddings.name(key)):
-        store.embeddings.write(key, matrix, {**record, "spec": plain.model_dump(mode="json")})
+        store.embeddings.write(key, matrix, {**record, "spec": plain.model_dump(mode="json", exclude={"fitted_on"})})
 
 
 def _all_failed(work: PassWork, why: Mapping[str, Exception]) -> Iterator[UnitResult | ScoreResult]:
@@ -291,21 +295,23 @@ def _refused(work: PassWork, loaded: Pass) -> dict[str, EncoderError]:
 
 
 def _write_unit(
-    store: Store, unit: Unit, matrix: np.ndarray, record: dict, sentences: Sequence[str]
+    store: Store, unit: Unit, matrix: np.ndarray, record: dict, sentences: Sequence[str], fits: Fits
 ) -> UnitResult | Embedded:
-    """Apply a unit's transforms to the matrix (n, d) of its readout, and write."""
+    """Apply a unit's transforms to the matrix (n, d) of its readout, and write them, as fitted, and the outcome."""
     began = time.monotonic()
     try:
         check_dimensions(unit.spec, matrix.shape[1])
         check_finite(matrix, unit.spec.name)
-        # as a reader of the store will have it
-        embedding = np.ascontiguousarray(apply_transforms(matrix, unit.spec.transforms))
+        embedding = fits.embedding(unit, matrix)
+    except NewerSchema:
+        raise
     except Exception as error:
         check_own(error, unit.spec)
         return UnitResult.failed(unit.key, error.naming(sentences) if isinstance(error, EmbeddingError) else error)
     # the place of a folder on one machine says nothing on another
     places = {"path", "files", "base_path", "base_files"}
-    spec = {k: v for k, v in unit.spec.model_dump(mode="json", exclude=places).items() if (k, v) != ("variant", None)}
+    dumped = unit.spec.model_dump(mode="json", exclude=places)
+    spec = {key: value for key, value in dumped.items() if key not in ("variant", "fitted_on") or value is not None}
     store.embeddings.write(unit.key, embedding, {**record, "spec": spec})
     result = UnitResult(unit.key, "done", bytes=embedding.nbytes, seconds=time.monotonic() - began)
     return Embedded(result, embedding, encoder_facts(record))

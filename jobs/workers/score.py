@@ -14,20 +14,21 @@ from jobs.planning.units import PassWork, Scoring, Unit
 from jobs.workers.chunks import encode_chunks, texts_key
 from jobs.workers.events import ChunkMade, ScoreResult
 from jobs.workers.faults import check_own
+from jobs.workers.fits import Fits
 from jobs.workers.worker import set_threads, versions
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.encoders.spec import EncoderSpec, own_prompt
-from qre.encoders.transforms import FittedTransforms, fit_transforms, needs_fit
+from qre.encoders.transforms import fit_transforms, needs_fit
 from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
-from qre.store import UNREADABLE, CorruptArtefact, Store
+from qre.store import UNREADABLE, CorruptArtefact, NewerSchema, Store
 from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task, has_vector
 
 
 class Scorer:
-    """Scores the units of one pass. Their transforms are fitted on the sentence set, as for the map: the encoder that
-    is scored is the one on it.
+    """Scores the units of one pass. Their transforms are fitted on the sentence set, or on their corpus, as for the
+    map: the encoder that is scored is the one on it.
 
     The vectors of a task's texts are encoded in chunks that are kept until all its units have their score. They are
     scored in threads: while the next task is encoded where a GPU does that, before it on a CPU.
@@ -50,7 +51,8 @@ class Scorer:
             settings,
             threads,
         )
-        self._fitted: dict[str, FittedTransforms] = {}
+        self.fits = Fits(store, work, loaded, settings)
+        self._fitted = self.fits.fitted
         self._skipped: set[str] = set()
 
     def skip(self, keys: Iterable[str]) -> None:
@@ -58,15 +60,17 @@ class Scorer:
         self._skipped |= set(keys)
 
     def fit(self, matrices: Mapping[str, np.ndarray]) -> dict[str, Exception]:
-        """Fit transforms on the embeddings (n, d) of the sentence set, by readout, before any transform; returns why
-        some cannot be."""
+        """Fit transforms on the embeddings (n, d) of the sentence set, by readout, before any transform, where they are
+        fitted on it; returns why some cannot be."""
         broken: dict[str, Exception] = {}
         for unit in self._unfitted():
             matrix = matrices.get(readout_name(unit.spec.readout))
             if matrix is None:
                 continue
             try:
-                self._fitted[unit.key] = fit_transforms(matrix, unit.spec.transforms)
+                self.fits.fit(unit, matrix)
+            except NewerSchema:
+                raise
             except Exception as error:
                 check_own(error, unit.spec)
                 broken[unit.key] = error
@@ -95,18 +99,23 @@ class Scorer:
             pool.shutdown(cancel_futures=True)
             set_threads(self._threads)
 
-    def _unfitted(self) -> list[Unit]:
+    def _to_fit(self) -> list[Unit]:
         units = {
             unit.key: unit
             for scoring in self._work.scorings
             for unit in scoring.units
             if needs_fit(unit.spec.transforms)
         }
-        return [unit for unit in units.values() if unit.key not in self._skipped and unit.key not in self._fitted]
+        return [unit for unit in units.values() if unit.key not in self._skipped]
+
+    def _unfitted(self) -> list[Unit]:
+        """Units whose fit, on the sentence set, is neither here nor in the store."""
+        return [unit for unit in self._to_fit() if unit.spec.corpus_of_fit is None and not self.fits.have(unit)]
 
     def _fit_the_rest(self) -> Generator[ChunkMade, None, dict[str, Exception]]:
-        """Transforms of units that were embedded earlier: on embeddings in the store, or made once more; returns why
-        some could not be fitted."""
+        """Transforms of units that were embedded earlier and whose fit is not in the store: on their corpus; or on
+        embeddings of the sentences in the store, or made once more; returns why some could not be fitted."""
+        lost = yield from self.fits.on_corpora(self._to_fit())
         plain = {
             readout_name(unit.spec.readout): unit.spec.model_copy(update={"transforms": ()})
             for unit in self._unfitted()
@@ -119,8 +128,8 @@ class Scorer:
             self._store.chunks.remove(self._work.key)
         if isinstance(matrices, Exception):
             check_own(matrices, self._work.members[0].spec)
-            return broken | {unit.key: matrices for unit in self._unfitted()}
-        return broken | self.fit(matrices)
+            return lost | broken | {unit.key: matrices for unit in self._unfitted()}
+        return lost | broken | self.fit(matrices)
 
     def _stored(self, spec: EncoderSpec) -> np.ndarray | None:
         """The embedding (n, d) of the sentence set by an encoder, where the store has it."""

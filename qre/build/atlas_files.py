@@ -137,7 +137,9 @@ def build_atlas(
         **_figures(table, scores, settings, facts_line(len(table), matrix.shape[1], apart), near, how_far, clusters),
     }
     shapes = zip(
-        table["dimension"].to_list(), (str(row.get("transforms") or "").split(",") for row in encoders), strict=True
+        table["dimension"].to_list(),
+        ([] if row.get("fitted_on") else str(row.get("transforms") or "").split(",") for row in encoders),
+        strict=True,
     )
     none = pd.DataFrame(columns=list(SCORES))
     variants = _variants(table, descended, distances, none if scores is None else scores)

@@ -96,8 +96,11 @@ def scored_part(
         report = evaluate(data, settings, progress=lambda done, total: progress("folds of predictions", done, total))
     except UserError as error:
         why = (*saturated, str(error))
-        told = page(None, table, tuple(geometry_files), (*notes, *why), geometry=geometry)
-        return ScoredPart({**files, **geometry_files, "report.md": told}, notes=why)
+        files |= {
+            **geometry_files,
+            "report.md": page(None, table, tuple(geometry_files), (*notes, *why), geometry=geometry),
+        }
+        return ScoredPart(files, notes=why)
     curve = (
         sensitivity(about.compared, data, settings, lambda *at: progress("methods compared", *at))
         if about.compared

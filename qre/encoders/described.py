@@ -63,6 +63,8 @@ def what_it_is(spec: EncoderSpec) -> dict:
         more |= {} if spec.dimensions is None else {"dimensions_asked": spec.dimensions}
     elif isinstance(spec, ModelSpec) and spec.variant is not None:
         more = {"variant": spec.variant.sparsify.words}
+    if spec.corpus_of_fit is not None:
+        more["fitted_on"] = f"corpus {spec.corpus_of_fit[:12]}"
     return {
         "model": spec.model if isinstance(spec, EndpointSpec) else published_model(spec),
         "commit": spec.revision if isinstance(spec, HubSpec) else None,
@@ -95,7 +97,7 @@ def described(row: Mapping[str, Any]) -> str:
 
     Args:
         row: of a map, or of row_of: name, source, layer, pooling, transforms, model, method, prompt, variant,
-            dimension, parameters; what it lacks, or is NaN, is left out.
+            fitted_on, dimension, parameters; what it lacks, or is NaN, is left out.
     """
     known = _known(row)
     model = known.get("model") or known.get("method") or _SOURCES.get(str(known.get("source")), "")
@@ -111,6 +113,7 @@ def described(row: Mapping[str, Any]) -> str:
         parts.append(POOLINGS.get(str(known["pooling"]), str(known["pooling"])))
     parts += [str(known["variant"])] if "variant" in known else []
     parts += [transform_in_words(one) for one in transforms_of(row)]
+    parts += [f"fitted on {known['fitted_on']}"] if "fitted_on" in known else []
     if "prompt" in known:
         parts.append(f"prompt {str(known['prompt'])!r}")
     if "dimension" in known and f"first {known['dimension']:.0f} dimensions" not in parts:
@@ -182,6 +185,13 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
         return lines
     if not needs_fit(transforms):
         return [*lines, "from qre import apply_transforms", f"vectors = apply_transforms(vectors, {transforms!r})"]
+    if "fitted_on" in known:
+        return [
+            *lines,
+            "from qre import fit_transforms",
+            f"fitted = fit_transforms(vectors_of_corpus, {transforms!r})  # made in the same way",
+            "vectors = fitted.apply(vectors)",
+        ]
     return [
         *lines,
         "from qre import fit_transforms",

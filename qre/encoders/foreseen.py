@@ -4,7 +4,8 @@ sentence set is too small for."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from types import MappingProxyType
 
 from qre.encoders.classical import CorpusRanks, dimensions_taken, too_few
 from qre.encoders.readouts import no_such_layer
@@ -50,10 +51,11 @@ class Foresight:
 
     Args:
         sentences: n distinct sentences.
+        corpora: what transforms are fitted on beside them, by fingerprint.
     """
 
-    def __init__(self, sentences: Sequence[str]):
-        self._n, self._ranks = len(sentences), CorpusRanks(sentences)
+    def __init__(self, sentences: Sequence[str], corpora: Mapping[str, Sized] = MappingProxyType({})):
+        self._n, self._ranks, self._corpora = len(sentences), CorpusRanks(sentences), corpora
 
     def check(self, spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:
         """Look whether an encoder is known to fail.
@@ -83,56 +85,55 @@ class Foresight:
             and largest < dimensions_taken(spec)
         ):
             raise TooFewSentences(*too_few(spec, largest), dimensions_taken(spec) + 1)
-        return self._check_transforms(spec.transforms, dimension_of(spec, attributes))
+        corpus = self._corpora.get(spec.corpus_of_fit or "")
+        n, texts = (self._n, "sentences") if corpus is None else (len(corpus), "texts of the corpus")
+        return _check_transforms(spec.transforms, dimension_of(spec, attributes), n, texts)
 
-    def _check_transforms(self, transforms: Sequence[str], dimension: int | None) -> int | None:
-        """Follow the most dimensions that there can be, and in how many directions the sentences can lie by their
-        number and by the dimensions."""
-        known, limited = dimension or math.inf, False
-        by_number, by_dimension = self._n, known
-        for transform in transforms:
-            name, _, number = transform.partition(":")
-            k = int(number or 0)
-            if (name in ("truncate", "whiten") and k > known) or (name == "all_but_the_top" and k >= known):
-                most = known - (name == "all_but_the_top")
-                if limited:
-                    assert isinstance(most, int)  # whitening left as many
-                    what = f"{transform} after whitening: {self._n} sentences leave {known} dimensions"
-                    raise TooFewSentences(what, f"take more sentences, or at most {most}", self._n + k - most)
-                raise Foreseen(
-                    f"{transform} is asked for, and its vectors have {known} dimensions", f"give at most {most}"
-                )
-            if name == "truncate":
-                known, by_dimension, limited = k, min(by_dimension, k), False
-            elif name in ("int8", "binary"):  # no linear map: what lay in few directions may lie in many
-                # but for the signs of what lay in one
-                by_number = self._n if name == "int8" or by_number > 1 else by_number
-                by_dimension = known
-            elif name == "all_but_the_top":
-                by_number, by_dimension = min(by_number, self._n - 1) - k, by_dimension - k
-            elif name != "normalize":
-                by_number = min(by_number, self._n - 1)
-            if name == "whiten" and k:
-                if k > by_number:
-                    what = f"{transform}: {self._n} sentences vary in at most {by_number} directions"
-                    raise TooFewSentences(what, f"take more sentences, or at most {by_number}", k + 1)
-                known, by_dimension, limited = k, min(by_dimension, k), False
-            elif name == "whiten" and by_number < known:
-                known, limited = max(by_number, 0), True
-        asked = ", ".join(transforms) or "its own pipeline"
-        if by_dimension < FEWEST_DIRECTIONS:
-            raise Foreseen(
-                f"{asked} leaves vectors without two directions, which are the same for all sentences",
-                "keep at least 2 dimensions",
-            )
-        if by_number < FEWEST_DIRECTIONS:
-            needed = self._n + FEWEST_DIRECTIONS - by_number
-            raise TooFewSentences(
-                f"{asked} leaves {self._n} sentences without two directions",
-                f"take at least {needed} sentences",
-                needed,
-            )
-        return known if isinstance(known, int) else None
+
+def _check_transforms(transforms: Sequence[str], dimension: int | None, n: int, texts: str) -> int | None:
+    """Follow the most dimensions that there can be, and in how many directions the n sentences, or texts that the
+    transforms are fitted on, can lie by their number and by the dimensions."""
+    known, limited = dimension or math.inf, False
+    by_number, by_dimension = n, known
+    for transform in transforms:
+        name, _, number = transform.partition(":")
+        k = int(number or 0)
+        if (name in ("truncate", "whiten") and k > known) or (name == "all_but_the_top" and k >= known):
+            most = known - (name == "all_but_the_top")
+            if limited:
+                assert isinstance(most, int)  # whitening left as many
+                what = f"{transform} after whitening: {n} {texts} leave {known} dimensions"
+                raise TooFewSentences(what, f"take more {texts}, or at most {most}", n + k - most)
+            raise Foreseen(f"{transform} is asked for, and its vectors have {known} dimensions", f"give at most {most}")
+        if name == "truncate":
+            known, by_dimension, limited = k, min(by_dimension, k), False
+        elif name in ("int8", "binary"):  # no linear map: what lay in few directions may lie in many
+            # but for the signs of what lay in one
+            by_number = n if name == "int8" or by_number > 1 else by_number
+            by_dimension = known
+        elif name == "all_but_the_top":
+            by_number, by_dimension = min(by_number, n - 1) - k, by_dimension - k
+        elif name != "normalize":
+            by_number = min(by_number, n - 1)
+        if name == "whiten" and k:
+            if k > by_number:
+                what = f"{transform}: {n} {texts} vary in at most {by_number} directions"
+                raise TooFewSentences(what, f"take more {texts}, or at most {by_number}", k + 1)
+            known, by_dimension, limited = k, min(by_dimension, k), False
+        elif name == "whiten" and by_number < known:
+            known, limited = max(by_number, 0), True
+    asked = ", ".join(transforms) or "its own pipeline"
+    if by_dimension < FEWEST_DIRECTIONS:
+        raise Foreseen(
+            f"{asked} leaves vectors without two directions, which are the same for all sentences",
+            "keep at least 2 dimensions",
+        )
+    if by_number < FEWEST_DIRECTIONS:
+        needed = n + FEWEST_DIRECTIONS - by_number
+        raise TooFewSentences(
+            f"{asked} leaves {n} {texts} without two directions", f"take at least {needed} {texts}", needed
+        )
+    return known if isinstance(known, int) else None
 
 
 def dimension_of(spec: EncoderSpec, attributes: Mapping[str, object]) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qre.encoders.passes import EncodeSettings, unit_key
 from qre.encoders.spec import EncoderSpec, ModelSpec
+from qre.encoders.transforms import needs_fit
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,18 @@ def plainer(spec: EncoderSpec) -> Iterator[tuple[EncoderSpec, str]]:
     transforms, one more each time; then, of a sparsified one, the whole one with its transforms, or fewer."""
     steps = spec.transforms
     for kept in range(len(steps) - 1, -1, -1):
-        yield spec.model_copy(update={"transforms": steps[:kept]}), ", ".join(steps[kept:])
+        yield spec.model_copy(update={"transforms": steps[:kept]}), ", ".join(_done(spec, kept))
     if isinstance(spec, ModelSpec) and spec.variant is not None:
         label = spec.variant.sparsify.label
         for kept in range(len(steps), -1, -1):
             whole = spec.model_copy(update={"variant": None, "transforms": steps[:kept]})
-            yield whole, ", ".join([label, *steps[kept:]])
+            yield whole, ", ".join([label, *_done(spec, kept)])
+
+
+def _done(spec: EncoderSpec, kept: int) -> list[str]:
+    """The transforms after the first `kept`; of those that are fitted on a corpus this too."""
+    of_corpus = spec.corpus_of_fit is not None
+    return [f"{step} on a corpus" if of_corpus and needs_fit((step,)) else step for step in spec.transforms[kept:]]
 
 
 def descents(

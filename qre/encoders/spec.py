@@ -19,6 +19,7 @@ from typing import Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qre.encoders.transforms import needs_fit
 from qre.encoders.variants import Variant
 from qre.near_names import did_you_mean
 
@@ -58,6 +59,9 @@ class _Spec(BaseModel, ABC):
     transforms: tuple[str, ...] = Field(
         (), description=f"in order, each one of {', '.join(TRANSFORMS)}: see transforms.apply_transforms"
     )
+    fitted_on: str | None = Field(
+        None, description="fingerprint of the corpus that the transforms are fitted on; None: the sentence set itself"
+    )
 
     @field_validator("name", "family")
     @classmethod
@@ -78,7 +82,14 @@ class _Spec(BaseModel, ABC):
 
     def encoder_identity(self) -> dict:
         """All that can change a number of the embedding."""
-        return {**self.pass_identity(), "readout": list(self.readout), "transforms": list(self.transforms)}
+        own = {**self.pass_identity(), "readout": list(self.readout), "transforms": list(self.transforms)}
+        return own if self.corpus_of_fit is None else {**own, "fitted_on": self.corpus_of_fit}
+
+    @property
+    def corpus_of_fit(self) -> str | None:
+        """The fingerprint of the corpus that its transforms are fitted on; None where that is the sentence set, or
+        nothing is fitted."""
+        return self.fitted_on if needs_fit(self.transforms) else None
 
     def parent_identity(self) -> dict:
         """Pass and readout, of no variant."""

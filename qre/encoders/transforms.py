@@ -1,42 +1,21 @@
 """Transforms of a whole embedding: each makes another true encoder of it.
 
-They are fitted on the sentence set itself; once fitted, they are a fixed function of a vector, also of the vector of
-another text.
+They are fitted on the sentence set itself, or on a corpus that is named; once fitted, they are a fixed function of a
+vector, also of the vector of another text: see fitted.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from qre.encoders.fitted import FittedTransforms, Step
 from qre.errors import EncoderError
 
 SMALLEST_VARIANCE = 1e-10  # of the largest: directions below it are rounding, and whitening would blow them up
 
-Step = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class FittedTransforms:
-    """Transforms whose means and directions are known: see fit_transforms."""
-
-    steps: tuple[Step, ...]
-
-    def apply(self, matrix: np.ndarray) -> np.ndarray:
-        """The vectors after the transforms, in their order.
-
-        Args:
-            matrix: shape (m, d), float32, d as in the fit. Applied to what they were fitted on, the result is that of
-                `apply_transforms`, bit for bit.
-
-        Returns:
-            shape (m, d'), float32.
-        """
-        for step in self.steps:
-            matrix = step(matrix).astype(np.float32)
-        return matrix
+Learned = Mapping[str, np.ndarray]
 
 
 def needs_fit(transforms: tuple[str, ...]) -> bool:
@@ -47,13 +26,15 @@ def needs_fit(transforms: tuple[str, ...]) -> bool:
 def fit_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> FittedTransforms:
     """Fit the transforms, each on the outcome of those before it; see `apply_transforms` for their names.
 
+    `save_transforms` and `load_transforms` keep a fit in a file.
+
     Args:
         embedding: E of the sentence set, shape (n, d), float32.
 
     Raises:
-        EncoderError: more dimensions are asked for than there are.
+        EncoderError: more dimensions are asked for than there are, or NaN or Inf comes out.
     """
-    return _fit_and_apply(embedding, transforms)[0]
+    return fit_and_apply(embedding, transforms)[0]
 
 
 def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.ndarray:
@@ -77,104 +58,86 @@ def apply_transforms(embedding: np.ndarray, transforms: tuple[str, ...]) -> np.n
     Raises:
         EncoderError: more dimensions are asked for than there are, or NaN or Inf comes out.
     """
-    return _fit_and_apply(embedding, transforms)[1]
+    return fit_and_apply(embedding, transforms)[1]
 
 
-def _fit_and_apply(embedding: np.ndarray, transforms: tuple[str, ...]) -> tuple[FittedTransforms, np.ndarray]:
-    steps = []
+def fit_and_apply(embedding: np.ndarray, transforms: tuple[str, ...]) -> tuple[FittedTransforms, np.ndarray]:
+    """`fit_transforms` and `apply_transforms` at once."""
+    steps, dimension = [], embedding.shape[1]
     for transform in transforms:
         name, _, number = transform.partition(":")
         with np.errstate(over="ignore", invalid="ignore"):
             try:
-                steps.append(_TRANSFORMS[name](embedding, int(number or 0)))
+                steps.append(Step(transform, _FIT[name](embedding, int(number or 0)) if name in _FIT else {}))
                 embedding = steps[-1](embedding).astype(np.float32)
             except np.linalg.LinAlgError:
                 embedding = np.full_like(embedding, np.nan)
-        if not np.isfinite(embedding).all():
-            raise EncoderError(f"{transform}: the numbers of the embedding are too large for it: NaN or Inf comes out")
-    return FittedTransforms(tuple(steps)), embedding
+        check_numbers(embedding, transform)
+    return FittedTransforms(tuple(steps), dimension), embedding
 
 
-def _truncate(embedding: np.ndarray, k: int) -> Step:
+def check_numbers(embedding: np.ndarray, transform: str) -> None:
+    """EncoderError where a transform has given NaN or Inf."""
+    if not np.isfinite(embedding).all():
+        raise EncoderError(f"{transform}: the numbers of the embedding are too large for it: NaN or Inf comes out")
+
+
+def _truncate(embedding: np.ndarray, k: int) -> Learned:
     if k > embedding.shape[1]:
         raise EncoderError(f"truncate:{k} of an embedding with {embedding.shape[1]} dimensions")
-    return lambda matrix: matrix[:, :k]
+    return {}
 
 
-def _center(embedding: np.ndarray, _: int = 0) -> Step:
-    mean = embedding.mean(axis=0, dtype=np.float64)
-    return lambda matrix: matrix - mean
+def _center(embedding: np.ndarray, _: int = 0) -> Learned:
+    return {"mean": embedding.mean(axis=0, dtype=np.float64)}
 
 
-def _standardize(embedding: np.ndarray, _: int) -> Step:
+def _standardize(embedding: np.ndarray, _: int) -> Learned:
     center = _center(embedding)
-    deviation = np.sqrt(np.square(center(embedding)).mean(axis=0))
+    deviation = np.sqrt(np.square(embedding - center["mean"]).mean(axis=0))
     varies = deviation > np.sqrt(SMALLEST_VARIANCE) * deviation.max(initial=0.0)
-    scale = np.where(varies, deviation, 1.0)
-    return lambda matrix: center(matrix) * varies / scale
+    return {**center, "varies": varies, "scale": np.where(varies, deviation, 1.0)}
 
 
-def _whiten(embedding: np.ndarray, k: int) -> Step:
+def _whiten(embedding: np.ndarray, k: int) -> Learned:
     center, variance, directions = _principal(embedding)
     kept = variance > SMALLEST_VARIANCE * variance[-1]
     if k > kept.sum():
         raise EncoderError(f"whiten:{k} of an embedding that varies in {kept.sum()} directions")
     if k:
         kept[:-k] = False
-    scaled = directions[:, kept] / np.sqrt(variance[kept])
-    return lambda matrix: center(matrix) @ scaled
+    # a direction a row, (d', d): the order in memory moves the last bits of a product
+    return {**center, "directions": np.ascontiguousarray((directions[:, kept] / np.sqrt(variance[kept])).T)}
 
 
-def _int8(embedding: np.ndarray, _: int) -> Step:
+def _int8(embedding: np.ndarray, _: int) -> Learned:
     least, most = embedding.min(axis=0), embedding.max(axis=0)
     steps = (most - least) / np.float32(255)
     steps[steps == 0] = 1
-    return lambda matrix: np.clip(np.floor((matrix - least) / steps), 0, 255) - 128
+    return {"least": least, "steps": steps}
 
 
-def _binary(embedding: np.ndarray, _: int) -> Step:
-    return lambda matrix: np.where(matrix > 0, 1.0, -1.0)
-
-
-def _normalize(embedding: np.ndarray, _: int) -> Step:
-    return _unit_rows
-
-
-def _unit_rows(matrix: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    # a row of zeros stays one, and is told of when it becomes a density operator
-    return matrix / np.where(norms > 0, norms, 1.0)
-
-
-def _all_but_the_top(embedding: np.ndarray, k: int) -> Step:
+def _all_but_the_top(embedding: np.ndarray, k: int) -> Learned:
     if k >= embedding.shape[1]:
         raise EncoderError(f"all_but_the_top:{k} of an embedding with {embedding.shape[1]} dimensions")
     center, _, directions = _principal(embedding)
-    top = directions[:, -k:]
-
-    def without_top(matrix: np.ndarray) -> np.ndarray:
-        centered = center(matrix)
-        return centered - (centered @ top) @ top.T
-
-    return without_top
+    return {**center, "top": np.ascontiguousarray(directions[:, -k:])}  # (d, k)
 
 
-def _principal(embedding: np.ndarray) -> tuple[Step, np.ndarray, np.ndarray]:
-    """Centring; the variances (d,) ascending of the centred embedding, and the directions (d, d) that they belong
+def _principal(embedding: np.ndarray) -> tuple[Learned, np.ndarray, np.ndarray]:
+    """The mean; the variances (d,) ascending of the centred embedding, and the directions (d, d) that they belong
     to."""
     center = _center(embedding)
-    centered = center(embedding)
+    centered = embedding - center["mean"]
     variance, directions = np.linalg.eigh(centered.T @ centered / len(centered))
     return center, variance, directions
 
 
-_TRANSFORMS: dict[str, Callable[[np.ndarray, int], Step]] = {
+_FIT: Mapping[str, Callable[[np.ndarray, int], Learned]] = {
     "truncate": _truncate,
     "center": _center,
     "standardize": _standardize,
     "whiten": _whiten,
     "all_but_the_top": _all_but_the_top,
-    "normalize": _normalize,
     "int8": _int8,
-    "binary": _binary,
 }

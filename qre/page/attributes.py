@@ -29,6 +29,7 @@ KNOWN = {  # in the order in which they are shown: label, unit
     "pooling": ("Pooling", ""),
     "layer": ("Layer", ""),
     "transforms": ("Transforms", ""),
+    "fitted_on": ("Fitted on", ""),
     "layers": ("Layers", ""),
     "hidden_size": ("Hidden size", ""),
     "vocabulary": ("Vocabulary", "tokens"),

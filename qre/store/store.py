@@ -11,6 +11,7 @@ from qre.store.bucket import Bucket
 from qre.store.files import LooksOnly
 from qre.store.folder import Folder
 from qre.store.gpu_time import Spending
+from qre.store.kept_fits import Fits
 from qre.store.kept_items import Items
 from qre.store.kept_masks import Masks
 from qre.store.probes import Probes
@@ -53,6 +54,7 @@ class Store:
         self.chunks = Chunks(self.folder)
         self.vectors = Vectors(self.folder)
         self.masks = Masks(self.folder)
+        self.fits = Fits(self.folder)
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
         self.items = Items(self.folder)

@@ -216,3 +216,5 @@ def test_what_an_encoder_may_be_made_of():
     ]
     folder = FolderSpec(name="a", family="a", path="x", revision="r", variant=sparse)
     assert [done for _, done in plainer(folder)] == ["sparse:0.2"]
+    white = folder.model_copy(update={"variant": None, "transforms": ("whiten", "normalize"), "fitted_on": "c" * 64})
+    assert [done for _, done in plainer(white)] == ["normalize", "whiten on a corpus, normalize"]
