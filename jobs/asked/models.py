@@ -245,8 +245,7 @@ def spec_of(entry: ClassicalEntry | EndpointEntry | FolderEntry | HubEntry | Enc
     model = resolve_all([(_id(entry), entry.revision)])[0]
     if isinstance(model, HubProblem):
         raise model
-    asked = model.pickles and (entry.conversions == "accept" or not entry.pickled_weights)
-    conversion = find_conversions([model])[0] if asked else None
+    conversion = find_conversions([model])[0] if model.pickles and entry.may_convert else None
     return entry.spec_of(with_base(model, entry.native), model.repository, conversion)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
@@ -20,7 +21,7 @@ from qre.near_names import did_you_mean
 from qre.paths import PathText
 
 if TYPE_CHECKING:
-    pass  # Python 3.10 has none
+    from typing import Self  # Python 3.10 has none
 
 PUBLIC_LIMIT = 1101  # encoders of the catalogue `public`, where its entry says no other number
 
@@ -67,7 +68,7 @@ class Later(Record):
 
 
 class ForMany(Later):
-    """What is said of all encoders of a query or a list."""
+    """What may be said of all encoders of a query or a list: of each of them, or of all in the list that it is."""
 
     plain: Plain | None = Field(
         None, description="of a query, a list or public: for encoders that have no modules.json and state no pooling"
@@ -75,6 +76,18 @@ class ForMany(Later):
     pickled_weights: bool | None = Field(
         None, description="convert weights that are pickles alone; default: as the list, else the config, says"
     )
+
+    @property
+    def of_all(self) -> dict[str, object]:
+        """Key -> what it states for all encoders in it."""
+        return {key: getattr(self, key) for key in OF_ALL if key in type(self).model_fields}
+
+    def given(self, stated: Mapping[str, object]) -> Self:
+        """The entry with what its list or config states of all, where it has the key and says nothing itself."""
+        lacks = {
+            key: stated[key] for key, value in self.of_all.items() if value is None and stated.get(key) is not None
+        }
+        return self.model_copy(update=lacks)
 
 
 class CatalogueEntry(ForMany):
@@ -104,6 +117,9 @@ class CatalogueEntry(ForMany):
         if self.name != PUBLIC and own:
             raise ValueError(f"{own[0]} is of the catalogue public; {self.name} is built in")
         return self
+
+    def given(self, stated: Mapping[str, object]) -> Self:
+        return super().given(stated) if self.name == PUBLIC else self
 
 
 class ListEntry(ForMany):

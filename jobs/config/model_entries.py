@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from jobs.config.corpora import FittedEntry, label_of
 from jobs.config.entries import ForMany
 from qre.encoders.conversions import Conversion, weights_of
-from qre.encoders.folders import base_folder, folder_pickles, folder_prompts, folder_revision, is_plain
+from qre.encoders.folders import LookedAt, is_plain, look_at_folder
 from qre.encoders.hub import COMMIT, REPOSITORY, HubModel
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.hub_query import HubQuery
@@ -98,11 +98,6 @@ class _ModelEntry(ForMany, FittedEntry):
             return self.variant
         return self.with_pairs(BUILTIN_PAIRS).variant
 
-    def given(self, stated: Mapping[str, object]) -> Self:
-        """The entry with what its list or config states of all, where it has the key and says nothing itself."""
-        lacks = {key: value for key, value in stated.items() if key in type(self).model_fields and value is not None}
-        return self.model_copy(update={key: value for key, value in lacks.items() if getattr(self, key) is None})
-
     def pooled(self, plain: bool) -> Self:
         """The entry with the pooling that it states for plain checkpoints, where the encoder is one."""
         if not plain or self.plain is None or self.pooling is not None:
@@ -179,15 +174,16 @@ class FolderEntry(_ModelEntry):
             raise ValueError(ONE_POOLING)
         return self
 
-    def spec_in(self, folder: str = "") -> FolderSpec:
-        """The spec that this entry makes of what is in its folder now.
+    def looked_at(self, folder: str = "", look: Callable[..., LookedAt] = look_at_folder) -> LookedAt:
+        """What is in its folder now.
 
         Args:
             folder: where relative paths begin; "" for the working directory.
+            look: to look through a folder; the default reads all of it each time.
 
         Raises:
-            UserError: no folder there, or no prompt of that name.
-            EncoderError, PlaceError: see folders.folder_revision.
+            UserError: no folder there.
+            EncoderError, PlaceError: see folders.look_at_folder.
         """
         path = Path(below(folder, self.path)).resolve()
         stated = None if self.base is None else str(Path(below(folder, self.base)).resolve())
@@ -195,13 +191,20 @@ class FolderEntry(_ModelEntry):
             if place is not None and not os.path.isdir(place):
                 raise UserError(f"{key}: {place}: no such folder")
         plain = is_plain(path)
-        entry = self.pooled(plain)
-        pickled = entry.pickled_weights is True
-        revision = folder_revision(path, entry.native, entry.pooling is not None, pickled, stated)
-        base, pickles = base_folder(path, stated), folder_pickles(path) if pickled else ()
-        values = entry.spec_values(path.name, path.name, *folder_prompts(path), plain)
-        own = {"path": str(path), "revision": revision, "pickles": pickles, "base_path": base and str(base)}
+        pooled = plain and self.pooled(plain).pooling is not None
+        return look(path, self.native, pooled, self.pickled_weights is True, stated)
+
+    def spec_of(self, found: LookedAt) -> FolderSpec:
+        """The spec that this entry makes of what is in its folder; UserError where it has no prompt of that name."""
+        path, base = found.path, found.base
+        entry = self.pooled(found.plain)
+        values = entry.spec_values(path.name, path.name, found.prompts, found.default_prompt, found.plain)
+        own = {"path": str(path), "revision": found.revision, "pickles": found.pickles, "base_path": base and str(base)}
         return FolderSpec(**own, **values)
+
+    def spec_in(self, folder: str = "") -> FolderSpec:
+        """The spec that this entry makes of what is in its folder now: see looked_at and spec_of."""
+        return self.spec_of(self.looked_at(folder))
 
     def folders(self) -> dict[str, str]:
         """Key -> path of each folder that it names."""
@@ -259,6 +262,16 @@ class HubEntry(_ModelEntry):
             raise ValueError("code_revision pins code that is run: it goes with trust_remote_code: true")
         return self
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it takes the weights of a pull request that converts them."""
+        return self.conversions == "accept"
+
+    @property
+    def may_convert(self) -> bool:
+        """Whether it is of use to know of such a pull request."""
+        return self.accepts or self.pickled_weights is not True
+
     def spec_of(self, model: HubModel, family: str, looked: Conversion | None | HubProblem = None) -> HubSpec:
         """The spec that this entry makes of an encoder that the hub described; the trust is this entry's own.
 
@@ -272,7 +285,7 @@ class HubEntry(_ModelEntry):
             UserError: no prompt of that name.
         """
         pickled = self.pickled_weights is True
-        model = weights_of(model, self.conversions == "accept", pickled, looked)
+        model = weights_of(model, self.accepts, pickled, looked)
         entry = self.pooled(model.plain)
         files = model.checked(
             pickled=pickled,

@@ -18,14 +18,14 @@ from jobs.config.mistakes import explained
 from jobs.planning.adapter_bases import look_for_bases
 from jobs.planning.hub_answers import hub_answers
 from jobs.planning.memory import Memory, Place, kept
-from jobs.planning.pull_requests import look_for_conversions
+from jobs.planning.pull_requests import Looked, look_for_conversions
 from jobs.planning.resolved import Resolved, abridged, add, failed, key_of
 from qre.counted import counted
 from qre.encoders.conversions import Conversion
 from qre.encoders.foreseen import Foresight
 from qre.encoders.hub import HubModel, of_its_base
 from qre.encoders.hub_problems import HubProblem, printable
-from qre.encoders.hub_query import HubQuery, search
+from qre.encoders.hub_query import HubQuery, listed
 from qre.encoders.kinds import KINDS
 from qre.encoders.registry import MISSING, available, registry_attributes
 from qre.encoders.spec import HubSpec
@@ -39,7 +39,7 @@ def queried(
     names = None if ask_hub else memory.read_query(query)
     if names is None and ask_hub:
         try:
-            found = list(search(query))
+            found = list(listed(query))
             found += _gone(place, query, found, memory.read_query(query) or [], resolved)
             if not found:
                 raise UserError(
@@ -103,16 +103,6 @@ class Wanted:
     def key(self) -> Place:
         return self.id, self.entry.revision
 
-    @property
-    def accepts(self) -> bool:
-        """Whether it takes the weights of a pull request that converts them."""
-        return self.entry.conversions == "accept"
-
-    @property
-    def may_convert(self) -> bool:
-        """Whether it is of use to know of such a pull request."""
-        return self.accepts or self.entry.pickled_weights is not True
-
 
 def add_hub(
     resolved: Resolved,
@@ -131,47 +121,33 @@ def add_hub(
     known = hub_answers((one.key for one in wanted), memory, ask_hub, progress, resolved, answers)
     described = [(one, model) for one in wanted if isinstance(model := known.get(one.key), HubModel)]
     bases = look_for_bases({one.key: model for one, model in described}, memory, ask_hub, progress, resolved)
-    convertible = {model.place: model for one, model in described if one.may_convert}
+    convertible = {model.place: model for one, model in described if one.entry.may_convert}
     looked = look_for_conversions(convertible, memory, ask_hub, resolved)
     if wanted and not available():
         resolved.notes.append(MISSING)
-    renamed = {
-        model.repository
-        for one in wanted
-        if isinstance(model := known.get(one.key), HubModel) and model.repository != one.id
-    }
-    silent = [one for one in wanted if getattr(known.get(one.key), "transient", one.key not in known)]
+    renamed = {model.repository for one, model in described if model.repository != one.id}
+    silent = [one for one in wanted if not _is_answered(known.get(one.key))]
     refused = memory.read_refused({key_of(one.entry) for one in silent})
     left_out: Counter[str] = Counter()
     twice: Counter[str] = Counter()
     for one in sorted(wanted, key=lambda one: one.catalogued):  # what the config names itself goes first
-        model = known.get(one.key)
         if refused and (before := refused.get(key_of(one.entry))) is not None:  # what the hub said then still holds
             resolved.unresolved.append(before)
             continue
         try:
-            if isinstance(model, HubProblem):
-                raise model
-            if isinstance(model, HubModel) and model.adapter is not None:
-                model = _on_its_base(model, bases.get(one.key), one.entry.native)
-            if isinstance(model, HubModel):
-                if one.accepts and not ask_hub and model.pickles and model.place not in looked:
-                    resolved.unknown.append(printable(one.id))
-                    continue
-                told = looked.get(model.place)
-                twice[one.place] += not _add_model(resolved, one, model, model.repository in renamed, foreseen, told)
-            else:
+            model = _taken(one, known.get(one.key), bases.get(one.key), looked, ask_hub)
+            if model is None:
                 resolved.unknown.append(printable(one.id))
+                continue
+            told = looked.get(model.place)
+            twice[one.place] += not _add_model(resolved, one, model, model.repository in renamed, foreseen, told)
         except HubProblem as problem:
             if one.queried and problem.reason in KINDS:
                 left_out[f"{one.place}.query: {{}} {problem.reason}"] += 1
             elif one.catalogued and _is_there(resolved, printable(one.id, 200)):
                 twice[one.place] += 1
             else:
-                name = one.entry.name or one.id
-                failure = failed(one.entry, name, problem.reason, str(problem), problem.transient, problem.remedy)
-                (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
-                resolved.incomplete += [str(problem)] if problem.transient else []
+                _add_problem(resolved, one, problem)
     resolved.notes += [
         f"{reason.format(count)}{'s' if count > 1 else ''} left out: the map is of sentence encoders"
         for reason, count in left_out.items()
@@ -182,15 +158,35 @@ def add_hub(
     ]
 
 
-def _on_its_base(model: HubModel, base: HubModel | HubProblem | None, native: bool) -> HubModel | None:
-    """An adapter with its base; None where the hub was not asked for that yet.
+def _is_answered(answer: HubModel | HubProblem | None) -> bool:
+    return isinstance(answer, HubModel) or (answer is not None and not answer.transient)
+
+
+def _taken(
+    one: Wanted, answer: HubModel | HubProblem | None, base: HubModel | HubProblem | None, looked: Looked, ask_hub: bool
+) -> HubModel | None:
+    """What the hub said of an encoder, of an adapter with its base; None where it was not asked for all of it yet.
 
     Raises:
-        HubProblem: the base cannot be had, or names code of its own.
+        HubProblem: it cannot be had, or its base cannot, or that names code of its own.
     """
+    if isinstance(answer, HubProblem):
+        raise answer
+    if answer is None or (one.entry.accepts and not ask_hub and answer.pickles and answer.place not in looked):
+        return None
+    if answer.adapter is None:
+        return answer
     if isinstance(base, HubProblem):
-        raise of_its_base(model, base)
-    return None if base is None else model.onto(base, native)
+        raise of_its_base(answer, base)
+    return None if base is None else answer.onto(base, one.entry.native)
+
+
+def _add_problem(resolved: Resolved, one: Wanted, problem: HubProblem) -> None:
+    """Add why an encoder cannot be had."""
+    name = one.entry.name or one.id
+    failure = failed(one.entry, name, problem.reason, str(problem), problem.transient, problem.remedy)
+    (resolved.unasked if problem.transient else resolved.unresolved).append(failure)
+    resolved.incomplete += [str(problem)] if problem.transient else []
 
 
 def _is_there(resolved: Resolved, name: str) -> bool:

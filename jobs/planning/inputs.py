@@ -17,15 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.config import FileSentences, FolderEntry, HubEntry, ListEntry, MtebScores, SweepConfig
-from jobs.config.corpora import FittedEntry
-from jobs.config.matrix_entry import GivenEntry
+from jobs.config import Entry, FolderEntry, MtebScores, SweepConfig
+from jobs.planning.named_files import changed, files_of, named
 from qre.errors import UserError
 from qre.paths import below
 from qre.store.address import Address, parse
 from qre.store.bucket import Bucket
 from qre.store.files import Files, parts
-from qre.tasks.task_spec import BuiltinTasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,19 +36,6 @@ TOLD_BYTES = 50 * 2**20  # of which, and more, it is said that they are fetched
 PIECE = 8 * 2**20  # bytes, of one request
 ABSENT = ("no such file", "there is no such file", "no such folder")  # how readers tell of what is missing
 SHOWN = 8  # names, where one is missing
-
-
-def named(config: SweepConfig) -> list[tuple[str, str]]:
-    """(place in the config, path) of each file that the driver reads, and of folders of MTEB's results; encoders are
-    read on the nodes."""
-    found: list[tuple[str, str]] = []
-
-    def note(place: str, path: str) -> str:
-        found.append((place, path))
-        return path
-
-    _changed(config, note)
-    return found
 
 
 @contextmanager
@@ -68,7 +53,7 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
     """
     if config.inputs is None:
         with _folder_told(config):
-            yield _changed(config, lambda place, path: below(config.folder, path)), None
+            yield changed(config, lambda place, path: below(config.folder, path)), None
         return
     address = _address(config.inputs)
     _check_folders(config)
@@ -76,7 +61,7 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
         folder = Path(os.path.abspath(os.path.expanduser(config.inputs)))
         if not folder.is_dir():
             raise UserError(f"inputs: there is no folder {folder}")
-        yield _changed(config, lambda place, path: _at(folder, place, path)), None
+        yield changed(config, lambda place, path: _at(folder, place, path)), None
         return
     with tempfile.TemporaryDirectory(prefix="qre-inputs-") as here:
         wanted = {_relative(place, path): place for place, path in named(config) if not os.path.isabs(path)}
@@ -86,7 +71,7 @@ def inputs_here(config: SweepConfig) -> Iterator[tuple[SweepConfig, Callable[[st
             return text.replace(here, str(address))
 
         try:
-            yield _changed(config, lambda place, path: _at(Path(here), place, path)), shown
+            yield changed(config, lambda place, path: _at(Path(here), place, path)), shown
         except UserError as error:
             raise UserError(shown(str(error))) from None
 
@@ -123,13 +108,20 @@ def check_encoder(place: str, entry: FolderEntry, config: SweepConfig) -> None:
         )
 
 
-def check_listed(place: str, entry: GivenEntry, config: SweepConfig) -> None:
-    """UserError where a list names vectors that would have to be fetched: only what the config itself names is."""
-    if config.inputs is None or _as_inputs(lambda: parse(config.inputs or "")) is None or entry in config.encoders:
+def check_listed(place: str, entry: Entry, config: SweepConfig) -> None:
+    """UserError where a list names a file that would have to be fetched: only what the config itself names is.
+
+    Args:
+        config: as it is inside `inputs_here`: what it names itself has an absolute path.
+    """
+    if config.inputs is None or _as_inputs(lambda: parse(config.inputs or "")) is None:
         return
-    for key, path in entry.files().items():
+    for key, path in files_of(place, entry):
         if not os.path.isabs(path):
-            raise UserError(f"{place}.{key}: {path}: with inputs in a bucket, name ready vectors in the config itself")
+            raise UserError(
+                f"{key}: {path}: with inputs in a bucket, the files that a list names are not fetched: name this "
+                f"encoder in the config itself, or give an absolute path"
+            )
 
 
 def as_fetched(resolved: Resolved, shown: Callable[[str], str]) -> Resolved:
@@ -190,37 +182,6 @@ def _check_folders(config: SweepConfig) -> None:
     for number, entry in enumerate(config.encoders):
         if isinstance(entry, FolderEntry):
             check_encoder(f"encoders[{number}]", entry, config)
-
-
-def _changed(config: SweepConfig, change: Callable[[str, str], str]) -> SweepConfig:
-    """The config with every path of a file as change(place, path) gives it."""
-    sentences, encoders, tasks = config.sentences, list(config.encoders), list(config.tasks)
-    if isinstance(sentences, FileSentences):
-        sentences = sentences.model_copy(update={"path": change("sentences.path", sentences.path)})
-    for number, entry in enumerate(encoders):
-        if isinstance(entry, FittedEntry) and isinstance(entry.fitted_on, FileSentences):
-            path = change(f"encoders[{number}].fitted_on.path", entry.fitted_on.path)
-            encoders[number] = entry = entry.with_corpus(entry.fitted_on.model_copy(update={"path": path}))
-        if isinstance(entry, ListEntry):
-            encoders[number] = entry.model_copy(update={"path": change(f"encoders[{number}].path", entry.path)})
-        elif isinstance(entry, GivenEntry):
-            encoders[number] = entry.model_copy(
-                update={key: change(f"encoders[{number}].{key}", path) for key, path in entry.files().items()}
-            )
-        elif isinstance(entry, FolderEntry | HubEntry) and entry.pairs_file is not None:
-            place = f"encoders[{number}].variant.sparsify.pairs"
-            encoders[number] = entry.with_pairs(change(place, entry.pairs_file))
-    for number, task in enumerate(tasks):
-        if isinstance(task, MtebScores):
-            results = tuple(change(f"tasks[{number}].results[{row}]", path) for row, path in enumerate(task.results))
-            tasks[number] = task.model_copy(update={"results": results})
-        elif not isinstance(task, BuiltinTasks):
-            update = {}
-            for field, path in task.files().items():
-                _, mark, key = getattr(task, field).partition("#")  # the key of a list inside a file
-                update[field] = change(f"tasks[{number}].{field}", path) + mark + key
-            tasks[number] = task.model_copy(update=update)
-    return config.model_copy(update={"sentences": sentences, "encoders": tuple(encoders), "tasks": tuple(tasks)})
 
 
 def _relative(place: str, path: str) -> str:

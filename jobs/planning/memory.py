@@ -21,7 +21,10 @@ from qre.store.folder import content_key
 from qre.store.shelves import checked, stating
 
 Place = tuple[str, str | None]  # an encoder of the hub, and its branch, tag or commit as the config gives it
-LATER = frozenset({"pickles"})  # in records only where there are some: older versions read them too
+# in every record; what came later only where it says something, so that older versions read the others
+FIRST = frozenset(
+    {"repository", "revision", "files", "prompts", "default_prompt", "attributes", "code", "python", "bodies", "plain"}
+)
 
 
 class Memory:
@@ -34,7 +37,7 @@ class Memory:
     def __init__(self, store: Store):
         self._folder, self._part = store.folder, ""
         self._failures = store.failures
-        # what stood there when it was read; it is not read again to be written
+        # what stood there when it was read, or was written; it is not read again
         self._looked: dict[str, bytes | None] = {}
 
     def of_bases(self) -> Memory:
@@ -69,7 +72,7 @@ class Memory:
         """
         contents = {}
         for (name, revision), model in models.items():
-            told = {key: value for key, value in asdict(model).items() if value or key not in LATER}
+            told = {key: value for key, value in asdict(model).items() if value or key in FIRST}
             contents[self._name(name, model.revision)] = _bytes({**told, "rule": VERSION if whole else 0})
             if not COMMIT.fullmatch(revision or ""):
                 contents[self._branch(name, revision)] = _bytes({"commit": model.revision})
@@ -143,8 +146,8 @@ class Memory:
     def _read(self, names: Iterable[str]) -> dict[str, bytes]:
         """Those that are there, and not of a newer version: what such a version wrote down is asked for again."""
         names = list(names)
-        found = self._folder.read_many(names)
-        self._looked |= {name: found.get(name) for name in names}
+        self._look(names)
+        found = {name: content for name in names if (content := self._looked[name]) is not None}
         newer = {name for name, content in found.items() if _is_newer(name, content)}
         self._folder.seen.newer |= dict.fromkeys(newer)
         return {name: content for name, content in found.items() if name not in newer}
@@ -153,8 +156,8 @@ class Memory:
         """Write what is new; what a newer version wrote is left alone."""
         if self._folder.read_only:
             return
-        self._looked |= self._folder.read_many(name for name in contents if name not in self._looked)
-        there = {name: self._looked.get(name) or b"" for name in contents}
+        self._look(contents)
+        there = {name: self._looked[name] or b"" for name in contents}
         new = {
             name: content
             for name, content in contents.items()
@@ -162,6 +165,12 @@ class Memory:
         }
         self._folder.write_many(new)
         self._looked |= new
+
+    def _look(self, names: Iterable[str]) -> None:
+        """Read what was not read yet."""
+        unread = [name for name in names if name not in self._looked]
+        found = self._folder.read_many(unread) if unread else {}
+        self._looked |= {name: found.get(name) for name in unread}
 
     @staticmethod
     def _query_name(query: HubQuery) -> str:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from jobs.config import CatalogueEntry, HubEntry
-from jobs.config.entries import OF_ALL, PUBLIC_LIMIT
+from jobs.config.entries import PUBLIC_LIMIT
 from jobs.mteb.stated import stated, stated_pooling
 from jobs.planning.hub_answers import Answers, Progress
 from jobs.planning.memory import Memory, Place, kept
@@ -173,8 +173,7 @@ def of_public(
             f"{pattern!r}{near_patterns(pattern, ids)}"
         )
     wanted = [one for one in found.entries if any(fnmatchcase(str(one.id), pattern) for pattern in entry.include)]
-    stated = {key: getattr(entry, key) for key in OF_ALL}
-    return [one.given(stated) for one in wanted], found.answers
+    return [one.given(entry.of_all) for one in wanted], found.answers
 
 
 def _again(found: Public, memory: Memory, limit: int, progress: Progress, resolved: Resolved) -> Public:
@@ -204,10 +203,11 @@ def _stated(entry: HubEntry, model: HubModel) -> HubEntry:
 
 
 def _other(answer: HubModel | HubProblem) -> str | None:
-    """What it is, where it is no sentence encoder of texts alone."""
-    if isinstance(answer, HubProblem):
-        return answer.reason if answer.reason in KINDS else None
-    return MULTIMODAL if "CLIPModel" in str(answer.attributes.get("modules")).split("+") else None
+    """What it is, where it is no sentence encoder of texts alone; whether it could be had changes nothing."""
+    if isinstance(answer, HubProblem) and answer.reason in KINDS:
+        return answer.reason
+    modules = answer.modules if isinstance(answer, HubProblem) else str(answer.attributes.get("modules"))
+    return MULTIMODAL if "CLIPModel" in modules.split("+") else None
 
 
 def _is(answer: HubModel | HubProblem, reason: str) -> bool:

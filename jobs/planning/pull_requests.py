@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 from huggingface_hub import is_offline_mode
 
-from jobs.planning.memory import Memory
+from jobs.planning.memory import Memory, kept
 from jobs.planning.resolved import Resolved, abridged
 from qre.encoders.conversions import Conversion, HubPlace, find_conversions
 from qre.encoders.hub import HubModel
 from qre.encoders.hub_problems import HubProblem, printable
-from qre.errors import place_error
 
 Looked = dict[HubPlace, "Conversion | None | HubProblem"]
 
@@ -33,10 +32,8 @@ def look_for_conversions(
     if is_offline_mode():
         return looked | {model.place: HubProblem(model.repository, "offline") for model in lacking}
     answers = dict(zip([model.place for model in lacking], find_conversions(lacking), strict=True))
-    try:
-        memory.write_conversions({place: one for place, one in answers.items() if not isinstance(one, HubProblem)})
-    except OSError as error:
-        resolved.notes.append(f"what the hub said is not kept in the store: {place_error(error) or error}")
+    found = {place: one for place, one in answers.items() if not isinstance(one, HubProblem)}
+    kept(resolved, lambda: memory.write_conversions(found))
     silent = {place: one.reason for place, one in answers.items() if isinstance(one, HubProblem)}
     for reason in dict.fromkeys(silent.values()):
         named = [printable(place[0]) for place in silent if silent[place] == reason]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ from jobs.config import (
     load_list,
 )
 from jobs.config.corpora import ClassicalEntry
-from jobs.config.entries import OF_ALL
+from jobs.config.entries import ForMany
 from jobs.config.matrix_entry import columns_of
 from jobs.config.mistakes import explained
 from jobs.mteb.public_scores import mteb_entries, public_scores
@@ -43,7 +44,7 @@ from jobs.planning.tasks import load_tasks
 from jobs.planning.unfit import of_catalogue, too_few_to_centre
 from jobs.planning.variant_pairs import keep_pairs, with_pairs
 from qre.encoders.catalogue import PUBLIC, chosen
-from qre.encoders.folders import folder_shape
+from qre.encoders.folders import LookedAt, look_at_folder
 from qre.encoders.foreseen import Foresight
 from qre.encoders.spec import FolderSpec, HubSpec, MatrixSpec, WordsSpec
 from qre.errors import EncoderError, PlaceError, UserError
@@ -93,26 +94,24 @@ def _resolve(
     wanted: list[Wanted] = []
     answers: Answers = {}
     memory = Memory(store)
+    look = cache(look_at_folder)  # many entries may be read off one folder
     stated = {"pickled_weights": config.pickled_weights, "conversions": config.conversions}
     for place, written, folder in _entries(config.encoders, "encoders", config.folder, stated):
+        check_listed(place, written, config)
         entry, pairs = with_pairs(place, corpora.known(place, written, folder), folder)
         if pairs is not None and keep_vectors:
             keep_pairs(store, pairs)
         if isinstance(entry, CatalogueEntry) and entry.name == PUBLIC:
             of_hub, told = of_public(place, entry, memory, ask_hub, progress, resolved)
-            wanted += [Wanted(place, one.given(stated), queried=True, catalogued=True) for one in of_hub]
+            wanted += [Wanted(place, one, queried=True, catalogued=True) for one in of_hub]
             answers |= told
         elif isinstance(entry, CatalogueEntry):
             _add_catalogue(resolved, place, entry, foreseen)
         elif isinstance(entry, FolderEntry):
             check_encoder(place, entry, config)
-            _add_folder(resolved, place, entry, folder, foreseen)
-        elif isinstance(entry, MatrixEntry):
-            check_listed(place, entry, config)
-            _add_matrix(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
-        elif isinstance(entry, WordsEntry):
-            check_listed(place, entry, config)
-            _add_words(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
+            _add_folder(resolved, place, entry, folder, foreseen, look)
+        elif isinstance(entry, MatrixEntry | WordsEntry):
+            _add_given(resolved, place, entry, folder, foreseen, store if keep_vectors else None)
         elif isinstance(entry, EndpointEntry):
             add(resolved, entry, entry.spec(), columns_of(entry.attributes), foreseen)
         elif isinstance(entry, HubEntry):
@@ -152,10 +151,9 @@ def _entries(
     for number, entry in enumerate(entries):
         if isinstance(entry, ListEntry):
             listed, inside = load_list(entry.path), os.path.dirname(entry.path)
-            own = {key: getattr(entry, key) for key in OF_ALL if getattr(entry, key) is not None}
-            yield from _entries(listed, f"{entry.path}: encoders", inside, {**stated, **own})
+            yield from _entries(listed, f"{entry.path}: encoders", inside, entry.given(stated).of_all)
         else:
-            if isinstance(entry, FolderEntry | HubEntry):
+            if isinstance(entry, ForMany):
                 entry = entry.given(stated)
             yield f"{where}[{number}]", entry, folder
 
@@ -173,12 +171,14 @@ def _add_catalogue(resolved: Resolved, place: str, entry: CatalogueEntry, forese
     resolved.notes += notes
 
 
-def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight) -> None:
+def _add_folder(
+    resolved: Resolved, place: str, entry: FolderEntry, folder: str, foreseen: Foresight, look: Callable[..., LookedAt]
+) -> None:
     path = Path(below(folder, entry.path)).resolve()
     try:
-        spec = entry.spec_in(folder)
-        known = {key: value for key, value in folder_shape(path).items() if value is not None}
-        add(resolved, entry, spec, known, foreseen)
+        found = entry.looked_at(folder, look)
+        known = {key: value for key, value in found.shape.items() if value is not None}
+        add(resolved, entry, entry.spec_of(found), known, foreseen)
     except EncoderError as error:  # the folder's fault, not the config's: the others go on
         resolved.unresolved.append(
             failed(entry, entry.name or path.name, getattr(error, "reason", "unusable folder"), str(error))
@@ -192,50 +192,50 @@ def _add_folder(resolved: Resolved, place: str, entry: FolderEntry, folder: str,
         raise UserError(explained(place, error, FolderSpec)) from None
 
 
-def _add_matrix(
-    resolved: Resolved, place: str, entry: MatrixEntry, folder: str, foreseen: Foresight, store: Store | None
+def _add_given(
+    resolved: Resolved,
+    place: str,
+    entry: MatrixEntry | WordsEntry,
+    folder: str,
+    foreseen: Foresight,
+    store: Store | None,
 ) -> None:
-    """Add ready vectors; with a store, keep them there."""
-    name, path = entry.spec_names()[0], below(folder, entry.path)
-    texts = None if entry.texts is None else below(folder, entry.texts)
+    """Add ready vectors, or word vectors; with a store, keep there what nodes need of them."""
+    of_words = isinstance(entry, WordsEntry)
     try:
-        found, matrix, ready = read_entry(entry, path, texts, resolved.sentences.texts, resolved.tasks)
-        if store is not None:
-            keep(store, found, matrix, ready, resolved.tasks)
+        if isinstance(entry, WordsEntry):
+            spec: WordsSpec | MatrixSpec = _words(resolved, entry, folder, store)
+        else:
+            spec = _matrix(resolved, entry, folder, store)
     except EncoderError as error:  # its own fault; the others go on
         named = {key: os.path.basename(one) for key, one in entry.files().items()}  # not where it is just now
-        told = failed(entry.model_copy(update=named), name, "unusable vectors", f"{place}: {error}")
-        resolved.unresolved.append(told)
-        return
+        reason = "unusable word vectors" if of_words else "unusable vectors"
+        remedy = "mend the file, or leave this encoder out" if of_words else ""
+        known, name = entry.model_copy(update=named), entry.spec_names()[0]
+        resolved.unresolved.append(failed(known, name, reason, f"{place}: {error}", remedy=remedy))
     except UserError as error:
         raise error if isinstance(error, PlaceError) else UserError(f"{place}: {error}") from None
     except ValidationError as error:
-        raise UserError(explained(place, error, MatrixSpec)) from None
-    add(resolved, entry, found.spec, columns_of(entry.attributes), foreseen)
+        raise UserError(explained(place, error, WordsSpec if of_words else MatrixSpec)) from None
+    else:
+        add(resolved, entry, spec, columns_of(entry.attributes), foreseen)
+
+
+def _matrix(resolved: Resolved, entry: MatrixEntry, folder: str, store: Store | None) -> MatrixSpec:
+    path, texts = below(folder, entry.path), None if entry.texts is None else below(folder, entry.texts)
+    found, matrix, ready = read_entry(entry, path, texts, resolved.sentences.texts, resolved.tasks)
+    if store is not None:
+        keep(store, found, matrix, ready, resolved.tasks)
     resolved.lacking |= {(task, found.spec.name): why for task, why in found.lacking.items()}
+    return found.spec
 
 
-def _add_words(
-    resolved: Resolved, place: str, entry: WordsEntry, folder: str, foreseen: Foresight, store: Store | None
-) -> None:
-    """Add word vectors; with a store, keep there what nodes need of them."""
-    path = below(folder, entry.path)
-    try:
-        spec, file, notes = read_words(entry, path, resolved.sentences.texts)
-        if store is not None:
-            keep_words(store, spec, file, resolved.sentences.texts, resolved.tasks)
-    except EncoderError as error:  # its own fault; the others go on
-        named = entry.model_copy(update={"path": os.path.basename(entry.path)})  # not where it is just now
-        remedy = "mend the file, or leave this encoder out"
-        told = failed(named, entry.spec_names()[0], "unusable word vectors", f"{place}: {error}", remedy=remedy)
-        resolved.unresolved.append(told)
-        return
-    except UserError as error:
-        raise error if isinstance(error, PlaceError) else UserError(f"{place}: {error}") from None
-    except ValidationError as error:
-        raise UserError(explained(place, error, WordsSpec)) from None
-    add(resolved, entry, spec, columns_of(entry.attributes), foreseen)
+def _words(resolved: Resolved, entry: WordsEntry, folder: str, store: Store | None) -> WordsSpec:
+    spec, file, notes = read_words(entry, below(folder, entry.path), resolved.sentences.texts)
+    if store is not None:
+        keep_words(store, spec, file, resolved.sentences.texts, resolved.tasks)
     resolved.notes += notes
+    return spec
 
 
 def record_unresolved(store: Store, resolved: Resolved) -> None:

@@ -16,7 +16,7 @@ from jobs.config.entries import PUBLIC_LIMIT
 from jobs.config.reading import YAML_ENDINGS
 from qre.counted import counted
 from qre.encoders.catalogue import CATALOGUES, PUBLIC
-from qre.encoders.folders import FolderProblem, base_folder, check_folder, is_plain
+from qre.encoders.folders import FolderProblem, base_of, check_folder, is_plain
 from qre.encoders.hub import REPOSITORY
 from qre.encoders.hub_problems import printable
 from qre.encoders.spec import POOLINGS
@@ -155,8 +155,9 @@ def _needs(folder: str) -> list[str]:
             f"authors used it"
         )
     try:
-        check_folder(folder, pooled=True)
-        base_folder(folder, None)
+        found = check_folder(folder, pooled=True)
+        if found.adapter is not None:
+            base_of(Path(folder), found.adapter, None)
     except FolderProblem as problem:
         needs.append(printable(str(problem), 500))
     except OSError:  # told when it is planned

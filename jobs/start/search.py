@@ -20,10 +20,9 @@ from qre.encoders.catalogue import CATALOGUES, PUBLIC, catalogue, shapes
 from qre.encoders.conversions import find_conversions, weights_of
 from qre.encoders.described import described, loading_lines, published_model, row_of
 from qre.encoders.folders import folder_prompts, is_plain
-from qre.encoders.hub import HubModel, resolve, resolve_all, with_base
+from qre.encoders.hub import HubModel, resolve, resolve_all, with_base, with_bases
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.hub_query import HubQuery, listed
-from qre.encoders.hub_query import search as search_hub
 from qre.encoders.matrix_file import is_matrix, open_matrix
 from qre.encoders.registry import available, text_encoders
 from qre.encoders.spec import ClassicalSpec, EncoderSpec
@@ -35,7 +34,7 @@ from qre.near_names import did_you_mean
 def search(query: HubQuery, out: Path | None) -> None:
     """Search the hub, show of each encoder found whether it is available, and write those that are as a list."""
     try:
-        found = resolve_all((name, None) for name in search_hub(query))
+        found = resolve_all((name, None) for name in listed(query))
     except HubProblem as problem:
         raise UserError(str(problem)) from None
     if not found:
@@ -76,7 +75,8 @@ def _show(entries: Sequence[HubEntry], found: Sequence[HubModel | HubProblem], o
         table.add_column(
             heading, justify="right" if heading in ("parameters", "MB", "downloads") else "left", overflow="fold"
         )
-    problems = [_problem(answer, entry.pooling is not None) for answer, entry in zip(found, entries, strict=True)]
+    whole = with_bases(found)
+    problems = [_problem(answer, entry.pooling is not None) for answer, entry in zip(whole, entries, strict=True)]
     for answer, problem in zip(found, problems, strict=True):
         table.add_row(*_row(answer, problem))
     console.print(table)
@@ -228,11 +228,11 @@ def _row(answer: HubModel | HubProblem, problem: str) -> list[str]:
 
 
 def _problem(answer: HubModel | HubProblem, pooled: bool = False) -> str:
-    """Why it cannot be had without a word of trust; "" where it can."""
+    """Why it cannot be had, with its base, without a word of trust; "" where it can."""
     if isinstance(answer, HubProblem):
         return answer.reason
     try:
-        with_base(answer).checked(pooled=pooled)
+        answer.checked(pooled=pooled)
     except HubProblem as problem:
         return problem.reason
     return ""

@@ -16,9 +16,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from jobs.config import EndpointEntry, Entry, FileSentences, FolderEntry, ListEntry, MtebScores, SweepConfig, load_list
-from jobs.config.corpora import FittedEntry
-from jobs.config.matrix_entry import GivenEntry
-from jobs.planning.inputs import named
+from jobs.planning.named_files import files_of, named
 from jobs.submission.secrets import secret
 from qre.encoders.contents import counts
 from qre.encoders.folders import file_sizes
@@ -279,32 +277,22 @@ def _named(settings: SweepConfig, folder: Path) -> Iterator[tuple[str, str, bool
         """A path that starts at the config's folder, from the working directory."""
         return path if os.path.isabs(path) else os.path.relpath(below(start or str(folder), path), folder)
 
+    def of_entry(place: str, entry: Entry, start: str) -> Iterator[tuple[str, str, bool]]:
+        if isinstance(entry, FolderEntry):
+            yield from ((f"{place}.{key}", here(path, start), True) for key, path in entry.folders().items())
+        yield from ((key, here(path, start), False) for key, path in files_of(place, entry))
+
     if settings.inputs is not None:
         yield from _named_in(settings, settings.inputs, folder)
         return
     if isinstance(settings.sentences, FileSentences):
         yield "sentences.path", here(settings.sentences.path), False
     for number, entry in enumerate(settings.encoders):
-        place = f"encoders[{number}].path"
-        if isinstance(entry, FittedEntry) and entry.corpus_file is not None:
-            yield f"encoders[{number}].fitted_on.path", here(entry.corpus_file), False
-        if isinstance(entry, FolderEntry):
-            yield from ((f"encoders[{number}].{key}", here(path), True) for key, path in entry.folders().items())
-        elif isinstance(entry, GivenEntry):
-            yield from ((f"encoders[{number}].{key}", here(path), False) for key, path in entry.files().items())
-        elif isinstance(entry, ListEntry):
-            yield place, here(entry.path), False
+        yield from of_entry(f"encoders[{number}]", entry, settings.folder)
+        if isinstance(entry, ListEntry):
             file = below(settings.folder or str(folder), entry.path)
             for row, one in enumerate(load_list(file)):
-                if isinstance(one, FittedEntry) and one.corpus_file is not None:
-                    corpus = here(one.corpus_file, os.path.dirname(file))
-                    yield f"{file}: encoders[{row}].fitted_on.path", corpus, False
-                if isinstance(one, FolderEntry):
-                    for key, path in one.folders().items():
-                        yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), True
-                elif isinstance(one, GivenEntry):
-                    for key, path in one.files().items():
-                        yield f"{file}: encoders[{row}].{key}", here(path, os.path.dirname(file)), False
+                yield from of_entry(f"{file}: encoders[{row}]", one, os.path.dirname(file))
     for number, task in enumerate(settings.tasks):
         if isinstance(task, MtebScores):
             yield from ((f"tasks[{number}].results[{row}]", here(path), True) for row, path in enumerate(task.results))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,21 +34,15 @@ PLAIN_STARTS = (None, True, False, "gaussian", "orthogonal")
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter in an encoder.
+    """The adapter that an encoder is; its files are at the top.
 
     Attributes:
-        folder: of the module that it is in, "" for the top.
         base: owner/name or a path, as its file names it; "" where it does not.
         revision: of the base, as its file names it; "" for the default branch.
     """
 
-    folder: str
     base: str
     revision: str
-
-    def within(self, name: str) -> str:
-        """A file of the module that it is in."""
-        return f"{self.folder}/{name}" if self.folder else name
 
 
 def find_adapter(
@@ -69,27 +63,23 @@ def find_adapter(
     name = f"{places[0]}/{CONFIG}" if places[0] else CONFIG
     stated = documents.get(name)
     told = stated if isinstance(stated, dict) else {}
-    adapter = Adapter(places[0], str(told.get("base_model_name_or_path") or ""), str(told.get("revision") or ""))
-    return adapter, f"{name}: {why}" if (why := _problem(adapter, told, sizes, len(places))) else ""
+    adapter = Adapter(str(told.get("base_model_name_or_path") or ""), str(told.get("revision") or ""))
+    return adapter, f"{name}: {why}" if (why := _problem(adapter, told, sizes, places)) else ""
 
 
-def _problem(adapter: Adapter, told: Mapping, sizes: Mapping[str, int], count: int) -> str:
-    if count > 1:
-        return f"it is one of {count} adapters in one encoder"
-    if adapter.folder:
+def _problem(adapter: Adapter, told: Mapping, sizes: Mapping[str, int], places: Sequence[str]) -> str:
+    if len(places) > 1:
+        return f"it is one of {len(places)} adapters in one encoder"
+    if places[0]:
         return "an adapter in the folder of a module, which no library loads; only one at the top is taken"
     if told.get("peft_type") != "LORA":
         return f"an adapter of the kind {told.get('peft_type')}; of these only LORA is taken"
     if not adapter.base:
         return "it does not name its base"
-    prefix = adapter.within("")
-    whole = [
-        name for name in sizes if re.fullmatch(rf"{re.escape(prefix)}(pytorch_)?model[^/]*\.(safetensors|bin)", name)
-    ]
-    if whole:
+    if whole := [name for name in sizes if re.fullmatch(r"(pytorch_)?model[^/]*\.(safetensors|bin)", name)]:
         return f"{min(whole)} lies beside it: which of the two counts, its own weights or those of {adapter.base}?"
-    if adapter.within(PICKLED) in sizes and adapter.within(WEIGHTS) not in sizes:
-        return f"{adapter.within(PICKLED)}: its weights are a pickle, which is not converted for an adapter"
+    if PICKLED in sizes and WEIGHTS not in sizes:
+        return f"{PICKLED}: its weights are a pickle, which is not converted for an adapter"
     if told.get("init_lora_weights") not in PLAIN_STARTS:
         return f"init_lora_weights is {told['init_lora_weights']}: it belongs to other weights than those of its base"
     if strange := [key for key, value in told.items() if value and key not in KNOWN]:
@@ -124,17 +114,15 @@ def of_base(sizes: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def on_base(adapter: Adapter, folder: Path, base: Path) -> dict[str, Replacement]:
+def on_base(folder: Path, base: Path) -> dict[str, Replacement]:
     """What stands in the place of an adapter's files so that it loads onto a base on this machine: name -> another
     file, a text, or None for no file."""
-    name = adapter.within(CONFIG)
-    told = json.loads((folder / name).read_text(encoding="utf-8"))
+    told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     told |= {"base_model_name_or_path": str(base), "revision": None}
     # with a config beside it, an adapter's folder is taken for its base
-    replaced: dict[str, Replacement] = {name: json.dumps(told), adapter.within("config.json"): None}
-    inside = folder / adapter.folder
-    if not any(TOKENIZER.fullmatch(file.name) for file in inside.iterdir()):
+    replaced: dict[str, Replacement] = {CONFIG: json.dumps(told), "config.json": None}
+    if not any(TOKENIZER.fullmatch(file.name) for file in folder.iterdir()):
         for file in sorted(base.iterdir()):
             if TOKENIZER.fullmatch(file.name) or file.name == "special_tokens_map.json":
-                replaced[adapter.within(file.name)] = file
+                replaced[file.name] = file
     return replaced

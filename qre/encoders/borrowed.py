@@ -50,9 +50,9 @@ def looked_through(load: Callable) -> Callable:
             return load(spec, path, *args, **keywords)
         homes = {repository: f"from_{number}" for number, repository in enumerate(sorted(pinned))} if elsewhere else {}
         replaced = _brought_home(Path(path), elsewhere, homes)
-        if found.adapter is not None and base is not None:
+        if base is not None:
             check_base(base, spec.native)
-            replaced |= on_base(found.adapter, Path(path), base)
+            replaced |= on_base(Path(path), base)
         with converted(spec, Path(path)) as weights, linked(Path(path), {**weights.files, **replaced}) as place:
             for repository, home in homes.items():
                 fetch_code(repository, pinned[repository], place / home)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from qre.encoders.cards import card_attributes
+from qre.encoders.examine import Unfit
 from qre.encoders.folders import file_sizes, sha256_of
 from qre.encoders.hub import COMMIT, HubModel, described
 from qre.encoders.hub_problems import HubProblem
@@ -32,8 +33,8 @@ def cached_model(repository: str, revision: str | None = None, as_base: bool = F
         HubProblem: its snapshot is not here, or not whole ("offline"); or as for one that the hub describes.
     """
     path = _snapshot(repository, revision or "main")
-    sizes = file_sizes(path)
     try:
+        sizes = file_sizes(path)
         model = described(
             repository,
             path.name,
@@ -44,6 +45,8 @@ def cached_model(repository: str, revision: str | None = None, as_base: bool = F
             lambda name: _sha256(path / name),
             as_base,
         )
+    except Unfit as problem:  # of the files alone: `described` has told the others
+        raise HubProblem(repository, "offline", f"its snapshot in the cache is incomplete: {problem.detail}") from None
     except HubProblem as problem:
         if problem.reason in PARTS:
             raise HubProblem(

@@ -4,15 +4,15 @@ them. Nothing is taken of one that changes anything else."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from posixpath import join
 
 from qre.encoders.cards import card_attributes
 from qre.encoders.contents import counts, is_code
-from qre.encoders.hub import COMMIT, HubModel, each_answer, info_of, understood
-from qre.encoders.hub_problems import REMEDY, HubProblem, printable, retried
+from qre.encoders.hub import COMMIT, HubModel, answered, each_answer, info_of
+from qre.encoders.hub_problems import REMEDY, HubProblem, printable
 from qre.encoders.pickled import SAFE_INDEX, SHARD
 
 HubPlace = tuple[str, str]  # owner/name and commit
@@ -65,12 +65,10 @@ class Unanswered(HubProblem):
         return True
 
 
-def find_conversions(
-    models: Sequence[HubModel], progress: Callable[[int], None] = lambda done: None
-) -> list[Conversion | None | HubProblem]:
+def find_conversions(models: Sequence[HubModel]) -> list[Conversion | None | HubProblem]:
     """The pull request that converts the weights of each of these models, None where there is none, or why the hub does
     not answer; in order, many at once."""
-    return each_answer(models, lambda model: model.repository, find_conversion, progress)
+    return each_answer(models, lambda model: model.repository, find_conversion)
 
 
 def find_conversion(model: HubModel) -> Conversion | None:
@@ -83,24 +81,23 @@ def find_conversion(model: HubModel) -> Conversion | None:
     from huggingface_hub import HfApi
 
     name = model.repository
-
-    def ask(request: Callable):
-        return retried(name, lambda: understood(name, request))
-
-    refs = ask(lambda: HfApi().list_repo_refs(name, include_pull_requests=True)).pull_requests or ()
+    refs = answered(name, lambda: HfApi().list_repo_refs(name, include_pull_requests=True)).pull_requests or ()
     heads = {ref.ref: ref.target_commit for ref in refs if COMMIT.fullmatch(ref.target_commit)}
     if not heads:
         return None
-    listed = ask(lambda: list(islice(HfApi().get_repo_discussions(name, discussion_type="pull_request"), MOST_READ)))
+    listed = answered(
+        name, lambda: list(islice(HfApi().get_repo_discussions(name, discussion_type="pull_request"), MOST_READ))
+    )
     open_ones = [one for one in listed if one.status != "closed" and one.git_reference in heads]
     order = _known_authors(name)
     open_ones.sort(key=lambda one: (order.index(one.author) if one.author in order else len(order), one.num))
     blobs = None
     for one in open_ones[:MOST_LOOKED_AT]:
         blobs = blobs or _blobs(info_of(name, model.revision))
-        found = _converted(model, blobs, info_of(name, heads[one.git_reference]))
+        ref = str(one.git_reference)
+        found = _converted(model, blobs, info_of(name, heads[ref]))
         if found is not None:
-            return Conversion(one.git_reference, one.author, found)
+            return Conversion(ref, one.author, found)
     return None
 
 

@@ -23,7 +23,7 @@ from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.linked import Replacement
 from qre.encoders.locks import locked, touch
 from qre.encoders.pickled import INDEX, SAFE_INDEX, SHARD, safe_index, safe_name
-from qre.encoders.snapshots import cache_folder, make_room
+from qre.encoders.snapshots import cache_folder, discard, make_room
 from qre.encoders.spec import HubSpec, ModelSpec
 from qre.errors import EncoderError, PlaceError, place_error
 
@@ -199,8 +199,7 @@ def _check_same(spec: ModelSpec, pickle: Path, name: str, sha256: str) -> None:
     if sha256_of(pickle) == sha256:
         return
     if isinstance(spec, HubSpec):
-        pickle.resolve().unlink(missing_ok=True)
-        pickle.unlink(missing_ok=True)
+        discard(pickle)
         raise PlaceError(
             f"{name} of {spec.id} was damaged in the hub's cache of this node; it is removed, to be fetched again"
         )

@@ -26,7 +26,12 @@ def is_whole(file: Path) -> bool:
     """Whether a converted file holds what the digest in its name says. It is read once in a process, until it changes:
     a place in a cache is for all who may write there, and disks rot."""
     about = file.stat()
-    return _digest(file, about.st_size, about.st_mtime_ns, about.st_ino) == file.stem.rpartition("-")[2]
+    return _digest(file, about.st_size, about.st_mtime_ns, about.st_ino) == stated_digest(file)
+
+
+def stated_digest(file: Path) -> str:
+    """The sha256 (hex) that the name of a converted file states."""
+    return file.stem.rpartition("-")[2]
 
 
 def place_for(cache: Path, sha256: str, digest: str) -> Path:

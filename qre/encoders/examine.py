@@ -14,17 +14,21 @@ from qre.encoders.kinds import Module, kind_problem, unknown_module
 from qre.encoders.named_code import READ, VOCABULARY, Named, named_code, refusal
 from qre.encoders.pickled import INDEX, READ_WEIGHTS, is_convertible, may_hold, needed_pickles
 from qre.encoders.plain import BODY, plain_problem
-from qre.encoders.shape import shape_of
+from qre.encoders.shape import names_of, shape_of
 
 MOST_BYTES = 2**24  # of a JSON file that is looked through; a config is a few kB
 MOST_OTHERS = 100  # JSON files outside of modules that are looked through; no loader reads a config there
 
 
 class Unfit(Exception):
-    """Why an encoder is not taken, told without its name: the hub and the folder each put their own before it."""
+    """Why an encoder is not taken, told without its name: the hub and the folder each put their own before it.
 
-    def __init__(self, reason: str, detail: str):
-        self.reason, self.detail = reason, detail
+    Attributes:
+        modules: what it is made of, as of shape_of, where its files tell; else "".
+    """
+
+    def __init__(self, reason: str, detail: str, modules: str = ""):
+        self.reason, self.detail, self.modules = reason, detail, modules
         super().__init__(f"{reason} ({detail})")
 
 
@@ -74,8 +78,26 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
             documents[name] = parsed(name, sizes[name], read, strict)
         return documents.get(name)
 
-    plain = "modules.json" not in sizes
-    modules = () if plain else _modules(document)
+    modules = None if "modules.json" not in sizes else _modules(document)
+    try:
+        return _examined(modules, document, documents, sizes, tags)
+    except Unfit as problem:
+        raise Unfit(problem.reason, problem.detail, names_of(modules or ())) from None
+
+
+def _examined(
+    stated: tuple[Module, ...] | None,
+    document: Callable[..., object],
+    documents: Mapping[str, object],
+    sizes: Mapping[str, int],
+    tags: Collection[str],
+) -> Found:
+    """As examine, of the modules that modules.json states; None where there is none.
+
+    Args:
+        document: the content of a JSON file (name, strict), which is then in `documents`.
+    """
+    plain, modules = stated is None, stated or ()
     folders = tuple(dict.fromkeys(module.path for module in modules))
     inside = [name for name in sorted(sizes) if _is_config(name) and (name.rpartition("/")[0] in {"", *folders})]
     outside = [name for name in sorted(sizes) if _is_config(name) and name not in inside and counts(name, folders)]
@@ -90,7 +112,7 @@ def examine(sizes: Mapping[str, int], read: Callable[[str], bytes], tags: Collec
     if "custom_code" in tags and not code:
         code = [Named("tags", "custom_code", "")]
     transformers = (module for module in modules if module.name == "Transformer")
-    own = (module for module in transformers if adapter is None or module.path != adapter.folder)
+    own = (module for module in transformers if adapter is None or module.path)
     bodies = tuple(_body(module, documents, sizes) for module in own)
     return Found(
         folders,
@@ -291,7 +313,7 @@ def _check_weights(
     for module in modules:
         prefix = f"{module.path}/" if module.path else ""
         own = [name.removeprefix(prefix) for name in sizes if name.startswith(prefix)]
-        if adapter is not None and adapter.folder == module.path and module.name == "Transformer":
+        if adapter is not None and not module.path and module.name == "Transformer":
             if WEIGHTS not in own:
                 raise Unfit("no weights", f"{prefix}{WEIGHTS} is missing")
         elif (

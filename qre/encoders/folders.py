@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from qre.encoders import adapters
@@ -43,11 +44,36 @@ class FolderProblem(EncoderError):
         return type(self), (self.path, self.reason, self.detail)
 
 
-def folder_revision(
+@dataclass(frozen=True)
+class LookedAt:
+    """An encoder in a folder, once it is looked through.
+
+    Attributes:
+        path: the folder.
+        revision: sha256 (hex) over the names and contents of all files that can change a number, and of an adapter over
+            those of its base; but for pickles.
+        pickles: (name, sha256) of the pickles that its weights are in.
+        base: the folder of the base, of an adapter.
+        prompts: by name, as its files state them.
+        default_prompt: the prompt that plain `encode` applies; "" where none.
+        shape: what the files tell of its layers and dimensions: see shape_of.
+        plain: it is a plain checkpoint: see plain.py.
+    """
+
+    path: Path
+    revision: str
+    pickles: tuple[tuple[str, str], ...]
+    base: Path | None
+    prompts: dict[str, str]
+    default_prompt: str
+    shape: dict
+    plain: bool
+
+
+def look_at_folder(
     path: str | Path, native: bool = False, pooled: bool = False, pickled: bool = False, base: str | Path | None = None
-) -> str:
-    """sha256 (hex) over the names and contents of all files of a folder that can change a number, and of an adapter
-    over those of its base; but for pickles: see folder_pickles.
+) -> LookedAt:
+    """Look through an encoder's folder, and read all of it.
 
     Args:
         native: take transformers' own class where the folder names code.
@@ -60,10 +86,12 @@ def folder_revision(
         PlaceError: this machine does not let it be read.
         FolderProblem: no sentence encoder, no pooling, weights only as pickles, code of its own, a file that cannot be
             read, weights that are not whole; with the reason.
+        EncoderError: prompts that are none.
     """
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: no such folder")
+    place = None
     try:
         files, found = _checked(path, pooled, pickled, native=native)
         check_weight_files(path)
@@ -71,8 +99,9 @@ def folder_revision(
         if found.adapter is None and base is not None:
             raise FolderProblem(str(path), "adapter", f"it has no {adapters.CONFIG}, so it has no base")
         if found.adapter is not None:
-            place = _base_of(path, found.adapter, base)
+            place = base_of(path, found.adapter, base)
             digest.update(b"base\0" + _digest(place, check_base(place, native)).digest())
+        pickles = tuple((name, sha256_of(path / name)) for name in found.pickles)
     except OSError as error:
         if (fault := place_error(error)) is not None:  # this machine's; the encoder may be read elsewhere, or tomorrow
             raise fault from None
@@ -84,46 +113,31 @@ def folder_revision(
         raise FolderProblem(str(path), "unusable folder", f"{where}cannot be read: {error.strerror}") from None
     except BrokenWeights as error:
         raise FolderProblem(str(path), "broken weights", error.what) from None
-    return digest.hexdigest()
+    return LookedAt(
+        path, digest.hexdigest(), pickles, place, *folder_prompts(path), shape=found.shape, plain=found.plain
+    )
 
 
-def base_folder(path: str | Path, stated: str | None) -> Path | None:
-    """The folder of the base of an adapter, as a config states it or as its own file names it; None of what is no
-    adapter. FolderProblem where it is not on this machine."""
-    sizes = file_sizes(Path(path))
-    found = examine(sizes, lambda name: b"".join(_blocks(Path(path) / name)))
-    return None if found.adapter is None else _base_of(Path(path), found.adapter, stated)
+def folder_revision(path: str | Path, **options) -> str:
+    """The `revision` of a folder that is looked through with these options: see look_at_folder."""
+    return look_at_folder(path, **options).revision
 
 
-def _base_of(path: Path, adapter: adapters.Adapter, stated: str | Path | None) -> Path:
+def base_of(path: Path, adapter: adapters.Adapter, stated: str | Path | None) -> Path:
+    """The folder of the base of an adapter, as a config states it or as its own file names it.
+
+    Raises:
+        UserError: what is stated is no folder.
+        FolderProblem: what its file names is not on this machine.
+    """
     place = Path(stated) if stated is not None else path / Path(adapter.base).expanduser()
     if not place.is_dir():
         if stated is not None:
             raise UserError(f"{place}: no such folder")
         raise FolderProblem(
-            str(path),
-            "base missing",
-            f"{adapter.within(adapters.CONFIG)}: an adapter of {adapter.base}, which is no folder here",
+            str(path), "base missing", f"{adapters.CONFIG}: an adapter of {adapter.base}, which is no folder here"
         )
     return place
-
-
-def folder_pickles(path: str | Path) -> tuple[tuple[str, str], ...]:
-    """(name, sha256) of the pickles that the weights of a folder are in, once `folder_revision` has found all else to
-    be right.
-
-    Raises:
-        FolderProblem: as `folder_revision`.
-        PlaceError: this machine does not let one be read.
-    """
-    path = Path(path)
-    try:
-        pickles = examine(file_sizes(path), lambda name: b"".join(_blocks(path / name))).pickles
-        return tuple((name, sha256_of(path / name)) for name in pickles)
-    except Unfit as problem:
-        raise FolderProblem(str(path), problem.reason, problem.detail) from None
-    except OSError as error:
-        raise place_error(error) or FolderProblem(str(path), "unusable folder", str(error)) from None
 
 
 def sha256_of(file: Path) -> str:
@@ -154,7 +168,7 @@ def folder_shape(path: str | Path) -> dict:
     """What the files of a folder that was looked through tell of its layers and dimensions: see shape_of."""
     try:
         return examine(file_sizes(Path(path)), lambda name: b"".join(_blocks(Path(path) / name))).shape
-    except (Unfit, OSError):  # told by folder_revision
+    except (Unfit, OSError):  # told by look_at_folder
         return {}
 
 
@@ -167,11 +181,11 @@ def check_folder(path: str | Path, pooled: bool = False, pickled: bool = False, 
     """Look through a folder, or a snapshot, before it is loaded: what was found when it was planned may have changed.
 
     Args:
-        pooled, pickled: as of `folder_revision`.
+        pooled, pickled: as of `look_at_folder`.
         trust: options of `check_code`.
 
     Raises:
-        FolderProblem: as `folder_revision`.
+        FolderProblem: as `look_at_folder`.
         OSError: a file cannot be read; whose fault that is, is for whoever loads it to say.
     """
     return _checked(Path(path), pooled, pickled, **trust)[1]

@@ -212,10 +212,7 @@ def info_of(repository: str, revision: str | None):
     """What the hub tells of a repository at a revision, with its files (a ModelInfo); HubProblem where it does not."""
     from huggingface_hub import HfApi
 
-    return retried(
-        repository,
-        lambda: understood(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True)),
-    )
+    return answered(repository, lambda: HfApi().model_info(repository, revision=revision, files_metadata=True))
 
 
 def with_base(model: HubModel, native: bool = False) -> HubModel:
@@ -231,6 +228,14 @@ def with_base(model: HubModel, native: bool = False) -> HubModel:
     except HubProblem as problem:
         raise of_its_base(model, problem) from None
     return model.onto(base, native)
+
+
+def with_bases(answers: Sequence[HubModel | HubProblem]) -> list[HubModel | HubProblem]:
+    """Answers of the hub as they are, but each adapter with its base, or why that cannot be had; in order, many at
+    once."""
+    asked = [one for one in answers if isinstance(one, HubModel) and one.adapter is not None]
+    whole = iter(each_answer(asked, lambda one: one.repository, with_base))
+    return [next(whole) if isinstance(one, HubModel) and one.adapter is not None else one for one in answers]
 
 
 def described(
@@ -256,7 +261,7 @@ def described(
     try:
         found = examine_base(sizes, read) if as_base else examine(sizes, read, frozenset(tags))
     except Unfit as problem:
-        raise HubProblem(repository, problem.reason, problem.detail) from None
+        raise HubProblem(repository, problem.reason, problem.detail, modules=problem.modules) from None
     own = told if isinstance(told := found.documents.get("config_sentence_transformers.json"), dict) else {}
     files, python = kept(sizes, found.modules), tuple((name, sizes[name]) for name in found.python)
     return HubModel(
@@ -274,16 +279,20 @@ def described(
     )
 
 
-def understood(repository: str, request: Callable[[], T]) -> T:
-    """The answer of a request; one that is no answer of a hub (a page of a proxy, say) is a HubProblem."""
+def answered(repository: str, request: Callable[[], T]) -> T:
+    """The answer of a request, as of `retried`; one that is no answer of a hub (a page of a proxy, say) is a
+    HubProblem."""
     from huggingface_hub.errors import HFValidationError
 
-    try:
-        return request()
-    except HFValidationError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HubProblem(repository, "hub error", f"what answered is not the hub: {type(error).__name__}") from None
+    def understood() -> T:
+        try:
+            return request()
+        except HFValidationError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HubProblem(repository, "hub error", f"what answered is not the hub: {type(error).__name__}") from None
+
+    return retried(repository, understood)
 
 
 def _content(repository: str, revision: str, file: str, size: int) -> bytes:

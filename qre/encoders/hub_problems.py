@@ -98,10 +98,11 @@ class HubProblem(EncoderError):
         reason: one of Reason.
         transient: whether another try may end otherwise.
         remedy: what a person can do.
+        modules: what it is made of, such as "Transformer+Pooling", where its files were seen; else "".
     """
 
-    def __init__(self, repository: str, reason: str, detail: str = "", remedy: str = ""):
-        self.repository, self.reason, self.detail = repository, reason, detail
+    def __init__(self, repository: str, reason: str, detail: str = "", remedy: str = "", modules: str = ""):
+        self.repository, self.reason, self.detail, self.modules = repository, reason, detail, modules
         self.remedy = remedy or REMEDY[reason]
         if reason == "unreachable":
             told = f"cannot reach the hub: {detail}; {REMEDY[reason]}"
@@ -114,7 +115,7 @@ class HubProblem(EncoderError):
         return self.reason in TRANSIENT
 
     def __reduce__(self):
-        return type(self), (self.repository, self.reason, self.detail, self.remedy)
+        return type(self), (self.repository, self.reason, self.detail, self.remedy, self.modules)
 
 
 def printable(name: str, longest: int = 120) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from qre.encoders.hub import each_answer, understood
+from qre.encoders.hub import answered, each_answer
 from qre.encoders.hub_problems import HubProblem, reach, retried
 
 
@@ -36,15 +36,6 @@ class HubQuery(BaseModel):
         return value
 
 
-def search(query: HubQuery) -> Iterator[str]:
-    """Names of the encoders that a query finds, in its order.
-
-    Raises:
-        HubProblem: the hub does not answer.
-    """
-    yield from listed(query)
-
-
 def listed(query: HubQuery) -> dict[str, int]:
     """Name -> downloads of the encoders that a query finds, in its order.
 
@@ -56,22 +47,19 @@ def listed(query: HubQuery) -> dict[str, int]:
     retried("the hub", reach)  # the client itself would try a listing for half a minute
     least, most = query.parameters
     bounds = ",".join([*([f"min:{least}"] if least else []), *([f"max:{most}"] if most else [])])
-    return retried(
+    return answered(
         "the hub",
-        lambda: understood(
-            "the hub",
-            lambda: {
-                model.id: model.downloads or 0
-                for model in HfApi().list_models(
-                    filter=list(query.filter),
-                    author=query.author,
-                    search=query.search,
-                    num_parameters=bounds or None,
-                    sort=query.sort,
-                    limit=query.limit,
-                )
-            },
-        ),
+        lambda: {
+            model.id: model.downloads or 0
+            for model in HfApi().list_models(
+                filter=list(query.filter),
+                author=query.author,
+                search=query.search,
+                num_parameters=bounds or None,
+                sort=query.sort,
+                limit=query.limit,
+            )
+        },
     )
 
 
@@ -85,7 +73,5 @@ def downloads_of(
 def _downloads(repository: str) -> tuple[str, int]:
     from huggingface_hub import HfApi
 
-    info = retried(
-        repository, lambda: understood(repository, lambda: HfApi().model_info(repository, expand=["downloads"]))
-    )
+    info = answered(repository, lambda: HfApi().model_info(repository, expand=["downloads"]))
     return info.id, info.downloads or 0

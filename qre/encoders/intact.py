@@ -8,9 +8,9 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from qre.encoders.converted_files import find
-from qre.encoders.folders import folder_pickles, folder_revision, sha256_of
-from qre.encoders.snapshots import cache_folder, snapshot_here
+from qre.encoders.converted_files import find, stated_digest
+from qre.encoders.folders import look_at_folder, sha256_of
+from qre.encoders.snapshots import cache_folder, discard, snapshot_here
 from qre.encoders.spec import EncoderSpec, FolderSpec, HubSpec, ModelSpec
 from qre.errors import EncoderError, PlaceError, UserError
 
@@ -43,14 +43,12 @@ def _check_folder(
     path: str, revision: str, native: bool, plain: bool, pickles: tuple[tuple[str, str], ...], base: str | None
 ) -> None:
     try:
-        here = folder_revision(path, native, plain, bool(pickles), base), folder_pickles(path)
-    except UserError:
-        raise PlaceError(
-            f"{path}: no such folder on this node; mount it there as where the sweep was planned"
-        ) from None
+        here = look_at_folder(path, native, plain, bool(pickles), base)
+    except UserError as error:  # of its own folder, or of its base's
+        raise PlaceError(f"{error} on this node; mount it there as where the sweep was planned") from None
     except EncoderError as error:  # it was an encoder when it was planned
         raise PlaceError(f"{path} on this node is not what was planned: {error}") from None
-    if here != (revision, pickles):
+    if (here.revision, here.pickles) != (revision, pickles):
         raise PlaceError(
             f"{path} on this node is not what was planned: files of it differ; make it the same on all nodes, and run "
             f"the same command again"
@@ -61,8 +59,7 @@ def _check_folder(
 def _check_snapshot(repository: str, revision: str) -> None:
     path = snapshot_here(repository, revision)
     if path is not None and (broken := _damaged(path)) is not None:
-        broken.resolve().unlink(missing_ok=True)
-        broken.unlink(missing_ok=True)
+        discard(broken)
         raise PlaceError(
             f"{broken.relative_to(path)} of {repository} was damaged in the hub's cache of this node; it is removed, "
             f"to be fetched again"
@@ -73,7 +70,7 @@ def _check_snapshot(repository: str, revision: str) -> None:
 def _check_converted(pickles: tuple[tuple[str, str], ...]) -> None:
     for name, sha256 in pickles:
         file = find(cache_folder(), sha256)
-        if file is not None and sha256_of(file) != file.stem.rpartition("-")[2]:
+        if file is not None and sha256_of(file) != stated_digest(file):
             file.unlink(missing_ok=True)
             raise PlaceError(
                 f"what {name} was converted to was damaged in the hub's cache of this node; it is removed, to be made "

@@ -38,8 +38,13 @@ def shape_of(modules: Sequence[Module], documents: Mapping[str, object]) -> dict
         "layers": _count(config, LAYERS),
         "vocabulary": _count(config, ("vocab_size",)),
         "embedding_dimension": _dimension(modules, documents, _count(config, HIDDEN)),
-        "modules": "+".join(module.name for module in modules) or None,
+        "modules": names_of(modules) or None,
     }
+
+
+def names_of(modules: Sequence[Module]) -> str:
+    """The classes of modules, such as "Transformer+Pooling"."""
+    return "+".join(module.name for module in modules)
 
 
 def is_static(attributes: Mapping[str, object]) -> bool:

@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from qre.encoders import converted_files
+from qre.encoders import adapters, converted_files
 from qre.encoders.contents import is_code, kept
 from qre.encoders.hub_problems import HubProblem, retried
 from qre.encoders.locks import last_used, locked, touch
@@ -87,7 +87,8 @@ def acquire(
             path = snapshot_here(repository, revision)
             if path is not None and not _broken(path, files):
                 touch(lock)
-                if "config.json" in dict(files) and "modules.json" not in dict(files):
+                names = {name for name, _ in files}
+                if names & {"config.json", adapters.CONFIG} and "modules.json" not in names:  # a plain one
                     _note_absence(path, "modules.json")
                 return Snapshot(path, os.dup(lock))
             fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches, when nobody uses what is left of it
@@ -251,7 +252,7 @@ def _fetch(repository: str, revision: str, files: tuple[tuple[str, int], ...], c
         broken = _broken(path, files)
         if not broken:
             return
-        _discard(path / broken)
+        discard(path / broken)
         time.sleep(POLL_SECONDS)
     raise EncoderError(f"{repository}@{revision[:8]}: {broken} came broken {TRIES} times")
 
@@ -265,7 +266,7 @@ def _broken(path: Path, files: tuple[tuple[str, int], ...]) -> str:
     return ""
 
 
-def _discard(file: Path) -> None:
+def discard(file: Path) -> None:
     """Remove a file of a snapshot and the blob that it links to, so that it is fetched anew."""
     if file.is_symlink():
         file.resolve().unlink(missing_ok=True)

@@ -4,12 +4,14 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from jobs.asked.models import given, spec_of
 from jobs.config import load_config
 from jobs.planning.costs import weight_bytes
 from jobs.planning.resolve import resolve
-from jobs.start.search import show
+from jobs.start.search import search, show
+from qre.encoders.hub_query import HubQuery
 from qre.store import Store
 from tests.adapters import make_adapter, said
 from tests.checkpoints import make
@@ -133,3 +135,12 @@ def test_place_and_show_take_an_adapter(own, capsys):
     show("org/adapter")
     told = json.loads(capsys.readouterr().out)
     assert (told["base"].partition("@")[0], told["layers"]) == ("org/base", 2)
+
+
+def test_search_lists_the_adapters_whose_base_can_be_had(own, tmp_path, folders, capsys):
+    lost = said(shutil.copytree(folders["adapter"], tmp_path / "lost"), base_model_name_or_path="org/none")
+    own.add("org/lost", folder=lost, tags=["sentence-transformers"])
+    search(HubQuery(author="org"), tmp_path / "l.yaml")
+    assert "2 of 3 are available; 1 missing" in capsys.readouterr().out
+    listed = yaml.safe_load((tmp_path / "l.yaml").read_text())
+    assert {entry["id"] for entry in listed} == {"org/base", "org/adapter"}

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import jobs.planning.inputs
 from jobs.cli import app, main
 from jobs.config import SweepConfig, load_config
-from jobs.planning.inputs import named
+from jobs.planning.named_files import named
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.submission.upload import prepare
@@ -174,6 +174,24 @@ def test_an_encoder_of_a_list_has_an_absolute_folder_too(s3, files, tmp_path):  
             assert [
                 spec.path for spec in resolve(config, Store(tmp_path / "store")).specs if spec.source == "folder"
             ] == [path]
+
+
+def test_a_list_in_a_bucket_names_no_file_of_pairs(s3, files, tmp_path):  # noqa: F811
+    def one(pairs) -> dict:
+        return {"source": "hub", "id": "a/b", "variant": {"sparsify": {"share": 0.1, "pairs": str(pairs)}}}
+
+    (files / "pairs.csv").write_text("sentence1,sentence2\n" + "".join(f"a {k},b {k}\n" for k in range(9)))
+    (files / "encoders.yaml").write_text(yaml.safe_dump([one("pairs.csv")]))
+    config = sweep(tmp_path, inputs=uploaded(s3, files), tasks=[])
+    with pytest.raises(
+        UserError,
+        match=r"/encoders.yaml: encoders\[0\].variant.sparsify.pairs: pairs.csv: with inputs in a bucket, the files "
+        r"that a list names are not fetched",
+    ):
+        resolve(config, Store(tmp_path / "store"))
+    (files / "encoders.yaml").write_text(yaml.safe_dump([one(files / "pairs.csv")]))
+    here = sweep(tmp_path, inputs=uploaded(s3, files), tasks=[])
+    resolve(here, Store(tmp_path / "store"), ask_hub=False)  # an absolute path is this machine's
 
 
 def test_an_absolute_path_is_this_machines(s3, files, tmp_path):  # noqa: F811

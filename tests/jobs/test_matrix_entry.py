@@ -297,7 +297,7 @@ def test_a_list_in_a_bucket_names_no_vectors(folder, s3):  # noqa: F811
     written = yaml.safe_load(path.read_text())
     written["encoders"].append({"source": "list", "path": "all.yaml"})
     path.write_text(yaml.safe_dump(written))
-    with pytest.raises(UserError, match="name ready vectors in the config itself"):
+    with pytest.raises(UserError, match="name this encoder in the config itself"):
         planned(path, keep=False)
 
 

@@ -249,8 +249,14 @@ def test_a_hundred_of_them_are_asked_side_by_side(own, tmp_path):
 
 
 def test_records_of_older_stores_stay(own, tmp_path, folders):
-    for entry in (HubEntry(source="hub", id="a/b"), FolderEntry(source="folder", path="/x")):
-        assert not {"pickled_weights", "conversions"} & entry.model_dump(mode="json").keys()
+    both = set(
+        "source name family layer pooling prompt prompt_name prompts max_tokens pad_token dtype truncate_dim normalize "
+        "transforms token_budget native".split()
+    )
+    hub = both | set("id query revision trust_remote_code code_revision".split())
+    # a later key is of these only where it is set: failures are recorded under what an entry holds
+    assert set(HubEntry(source="hub", id="a/b").model_dump(mode="json")) == hub
+    assert set(FolderEntry(source="folder", path="/x").model_dump(mode="json")) == both | {"path"}
     assert set(ListEntry(source="list", path="/l.csv").model_dump(mode="json")) == {"source", "path"}
     store, place = Store(tmp_path / "store"), ("org/a", None)
     Memory(store).write_all({place: HubModel("org/a", "a" * 40, (("model.safetensors", 9),))})

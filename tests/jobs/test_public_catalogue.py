@@ -118,6 +118,31 @@ def test_a_small_catalogue_to_a_map_and_again_without_a_question(hub, tmp_path):
     assert set(asked) - {"/"} == {"lab/pickle", GATED}  # what could not be had then
 
 
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "no weights"),
+        ({"0_CLIP/config.json": b"{"}, "broken config"),
+        ({"0_CLIP/pytorch_model.bin": 9}, "pickle only"),
+        ({"0_CLIP/pytorch_model.bin.index.json": b"[]"}, "pickle only"),
+    ],
+)
+def test_of_pictures_is_told_whatever_its_weights_are(hub, tmp_path, monkeypatch, files, reason):
+    hub.adopt(monkeypatch, tmp_path / "home")
+    for number in range(4):
+        hub.add(f"lab/e{number}", files=FILES, downloads=number, **TAGGED)
+    clip = json.dumps([{"type": "sentence_transformers.models.CLIPModel", "path": "0_CLIP"}]).encode()
+    hub.add("lab/clip", files={"modules.json": clip, **files}, downloads=9, **TAGGED)
+    found = resolved_of(public(tmp_path, 4))
+    assert [spec.name for spec in found.specs] == [f"lab/e{number}" for number in (3, 2, 1, 0)]
+    assert found.unresolved == []
+    others = Counter(text_encoders().others.values())[MULTIMODAL] + 1
+    assert any(f"{others} {MULTIMODAL}" in note for note in found.notes)
+    classical = {"source": "catalogue", "name": "classical", "include": ["hash/*"]}
+    named = resolved_of(write_config(tmp_path, [classical, {"source": "hub", "id": "lab/clip"}]))
+    assert [(one.encoder, one.exception) for one in named.unresolved] == [("lab/clip", reason)]
+
+
 def test_what_could_all_be_had_is_never_asked_for_again(hub, tmp_path, monkeypatch):
     hub.adopt(monkeypatch, tmp_path / "home")
     at_stated(hub, MINI, files=FILES, downloads=3)
@@ -283,6 +308,28 @@ def test_the_pooling_that_the_registry_states_is_taken_for_a_plain_checkpoint(hu
     bare = resolved_of(public(tmp_path, 5))
     assert [spec.pooling for spec in bare.specs] == ["cls"]
     assert {failure.exception for failure in bare.unresolved} == {"no pooling"}
+
+
+def test_what_a_list_states_for_all_holds_for_the_catalogue_in_it(hub, tmp_path, monkeypatch):
+    hub.adopt(monkeypatch, tmp_path / "home")
+    plain = {name: content for name, content in FILES.items() if name != "modules.json"} | {"tokenizer.json": b"{}"}
+    pickle = {**{name: content for name, content in FILES.items() if "safetensors" not in name}, "pytorch_model.bin": 9}
+    for number, files in enumerate((FILES, FILES, plain, pickle, pickle)):
+        hub.add(f"lab/e{number}", files=files, downloads=9 - number, **TAGGED)
+    converted = hub.propose("lab/e4", files={**pickle, "model.safetensors": 9})
+    entry = {"source": "catalogue", "name": "public", "limit": 5}
+    every = {"plain": {"pooling": "mean"}, "pickled_weights": True, "conversions": "accept"}
+
+    def found(**stated):
+        (tmp_path / "l.yaml").write_text(yaml.safe_dump([entry]))
+        return resolved_of(write_config(tmp_path, [{"source": "list", "path": "l.yaml", **stated}]))
+
+    listed = found(**every)
+    assert listed.specs == resolved_of(public(tmp_path, 5, **every)).specs
+    own = {spec.id: spec for spec in listed.specs}
+    assert own["lab/e2"].pooling == "mean" and own["lab/e3"].pickles and own["lab/e4"].revision == converted
+    entry["pickled_weights"] = False  # what it says itself goes before
+    assert {one.encoder for one in found(**every).unresolved} == {"lab/e3"}
 
 
 def test_the_same_list_as_a_file(hub, tmp_path):

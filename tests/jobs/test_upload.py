@@ -125,6 +125,10 @@ def test_files_of_a_plain_checkpoint_are_no_secrets_by_their_names(work):
             r"encoders\[0\].path: ../list.yaml is not in what is uploaded",
         ),
         (
+            {"encoders": [{"source": "hub", "id": "a/b", "variant": {"sparsify": {"share": 0.1, "pairs": "no.csv"}}}]},
+            r"encoders\[0\].variant.sparsify.pairs: there is no no.csv in the working",
+        ),
+        (
             {"encoders": [*ENCODERS, {"source": "folder", "path": "no-encoder"}]},
             r"encoders\[1\].path: there is no no-encoder in the working",
         ),

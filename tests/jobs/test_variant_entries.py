@@ -15,12 +15,14 @@ from jobs.config import FolderEntry, load_config
 from jobs.config.made_again import to_make_again
 from jobs.planning.costs import expected_cost
 from jobs.planning.groups import group_of, kinds_of
-from jobs.planning.inputs import inputs_here, named
+from jobs.planning.inputs import inputs_here
+from jobs.planning.named_files import named
 from jobs.planning.plan import make_plan, shown_rows
 from jobs.planning.resolve import resolve
 from jobs.planning.work import Times
 from jobs.workers.embed import embed_pass
 from jobs.workers.sparsified import mask_key
+from qre.encoders import folders as folders_module
 from qre.encoders.described import described, loading_lines, row_of
 from qre.encoders.passes import EncodeSettings, Pass, parent_key, pass_key, unit_key
 from qre.encoders.variants import Sparsify
@@ -197,6 +199,16 @@ def test_pairs_of_a_file_are_known_by_their_content(tmp_path, folders):
     assert ("encoders[1].variant.sparsify.pairs", "mine.csv") in named(config)
     told = to_make_again(config)["encoders"][1]["variant"]
     assert told == {"sparsify": {"share": 0.3, "batches": 1, "pairs": "mine.csv"}}
+
+
+def test_a_plan_reads_a_folder_once_for_all_that_is_read_off_it(tmp_path, folders, monkeypatch):
+    read, count = folders_module._digest, []
+    monkeypatch.setattr(folders_module, "_digest", lambda *args: count.append(args[0]) or read(*args))
+    layers = [entry(folders["bert"], layer=layer, pooling="mean") for layer in (0, 1, 2)]
+    found = resolved(tmp_path, entry(folders["bert"]), *layers, entry(folders["bert"], **sparse()))
+    assert count == [folders["bert"]] and len({spec.revision for spec in found.specs if spec.source == "folder"}) == 1
+    resolved(tmp_path, entry(folders["bert"]))
+    assert len(count) == 2  # by the next plan again: it may have changed
 
 
 def test_pairs_that_are_not_there_are_the_configs_fault(tmp_path, folders):

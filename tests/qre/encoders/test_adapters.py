@@ -11,6 +11,7 @@ from qre.encoders import adapters
 from qre.encoders.folders import FolderProblem, folder_revision
 from qre.encoders.hub import resolve, with_base
 from qre.encoders.hub_problems import HubProblem
+from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, readout_name, unit_key
 from qre.errors import EncoderError, PlaceError, UserError
 from tests.adapters import causal_by_hand, make_adapter, make_causal_adapter, merged, said
@@ -287,3 +288,32 @@ def test_offline_an_adapter_and_its_base_come_from_the_cache(hub, base, tmp_path
     offline = entry.spec_of(with_base(resolve("org/adapter", online.revision)), "family")
     assert offline.base == online.base
     assert np.array_equal(vectors(offline), expected)
+
+
+def test_offline_a_plain_adapter_without_a_config_is_found_too(hub, tmp_path, monkeypatch):
+    llama = make_plain("llama", tmp_path / "llama")
+    commit = hub.add("org/llama", folder=llama)
+    adapter = make_causal_adapter(llama, tmp_path / "adapter")
+    hub.add("org/adapter", folder=said(adapter, base_model_name_or_path="org/llama", revision=commit))
+    assert not (adapter / "config.json").exists()
+    entry = HubEntry(source="hub", id="org/adapter", pooling="lasttoken")
+    online = entry.spec_of(with_base(resolve("org/adapter")), "family")
+    expected = vectors(online)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    offline = entry.spec_of(with_base(resolve("org/adapter", online.revision)), "family")
+    assert offline.base == online.base
+    assert np.array_equal(vectors(offline), expected)
+
+
+def test_of_the_folder_and_its_base_the_one_that_is_missing_is_named(base, adapter, tmp_path):
+    copied = shutil.copytree(base, tmp_path / "copied")
+    spec = folder_spec(adapter, base=str(copied))
+    check_intact(spec)
+    shutil.rmtree(copied)
+    missing = "no such folder on this node; mount it there"
+    moved = spec.model_copy(update={"revision": "0" * 64})  # it is looked at anew
+    with pytest.raises(PlaceError, match=f"^{copied}: {missing}"):
+        check_intact(moved)
+    shutil.rmtree(adapter)
+    with pytest.raises(PlaceError, match=f"^{adapter}: {missing}"):
+        check_intact(moved)

@@ -142,3 +142,14 @@ def test_the_same_checks_hold(hub, folder, tmp_path, offline):
     with pytest.raises(HubProblem, match="remote code"):
         resolve("org/own").checked()
     assert "modeling.py" in dict(resolve("org/own").checked(trusted=True))
+
+
+def test_a_link_whose_file_is_gone_makes_it_incomplete(hub, folder, offline):
+    commit = hub.add("org/e", folder=folder)
+    by_us(hub, "org/e", commit)
+    path = snapshots.snapshot_here("org/e", commit)
+    (path / "tokenizer.json").resolve().unlink()
+    offline()
+    with pytest.raises(HubProblem, match="incomplete: tokenizer.json is a link to nothing") as caught:
+        resolve("org/e", commit)
+    assert caught.value.reason == "offline"

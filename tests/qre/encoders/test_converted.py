@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from qre.encoders import unpickling
 from qre.encoders.converted import converted
 from qre.encoders.converted_files import FOLDER, find
-from qre.encoders.folders import FolderProblem, folder_pickles, folder_revision
+from qre.encoders.folders import FolderProblem, folder_revision, look_at_folder
 from qre.encoders.hub import resolve
 from qre.encoders.intact import check_intact
 from qre.encoders.passes import EncodeSettings, Pass, pass_key
@@ -50,7 +50,7 @@ def spec_of(folder: Path, **values) -> FolderSpec:
     plain = "pooling" in values
     revision = folder_revision(folder, pooled=plain, pickled=True)
     known = {"name": "a", "family": "a", "path": str(folder), "revision": revision, "plain": plain}
-    return FolderSpec(**known, pickles=folder_pickles(folder), **values)
+    return FolderSpec(**known, pickles=look_at_folder(folder, pooled=True, pickled=True).pickles, **values)
 
 
 def vectors(spec) -> np.ndarray:

@@ -9,7 +9,7 @@ from qre.encoders import hub as hub_module
 from qre.encoders import hub_problems
 from qre.encoders.hub import HubModel, resolve, resolve_all
 from qre.encoders.hub_problems import HubProblem
-from qre.encoders.hub_query import HubQuery, search
+from qre.encoders.hub_query import HubQuery, listed
 from tests.hub import READER
 
 FILES = {
@@ -188,7 +188,7 @@ def test_search(hub):
             safetensors_parameters={"F32": 1_000_000 * (number + 1)},
         )
     hub.add("one/other", files=FILES, downloads=99, tags=["text-generation"])
-    found = list(search(HubQuery(author="one", parameters=(None, 20_000_000), limit=5)))
+    found = list(listed(HubQuery(author="one", parameters=(None, 20_000_000), limit=5)))
     assert found == ["one/e19", "one/e17", "one/e15", "one/e13", "one/e11"]
 
 
@@ -206,7 +206,7 @@ def test_no_network_is_told_after_one_round(hub, monkeypatch, endpoint, told):
     monkeypatch.setattr(hub_problems.time, "sleep", slept.append)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     with pytest.raises(HubProblem, match=re.escape(told)) as caught:
-        list(search(HubQuery()))
+        list(listed(HubQuery()))
     assert (caught.value.reason, caught.value.transient) == ("unreachable", True)
     assert len(slept) == hub_problems.REACHING - 1 and sum(slept) < 5
     answers = resolve_all([(f"org/e{number}", None) for number in range(200)])

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from qre.encoders.folders import FolderProblem, folder_pickles, folder_revision
+from qre.encoders.folders import FolderProblem, folder_revision, look_at_folder
 from qre.encoders.hub import resolve
 from qre.encoders.hub_problems import HubProblem
 from qre.encoders.loading import checked
@@ -50,6 +50,10 @@ DEBRIS = (
 )
 
 
+def pickles_of(folder):
+    return look_at_folder(folder, pooled=True, pickled=True).pickles
+
+
 def written(folder, names, content=b"0"):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +76,7 @@ def test_a_pickle_that_no_module_reads_refuses_nobody(hub, whole, name):
     if not name.endswith(".json"):  # what is no pickle is in the key, as any other
         assert folder_revision(folder, pooled=pooled) == before
     assert folder_revision(folder, pooled=pooled, pickled=True) == folder_revision(folder, pooled=pooled)
-    assert folder_pickles(folder) == ()
+    assert pickles_of(folder) == ()
     hub.add("org/a", folder=folder)
     model = resolve("org/a")
     assert model.pickles == () and name not in dict(model.checked(pooled=pooled)) or name.endswith(".json")
@@ -90,10 +94,10 @@ def test_the_pickle_that_is_taken_is_the_one_that_libraries_take(hub, tmp_path, 
     with pytest.raises(FolderProblem, match=rf"pickle only \({wanted[-1]}: weights as a pickle\)"):
         folder_revision(folder)
     folder_revision(folder, pickled=True)
-    assert sorted(name for name, _ in folder_pickles(folder)) == wanted
+    assert sorted(name for name, _ in pickles_of(folder)) == wanted
     hub.add("org/a", folder=folder)
     model = resolve("org/a")
-    assert tuple((name, sha256) for name, _, sha256 in model.pickles) == folder_pickles(folder)
+    assert tuple((name, sha256) for name, _, sha256 in model.pickles) == pickles_of(folder)
     assert set(wanted) <= set(dict(model.checked(pickled=True)))
     with pytest.raises(HubProblem, match="pickle only") as caught:
         model.checked()
@@ -176,7 +180,7 @@ def test_of_transformers_an_index_stands_for_it_and_a_shard_alone_does_not(tmp_p
         folder_revision(folder)
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     folder_revision(folder)
-    assert folder_pickles(folder) == ()
+    assert pickles_of(folder) == ()
     for named in ({}, {"w": "pytorch_model.bin"}):
         (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
         with pytest.raises(FolderProblem, match="broken weights .*and no safetensors"):
@@ -217,4 +221,4 @@ def test_a_whole_pickle_goes_before_shards(tmp_path):
     pickle_weights(folder, shards=2)
     pickle_weights(tmp_path / "f")
     shutil.copy(tmp_path / "f" / "pytorch_model.bin", folder)
-    assert [name for name, _ in folder_pickles(folder)] == ["pytorch_model.bin"]
+    assert [name for name, _ in pickles_of(folder)] == ["pytorch_model.bin"]
