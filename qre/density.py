@@ -18,6 +18,7 @@ from qre.errors import ConstantEmbeddingError, NonFiniteError, ShapeError, ZeroR
 BLOCK_BYTES = 8 * 2**20  # of float64 rows at a time: large enough for the BLAS, small beside the embedding
 # of the largest eigenvalue: below it the error of the Gram route (about 1e-16 of the largest) is no longer small
 GRAM_FLOOR = 1e-9
+SMALL = 1e-37  # below it float32 loses bits
 CONSTANT_FLOOR = 1e-12  # mean squared deviation of unit rows from one direction; float32 rounding stands near 1e-14
 
 
@@ -158,11 +159,14 @@ class DensityOperator:
         right = self._right.astype(np.float32)
         coordinates = np.empty((self.n, right.shape[1]), np.float32)
         space = np.empty((_step(self._embedding), self.dimension), np.float32)
+        scales = np.ones(1) if self._row_scale is None else self._row_scale[:, None]
+        if SMALL < scales.min() and scales.max() < 1 / SMALL:
+            scales = scales.astype(np.float32)
         for start in range(0, self.n, len(space)):
             rows = slice(start, min(start + len(space), self.n))
-            scale = np.ones(1) if self._row_scale is None else self._row_scale[rows, None]
             block = space[: rows.stop - start]
-            np.multiply(self._embedding[rows], scale.astype(np.float32), out=block, casting="same_kind")
+            scale = scales if self._row_scale is None else scales[rows]
+            np.multiply(self._embedding[rows], scale, out=block, casting="same_kind")
             np.matmul(block, right, out=coordinates[rows])
         return coordinates
 

@@ -60,12 +60,14 @@ class Given:
         source: a file with a matrix, or an entry as in a config.
         pairs: that a sparsified encoder names by a file.
         corpus: that its transforms are fitted on.
+        by_options: what is said of it are options of the command line, not an entry in a file.
     """
 
     label: str
     source: Path | EndpointEntry | FolderEntry | HubEntry | MatrixEntry | WordsEntry | EncoderSpec
     pairs: Pairs | None = field(default=None, repr=False)
     corpus: SentenceSet | None = field(default=None, repr=False)
+    by_options: bool = False
 
     def embedding(
         self,
@@ -123,7 +125,7 @@ def given(models: Sequence[str], options: dict, trust_remote_code: bool) -> list
             label = Path(model).stem if stems.count(Path(model).stem) == 1 else model
             found.append(Given(printable(label, 200), Path(model)))
         else:
-            found.append(Given(printable(model, 200), _entry(model, options, trust_remote_code)))
+            found.append(Given(printable(model, 200), _entry(model, options, trust_remote_code), by_options=True))
     if options and all(isinstance(one.source, Path) for one in found):
         raise UserError(
             f"--{next(iter(options)).replace('_', '-')}: is for an encoder that is to be embedded, and only ready "

@@ -324,7 +324,7 @@ def _what_the_best_is(table: pd.DataFrame) -> list[str]:
         return []
     return [
         f"{table['name'].iloc[0]} = {table['description'].iloc[0]} "
-        f"(`{qre_command()} encoders show NAME` tells how to load it)"
+        f"(`{qre_command()} encoders show NAME --atlas MAP` tells how to load it)"
     ]
 
 

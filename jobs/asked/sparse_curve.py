@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from jobs.asked.measure import encoded
 from jobs.terminal.bar import Bar
 from jobs.terminal.console import console, note, say
 from jobs.terminal.spelled import quoted
@@ -129,7 +128,7 @@ def _made(
                 zeros, of = mask.zeros, mask.of
             meter.stage(f"{ranking.score}, seed {ranking.seed}: {share:.0%} zero" if share else "the whole encoder")
             try:
-                vectors = _encoded(loaded, readout_name(spec.readout), len(tasks.texts), meter.texts)
+                vectors = encoded(loaded, readout_name(spec.readout), len(tasks.texts), meter.counted())
                 made = point(tasks, vectors, zeros, of)
             except EncoderError as error:  # so little is left that it tells no two texts apart
                 if ranking == DENSE:
@@ -156,23 +155,11 @@ def _opened(
         loaded.close()
 
 
-def _encoded(loaded: Pass, readout: str, n: int, told: Callable[[int], None]) -> np.ndarray:
-    """The vectors (n, d) float32; `told` how many texts each chunk had."""
-    matrix: np.ndarray | None = None
-    for chunk, rows in enumerate(loaded.chunks):
-        vectors = loaded.encode(chunk)[readout]
-        matrix = np.empty((n, vectors.shape[1]), np.float32) if matrix is None else matrix
-        matrix[rows] = vectors
-        told(len(rows))
-    assert matrix is not None  # there are texts
-    return matrix
-
-
 class _Meter:
     """How far the curve is, counted in texts that are encoded."""
 
     def __init__(self, bar: Bar, texts: int, asked: Asked, missing: dict[Ranking, list[float]], count: int):
-        self._bar, self._done, self._ranking = bar, 0.0, 0.0
+        self._bar, self._done = bar, 0.0
         pairs = min(len(asked.pairs), BATCH * asked.batches)
         self._rank = {one: 0 if one.score in ("", *WITHOUT_PAIRS) else 2 * PASSES * pairs for one in missing}
         points = sum(map(len, missing.values()))
@@ -186,17 +173,18 @@ class _Meter:
         self._tell()
 
     def ranked(self, ranking: Ranking) -> Callable[[float], None]:
+        """Told the share of the contributions of a ranking that is computed."""
+        return self.counted(self._rank[ranking])
+
+    def counted(self, of: float = 1.0) -> Callable[[float], None]:
+        """Told how many texts are encoded, each counted `of` times, from now on."""
         began = self._done
 
-        def told(share: float) -> None:
-            self._done = began + share * self._rank[ranking]
+        def told(done: float) -> None:
+            self._done = began + done * of
             self._tell()
 
         return told
-
-    def texts(self, count: int) -> None:
-        self._done += count
-        self._tell()
 
     def _tell(self) -> None:
         self._bar.update(self._label, min(self._done / self._whole, 1.0), "")

@@ -11,10 +11,21 @@ import typer
 
 from jobs.asked.models import Given, Told
 from jobs.terminal.console import progress
+from qre.encoders.folders import FolderProblem
 from qre.encoders.hub_problems import HubProblem, printable
 from qre.encoders.matrix_file import near_encoders
 from qre.errors import EmbeddingError, EncoderError, UserError
 
+BY_ENTRY = "put it as an entry into a list, and give that with --entry"
+OPTIONS = {  # reason -> what stands for the keys of an entry that its remedy names
+    "no pooling": "--pooling",
+    "remote code": "--native, or OWNER/NAME@COMMIT with --trust-remote-code",
+    "not native": "OWNER/NAME@COMMIT with --trust-remote-code, without --native",
+    "second repository": f"--native, or {BY_ENTRY}",
+    "wrong code_revision": BY_ENTRY,
+    "pickle only": BY_ENTRY,
+    "base missing": BY_ENTRY,
+}
 COUNTED = 10  # times that a log is told how far an encoder is
 
 
@@ -64,10 +75,17 @@ def _why(one: Given, error: Exception, sentences: Sequence[str]) -> tuple[str, b
         return str(error.naming(sentences)), isinstance(one.source, Path)
     if isinstance(error, HubProblem):
         near = "" if error.reason != "missing" else f"; and no folder of this name is here{near_encoders(one.label)}"
-        return f"{error}{near}", False
+        return f"{error}{near}{_here(one, error.reason)}", False
+    if isinstance(error, FolderProblem):
+        return f"{error}{_here(one, error.reason)}", False
     if isinstance(error, EncoderError):
         return str(error), False
     return f"{type(error).__name__}: {printable(str(error), 400)}", False
+
+
+def _here(one: Given, reason: str) -> str:
+    """How a command line says what a remedy says by keys of an entry; "" where there is nothing to say."""
+    return f"; on this command line: {OPTIONS[reason]}" if one.by_options and reason in OPTIONS else ""
 
 
 def embedded_so_far() -> Told:

@@ -75,7 +75,7 @@ def search(
 @with_volume
 def list_catalogue(
     name: Annotated[
-        str | None, typer.Argument(help="a catalogue; without it, the catalogues", metavar="[NAME]")
+        str | None, typer.Argument(help="a catalogue, or popular; without it, all of them", metavar="[NAME]")
     ] = None,
 ) -> None:
     """List the built-in catalogues, or the encoders of one.
@@ -93,14 +93,22 @@ def show(
     encoder: Annotated[
         str,
         typer.Argument(
-            callback=given_path, help="a folder, a name of a catalogue, or owner/name on the hub", metavar="ENCODER"
+            callback=given_path,
+            help="a folder, a name of a catalogue, or owner/name on the hub; with --atlas a name on that map",
+            metavar="ENCODER",
         ),
     ],
+    atlas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", callback=given_path, help="folder of a finished map, or a sweep's YAML file: of its encoders"
+        ),
+    ] = None,
 ) -> None:
-    """Show all that is known of one encoder, as JSON.
+    """Show all that is known of one encoder, as JSON: what it is, and how to load it in Python.
 
     Example: qre encoders show sentence-transformers/all-MiniLM-L6-v2
     """
     from jobs.start.search import show as shown
 
-    shown(encoder)
+    shown(encoder, atlas)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
 from jobs.planning.plan import Plan
 from jobs.planning.resolved import abridged
+from jobs.planning.units import score_key
 from jobs.terminal.console import console
+from qre.counted import counted
 from qre.store import Failure
 
 SHOWN = 3  # names in one row, and rows of one reason
@@ -24,16 +26,30 @@ def print_failures(plan: Plan) -> None:
     for heading in ("encoder", "why", "what to do"):
         table.add_column(heading, overflow="fold")
     alike = list(_alike(plan.failures.values()))
+    scores = {score_key(task, unit.key) for task in plan.tasks for unit in plan.units}
     for failures in alike:
-        names = [failure.encoder for failure in failures]
         table.add_row(
-            escape(names[0] if len(names) == 1 else f"{len(names):,} encoders: {abridged(names)}"),
-            escape(_why(failures[0], alone=len(names) == 1)),
+            escape(_whose(failures, scores)),
+            escape(_why(failures[0], alone=len(failures) == 1)),
             escape(failures[0].remedy or _what_to_do(failures[0])),
         )
     console.print(table)
     if max(map(len, alike)) > SHOWN:
         console.print("qre plan --json has all their names, each with its reason", highlight=False)
+
+
+def _whose(failures: Sequence[Failure], scores: Container[str]) -> str:
+    """The name of what failed; of several how many encoders and scores they are, and the first names.
+
+    Args:
+        scores: the keys of failures that are of a score alone.
+    """
+    names = [failure.encoder for failure in failures]
+    if len(names) == 1:
+        return names[0]
+    of_scores = sum(failure.key in scores for failure in failures)
+    counts = [("encoder", len(failures) - of_scores), ("score", of_scores)]
+    return f"{' and '.join(counted(count, noun) for noun, count in counts if count)}: {abridged(names)}"
 
 
 def _what_to_do(failure: Failure) -> str:

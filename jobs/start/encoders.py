@@ -25,7 +25,8 @@ from qre.near_names import did_you_mean, near_names
 
 FEWEST = 16  # encoders of a map that is worth looking at: t-SNE has little to go by with fewer (qre/atlas/layout.py)
 FEW_NAMES = 3  # so many encoders are told by name, more by their number
-WORDS = ("demo", "popular", "all-MiniLM-L6-v2")
+POPULAR = "popular"
+WORDS = ("demo", POPULAR, "all-MiniLM-L6-v2")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def chosen_encoders(asked: Sequence[str]) -> ChosenEncoders:
 
 def _entries(word: str) -> list[dict]:
     path = Path(word).expanduser()
-    if word == "popular":
+    if word == POPULAR:
         return [dict(entry) for entry in popular()]
     if word == PUBLIC:
         return [{"source": "catalogue", "name": PUBLIC, "limit": PUBLIC_LIMIT}]
@@ -140,7 +141,7 @@ def _entries(word: str) -> list[dict]:
             if known
             else {"source": "hub", "id": repository, **({"revision": revision} if revision else {})}
         ]
-    there = f"{', '.join(CATALOGUES)}, popular, {PUBLIC}"
+    there = f"{', '.join(CATALOGUES)}, {POPULAR}, {PUBLIC}"
     raise UserError(
         f"{printable(word)}: no such folder or list, and neither owner/name of the hub nor one of {there}{_near(word)}"
     )
@@ -176,8 +177,8 @@ def _near(word: str) -> str:
         found = near_names(Path(word).name, names)
         if found and "/" in word:
             return did_you_mean(str(folder / found[0]), [str(folder / found[0])])
-        return did_you_mean(word, [*CATALOGUES, "popular", PUBLIC, *names, *ids])
-    return did_you_mean(word, [*CATALOGUES, "popular", PUBLIC, *ids])
+        return did_you_mean(word, [*CATALOGUES, POPULAR, PUBLIC, *names, *ids])
+    return did_you_mean(word, [*CATALOGUES, POPULAR, PUBLIC, *ids])
 
 
 def _same(entry: dict, other: dict) -> bool:

@@ -12,9 +12,11 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
+from jobs.asked.opened import open_atlas, plain
 from jobs.config import FolderEntry, HubEntry
 from jobs.config.entries import PUBLIC_LIMIT
 from jobs.planning.public import WITHOUT_REGISTRY, find
+from jobs.start.encoders import POPULAR, popular
 from jobs.terminal.console import console, hub_progress, note
 from qre.encoders.catalogue import CATALOGUES, PUBLIC, catalogue, shapes
 from qre.encoders.conversions import find_conversions, weights_of
@@ -92,15 +94,20 @@ def _show(entries: Sequence[HubEntry], found: Sequence[HubModel | HubProblem], o
 
 
 def list_catalogue(name: str | None) -> None:
-    """The built-in catalogues, or the encoders of one."""
+    """The built-in catalogues and lists, or the encoders of one."""
     if name is None:
         for one in CATALOGUES:
             print(f"{one}: {len(catalogue(one)[0])} encoders")
+        print(f"{POPULAR}: {len(popular())} encoders of the hub, well known and small")
         print(f"{PUBLIC}: of the hub, by downloads, with the open text encoders of MTEB's registry")
         return
     if name == PUBLIC:
         return _list_public()
-    if name not in (known := (*CATALOGUES, PUBLIC)):
+    if name == POPULAR:
+        for entry in popular():
+            print(entry["id"])
+        return
+    if name not in (known := (*CATALOGUES, POPULAR, PUBLIC)):
         raise UserError(f"no catalogue {name!r}; there are {', '.join(known)}{did_you_mean(name, known)}")
     specs, notes = catalogue(name)
     for spec in specs:
@@ -123,8 +130,16 @@ def _list_public() -> None:
         print(f"note: {one}")
 
 
-def show(encoder: str) -> None:
-    """All that is known of one encoder, as JSON."""
+def show(encoder: str, atlas: str | None = None) -> None:
+    """All that is known of one encoder, as JSON.
+
+    Args:
+        atlas: of an encoder of a finished map: where the map is.
+    """
+    if atlas is not None:
+        row = plain(open_atlas(atlas).encoder(encoder))
+        print(json.dumps({"what": described(row), **row, "python": loading_lines(row)}, indent=1))
+        return
     known = next((spec for one in CATALOGUES for spec in catalogue(one)[0] if spec.name == encoder), None)
     if known is not None:
         about = {**shapes([known])[0], **row_of(known)}

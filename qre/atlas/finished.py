@@ -253,6 +253,10 @@ class FinishedAtlas:
         """A copy of the map, one row an encoder: key, name, family, parent, x, y, qre, ..."""
         return self._table.copy()
 
+    def encoder(self, name: str) -> dict:
+        """The row of one encoder of the map, by column; UserError where there is none of this name."""
+        return self._table.iloc[self._at(name)].to_dict()
+
     @cached_property
     def names(self) -> list[str]:
         """Names of the N encoders."""

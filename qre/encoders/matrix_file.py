@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +59,19 @@ class MatrixFile:
         """The rows in order, in blocks (b, d) of the file's dtype, about BLOCK_BYTES each.
 
         Raises:
-            UserError: the file cannot be read to its end, or a row of it is of another length.
+            UserError: the file cannot be read to its end, a row of it is of another length, or its header tells another
+            number of rows.
         """
-        row_bytes = max(1, self.shape[1] * self.dtype.itemsize)
+        row_bytes, rows = max(1, self.shape[1] * self.dtype.itemsize), 0
         for block in self._blocks(max(1, BLOCK_BYTES // row_bytes)):
             if block.shape[1] != self.shape[1]:
                 raise UserError(f"{self.path}: every row needs the same number of values")
+            rows += len(block)
+            if rows > self.shape[0]:
+                break
             yield np.ascontiguousarray(block, dtype=self.dtype)
+        if rows != self.shape[0]:
+            raise UserError(f"{self.path}: damaged: it does not hold the {self.shape[0]:,} rows that its header tells")
 
 
 def open_matrix(path: str | Path) -> MatrixFile:
@@ -122,8 +129,6 @@ def checked_digest(file: MatrixFile, sentences: Sequence[str]) -> str:
         digest.update(block.astype(block.dtype.newbyteorder("<"), copy=False).data)
         _check_rows(block, start, sentences)
         start += len(block)
-    if start != n:
-        raise UserError(f"{file.path}: cut off: {start:,} of {n:,} rows")
     return digest.hexdigest()
 
 
@@ -150,14 +155,14 @@ _Opened = tuple[tuple[int, ...], np.dtype, Callable[[int], Iterator[np.ndarray]]
 def _npy(path: Path) -> _Opened:
     try:
         matrix = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
+    except (ValueError, OverflowError, SyntaxError, tokenize.TokenError) as error:  # the last three: a broken header
         if "object" in str(error).lower():
             raise UserError(
                 f"{path}: holds pickled objects, which are never loaded; save it as numbers: np.save(path, "
                 f"matrix.astype('float32'))"
             ) from None
         raise UserError(f"{path}: not a .npy file, or cut off ({error}); save it with np.save") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, RecursionError, MemoryError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     return matrix.shape, matrix.dtype, lambda rows: _npy_blocks(path, matrix.shape[0], rows)
 
@@ -203,7 +208,7 @@ def _parquet(path: Path) -> _Opened:
     lists = [field for field in schema if any(is_kind(field.type) for is_kind in LISTS)]
     numbers = [field for field in schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
     if len(lists) == 1:
-        dtype = np.dtype(lists[0].type.value_type.to_pandas_dtype())
+        dtype = _numpy_type(lists[0].type.value_type)
         first = next(_lists_of(path, file, lists[0].name, 1), np.empty((0, 0)))
         return (n, first.shape[1]), dtype, lambda rows: _lists_of(path, file, lists[0].name, rows)
     if lists or not numbers or len(numbers) != len(schema):
@@ -211,6 +216,13 @@ def _parquet(path: Path) -> _Opened:
         raise UserError(f"{path}: one column of lists is needed, or columns of numbers only; it has {told}")
     dtype = np.result_type(*(field.type.to_pandas_dtype() for field in numbers))
     return (n, len(numbers)), dtype, lambda rows: _columns_of(path, file, rows)
+
+
+def _numpy_type(kind: pa.DataType) -> np.dtype:
+    try:
+        return np.dtype(kind.to_pandas_dtype())
+    except NotImplementedError:  # such as a struct
+        return np.dtype(object)
 
 
 def _batches(path: Path, file: pq.ParquetFile, rows: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:

@@ -170,11 +170,10 @@ class WordVectorFile:
         for magic, what in OTHERS.items():
             if head.startswith(magic):
                 raise UserError(f"{self.path}: no word vectors: {what}")
-        for magic, opener in PACKED.items():
-            if head.startswith(magic):
-                return opener(self.path, "rb")
-        file = io.BufferedReader(io.FileIO(self.path), BUFFER)
-        file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+        opener = next((opener for magic, opener in PACKED.items() if head.startswith(magic)), None)
+        file = io.BufferedReader(io.FileIO(self.path), BUFFER) if opener is None else opener(self.path, "rb")
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
         return file
 
     def _digest(self):
@@ -183,17 +182,14 @@ class WordVectorFile:
     def _rows(self, digest) -> Iterator[_Row]:
         """The rows that count, checked but for their numbers' values; all of them go into the digest."""
         read = self._binary_rows if self._binary else self._text_rows
-        most = min((one for one in (self._limit, self._stated) if one is not None), default=None)
         rows, at = 0, 0
         try:
             with self._open() as file:
                 if self._stated is not None:
                     file.readline(LONGEST_LINE)
                 for row in read(file):
-                    if rows == most:
-                        if self._limit is None or rows < self._limit:
-                            raise self._error(row.at, f"more words than the {most:,} that its first line tells")
-                        return
+                    if rows == self._stated:
+                        raise self._error(row.at, f"more words than the {rows:,} that its first line tells")
                     rows, at = rows + 1, row.at
                     digest.update(row.word.encode() + b"\0" + row.numbers + b"\n")
                     yield row
@@ -203,7 +199,7 @@ class WordVectorFile:
             if getattr(error, "errno", None):
                 raise UserError(f"{self.path}: cannot be read: {error}") from None
             raise self._error(at, f"damaged or cut off behind here: {error}") from None
-        if most is not None and rows < most:
+        if self._stated is not None and rows < self._stated:
             raise self._error(at, f"cut off: {rows:,} words, and its first line tells {self._stated:,}")
 
     def _text_rows(self, file: io.BufferedIOBase) -> Iterator[_Row]:

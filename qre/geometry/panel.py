@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qre.density import DensityOperator
-from qre.errors import ShapeError
+from qre.errors import NonFiniteError, ShapeError
 from qre.geometry.isotropy import (
     CovarianceMoments,
     isoscore,
@@ -58,7 +58,7 @@ class Measures:
     n_over_d: float
     mean_norm: float
     mean_cosine: float
-    partition_ratio: float | None
+    partition_ratio: float
     isoscore: float | None
     isoscore_star: float | None
     isoscore_unbiased: float | None
@@ -107,7 +107,8 @@ def measures(
         encoder: name to put into errors.
 
     Raises:
-        EmbeddingError: see DensityOperator.from_embedding; ShapeError also where pairs, groups or operator are not of
+        EmbeddingError: see DensityOperator.from_embedding; NonFiniteError also where rows that are not brought to unit
+            length are longer than float32 holds; ShapeError also where pairs, groups or operator are not of
             this embedding.
         ValueError: the sample is too small.
     """
@@ -116,9 +117,12 @@ def measures(
     _check(embedding, unit, groups, encoder)
     coordinates, mean = unit.principal_coordinates(), unit.mean_coordinates()
     rho = unit if normalize else DensityOperator.from_embedding(embedding, normalize=False, encoder=encoder)
-    raw = coordinates if normalize else rho.principal_coordinates()
+    with np.errstate(over="ignore", invalid="ignore"):  # partition_ratio tells
+        raw = coordinates if normalize else rho.principal_coordinates()
     n, d = rho.n, rho.dimension
     partition = partition_ratio(raw, d)
+    if partition is None:
+        raise NonFiniteError("float32 does not hold rows so long; take them at unit length", encoder)
     coordinates -= mean.astype(np.float32)  # from here on centred
     spectrum = covariance_eigenvalues(unit)
     moments = CovarianceMoments.of(spectrum, coordinates, d)

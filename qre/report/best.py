@@ -114,7 +114,8 @@ def _what_they_are(found: Overview, parents: dict[str, str], table: pd.DataFrame
         *load,
         *(f"    {' '.join(line.split())}" for line in code),
         "",
-        "`qre encoders show NAME` tells the same of any encoder; the parts of a name are explained in docs/scores.md.",
+        "`qre encoders show NAME --atlas MAP` tells the same of any encoder; the parts of a name are explained in "
+        "docs/scores.md.",
     ]
 
 

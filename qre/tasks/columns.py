@@ -53,7 +53,7 @@ def read_table(path: str, columns: Columns, format: Format | None = None, option
         UserError: the file is missing, of another format or encoding, damaged, has no rows, or lacks a column; it names
             file and line.
     """
-    path, _, key = path.partition("#") if "json" in (format, ending(path.partition("#")[0])[1:]) else (path, "", "")
+    path, key = path_and_key(path, format)
     if format is None and ending(path) not in FORMATS:
         raise UserError(
             f"{path}: tasks are read from {', '.join(FORMATS)} (also packed: {', '.join(PACKED_ENDINGS)}); say its "
@@ -76,6 +76,12 @@ def read_table(path: str, columns: Columns, format: Format | None = None, option
             if field not in wanted.optional or any(v is not None for v in column)
         },
     )
+
+
+def path_and_key(path: str, format: Format | None = None) -> tuple[str, str]:
+    """Of `file.json#key` the file and the key under which its list stands; of any other path itself, and ""."""
+    file, _, key = path.partition("#")
+    return (file, key) if "json" in (format, ending(file)[1:]) else (path, "")
 
 
 def _wanted(columns: Columns, option: str) -> Wanted:

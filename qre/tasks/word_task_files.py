@@ -81,7 +81,9 @@ def _noted(spec: WordSimilarityFile | WordPairsFile | AnalogiesFile, notes: Sequ
 
 
 def _meant(relation: Relation, pattern: str) -> bool:
-    return fnmatchcase(f"{relation.type}/{relation.name}" if "/" in pattern else relation.name, pattern)
+    """Whether a pattern is of a relation's name, or of type/name."""
+    whole = f"{relation.type}/{relation.name}"
+    return fnmatchcase(relation.name, pattern) or ("/" in pattern and fnmatchcase(whole, pattern))
 
 
 def _google(path: str, notes: list[str]) -> Iterator[Relation]:
@@ -124,7 +126,8 @@ def _bats(path: str, notes: list[str]) -> Iterator[Relation]:
     names_of = [file.stem for file in files]
     for file in files:
         kind = file.parent.name if file.parent != Path(path) else Path(path).resolve().name
-        name = file.stem if names_of.count(file.stem) == 1 else f"{kind}/{file.stem}"
+        below = file.relative_to(path).with_suffix("").as_posix()
+        name = file.stem if names_of.count(file.stem) == 1 else below
         pairs = _pairs(file, notes)
         if len(pairs) < 2:
             notes.append(f"relation {name} has {counted(len(pairs), 'pair')}, and so no question; it is left out")

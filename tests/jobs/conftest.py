@@ -7,15 +7,27 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.config import load_config
+from jobs.planning.resolve import resolve
 from qre.errors import UserError
+from qre.store import Store
 from tests.conftest import save_tiny_bert
 from tests.hub import FakeHub
+
+HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
 
 
 @pytest.fixture
 def hub():
     with FakeHub() as fake:
         yield fake
+
+
+@pytest.fixture
+def own(hub, monkeypatch, tmp_path):
+    """A fake hub that is this process's own."""
+    hub.adopt(monkeypatch, tmp_path / "home")
+    return hub
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +60,9 @@ def write_config(folder: Path, encoders: list, limit: int = 120, **values) -> Pa
     }
     path.write_text(yaml.safe_dump({"cluster": {"cpus": 1}, **config}))
     return path
+
+
+def resolved(folder: Path, *entries: dict, **options):
+    """What planning makes of entries, and of some encoders that need nothing."""
+    config = load_config(write_config(folder, [HASHED, *entries]))
+    return resolve(config, Store(config.store), **options)

@@ -46,6 +46,12 @@ def environment(hub, folder: Path) -> dict[str, str]:
     }
 
 
+def begun(*words, env: dict[str, str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        command(*words), cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 def evaluate(hub, folder: Path, *words) -> subprocess.CompletedProcess:
     return subprocess.run(
         command(*words), cwd=PROJECT, env=environment(hub, folder), capture_output=True, text=True, timeout=400
@@ -298,14 +304,7 @@ def test_a_run_that_is_stopped_keeps_what_is_made(hub, tmp_path):
     config = write_config(
         tmp_path, encoders, tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}], cluster={"cpus": 3, "grace_seconds": 1}
     )
-    process = subprocess.Popen(
-        command(config, "--mteb"),
-        cwd=PROJECT,
-        env=environment(hub, tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begun(config, "--mteb", env=environment(hub, tmp_path))
     made = tmp_path / "store" / ROOT / "tiny__0" / commits[0] / "BIOSSES.json"
     until(lambda: made.exists() or process.poll() is not None, "no result")
     process.send_signal(signal.SIGTERM)
@@ -327,14 +326,7 @@ def test_an_actor_that_dies_is_tried_again(hub, tmp_path):
     config = write_config(
         tmp_path, [SIMPLE, {"source": "hub", "id": "tiny/bert"}], tasks=[{"source": "mteb", "tasks": ["BIOSSES"]}]
     )
-    process = subprocess.Popen(
-        command(config, "--mteb"),
-        cwd=PROJECT,
-        env=environment(hub, tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begun(config, "--mteb", env=environment(hub, tmp_path))
 
     def actors():
         children = psutil.Process(process.pid).children(recursive=True)

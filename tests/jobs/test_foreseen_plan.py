@@ -30,6 +30,12 @@ HASHED = {"source": "catalogue", "name": "classical", "include": ["hash/word*"]}
 LSA = {"source": "catalogue", "name": "classical", "include": ["lsa/word1-1/tfidf/*", "sif/w2/*"]}
 
 
+def truncated(*ranks: int) -> list[dict]:
+    """Entries of one pass of LSA, each read off it at a rank."""
+    lsa = {"source": "classical", "family": "f", "kind": "lsa", "rank": 384}
+    return [{**lsa, "name": f"own {rank}", "transforms": [f"truncate:{rank}"]} for rank in ranks]
+
+
 def planned(tmp_path, *encoders, limit=60, **values):
     """(config, store, resolved, plan)"""
     config = SweepConfig.model_validate(
@@ -75,17 +81,7 @@ def test_where_nothing_is_left_the_same_line_says_why(tmp_path):
 
 
 def test_readouts_that_fit_are_made_and_an_entry_that_does_not_fails_alone(tmp_path):
-    own = [
-        {
-            "source": "classical",
-            "name": f"own {rank}",
-            "family": "f",
-            "kind": "lsa",
-            "rank": 384,
-            "transforms": [f"truncate:{rank}"],
-        }
-        for rank in (16, 59, 60)
-    ]
+    own = truncated(16, 59, 60)
     config, store, resolved, plan = planned(tmp_path, *own)
     assert [(one.encoder, one.exception) for one in plan.failures.values()] == [("own 60", "too few sentences")]
     failure = next(iter(plan.failures.values()))
@@ -104,17 +100,7 @@ def test_readouts_that_fit_are_made_and_an_entry_that_does_not_fails_alone(tmp_p
 
 def test_where_the_plan_cannot_tell_a_readout_that_does_not_fit_fails_alone(tmp_path):
     """As of a large set with few different words: what the plan lets through is found by the pass."""
-    own = [
-        {
-            "source": "classical",
-            "name": f"own {rank}",
-            "family": "f",
-            "kind": "lsa",
-            "rank": 384,
-            "transforms": [f"truncate:{rank}"],
-        }
-        for rank in (16, 100)
-    ]
+    own = truncated(16, 100)
     config, store, _, plan = planned(tmp_path, *own, limit=400)
     work = next(work for work in plan.passes if work.units[0].spec.kind == "lsa")
     results = {result.key: result for result in embed_pass(store, work, builtin_set(60), config.encode)}

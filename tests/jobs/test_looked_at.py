@@ -38,6 +38,7 @@ COMMANDS = [
     ("place", "{out}/m.npy", "--atlas", "{config}", "--out", "{out}/placed"),
     ("encoders", "list"),
     ("encoders", "show", "{a}"),
+    ("encoders", "show", "{a}", "--atlas", "{config}"),
 ]
 
 

@@ -117,7 +117,11 @@ def test_a_plain_checkpoint_needs_its_pooling_and_stops_no_other(measure, matrix
     code, shown, said = measure(plain, matrix, "--limit", LIMIT, "--device", "cpu", "--json")
     told = json.loads(shown)
     assert code == 1 and [one["name"] for one in told["measured"]] == ["mine"] and "pooling" in said
-    assert "pooling" in told["failed"][str(plain)]
+    assert told["failed"][str(plain)].endswith("on this command line: --pooling")
+    listed = tmp_path / "list.yaml"
+    listed.write_text(json.dumps([{"source": "folder", "path": str(plain), "name": "listed"}]))
+    told = json.loads(measure(matrix, "--entry", listed, "--limit", LIMIT, "--device", "cpu", "--json")[1])
+    assert "pooling: " in told["failed"]["listed"] and "command line" not in told["failed"]["listed"]
     code, shown, said = measure(plain, "--pooling", "cls", "--limit", LIMIT, "--device", "cpu", "--json")
     assert code == 0 and json.loads(shown)["measured"][0]["n"] == LIMIT, said
 

@@ -204,6 +204,8 @@ def test_popular_encoders_and_own_ones(home, tiny_encoder):
     assert sum(entry["source"] == "hub" for entry in entries) >= 10
     assert "demo's encoders are added" in new("few.yaml", "--encoders", tiny_encoder)
     plans("few.yaml")
+    listed = CliRunner().invoke(app, ["encoders", "list", "popular"]).stdout.splitlines()
+    assert listed == [entry["id"] for entry in entries if entry["source"] == "hub"] and len(listed) == 20
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from jobs.asked.models import embed, given, spec_of
 from jobs.config import HubEntry, ListEntry, load_config
 from jobs.config.made_again import to_make_again
 from jobs.planning.costs import expected_cost
-from jobs.planning.resolve import resolve
 from jobs.start.encoders import chosen_encoders
 from jobs.start.search import show
 from qre.encoders.hub_problems import HubProblem
@@ -20,11 +19,10 @@ from qre.encoders.passes import EncodeSettings, unit_key
 from qre.errors import EncoderError
 from qre.store import Store
 from tests.checkpoints import make
-from tests.jobs.conftest import write_config
+from tests.jobs.conftest import resolved, write_config
 from tests.jobs.test_hub_sweep import qre
 from tests.plain import by_hand, make_plain
 
-LSA = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
 TAGGED = {"tags": ["sentence-transformers"]}
 
 
@@ -33,17 +31,6 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("encoders")
     plain = {kind: make_plain(kind, root / kind) for kind in ("bert", "bert-mlm", "roberta", "llama")}
     return {**plain, "whole": make("dense", root / "whole")}
-
-
-@pytest.fixture
-def own(hub, monkeypatch, tmp_path):
-    hub.adopt(monkeypatch, tmp_path / "home")
-    return hub
-
-
-def resolved(folder, *entries, **options):
-    config = load_config(write_config(folder, [LSA, *entries]))
-    return resolve(config, Store(config.store), **options)
 
 
 def models(found) -> dict:

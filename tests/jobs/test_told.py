@@ -14,15 +14,18 @@ from jobs.config import SweepConfig
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
 from jobs.planning.shard_folders import shard_folders
+from jobs.planning.units import score_key
 from jobs.show.failures import print_failures
 from jobs.terminal.console import console
 from jobs.workers.embed import Embedded, embed_pass
 from jobs.workers.events import UnitResult
 from jobs.workers.featurize import ToFeaturize, featurize_batch
 from jobs.workers.reduce import reduction, write_atlas
+from qre.atlas.finished import FinishedAtlas
 from qre.errors import UserError
 from qre.store import Failure, Store
 from tests.checkpoints import make
+from tests.jobs.conftest import in_this_process
 
 EMOJI = "😀"
 
@@ -195,3 +198,32 @@ def test_the_table_of_failures_prints_the_message(tmp_path, tiny_encoder):
     with console.capture() as shown:
         print_failures(case.plan())
     assert all(part in " ".join(shown.get().split()) for part in ("gated: owner/tiny needs a yes", "ask"))
+
+
+def test_encoders_and_scores_that_fail_alike_are_counted_apart(tmp_path, tiny_encoder):
+    case = Case(
+        tmp_path,
+        {"source": "folder", "path": str(tiny_encoder), "name": "tiny"},
+        tasks=[{"source": "builtin", "include": ["builtin/sts", "builtin/sts-topic", "builtin/paraphrases"]}],
+    )
+    plan = case.plan()
+    (tiny,) = (unit for unit in plan.units if unit.spec.name == "tiny")
+    names = {tiny.key: "tiny", **{score_key(task, tiny.key): f"tiny on {one.name}" for task, one in plan.tasks.items()}}
+    assert len(names) == 4
+    for key, name in names.items():
+        case.store.failures.write(
+            Failure(key=key, encoder=name, kind="permanent", exception="gated", message="no", remedy="ask")
+        )
+    with console.capture() as shown:
+        print_failures(case.plan())
+    assert "1 encoder and 3 scores: tiny" in " ".join(shown.get().replace("│", " ").split())
+
+
+def test_an_encoder_of_a_map_is_shown_by_its_name(finished_atlas):
+    row = FinishedAtlas(finished_atlas).table.iloc[1]
+    code, shown, _ = in_this_process("encoders", "show", row["name"], "--atlas", finished_atlas)
+    told = json.loads(shown)
+    assert code == 0 and (told["name"], told["family"], told["qre"]) == (row["name"], row["family"], row["qre"])
+    assert told["what"] and "python" in told
+    code, _, said = in_this_process("encoders", "show", f"{row['name']}x", "--atlas", finished_atlas)
+    assert code == 2 and f"did you mean {row['name']!r}" in said

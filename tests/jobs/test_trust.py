@@ -17,28 +17,16 @@ from jobs.planning.resolve import resolve
 from qre.errors import UserError
 from qre.store import Store
 from tests.checkpoints import make, make_odd
-from tests.jobs.conftest import write_config
+from tests.jobs.conftest import HASHED, resolved, write_config
 from tests.other_kinds import make_other
 
 ROOT = Path(__file__).resolve().parents[2]
-LSA = {"source": "catalogue", "name": "classical", "include": ["hash/word1-1/*"]}
 FILES = {"modules.json": b"[]", "config.json": b'{"model_type": "bert"}', "model.safetensors": 4000}
 CODE = {
     **FILES,
     "config.json": b'{"model_type": "bert", "auto_map": {"AutoModel": "modeling.Model"}}',
     "modeling.py": b"raise SystemExit",
 }
-
-
-@pytest.fixture
-def own(hub, monkeypatch, tmp_path):
-    hub.adopt(monkeypatch, tmp_path / "home")
-    return hub
-
-
-def resolved(folder, *entries, **options):
-    config = load_config(write_config(folder, [LSA, *entries]))
-    return resolve(config, Store(config.store), **options)
 
 
 def test_trust_is_of_one_entry_and_is_kept_nowhere(own, tmp_path):
@@ -125,7 +113,7 @@ def test_a_renamed_repository_is_one_encoder(own, tmp_path):
     old, new = {"source": "hub", "id": "old/name"}, {"source": "hub", "id": "new/name"}
 
     def keys(*entries):
-        config = load_config(write_config(tmp_path, [LSA, *entries]))
+        config = load_config(write_config(tmp_path, [HASHED, *entries]))
         store = Store(config.store)
         found = resolve(config, store)
         return [unit.key for unit in make_plan(config, store, found).units if unit.spec.source == "hub"], found
@@ -189,7 +177,7 @@ def test_a_cluster_without_the_hub_plans_and_runs_what_its_cache_holds(hub, tmp_
         {"source": "hub", "id": "org/b"},
         {"source": "hub", "id": "org/none"},
     ]
-    config = write_config(tmp_path, [LSA, *entries])
+    config = write_config(tmp_path, [HASHED, *entries])
     planned = run(hub, tmp_path, "plan", config, HF_HUB_OFFLINE="1")
     assert planned.returncode == 1, planned.stderr  # org/none is not available
     assert "HF_HUB_OFFLINE is set: 2 encoders are taken from the cache" in " ".join(planned.stdout.split())

@@ -66,6 +66,17 @@ def test_principal_coordinates_are_the_rows_in_another_basis(n, d, smallest, nor
     assert rho.mean_square == pytest.approx(size, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(1e-42, "float32"), (1e37, "float32"), (1e-80, "float64"), (1e80, "float64")]
+)
+def test_principal_coordinates_of_rows_of_any_length(scale, dtype):
+    embedding = (ill_conditioned(80, 12, 50) * scale).astype(dtype)
+    rows = embedding.astype(float) / np.linalg.norm(embedding.astype(float), axis=1, keepdims=True)
+    coordinates = DensityOperator.from_embedding(embedding).principal_coordinates()
+    assert np.allclose(coordinates @ coordinates.T, rows @ rows.T, atol=1e-5)
+
+
 def test_qr_route_keeps_small_eigenvalues_that_the_gram_matrix_loses():
     embedding = ill_conditioned(200, 10, 1e7)  # eigenvalues down to 1e-14
     expected = np.logspace(0, -7, 10) ** 2

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from qre.encoders import matrix_file, text_vectors
 from qre.encoders.matrix import VectorsInFiles
-from qre.encoders.matrix_file import checked_digest, open_matrix, read_matrix
+from qre.encoders.matrix_file import MatrixFile, checked_digest, open_matrix, read_matrix
 from qre.encoders.passes import EncodeSettings, Pass, parent_key, pass_key, unit_key
 from qre.encoders.spec import MatrixSpec
 from qre.encoders.text_vectors import TextVectors
@@ -122,6 +122,37 @@ def test_files_that_hold_no_matrix(tmp_path):
         assert words in str(told.value) and str(tmp_path / name) in str(told.value)
     with pytest.raises(UserError, match="every row needs the same number of values"):
         read_matrix(ragged)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': (",
+        "  x\n y",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 99999999999999999999)}",
+        "(" * 2000,
+    ],
+    ids=["open bracket", "indented", "large number", "many brackets"],
+)
+def test_a_broken_header_of_npy_is_one_line(tmp_path, header):
+    raw = header.encode() + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(raw).to_bytes(2, "little") + raw + bytes(24))
+    with pytest.raises(UserError, match="x.npy: not a .npy file, or cut off"):
+        open_matrix(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("column", [[[{"a": 1.0}]], [[["a"]]], [["a"]]], ids=["structs", "lists", "texts"])
+def test_lists_of_no_numbers_are_no_matrix(tmp_path, column):
+    pq.write_table(pa.table({"v": column}), tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="an embedding is a matrix of numbers"):
+        open_matrix(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+def test_a_header_that_tells_another_number_of_rows_is_refused(tmp_path, rows):
+    file = MatrixFile(tmp_path / "x.parquet", (3, 2), np.dtype("float32"), lambda _: iter(np.ones((1, rows, 2))))
+    with pytest.raises(UserError, match="it does not hold the 3 rows that its header tells"):
+        list(file.blocks())
 
 
 @pytest.mark.parametrize(

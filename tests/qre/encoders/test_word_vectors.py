@@ -1,5 +1,6 @@
 """Vectors of words: every form of the files gives the same numbers, and broken ones end in one line."""
 
+import bz2
 import codecs
 import gzip
 import os
@@ -52,6 +53,8 @@ FORMS = {
     "packed.bin.gz": gzip.compress(as_binary()),
     "no_last_end.txt": as_text().rstrip(b"\n"),
     "marked.txt": codecs.BOM_UTF8 + as_text(),
+    "marked.txt.gz": gzip.compress(codecs.BOM_UTF8 + as_text()),
+    "marked_glove.txt.bz2": bz2.compress(codecs.BOM_UTF8 + as_text(header=False)),
     "empty_lines_behind.txt": as_text() + b"\n\n",
 }
 
@@ -73,6 +76,7 @@ def test_the_revision_is_that_of_what_is_read(tmp_path):
     whole = revision(as_text())
     assert whole == revision(gzip.compress(as_text()), name="y.gz") == revision(as_text(header=False))
     assert whole == revision(as_text(end=" \r\n")) == revision(as_text(), 5) != revision(as_text(), 4)
+    assert whole == revision(as_text(), 9) == revision(as_text(header=False), 9)
     assert revision(as_text(), 2) == revision(as_text(dict(list(VECTORS.items())[:3])), 2)
     assert whole != revision(as_text({**VECTORS, "the": [1.0, 0, 1]})) and whole != revision(as_binary())
 

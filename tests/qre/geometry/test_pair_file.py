@@ -30,6 +30,14 @@ def test_every_format(tmp_path, ending, names):
     assert read_pairs(path) == PAIRS
 
 
+def test_a_list_under_a_key_of_json(tmp_path):
+    rows = [{"a": first, "b": second} for first, second in PAIRS]
+    (tmp_path / "pairs.json").write_text(json.dumps({"test": rows, "train": []}))
+    assert read_pairs(f"{tmp_path}/pairs.json#test") == PAIRS
+    with pytest.raises(UserError, match=r"pairs\.json#KEY; it has test, train"):
+        read_pairs(tmp_path / "pairs.json")
+
+
 def test_a_label_goes_before_a_score(tmp_path):
     table = pd.DataFrame(PAIRS, columns=["a", "b"]).assign(label=[0, 1, 0], score=[5, 1, 5])
     table.to_csv(tmp_path / "pairs.csv", index=False)

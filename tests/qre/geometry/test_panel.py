@@ -201,6 +201,16 @@ def test_every_kind_of_float(dtype):
     assert np.array_equal(given_, before)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-80, 1e37, 1e80, 1e150])
+def test_lengths_that_float32_does_not_hold_change_nothing(scale):
+    embedding = encoder().astype(np.float64)
+    assert same(measures(embedding * scale), measures(embedding))
+    if scale > 1e38:
+        with pytest.raises(NonFiniteError, match="float32 does not hold rows so long"):
+            measures(embedding * scale, normalize=False)
+
+
 def test_views_are_read_as_they_are():
     wide = np.asfortranarray(np.random.default_rng(0).standard_normal((40, 12)))
     assert same(measures(wide[:, ::2]), measures(np.ascontiguousarray(wide[:, ::2])))

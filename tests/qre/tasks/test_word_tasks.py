@@ -323,6 +323,17 @@ def test_relations_are_chosen_by_name_and_by_type(bats):
         task(kind="analogies", path=str(bats), include=["I1*"])
 
 
+def test_files_of_one_name_are_relations_of_their_own(tmp_path):
+    for folder in ("a/x", "b/x", "c"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "same.txt").write_text("one\ttwo\nthree\tfour\n")
+    read = task(kind="analogies", path=str(tmp_path))
+    parts = read.score(np.eye(4, dtype=np.float32)).details["relations"]
+    assert {name: part["3cosadd"]["n"] for name, part in parts.items()} == {"a/x/same": 2, "b/x/same": 2, "c/same": 2}
+    for include in (["c/same"], ["c/*"]):  # as the relations are named, and by the type
+        assert len(task(kind="analogies", path=str(tmp_path), include=include)._asked.questions) == 2
+
+
 GOOGLE = """: capital-common-countries
 Athens Greece Baghdad Iraq
 Athens Greece Bangkok Thailand
