@@ -68,7 +68,7 @@ class Corpora:
                 if shared := len(own & texts):
                     told.append(
                         f"{place}: the corpus holds {shared:,} of the {len(own):,} texts of {task.name}: what is "
-                        f"fitted on it has seen them, so its scores there are flattering"
+                        f"fitted on it has seen them, so its scores there may flatter it"
                     )
         return told
 

@@ -13,7 +13,7 @@ from jobs.config import SweepConfig
 from jobs.planning.memory import Memory
 from jobs.planning.plan import make_plan
 from jobs.planning.resolve import resolve
-from jobs.planning.shard_folders import method_folder
+from jobs.planning.shard_folders import measures_folder, method_folder
 from qre.encoders.hub import HubModel
 from qre.store import Store
 from tests.s3 import s3  # noqa: F401
@@ -51,12 +51,13 @@ def finished(s3, tmp_path, monkeypatch) -> SweepConfig:  # noqa: F811
     keys = [unit.key for unit in plan.units]
     for key in keys:
         store.embeddings.write(key, np.zeros((1, 1), np.float32), {})
-    folder = method_folder(config, plan.sentences.fingerprint)
+    folders = method_folder(config, plan.sentences.fingerprint), measures_folder(plan.sentences)
     # shards of 256 kB: more than a footer and its keys
     rows = list(np.random.default_rng(0).standard_normal((IN_A_SHARD, 2000)))
     for start in range(0, ENCODERS, IN_A_SHARD):
         some = keys[start : start + IN_A_SHARD]
-        store.features.write(folder, pa.table({"key": some, "feature": rows[: len(some)]}))
+        for folder in folders:
+            store.features.write(folder, pa.table({"key": some, "feature": rows[: len(some)]}))
     identity = make_plan(config, store, resolve(config, store, ask_hub=False)).identity
     store.atlases.write("t", {"map.csv": b"x,y", "map.png": b"png"}, {"identity": identity})
     s3.adopt(tmp_path / "made", Store(config.store).folder.address.prefix)
@@ -79,8 +80,8 @@ def test_a_finished_sweep_of_1101_encoders_is_seen_in_seconds(s3, finished):  # 
     )  # a record, and for a branch its commit; two requests each
     shards = -(-ENCODERS // IN_A_SHARD)
     assert (
-        requests - hub_requests <= 2 + 1 + 3 * shards + 1 + 3
-    )  # embeddings in two pages, shards and parts of them, failures, atlas
+        requests - hub_requests <= 2 + 2 * (1 + 3 * shards) + 1 + 3
+    )  # embeddings in two pages, shards of features and of measures and parts of them, failures, atlas
     print(
         f"1,101 encoders done, 30 ms a request: hub records in {hub_seconds:.1f} s and {hub_requests} requests;",
         end=" ",

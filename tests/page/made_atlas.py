@@ -77,7 +77,8 @@ def made_atlas(
 
     Args:
         encoders: N, 2 or more.
-        attributes: columns of the map's table: the real ones, and so many made ones that it has that many in all.
+        attributes: columns of the map's table: the real ones, and so many made ones that it has that many in all,
+            beside the measures of geometry.
         tasks: T; 0: no scores.
         hostile: the first encoders, families, tasks, licences, sentences and notes are strings that break a careless
             page: tags, quotes, names of JavaScript's own, right-to-left marks.

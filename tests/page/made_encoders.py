@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from qre.geometry.measured_row import MAP_COLUMNS
+
 HOSTILE = (
     "<script>document.title = 'broken'</script>",
     '"><img src=x onerror="document.title = \'broken\'">',
@@ -48,7 +50,8 @@ PLACES = 8  # dimensions that the made encoders lie in
 def encoder_table(
     count: int, attributes: int, rng: np.random.Generator, hostile: bool
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """map.parquet of `count` encoders with at least `attributes` columns, and where they lie, (count, PLACES)."""
+    """map.parquet of `count` encoders with at least `attributes` columns beside those of the geometry, and where they
+    lie, (count, PLACES)."""
     families = FAMILIES.split() + [f"Family {i}" for i in range(count // 150)]
     weights = 1 / np.arange(1, len(families) + 1) ** 0.7
     rows: list[dict] = []
@@ -155,16 +158,14 @@ def _measured(table: pd.DataFrame, places: np.ndarray, rng: np.random.Generator)
 
 
 def _geometry(places: np.ndarray) -> dict[str, np.ndarray]:
-    """Some of the measures of geometry, as a map has them: none of every thirteenth encoder."""
+    """The measures of geometry, as a map has them: none of every thirteenth encoder."""
     count = len(places)
     rng, none = np.random.default_rng(count), np.where(np.arange(count) % 13 == 5, np.nan, 0.0)
-    return {
-        "mean_cosine": rng.beta(1, 4, count) + none,
-        "isoscore_unbiased": 10 ** rng.uniform(-3, 0, count) + none,
-        "uniformity": -4 + np.abs(places[:, 4]) + rng.random(count) + none,
+    made = {name: rng.random(count) + none for name in MAP_COLUMNS}
+    return made | {
+        "isoscore_unbiased": 10 ** (3 * made["isoscore_unbiased"] - 3),
+        "uniformity": made["uniformity"] - 4,
         "uniformity_se": 4e-5 + none,
-        "hubness": rng.gamma(2.0, 1.0, count) + none,
-        "alignment": rng.random(count) + none,
         "sampled": 2048 + none,
         "pairs": 1000 + none,
         "groups": 500 + none,

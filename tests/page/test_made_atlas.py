@@ -8,6 +8,7 @@ import pytest
 
 from qre.atlas.finished import FinishedAtlas
 from qre.atlas.ranking import PREDICTED, SCORES
+from qre.geometry.measured_row import MAP_COLUMNS
 from tests.page.made_atlas import made_atlas
 from tests.page.made_encoders import HOSTILE
 
@@ -28,7 +29,8 @@ def test_the_real_reader_opens_it(tmp_path, count):
 def test_its_columns_are_the_real_ones(finished_atlas):
     real = pd.read_csv(ROOT / "results/reference/map.csv", nrows=5)
     made = made_atlas(300)
-    assert set(real) <= set(made.table) and made.table.shape[1] == 60
+    assert set(real) <= set(made.table) and made.table.shape[1] == 60 + len(MAP_COLUMNS)
+    assert set(MAP_COLUMNS) <= set(made.table)
     assert tuple(made.predicted) == PREDICTED
     told = FinishedAtlas(finished_atlas)
     for name, table in (("scores", told.scores), ("predicted", told._predicted)):
