@@ -96,7 +96,14 @@ class MeanArea(Weighted):
 
     def of(self, items: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         areas = self.areas(items).values()
-        return lambda weights: np.mean([area(weights) for area in areas], axis=0)
+
+        def mean(weights: np.ndarray) -> np.ndarray:
+            values = np.array([area(weights) for area in areas])
+            drawn = np.isfinite(values)  # a resample may lack all pairs of a small relation
+            count = drawn.sum(axis=0)
+            return np.where(count > 0, np.where(drawn, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+        return mean
 
     def areas(self, items: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """The same for each relation alone."""

@@ -99,6 +99,20 @@ def test_separation_is_the_area_under_the_curve():
     json.dumps(score.details, allow_nan=False)
 
 
+def test_many_small_relations_have_an_interval():
+    """Most resamples lack some relation of a single pair: the others of it count."""
+    rng = np.random.default_rng(0)
+    relations = [*(f"r{i}" for i in range(20)), *["random"] * 20]
+    task = WordPairsTask("m", "test", [f"a{i}" for i in range(40)], [f"b{i}" for i in range(40)], relations)
+    vectors = rng.standard_normal((len(task.texts), 16)).astype(np.float32)
+    near = {f"b{i}": f"a{i}" for i in range(20)}
+    for row, text in enumerate(task.texts):
+        if text in near:
+            vectors[row] = vectors[task.texts.index(near[text])] + 0.8 * rng.standard_normal(16)
+    score = task.score(vectors)
+    assert 0.5 < score.low < score.score < score.high <= 1.0
+
+
 def test_random_pairs_are_drawn_where_a_file_has_none(tmp_path):
     file = tmp_path / "pairs.csv"
     rows = [(f"a{i}", f"b{i}") for i in range(40)]
