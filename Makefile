@@ -51,6 +51,7 @@ bench: .venv/installed
 	$(BIN)/python tests/benchmarks/features.py
 	$(BIN)/python tests/benchmarks/geometry.py
 	$(BIN)/python tests/benchmarks/geometry.py --bias
+	$(BIN)/python tests/benchmarks/pairs.py --encoders 64 --qutip
 	$(BIN)/python tests/benchmarks/encoding.py
 	$(BIN)/python tests/benchmarks/protocol.py
 	$(BIN)/python tests/benchmarks/page.py

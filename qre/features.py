@@ -134,11 +134,32 @@ def feature_rows(
     return [_row(operators.of(method), method) for method in methods]
 
 
+def density_operator(embedding: np.ndarray, method: FeatureMethod, encoder: str = "") -> DensityOperator:
+    """ρ of an embedding (n, d) with the rows that a method has: centred or not, of unit length or raw; exact down to
+    the method's ε, whatever its direction. EmbeddingError as DensityOperator.from_embedding."""
+    matrix = _centred(embedding, encoder) if method.center else embedding
+    smallest = perturbed_null(method, len(embedding))
+    return DensityOperator.from_embedding(matrix, normalize=method.normalize, smallest=smallest, encoder=encoder)
+
+
+def perturbed_null(method: FeatureMethod, n: int) -> float:
+    """ν, what the perturbation makes of an eigenvalue of 0: ε when clipping, δ/n when mixing."""
+    return method.epsilon if method.perturbation == "clip" else method.epsilon / n
+
+
+def log_weights(rho: DensityOperator, method: FeatureMethod) -> np.ndarray:
+    """log(μ̃_j/ν), shape (K,), non-negative: what the perturbed eigenvalues μ̃ weigh against the null eigenvalue ν."""
+    null = perturbed_null(method, rho.n)
+    if method.perturbation == "clip":
+        return np.log(np.maximum(rho.eigenvalues, null) / null)
+    return np.log1p((1.0 - method.epsilon) * rho.eigenvalues / null)
+
+
 def _smallest(method: FeatureMethod, n: int) -> float:
     """The smallest eigenvalue whose value matters; from GRAM_FLOOR on all are the same to the density operator."""
     if method.direction == "base_second":
         return 1.0  # μ log μ vanishes with μ, so small eigenvalues do not matter
-    return method.epsilon if method.perturbation == "clip" else method.epsilon / n
+    return perturbed_null(method, n)
 
 
 def _row(rho: DensityOperator, method: FeatureMethod) -> FeatureRow:
@@ -163,13 +184,8 @@ def base_first(rho: DensityOperator, method: FeatureMethod) -> np.ndarray:
     (1/n)[-log(nν) - Σ_j u_ij² log(μ̃_j/ν)], eigenvalues at the floor weigh nothing: no rank decision, and continuous in
     E.
     """
-    if method.perturbation == "clip":
-        null = method.epsilon
-        weights = np.log(np.maximum(rho.eigenvalues, null) / null)
-    else:
-        null = method.epsilon / rho.n
-        weights = np.log1p((1.0 - method.epsilon) * rho.eigenvalues / null)
-    return (-np.log(rho.n * null) - rho.mass(weights)) / rho.n
+    null = perturbed_null(method, rho.n)
+    return (-np.log(rho.n * null) - rho.mass(log_weights(rho, method))) / rho.n
 
 
 def base_second(rho: DensityOperator) -> np.ndarray:

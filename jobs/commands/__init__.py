@@ -22,6 +22,7 @@ from jobs.commands import (
     measure,
     neighbours,
     new,
+    pairs,
     place,
     plan,
     rank,
@@ -48,7 +49,7 @@ app = typer.Typer(
 for title, commands in (
     ("Begin", (new.new, doctor.doctor)),
     ("Make a map", (plan.plan, sweep.sweep, status.status, report.report, submit.submit, evaluate.evaluate)),
-    ("Use a map", (rank.rank, place.place, neighbours.neighbours, compare.compare)),
+    ("Use a map", (rank.rank, place.place, neighbours.neighbours, compare.compare, pairs.pairs)),
 ):
     for command in commands:
         app.command(rich_help_panel=title)(with_volume(command))

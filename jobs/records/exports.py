@@ -197,12 +197,12 @@ def export(settings: SweepConfig, store: Store, folder: Path) -> None:
             told = json.loads(content)
             files = {**told["files"], **{name: Atlases.entry(page) for name, page in made.items()}}
             content = json.dumps({**told, "files": dict(sorted(files.items())), ORIGIN: origin}, indent=1).encode()
-        _put(folder / file, content)
+        put(folder / file, content)
     if finished_manifest(settings.name, store) != manifest:
         raise FileNotFoundError(f"the atlas {settings.name} was made again while it was copied")
 
 
-def _put(path: Path, content: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
     """Write a file as a whole, unless it is the same already; UserError where a folder has its name."""
     if path.is_file() and path.read_bytes() == content:
         return

@@ -39,6 +39,7 @@ SHELVES = {
     "vectors": Shelf(rf"{KEY}/\d{{5,}}\.safetensors", KEY, stated=True),
     "masks": Shelf(rf"{KEY}\.safetensors", stated=True),
     "fits": Shelf(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.safetensors", "[0-9a-f]{2}", stated=True),
+    "pairs": Shelf(rf"{KEY}\.safetensors", stated=True),
     "features": Shelf(rf"{NAME}/{DIGEST}\.parquet", NAME),
     "scores": Shelf(rf"{KEY}/{KEY}\.json", KEY),
     "items": Shelf(rf"{KEY}/{KEY}\.safetensors", KEY, stated=True),

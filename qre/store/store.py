@@ -14,6 +14,7 @@ from qre.store.gpu_time import Spending
 from qre.store.kept_fits import Fits
 from qre.store.kept_items import Items
 from qre.store.kept_masks import Masks
+from qre.store.pair_tiles import PairTiles
 from qre.store.probes import Probes
 from qre.store.records import Atlases, Failures, Notices, Owners, Progress, Running, Scores, Speeds
 
@@ -55,6 +56,7 @@ class Store:
         self.vectors = Vectors(self.folder)
         self.masks = Masks(self.folder)
         self.fits = Fits(self.folder)
+        self.pairs = PairTiles(self.folder)
         self.features = Features(self.folder)
         self.scores = Scores(self.folder)
         self.items = Items(self.folder)

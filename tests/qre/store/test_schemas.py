@@ -32,6 +32,7 @@ KEPT = {  # shelf -> (write, read) of one artefact that is content, by a store
     "chunks": (lambda s: s.chunks.write(KEY, 0, ROWS, {"default": E}), lambda s: s.chunks.read(KEY, 0, ROWS)),
     "masks": (lambda s: s.masks.write(KEY, {"w": np.zeros(2, np.uint8)}, {"w": (3, 4)}), lambda s: s.masks.read(KEY)),
     "fits": (lambda s: s.fits.write(KEY, ("center",), 4, {"0.mean": np.zeros(4)}), lambda s: s.fits.read(KEY)),
+    "pairs": (lambda s: s.pairs.write(KEY, {"cka": E}), lambda s: s.pairs.read(KEY, E.shape)),
     "features": (lambda s: s.features.write("m", table()), lambda s: s.features.keys("m", [KEY])),
     "scores": (lambda s: s.scores.write(TASK, KEY, {"score": 0.5}), lambda s: s.scores.read([(TASK, KEY)])),
     "failures": (lambda s: s.failures.write(FAILURE), lambda s: s.failures.read_all({KEY})),
