@@ -51,8 +51,10 @@ class EndpointServer(ThreadingHTTPServer):
         key: that it wants.
         most_texts, longest: in a request, in characters: more is refused.
         at_once: most requests that were in flight together.
-        headers: of each request.
-        index, dimensions, usage, as_base64: how it answers.
+        headers, bodies: of each request.
+        done, held: requests that were answered, and that are held.
+        shorten, usage: whether it gives as many dimensions as are asked for, and tells tokens.
+        as_base64, with_index, scale: how it writes vectors.
     """
 
     daemon_threads = True

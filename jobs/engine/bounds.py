@@ -80,8 +80,8 @@ class Limits:
         self._plan, words = plan, Words(plan)
         tokens = Tokens(plan, self._store)
         for work in plan.passes:
-            money = _expected(work, words, plan, self._config)
-            self._expected[work.key] = tokens.cost(work) if work.remote else money
+            cost = tokens.cost(work) if work.remote else _expected(work, words, plan, self._config)
+            self._expected[work.key] = cost
 
     def cost(self, work: PassWork) -> float:
         """The expected cost of a pass."""

@@ -84,7 +84,7 @@ def expected_costs(plan: Plan, config: SweepConfig, store: Store | None = None) 
         total["download"] += download
         total["stored"] += cost.stored * len(work.units)
         total["memory"] = max(total["memory"], cost.memory)
-        slot["hours"] += seconds_on(cost, slot["gpu"]) / 3600 if slot["gpu"] is not None else 0.0
+        slot["hours"] += work.slot.gpus * seconds_on(cost, slot["gpu"]) / 3600 if slot["gpu"] is not None else 0.0
         for name, seconds in cost.seconds.items():
             gpus[name]["fits"] += 1
             gpus[name]["hours"] += seconds / 3600

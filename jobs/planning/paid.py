@@ -22,8 +22,6 @@ from qre.errors import EncoderError, UserError
 from qre.store import Store
 from qre.tasks.task import Task
 
-PROBES = 2 * about_tokens(PROBE)  # of an attempt that sends anything: at its beginning and its end
-
 
 def key_of(spec: EncoderSpec) -> ApiKey | None:
     """The key of an encoder behind an endpoint, from this process's environment; None where it needs none.
@@ -102,8 +100,8 @@ def without_price(config: SweepConfig, specs: Iterable[EncoderSpec]) -> list[str
 
 
 class Tokens:
-    """About how many tokens each pass behind an endpoint has to send, by the bytes of its texts; with the probes at its
-    beginning and its end.
+    """About how many tokens each pass behind an endpoint has to send, by the bytes of its texts; with the probes of the
+    model.
 
     Args:
         store: what it has is not sent again.
@@ -116,8 +114,8 @@ class Tokens:
         self._embedded = store.embeddings.keys() if store is not None and remote else set()
 
     def of(self, work: PassWork) -> int:
-        texts = self._texts(work)
-        return texts + PROBES if texts else 0
+        texts, lists = self._left(work)
+        return texts + _probes(lists)
 
     def cost(self, work: PassWork, least: float = 0.0, ratio: float = 1.0) -> float:
         """In money; 0 without a price.
@@ -128,27 +126,31 @@ class Tokens:
         """
         if work.remote is None or not work.remote.price:
             return 0.0
-        each = work.remote.price / 1e6 * ratio
-        texts = max(self._texts(work) * each, least)
-        return texts + PROBES * each if texts else 0.0
+        (texts, lists), each = self._left(work), work.remote.price / 1e6 * ratio
+        return max(texts * each, least) + _probes(lists or bool(least)) * each
 
-    def _texts(self, work: PassWork) -> int:
+    def _left(self, work: PassWork) -> tuple[int, int]:
+        """Tokens of the texts that are to be sent, and how many lists they are: one is probed when it is answered."""
         spec = work.remote
         assert spec is not None  # nobody asks of others
-        total = 0.0
-        texts, fingerprint = self._plan.sentences.texts, self._plan.sentences.fingerprint
-        if work.units and unit_key(without_transforms(spec), fingerprint, EncodeSettings()) not in self._embedded:
-            done = min(self._chunks[work.key] * spec.texts_per_request / len(texts), 1.0)
-            total += (1.0 - done) * _tokens(texts, len(spec.prompt.encode()))
-        for corpus in (self._plan.corpora[one] for one in work.corpora):
-            if unit_key(without_transforms(spec), corpus.fingerprint, EncodeSettings()) not in self._embedded:
-                kept = self._chunks[corpus_key(work.key, corpus.fingerprint)] * spec.texts_per_request
-                left = 1.0 - min(kept / len(corpus), 1.0)
-                total += left * _tokens(corpus.texts, len(spec.prompt.encode()))
+        tokens, lists = 0.0, 0
+        own = [(work.key, self._plan.sentences)] if work.units else []
+        for key, texts in (*own, *((corpus_key(work.key, one), self._plan.corpora[one]) for one in work.corpora)):
+            if unit_key(spec.untransformed, texts.fingerprint, EncodeSettings()) not in self._embedded:
+                done = min(self._chunks[key] * spec.texts_per_request / len(texts), 1.0)
+                tokens += (1.0 - done) * _tokens(texts.texts, len(spec.prompt.encode()))
+                lists += 1
         for scoring in work.scorings:
             task = self._plan.tasks[scoring.task]
-            total += _tokens(task.texts, _prompt_bytes(task, spec))
-        return round(total)
+            prompts = _prompts(task, spec)
+            tokens += _tokens(task.texts, max(len(prompt.encode()) for prompt in prompts))
+            lists += len(prompts)  # queries and documents are lists of their own
+        return round(tokens), lists
+
+
+def _probes(lists: int) -> int:
+    """Tokens of the probes of so many lists of texts: one before the first, and one when each is answered."""
+    return about_tokens(PROBE) * (lists + 1) if lists else 0
 
 
 def expected_tokens(plan: Plan, store: Store | None = None) -> list[dict]:
@@ -161,16 +163,11 @@ def expected_tokens(plan: Plan, store: Store | None = None) -> list[dict]:
     return rows
 
 
-def without_transforms(spec: EndpointSpec) -> EndpointSpec:
-    """The encoder whose vectors are those that its server gives."""
-    return spec.model_copy(update={"transforms": ()})
-
-
-def _prompt_bytes(task: Task, spec: EndpointSpec) -> int:
+def _prompts(task: Task, spec: EndpointSpec) -> set[str]:
     try:
-        return max(len(prompt.encode()) for prompt in prompts_of(task, spec))
-    except EncoderError:
-        return 0
+        return set(prompts_of(task, spec))
+    except EncoderError:  # it gets no score
+        return {""}
 
 
 @lru_cache(maxsize=128)  # plan, limits and times all ask

@@ -14,7 +14,6 @@ from typing import Union
 import numpy as np
 import ray
 
-from jobs.planning.paid import without_transforms
 from jobs.planning.ready import VectorsInStore
 from jobs.planning.units import PassWork, Unit
 from jobs.workers.chunks import encode_chunks, measured
@@ -261,7 +260,7 @@ def _embed(
 
 def _stored(store: Store, spec: EndpointSpec, sentences: SentenceSet, settings: EncodeSettings) -> np.ndarray | None:
     """The vectors (n, d) of the sentences before any transform, where the store has them: they are paid for."""
-    plain = without_transforms(spec)
+    plain = spec.untransformed
     try:
         return store.embeddings.read(unit_key(plain, sentences.fingerprint, settings))[0]
     except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
@@ -273,7 +272,7 @@ def _keep_plain(
 ) -> None:
     """Keep what was paid for, (n, d) before any transform: it is what the encoder without transforms is, and what other
     transforms, and a fit for a later task, need."""
-    plain = without_transforms(spec)
+    plain = spec.untransformed
     key = unit_key(plain, record["sentences"], settings)
     if key not in {unit.key for unit in work.units} and not store.folder.exists(store.embeddings.name(key)):
         store.embeddings.write(key, matrix, {**record, "spec": plain.model_dump(mode="json", exclude={"fitted_on"})})

@@ -136,7 +136,7 @@ class Fits:
     ) -> Generator[ChunkMade, None, dict[str, np.ndarray] | Exception]:
         """The vectors (m, d) of a corpus by readout, before any transform, or the encoder's own fault."""
         remote = self._loaded.remote
-        plain = units[0].spec.model_copy(update={"transforms": (), "fitted_on": None})
+        plain = units[0].spec.untransformed
         key = unit_key(plain, corpus.fingerprint, self._settings)
         names = {readout_name(one.spec.readout) for one in units}
         if remote is not None and (paid := self._paid(key)) is not None:

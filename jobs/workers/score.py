@@ -116,10 +116,7 @@ class Scorer:
         """Transforms of units that were embedded earlier and whose fit is not in the store: on their corpus; or on
         embeddings of the sentences in the store, or made once more; returns why some could not be fitted."""
         lost = yield from self.fits.on_corpora(self._to_fit())
-        plain = {
-            readout_name(unit.spec.readout): unit.spec.model_copy(update={"transforms": ()})
-            for unit in self._unfitted()
-        }
+        plain = {readout_name(unit.spec.readout): unit.spec.untransformed for unit in self._unfitted()}
         stored = {name: self._stored(spec) for name, spec in plain.items()}
         broken = self.fit({name: matrix for name, matrix in stored.items() if matrix is not None})
         again = {name for name, matrix in stored.items() if matrix is None}

@@ -44,9 +44,6 @@ class HeldBack(Exception):
         super().__init__("held back")
         self.needs, self.ratio = needs, ratio
 
-    def __reduce__(self):
-        return type(self), (self.needs, self.ratio)
-
 
 class Till:
     """Of one attempt, for all its threads. Estimates follow what the server has counted so far."""

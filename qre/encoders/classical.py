@@ -38,7 +38,7 @@ def embed_classical(spec: ClassicalSpec, sentences: Sequence[str], corpus: Seque
         EncoderError: the rank is more than the corpus can give.
     """
     embedding = fit_classical(spec, sentences if corpus is None else corpus).transform(sentences)
-    check_dimensions(spec.model_copy(update={"transforms": ()}), embedding.shape[1])
+    check_dimensions(spec.untransformed, embedding.shape[1])
     return embedding
 
 

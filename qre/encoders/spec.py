@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qre.encoders.transforms import needs_fit
 from qre.encoders.variants import Variant
 from qre.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.10 has none
 
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 TRANSFORMS = (
@@ -94,6 +97,11 @@ class _Spec(BaseModel, ABC):
     def parent_identity(self) -> dict:
         """Pass and readout, of no variant."""
         return {**self.pass_identity(), "readout": list(self.readout)}
+
+    @property
+    def untransformed(self) -> Self:
+        """The encoder whose vectors are those that its pass and readout give."""
+        return self.model_copy(update={"transforms": (), "fitted_on": None})
 
     @abstractmethod
     def pass_identity(self) -> dict:

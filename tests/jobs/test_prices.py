@@ -189,11 +189,11 @@ def test_the_plan_tells_the_cost_on_each_type_and_the_cheapest(planned):
 )
 def test_a_slot_of_any_label_has_its_hours(planned, label, hours):
     """Ray's label of both sizes of A100 counts as the slower one, a type without an estimate as the slowest of all."""
-    slot = {"gpus": 1, "labels": {"ray.io/accelerator-type": label}}
+    slot = {"gpus": 2, "labels": {"ray.io/accelerator-type": label}}
     shown = CliRunner().invoke(app, ["plan", str(planned(cluster={"cpus": 1, "slots": [slot]})), "--json"])
     costs = json.loads(shown.output)["cost"]
     (one,) = (one for one in costs["slots"].values() if one["gpu"] is not None or label == "!T4" and one["passes"] == 1)
-    assert one["hours"] == pytest.approx(0.0 if hours is None else costs["gpus"][hours]["hours"])
+    assert one["hours"] == pytest.approx(0.0 if hours is None else 2 * costs["gpus"][hours]["hours"])
     assert hours is None or one["hours"] > 0
 
 
