@@ -37,7 +37,7 @@ from qre.store import Store
 
 PAIRED = (
     "95 % interval of A − B: from the intervals of both scores, as if each were measured on items of its own. "
-    "The store keeps no score of a single item, so there is no paired test; one could tell smaller differences apart"
+    "A paired test could tell smaller differences apart; report.md has it for variants and their parents"
 )
 DIVERGENCES = ("epsilon", "relative_a_b", "relative_b_a", "jensen_shannon", "linear_cka")
 

@@ -54,7 +54,8 @@ def measure_scores(table: pd.DataFrame, scores: np.ndarray, tasks: Sequence[str]
         the one that holds for all rows of the form at once. See rank_correlations.
     """
     differs = table["dimension"].nunique() > 1
-    entries, names = [*measured(table), *([DIMENSION] if differs else [])], list(tasks)
+    entries = [*measured(table), *([DIMENSION] if differs else [])]
+    names = [f"“{task}”" if task == MEAN_SCORE else task for task in tasks]  # imported results may hold such a column
     if len(names) > 1:
         scores, names = np.column_stack([scores, scores.mean(axis=1)]), [*names, MEAN_SCORE]
     values = table[[entry.name for entry in entries]].to_numpy(np.float64, na_value=np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
     if "variant" in known:  # `qre sparsify --save` writes it as a folder of its own
         return []
     source, name = known.get("source"), str(known.get("name", ""))
-    if source == "classical":
+    if source == "classical" and name in _built_in():
         lines = [
             "from qre.encoders.catalogue import catalogue",
             "from qre.encoders.classical import fit_classical",
@@ -174,7 +175,7 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
             "vectors = model.embed(sentences)",
         ]
     elif source in ("hub", "folder"):
-        lines = _transformer_lines(known)
+        lines = _transformer_lines(known, lengths_matter=needs_fit(transforms))
         if lines and "pickles" in known:
             lines.insert(0, "# its weights are a pickle, of which torch reads the tensors alone (weights_only=True)")
     elif source == "endpoint":
@@ -201,6 +202,15 @@ def loading_lines(row: Mapping[str, Any]) -> list[str]:
 
 
 # ---- the parts
+
+
+@cache
+def _built_in() -> frozenset[str]:
+    """Names of the classical encoders that anybody has."""
+    from qre.encoders.catalogue import classical  # it stands above this module
+
+    return frozenset(spec.name for spec in classical()[0])
+
 
 _SOURCES = {
     "folder": "a local folder",
@@ -230,13 +240,15 @@ def _endpoint_lines(known: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _transformer_lines(known: Mapping[str, Any]) -> list[str]:
+def _transformer_lines(known: Mapping[str, Any], lengths_matter: bool) -> list[str]:
     layer, pooling = known.get("layer", "last"), known.get("pooling")
     model = repr(str(known["model"])) if "model" in known else "'FOLDER'"
     options = [f"revision={str(known['commit'])!r}"] if "commit" in known else []
     if pooling is not None and layer != "last" and float(str(layer)) == known.get("layers"):
-        layer = "last"
-    if layer == "last" and pooling == known.get("model_pooling") and known.get("modules") in PLAIN:
+        layer, published = "last", PLAIN[:1] if lengths_matter else PLAIN  # a layer is not normalised
+    else:
+        published = PLAIN
+    if layer == "last" and pooling == known.get("model_pooling") and known.get("modules") in published:
         pooling = None  # as it is published
     plain = known.get("modules") == BODY_ALONE
     if plain and pooling is None:  # sentence-transformers would take one without a word

@@ -96,12 +96,19 @@ def _standardize(embedding: np.ndarray, _: int) -> Learned:
     center = _center(embedding)
     deviation = np.sqrt(np.square(embedding - center["mean"]).mean(axis=0))
     varies = deviation > np.sqrt(SMALLEST_VARIANCE) * deviation.max(initial=0.0)
+    _check_varies("standardize", varies)
     return {**center, "varies": varies, "scale": np.where(varies, deviation, 1.0)}
+
+
+def _check_varies(transform: str, varies: np.ndarray) -> None:
+    if not varies.any():
+        raise EncoderError(f"{transform}: all texts that it is fitted on have the same vector")
 
 
 def _whiten(embedding: np.ndarray, k: int) -> Learned:
     center, variance, directions = _principal(embedding)
     kept = variance > SMALLEST_VARIANCE * variance[-1]
+    _check_varies("whiten", kept)
     if k > kept.sum():
         raise EncoderError(f"whiten:{k} of an embedding that varies in {kept.sum()} directions")
     if k:

@@ -77,7 +77,8 @@ def _of(told: pd.DataFrame, form: str) -> str:
 
 def _key(tasks: int) -> str:
     mark = "bold" if _few(tasks) else "dots"
-    return f"{mark.capitalize()}: the 95 % interval over groups of near-copies excludes 0. Grey: too few, or constant."
+    which = "the 95 % interval over groups of near-copies excludes 0"
+    return f"{mark.capitalize()}: {which}. Grey cells: too few, or constant."
 
 
 def _few(tasks: int) -> bool:
@@ -106,7 +107,7 @@ def _panel(axes: Axes, values: pd.DataFrame, marks: np.ndarray, norm: TwoSlopeNo
     axes.set(xticks=[], yticks=[])
     for row, column in np.argwhere(np.isfinite(matrix)):
         value, marked = matrix[row, column], marks[row, column]
-        ink = "white" if abs(norm(value) - 0.5) > 0.36 else INK if marked else PALE
+        ink = "white" if abs(norm(value) - 0.5) > 0.36 else INK
         if _few(matrix.shape[1]):
             look: dict[str, Any] = {"fontsize": 5.4, "fontweight": "bold" if marked else "normal"}
             axes.text(column, row, f"{value:+.2f}".replace("-", "−"), color=ink, ha="center", va="center", **look)

@@ -73,7 +73,8 @@ def _column(name: str, values: pd.Series) -> Column | None:
     about = ""
     if name in GEOMETRY:
         title = GEOMETRY[name].title
-        label, group, about = title[:1].upper() + title[1:], "Geometry", _in_words(GEOMETRY[name])
+        first = title[0].upper() if title[0].isascii() else title[0]  # α-ReQ stays small
+        label, group, about = first + title[1:], "Geometry", _in_words(GEOMETRY[name])
     if name in LISTS:
         return _listed(name, label, values, LISTS[name])
     if name in TEXTS:

@@ -169,3 +169,13 @@ def test_one_task_has_no_mean_and_a_dimension_that_differs_stands_beside_the_mea
     table["dimension"] = np.arange(48) % 5
     told = measure_scores(table, table[["uniformity"]].to_numpy(), ["only"])
     assert set(told["task"]) == {"only"} and list(grid(told, ALL).index)[3:] == ["dimension"]
+
+
+def test_a_task_that_is_called_as_the_mean_stays_apart_from_it():
+    table = a_map()
+    scores = np.random.default_rng(0).random((len(table), 2))
+    told = measure_scores(table, scores, [MEAN_SCORE, "other"])
+    wide = grid(told, ALL)
+    assert list(wide.columns) == [f"“{MEAN_SCORE}”", "other", MEAN_SCORE]
+    alone = measure_scores(table, scores[:, :1], [MEAN_SCORE])
+    assert set(alone["task"]) == {f"“{MEAN_SCORE}”"}

@@ -28,6 +28,8 @@ def known(name: str):
     ("name", "simple"),
     [
         ("MiniLM/L6/mean", True),
+        ("MiniLM/L6/mean/truncate:128", True),
+        ("MiniLM/L6/mean/whiten", False),  # of vectors whose lengths differ: the published pipeline normalises them
         ("MiniLM/L6/max", False),
         ("MiniLM/L3/cls", False),
         ("MiniLM/L4/weightedmean/truncate:128", False),

@@ -144,3 +144,9 @@ def test_numbers_that_are_too_large_for_a_transform(embedding, transform):
     if transform == "int8":
         with pytest.raises(EncoderError, match="too large"):
             apply_transforms(huge, (transform,))
+
+
+@pytest.mark.parametrize("transform", ["whiten", "standardize"])
+def test_what_does_not_vary_teaches_nothing(transform):
+    with pytest.raises(EncoderError, match=f"{transform}: all texts that it is fitted on have the same vector"):
+        fit_transforms(np.ones((5, 8), np.float32), (transform,))
