@@ -11,7 +11,7 @@ from qre.atlas.differences import (
     noise_in_words,
     others_like_the_best,
 )
-from qre.tasks.bootstrap import mean_interval
+from qre.tasks.statistics import MeanOfItems
 
 
 def cell(*rows: tuple[float, float, float], n: float = 40) -> pd.DataFrame:
@@ -21,7 +21,8 @@ def cell(*rows: tuple[float, float, float], n: float = 40) -> pd.DataFrame:
 def test_the_interval_of_a_difference_is_that_of_independent_samples():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.7, 0.3, 400), rng.normal(0.6, 0.2, 400)
-    low, high = difference_interval(a.mean(), *mean_interval(a), b.mean(), *mean_interval(b))
+    interval = MeanOfItems(400).interval
+    low, high = difference_interval(a.mean(), *interval(a), b.mean(), *interval(b))
     exact = 1.96 * np.sqrt(a.var() / 400 + b.var() / 400)
     assert abs((high - low) / 2 - exact) < 0.1 * exact and low < a.mean() - b.mean() < high
     assert np.isnan(difference_interval(0.7, np.nan, np.nan, 0.6, 0.5, 0.7)).all()
