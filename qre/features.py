@@ -109,6 +109,10 @@ class Operators:
         """That of a feature method. Raises EmbeddingError."""
         return self._of(method.center, method.normalize, _smallest(method, len(self.embedding)))
 
+    def exact(self, method: FeatureMethod) -> DensityOperator:
+        """That of a feature method in whatever direction, exact down to its ε. Raises EmbeddingError."""
+        return self._of(method.center, method.normalize, perturbed_null(method, len(self.embedding)))
+
     def _of(self, center: bool, normalize: bool, smallest: float) -> DensityOperator:
         key = (center, normalize, min(smallest, GRAM_FLOOR))
         if key not in self._made:
@@ -137,9 +141,7 @@ def feature_rows(
 def density_operator(embedding: np.ndarray, method: FeatureMethod, encoder: str = "") -> DensityOperator:
     """ρ of an embedding (n, d) with the rows that a method has: centred or not, of unit length or raw; exact down to
     the method's ε, whatever its direction. EmbeddingError as DensityOperator.from_embedding."""
-    matrix = _centred(embedding, encoder) if method.center else embedding
-    smallest = perturbed_null(method, len(embedding))
-    return DensityOperator.from_embedding(matrix, normalize=method.normalize, smallest=smallest, encoder=encoder)
+    return Operators(embedding, encoder).exact(method)
 
 
 def perturbed_null(method: FeatureMethod, n: int) -> float:

@@ -60,11 +60,6 @@ class FittedEntry(Later):
         return self
 
     @property
-    def corpus_file(self) -> str | None:
-        """The file of its corpus."""
-        return self.fitted_on.path if isinstance(self.fitted_on, FileSentences) else None
-
-    @property
     def corpus_read(self) -> str | None:
         """The fingerprint of its corpus, which was read; None without one."""
         if self.fitted_on is None:

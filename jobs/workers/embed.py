@@ -33,7 +33,7 @@ from qre.encoders.snapshots import prefetch
 from qre.encoders.spec import EncoderSpec, EndpointSpec, FolderSpec, HubSpec
 from qre.errors import EmbeddingError, EncoderError, place_error
 from qre.sentences import SentenceSet
-from qre.store import UNREADABLE, CorruptArtefact, NewerSchema, Store
+from qre.store import NewerSchema, Store
 from qre.tasks.task import Task
 
 
@@ -260,11 +260,7 @@ def _embed(
 
 def _stored(store: Store, spec: EndpointSpec, sentences: SentenceSet, settings: EncodeSettings) -> np.ndarray | None:
     """The vectors (n, d) of the sentences before any transform, where the store has them: they are paid for."""
-    plain = spec.untransformed
-    try:
-        return store.embeddings.read(unit_key(plain, sentences.fingerprint, settings))[0]
-    except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
-        return None
+    return store.embeddings.kept(unit_key(spec.untransformed, sentences.fingerprint, settings))
 
 
 def _keep_plain(

@@ -139,7 +139,7 @@ class Fits:
         plain = units[0].spec.untransformed
         key = unit_key(plain, corpus.fingerprint, self._settings)
         names = {readout_name(one.spec.readout) for one in units}
-        if remote is not None and (paid := self._paid(key)) is not None:
+        if remote is not None and (paid := self._store.embeddings.kept(key)) is not None:
             return dict.fromkeys(names, paid)
         try:
             loaded = self._loaded.over(corpus.texts)
@@ -156,9 +156,3 @@ class Fits:
             }
             self._store.embeddings.write(key, made[readout_name(())], record)
         return made
-
-    def _paid(self, key: str) -> np.ndarray | None:
-        try:
-            return self._store.embeddings.read(key)[0]
-        except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
-            return None

@@ -21,7 +21,7 @@ from qre.encoders.spec import EncoderSpec, own_prompt
 from qre.encoders.transforms import fit_transforms, needs_fit
 from qre.errors import EmbeddingError, EncoderError
 from qre.sentences import SentenceSet
-from qre.store import UNREADABLE, CorruptArtefact, NewerSchema, Store
+from qre.store import NewerSchema, Store
 from qre.tasks.retrieval import RetrievalTask
 from qre.tasks.task import Task, has_vector
 
@@ -130,10 +130,7 @@ class Scorer:
 
     def _stored(self, spec: EncoderSpec) -> np.ndarray | None:
         """The embedding (n, d) of the sentence set by an encoder, where the store has it."""
-        try:
-            return self._store.embeddings.read(unit_key(spec, self._sentences.fingerprint, self._settings))[0]
-        except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
-            return None
+        return self._store.embeddings.kept(unit_key(spec, self._sentences.fingerprint, self._settings))
 
     def _begin(
         self, scoring: Scoring, units: list[Unit], task: Task, pool: ThreadPoolExecutor

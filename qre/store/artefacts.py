@@ -76,6 +76,13 @@ class Embeddings:
             raise self._folder.quarantine(self.name(key), "holds another unit")
         return tensors["embedding"], record
 
+    def kept(self, key: str) -> np.ndarray | None:
+        """E, or None where it is absent, corrupt or unreadable, and is made again."""
+        try:
+            return self.read(key)[0]
+        except (FileNotFoundError, CorruptArtefact, *UNREADABLE):
+            return None
+
 
 class Chunks:
     """chunks/<pass key>/<index>.safetensors: the part of a pass that is done, kept until the pass is whole."""

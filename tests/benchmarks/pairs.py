@@ -14,7 +14,6 @@ import argparse
 import os
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from qre.density import DensityOperator  # noqa: E402
 from qre.entropy import relative  # noqa: E402
 from qre.features import FeatureMethod  # noqa: E402
 from qre.similarity import linear_cka  # noqa: E402
+from tests.benchmarks.features import seconds  # noqa: E402
 
 DIMENSIONS = (128, 256, 384)
 METHOD = FeatureMethod()
@@ -36,16 +36,6 @@ def embedding(n: int, d: int, seed: int) -> np.ndarray:
     """A matrix (n, d) float32 with the falling spectrum of a sentence encoder."""
     rng = np.random.default_rng(seed)
     return (rng.standard_normal((n, d)) * np.exp(-np.arange(d) / (d / 6))).astype(np.float32)
-
-
-def seconds(call, repeats: int) -> float:
-    """Median of repeated calls, after one to warm up."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
 
 
 def one_pair(first: tuple, second: tuple) -> tuple[float, ...]:

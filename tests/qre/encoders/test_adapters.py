@@ -277,17 +277,21 @@ def test_without_peft_it_is_told_what_to_install(adapter, monkeypatch):
         vectors(spec)
 
 
+def check_same_offline(entry, monkeypatch):
+    """The adapter and its base that were fetched once are found without the hub, and give the same vectors."""
+    online = entry.spec_of(with_base(resolve(entry.id)), "family")
+    expected = vectors(online)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    offline = entry.spec_of(with_base(resolve(entry.id, online.revision)), "family")
+    assert offline.base == online.base
+    assert np.array_equal(vectors(offline), expected)
+
+
 def test_offline_an_adapter_and_its_base_come_from_the_cache(hub, base, tmp_path, monkeypatch):
     commit = hub.add("org/base", folder=base)
     adapter = said(make_adapter(base, tmp_path / "adapter", names="org/base"), revision=commit)
     hub.add("org/adapter", folder=adapter)
-    entry = HubEntry(source="hub", id="org/adapter")
-    online = entry.spec_of(with_base(resolve("org/adapter")), "family")
-    expected = vectors(online)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    offline = entry.spec_of(with_base(resolve("org/adapter", online.revision)), "family")
-    assert offline.base == online.base
-    assert np.array_equal(vectors(offline), expected)
+    check_same_offline(HubEntry(source="hub", id="org/adapter"), monkeypatch)
 
 
 def test_offline_a_plain_adapter_without_a_config_is_found_too(hub, tmp_path, monkeypatch):
@@ -296,13 +300,7 @@ def test_offline_a_plain_adapter_without_a_config_is_found_too(hub, tmp_path, mo
     adapter = make_causal_adapter(llama, tmp_path / "adapter")
     hub.add("org/adapter", folder=said(adapter, base_model_name_or_path="org/llama", revision=commit))
     assert not (adapter / "config.json").exists()
-    entry = HubEntry(source="hub", id="org/adapter", pooling="lasttoken")
-    online = entry.spec_of(with_base(resolve("org/adapter")), "family")
-    expected = vectors(online)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    offline = entry.spec_of(with_base(resolve("org/adapter", online.revision)), "family")
-    assert offline.base == online.base
-    assert np.array_equal(vectors(offline), expected)
+    check_same_offline(HubEntry(source="hub", id="org/adapter", pooling="lasttoken"), monkeypatch)
 
 
 def test_of_the_folder_and_its_base_the_one_that_is_missing_is_named(base, adapter, tmp_path):
